@@ -1,0 +1,49 @@
+"""What the ARNs of jobs and the names of devices tell. Pure."""
+
+import re
+from functools import lru_cache
+
+from exporter.model import Device, JobArn
+
+BRAKET_REGIONS = ("us-east-1", "us-west-1", "us-west-2", "eu-west-2", "eu-north-1")
+"""Regions of the ``aws`` partition that have Amazon Braket (service endpoints page of the AWS General Reference)."""
+
+_JOB_ARN = re.compile(r"arn:(aws[a-z-]*):braket:([a-z]{2}[a-z0-9-]*-\d+):(\d{12}):job/[^\s,/]+")
+_DEVICE_ARN = re.compile(r"arn:aws[a-z-]*:braket:[a-z0-9-]*:\d*:device/([^/]+)/([^/]+)/(.+)")
+_DEVICE_TYPES = {"qpu": "qpu", "quantum-simulator": "simulator"}
+
+
+def parse_job_arn(arn: str) -> JobArn:
+    """Split a job's ARN, ``arn:aws:braket:<region>:<account>:job/<id>``.
+
+    Newer jobs end in a UUID, older ones in the job's name. The Region matters: a client of another Region
+    answers ResourceNotFound, which looks like a deleted job.
+
+    Raises:
+        ValueError: the text is no such ARN, or names a Region without Amazon Braket.
+    """
+    match = _JOB_ARN.fullmatch(arn)
+    if match is None:
+        raise ValueError("is no job ARN; one looks like arn:aws:braket:us-west-2:123456789012:job/<id>")
+    parts = JobArn(*match.groups())
+    if parts.partition == "aws" and parts.region not in BRAKET_REGIONS:
+        raise ValueError(
+            f"names Region {parts.region}, where there is no Amazon Braket; there is in {', '.join(BRAKET_REGIONS)}"
+        )
+    return parts
+
+
+@lru_cache(maxsize=1024)
+def parse_device(device: str) -> Device:
+    """Split a ``deviceConfig.device`` string.
+
+    Simulators' ARNs have no Region, QPUs' mostly have one, and an embedded simulator is no ARN at all but
+    ``local:<provider>/<name>`` (Braket developer guide, "Embedded simulators").
+    """
+    if match := _DEVICE_ARN.fullmatch(device):
+        kind, provider, name = match.groups()
+        return Device(name, provider, _DEVICE_TYPES.get(kind, ""))
+    if device.startswith("local:"):
+        provider, _, name = device.removeprefix("local:").rpartition("/")
+        return Device(name, provider, "local")
+    return Device(device, "", "")

@@ -1,0 +1,149 @@
+"""The command line. It and ``exporter.app`` are the only readers of the settings."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import yaml
+
+from exporter import __version__, app, demo
+from exporter.app import StartError
+from exporter.families import job_families
+from exporter.predict import predict
+from exporter.settings import (
+    CONFIG_VARIABLE,
+    ENV_PREFIX,
+    Settings,
+    SettingsError,
+    format_default,
+    format_duration,
+    load,
+)
+
+Flags = dict[str, Any]
+
+_PROGRAM: Final = "braket-exporter"
+
+_DESCRIPTION: Final = """\
+Prometheus exporter for Amazon Braket hybrid jobs.
+
+commands:
+  run           poll and serve metrics until SIGTERM or SIGINT (the default)
+  once          poll everything once, write the metrics to stdout; exits 1 if a target did not answer
+  check-config  say whether the settings are good, and what they will cost in calls and series
+  demo          try it: an embedded Braket endpoint with lively jobs; no AWS account, no network"""
+
+_EPILOG: Final = f"""\
+Each setting is a flag, a variable or a key of the YAML file, in this order of precedence:
+  --poll-interval 10s        {ENV_PREFIX}POLL_INTERVAL=10s        poll_interval: 10s
+Lists are comma-separated or JSON. Durations are 30s, 5m, 24h, 7d or seconds.
+AWS credentials, endpoints and proxies are found as every AWS SDK finds them.
+
+examples:
+  braket-exporter demo
+  braket-exporter --jobs arn:aws:braket:us-west-2:123456789012:job/0a1b2c3d
+  braket-exporter check-config --config exporter.yaml
+
+exit status: 0 after SIGTERM or SIGINT, 2 for bad settings, 1 for anything else"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit status."""
+    flags = vars(_parser().parse_intermixed_args(arguments))
+    command = flags.pop("command")
+    config = flags.pop("config", os.environ.get(CONFIG_VARIABLE) or None)
+    try:
+        return _COMMANDS[command](flags, config)
+    except SettingsError as error:
+        _tell(f"{_PROGRAM}: bad settings:", *(f"  {problem}" for problem in error.problems))
+        return 2
+    except (StartError, BrokenPipeError) as error:
+        _tell(f"{_PROGRAM}: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def _run(flags: Flags, config: str | None) -> int:
+    return app.run(load(flags, os.environ, config))
+
+
+def _once(flags: Flags, config: str | None) -> int:
+    return app.once(load(flags, os.environ, config), sys.stdout.buffer)
+
+
+def _check_config(flags: Flags, config: str | None) -> int:
+    settings = load(flags, os.environ, config)
+    sys.stdout.write(describe(settings))
+    return 0
+
+
+def _demo(flags: Flags, config: str | None) -> int:
+    with demo.endpoint() as jobs:
+        return app.run(load(flags, os.environ, config, demo.DEFAULTS | jobs), _greet)
+
+
+_COMMANDS: Final[dict[str, Callable[[Flags, str | None], int]]] = {
+    "run": _run,
+    "once": _once,
+    "check-config": _check_config,
+    "demo": _demo,
+}
+
+
+def describe(settings: Settings) -> str:
+    """Write the effective settings as YAML, with what they will cost as comments."""
+    jobs = [len(arns) for arns in app.group_by_target(settings.jobs).values()]
+    families = job_families(settings.tag_labels) if settings.per_job_metrics else ()
+    exposed = [family for family in families if family.name not in settings.disabled_metrics]
+    cost = predict(jobs, interval=settings.poll_interval, rate=settings.api_requests_per_second, families=exposed)
+    lines = [
+        "# The settings are good. In force:",
+        yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False).rstrip(),
+        f"# Predicted while all {sum(jobs)} jobs are active, in {len(jobs)} targets (account and Region):",
+        f"#   AWS calls: {cost.calls_per_minute:.1f} a minute; finished jobs cost none",
+        f"#   an active job is at most {format_duration(round(cost.staleness, 1))} stale",
+        f"#   series of jobs: {cost.series_of_jobs}, {cost.series_per_job} for each",
+        f"#   series of the fleet: {cost.series_per_device} for each device that jobs run on",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _greet(address: tuple[str, int]) -> None:
+    url = f"http://localhost:{address[1]}"
+    _tell(
+        "",
+        "The demo runs: simulated hybrid jobs whose hours pass in minutes. Open",
+        f"  {url}/         the page for people",
+        f"  {url}/metrics  what Prometheus scrapes",
+        "Below are the exporter's log lines. Ctrl-C ends it.",
+        "",
+    )
+
+
+def _tell(*lines: str) -> None:
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=_PROGRAM,
+        usage="%(prog)s [COMMAND] [--config FILE] [--KEY VALUE ...]",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    parser.add_argument("command", nargs="?", choices=_COMMANDS, default="run", help=argparse.SUPPRESS)
+    parser.add_argument("--config", metavar="FILE", help=f"YAML file with settings; also {CONFIG_VARIABLE}")
+    parser.add_argument("--version", action="version", version=f"{_PROGRAM} {__version__}")
+    settings = parser.add_argument_group("settings")
+    for key, field in Settings.model_fields.items():
+        default = format_default(key)
+        note = f" (default: {default})" if default else ""
+        text = f"{field.description}{note}".replace("%", "%%")
+        settings.add_argument(f"--{key.replace('_', '-')}", metavar="VALUE", help=text)
+    return parser

@@ -1,0 +1,50 @@
+"""The demo: an embedded Braket endpoint in a process of its own, and the environment that points the SDK at it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+SEED: Final = 7
+JOBS: Final = 40
+SPEED: Final = 30
+"""Lives are this many times shorter than real ones: hours become minutes."""
+
+DEFAULTS: Final[dict[str, Any]] = {"poll_interval": "5s", "api_requests_per_second": 20}
+"""Settings of the demo, where people set nothing else."""
+
+
+@contextmanager
+def endpoint() -> Iterator[dict[str, Any]]:
+    """Run the endpoint; give the setting ``jobs`` that lists what lives there.
+
+    The endpoint ends with this process, however that ends: it watches its standard input.
+    """
+    command = [sys.executable, "-m", "exporter.simulator", "--exit-with-stdin"]
+    command += ["--seed", str(SEED), "--jobs", str(JOBS), "--speed", str(SPEED)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:  # noqa: S603 -- our own module
+        assert process.stdin is not None  # noqa: S101 -- both are pipes
+        assert process.stdout is not None  # noqa: S101
+        started = json.loads(process.stdout.readline())
+        os.environ.update(_environment(started["url"]))
+        try:
+            yield {"jobs": started["jobs"]}
+        finally:
+            process.stdin.close()
+
+
+def _environment(url: str) -> dict[str, str]:
+    """Point boto3 at the endpoint and keep it away from real credentials and from the network."""
+    return {
+        "AWS_ENDPOINT_URL_BRAKET": url,
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+        "AWS_ACCESS_KEY_ID": "demo",
+        "AWS_SECRET_ACCESS_KEY": "demo",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1",
+    }

@@ -1,0 +1,55 @@
+"""Whether a target as a whole can be polled. Pure.
+
+One job's trouble says nothing about its account and Region; several jobs in a row without an answer in between do.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+ENOUGH: Final = 3
+"""So many different jobs that failed in a row make the target as a whole fail; fewer where fewer are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the latest answers tell of a target.
+
+    Attributes:
+        up: whether the target answers; ``None`` until that is known.
+        last_success: when it last gave a good answer, unix seconds.
+        last_error: the error that came last, until the next good answer; for people.
+        streak: jobs that failed since the last answer.
+        pauses: how often in a row the target was left alone because it failed.
+    """
+
+    up: bool | None = None
+    last_success: float | None = None
+    last_error: str | None = None
+    streak: frozenset[str] = frozenset()
+    pauses: int = 0
+
+    def answered(self, error: str | None = None) -> "Health":
+        """Braket answered, if only with an error that says that there is no such job."""
+        return replace(self, up=True, last_error=error, streak=frozenset(), pauses=0)
+
+    def succeeded(self, now: float) -> "Health":
+        """Braket gave a good answer at ``now``, unix seconds."""
+        return replace(self.answered(), last_success=now)
+
+    def failed(self, arn: str, error: str, *, asked_jobs: int, own_fault: bool) -> "Health":
+        """The question for a job came back without an answer.
+
+        Args:
+            arn: the job.
+            error: the error, for people.
+            asked_jobs: how many jobs of the target are asked for.
+            own_fault: the trouble may be the job's own, so that a lone job tells nothing about the target.
+        """
+        streak = self.streak | {arn}
+        enough = min(ENOUGH, max(2 if own_fault else 1, asked_jobs))
+        up = False if len(streak) >= enough else (own_fault or self.up)
+        return replace(self, up=up, last_error=error, streak=streak)
+
+    def paused(self) -> "Health":
+        """The target is left alone for a while."""
+        return replace(self, pauses=self.pauses + 1)

@@ -1,0 +1,185 @@
+"""What changed between two looks at a job, what that counts as, and how long to remember it. Pure.
+
+First sight decides what is news. A job created before the exporter started is *baseline*: what it did so far belongs to
+an earlier time and counts nowhere. A job created later is news, however late it is found, so one that lived and failed
+between two looks is neither lost nor silent.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from exporter.model import (
+    MAX_RUNTIME_EXCEEDED,
+    TERMINAL_STATUSES,
+    Increment,
+    JobEvent,
+    JobRecord,
+    JobSnapshot,
+    Transition,
+)
+
+OUTCOMES = (*TERMINAL_STATUSES, MAX_RUNTIME_EXCEEDED)
+"""How a job can come out; one that ran out of time counts under its status *and* under the last."""
+
+_ALL_COUNTS = frozenset({"outcome", MAX_RUNTIME_EXCEEDED, "billable", "queue", "run"})
+_REQUEUED = ("DEPRIORITIZED_DUE_TO_INACTIVITY", "WAITING_FOR_PRIORITY", "QUEUED_FOR_EXECUTION")
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one GetJob answer added to what was known.
+
+    Attributes:
+        record: what is known now.
+        transition: the change of status, if it is news.
+        events: events that were not known before, oldest first.
+        increments: steps of the fleet's counters.
+        unknown: values that this release does not know and that were not there before, as (field, value).
+        discovered: this was the first answer for the job.
+    """
+
+    record: JobRecord
+    transition: Transition | None
+    events: tuple[JobEvent, ...]
+    increments: tuple[Increment, ...]
+    unknown: tuple[tuple[str, str], ...]
+    discovered: bool = True
+
+
+def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: float) -> Observation:
+    """Take in one answer.
+
+    Args:
+        record: what was known.
+        snapshot: the answer.
+        since: when the exporter began to watch, unix seconds; jobs created up to then are baseline.
+        now: when the answer came, unix seconds.
+    """
+    before = record.snapshot
+    if before is not None and before.finished and not snapshot.finished:
+        snapshot = before  # an answer from behind: a job does not come back from its end
+    after = replace(
+        record,
+        snapshot=snapshot,
+        events=record.events | {event.key for event in snapshot.events},
+        polled_at=record.polled_at if before is not None and before.finished else now,
+        failing=None,
+    )
+    if before is None and not _is_news(snapshot, since):
+        counted = _ALL_COUNTS if snapshot.finished else frozenset[str]()
+        return Observation(replace(after, counted=counted), None, (), _declarations(snapshot), snapshot.unknown)
+    transition = diff(before, snapshot, now)
+    countable = {what: step for what, step in _countable(before, after) if what not in record.counted}
+    return Observation(
+        record=replace(after, counted=record.counted | countable.keys()),
+        transition=transition,
+        events=_new_events(record, snapshot),
+        increments=(
+            *(_declarations(snapshot) if before is None else ()),
+            *countable.values(),
+            *([] if transition is None else [_transition_step(transition)]),
+        ),
+        unknown=tuple(pair for pair in snapshot.unknown if before is None or pair not in before.unknown),
+        discovered=before is None,
+    )
+
+
+def diff(before: JobSnapshot | None, after: JobSnapshot, now: float) -> Transition | None:
+    """Tell the change of status between two answers, if there is one."""
+    from_status = None if before is None else before.status
+    if from_status == after.status:
+        return None
+    return Transition(after, from_status, entered_at(from_status, after), now)
+
+
+def entered_at(from_status: str | None, snapshot: JobSnapshot) -> float | None:
+    """Tell when Braket says that the job entered its status, unix seconds; CANCELLING leaves no trace of its time."""
+    if snapshot.finished:
+        return snapshot.ended if snapshot.ended is not None else _latest(snapshot, (snapshot.status,))
+    if snapshot.status == "RUNNING":
+        return snapshot.started if snapshot.started is not None else _latest(snapshot, ("RUNNING",))
+    if snapshot.status == "QUEUED":
+        return snapshot.created if from_status is None else _latest(snapshot, _REQUEUED)
+    return None
+
+
+def ran_out_of_time(record: JobRecord) -> bool:
+    """Whether the job hit its maximum run time: decided by the event alone."""
+    return any(key.type == MAX_RUNTIME_EXCEEDED for key in record.events)
+
+
+def failed(record: JobRecord) -> bool:
+    """Whether people will want to look at this job for longer: FAILED, or out of time whatever its status."""
+    return record.snapshot is not None and (record.snapshot.status == "FAILED" or ran_out_of_time(record))
+
+
+def expires_at(record: JobRecord, *, retention: float, retention_failed: float) -> float | None:
+    """Tell when a job's series end, unix seconds; ``None`` for one that is active or named in the settings."""
+    if record.named or record.snapshot is None or not record.snapshot.finished:
+        return None
+    end = record.snapshot.ended if record.snapshot.ended is not None else record.polled_at
+    return None if end is None else end + (retention_failed if failed(record) else retention)
+
+
+def complete(record: JobRecord) -> bool:
+    """Whether a finished job told everything: its end, its terminal event and, if it ever ran, its billable time."""
+    job = record.snapshot
+    if job is None or not job.finished or job.ended is None:
+        return False
+    told_end = any(key.type == job.status for key in record.events)
+    return told_end and (job.billable_seconds is not None or job.started is None)
+
+
+def _is_news(snapshot: JobSnapshot, since: float) -> bool:
+    return snapshot.created is not None and snapshot.created > since
+
+
+def _countable(before: JobSnapshot | None, after: JobRecord) -> Iterator[tuple[str, Increment]]:
+    """Yield all that the job can be counted in by now, each under the name that keeps it from counting twice."""
+    job = after.snapshot
+    if job is None:
+        return
+    group = _group(job)
+    just_started = job.started is not None and (before is None or before.started is None)
+    if job.queue_seconds is not None and (just_started or job.finished):
+        yield "queue", Increment("braket_job_queue_duration_seconds", group, job.queue_seconds)
+    if not job.finished:
+        return
+    yield "outcome", Increment("braket_job_outcomes_total", (*group, job.status), 1.0)
+    if ran_out_of_time(after):
+        yield (
+            MAX_RUNTIME_EXCEEDED,
+            Increment("braket_job_outcomes_total", (*group, MAX_RUNTIME_EXCEEDED), 1.0),
+        )
+    if job.run_seconds is not None:
+        yield "run", Increment("braket_job_run_duration_seconds", (*group, job.status), job.run_seconds)
+    if job.billable_seconds is not None:
+        instances = 1 if job.instance_count is None else job.instance_count
+        labels = (*group, job.instance_type)
+        yield "billable", Increment("braket_billable_seconds_total", labels, job.billable_seconds * instances)
+
+
+def _transition_step(transition: Transition) -> Increment:
+    labels = (*_group(transition.snapshot), transition.from_status or "", transition.to_status)
+    return Increment("braket_job_transitions_total", labels, 1.0)
+
+
+def _declarations(job: JobSnapshot) -> tuple[Increment, ...]:
+    """Make the job's counters exist at zero, so that ``increase()`` sees their first step."""
+    outcomes = (Increment("braket_job_outcomes_total", (*_group(job), outcome), 0.0) for outcome in OUTCOMES)
+    return (*outcomes, Increment("braket_billable_seconds_total", (*_group(job), job.instance_type), 0.0))
+
+
+def _group(job: JobSnapshot) -> tuple[str, str, str]:
+    return job.account, job.region, job.device
+
+
+def _new_events(record: JobRecord, snapshot: JobSnapshot) -> tuple[JobEvent, ...]:
+    """Pick each event that was not known, once, oldest first; one without a time goes last."""
+    new = {event.key: event for event in snapshot.events if event.key not in record.events}
+    return tuple(sorted(new.values(), key=lambda event: (event.key.time is None, event.key.time or 0.0)))
+
+
+def _latest(snapshot: JobSnapshot, types: tuple[str, ...]) -> float | None:
+    times = [event.key.time for event in snapshot.events if event.key.type in types and event.key.time is not None]
+    return max(times, default=None)

@@ -1,0 +1,178 @@
+"""Structured logs: one event a line on stderr, with the fields that ``docs/logs.md`` lists.
+
+Lines of the libraries (botocore, urllib3, warnings) take the same form, so that every line of a pod parses.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TextIO
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
+
+from exporter.braket import BraketError
+from exporter.lifecycle import Observation
+from exporter.model import MAX_RUNTIME_EXCEEDED, JobEvent, JobSnapshot, Target, Transition
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "json", "console"]
+
+_LEVEL_OF_STATUS: Final = {"FAILED": logging.ERROR, "CANCELLED": logging.WARNING}
+_LEVEL_OF_EVENT: Final = {
+    MAX_RUNTIME_EXCEEDED: logging.ERROR,
+    "DEPRIORITIZED_DUE_TO_INACTIVITY": logging.WARNING,
+}
+
+
+def make_logger(level: LogLevel, form: LogFormat, stream: TextIO = sys.stderr) -> FilteringBoundLogger:
+    """Build the exporter's logger and send the standard library's records the same way.
+
+    Args:
+        level: the least important level that is written.
+        form: ``auto`` is ``console`` on a terminal and ``json`` elsewhere.
+        stream: where the lines go.
+    """
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    console = form == "console" or (form == "auto" and stream.isatty())
+    shared: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _lead_with_what_happened,
+    ]
+    renderer: list[Processor] = (
+        [structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=18)]
+        if console
+        else [structlog.processors.JSONRenderer()]
+    )
+    _redirect_standard_logging(max(threshold, logging.WARNING), shared, renderer, stream)
+    logger = structlog.wrap_logger(
+        structlog.WriteLogger(stream),
+        processors=[*shared, *renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        cache_logger_on_first_use=True,
+    )
+    bound: FilteringBoundLogger = logger.bind()
+    return bound
+
+
+def rfc3339(time: float | None) -> str | None:
+    """Write unix seconds as RFC 3339 in UTC with milliseconds."""
+    if time is None:
+        return None
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Journal:
+    """Writes the log events about jobs and targets."""
+
+    def __init__(self, logger: FilteringBoundLogger) -> None:
+        self._logger = logger
+
+    def observed(self, observation: Observation) -> None:
+        """Write what one GetJob answer brought that is new."""
+        job = observation.record.snapshot
+        if job is None:
+            return
+        if observation.discovered:
+            self._logger.info(
+                "job_discovered", **_job_fields(job), status=job.status, created_time=rfc3339(job.created)
+            )
+        for event in observation.events:
+            self._event(job, event)
+        if observation.transition is not None:
+            self._transition(observation.transition)
+        for field, value in observation.unknown:
+            self._logger.warning("unknown_value", **_identity(job), field=field, value=value)
+
+    def forgotten(self, arn: str, job: JobSnapshot | None, reason: str) -> None:
+        """Write that a job lost its series."""
+        self._logger.info("job_forgotten", **({"job_arn": arn} if job is None else _identity(job)), reason=reason)
+
+    def poll_failed(self, target: Target, operation: str, arn: str, error: BraketError, retry_in: float | None) -> None:
+        """Write that a call failed, and in how many seconds it is tried again, if at all."""
+        self._logger.warning(
+            "poll_failed",
+            operation=operation,
+            code=error.code,
+            retry_in_seconds=_rounded(retry_in),
+            job_arn=arn,
+            aws_account_id=target.account,
+            aws_region=target.region,
+            message=str(error),
+        )
+
+    def started(self, **fields: Any) -> None:  # noqa: ANN401 -- whatever is worth telling, as JSON
+        """Write that the exporter serves and polls."""
+        self._logger.info("started", **fields)
+
+    def stopped(self, **fields: Any) -> None:  # noqa: ANN401 -- likewise
+        """Write that the exporter ended in order."""
+        self._logger.info("stopped", **fields)
+
+    def _event(self, job: JobSnapshot, event: JobEvent) -> None:
+        level = _LEVEL_OF_EVENT.get(event.key.type or "", logging.INFO)
+        fields = {
+            "event_type": event.key.type,
+            "event_time": rfc3339(event.key.time),
+            "message": event.message,
+        }
+        self._logger.log(level, "job_event", **_identity(job), **fields)
+
+    def _transition(self, transition: Transition) -> None:
+        job = transition.snapshot
+        level = _LEVEL_OF_STATUS.get(job.status, logging.INFO)
+        end = _end_fields(job) if job.finished else {}
+        self._logger.log(level, "job_transition", **_job_fields(job), **_transition_fields(transition), **end)
+
+
+def _lead_with_what_happened(_: object, __: str, event: EventDict) -> EventDict:
+    return {key: event.pop(key) for key in ("timestamp", "level", "event")} | event
+
+
+def _identity(job: JobSnapshot) -> dict[str, Any]:
+    return {"job_arn": job.arn, "job_name": job.name, "aws_account_id": job.account, "aws_region": job.region}
+
+
+def _job_fields(job: JobSnapshot) -> dict[str, Any]:
+    return _identity(job) | {"device": job.device, "instance_type": job.instance_type}
+
+
+def _transition_fields(transition: Transition) -> dict[str, Any]:
+    return {
+        "from_status": transition.from_status,
+        "to_status": transition.to_status,
+        "event_time": rfc3339(transition.event_time),
+        "observed_time": rfc3339(transition.observed_time),
+        "lag_seconds": _rounded(transition.lag_seconds),
+        "transition_id": transition.transition_id,
+    }
+
+
+def _end_fields(job: JobSnapshot) -> dict[str, Any]:
+    return {
+        "failure_reason": job.failure_reason,
+        "billable_duration_seconds": job.billable_seconds,
+        "queue_duration_seconds": _rounded(job.queue_seconds),
+        "run_duration_seconds": _rounded(job.run_seconds),
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def _redirect_standard_logging(
+    threshold: int, shared: Sequence[Processor], renderer: Sequence[Processor], stream: TextIO
+) -> None:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    logging.basicConfig(level=threshold, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)

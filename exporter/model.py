@@ -1,0 +1,210 @@
+"""The nouns of the house: what Braket says of a job, and what the exporter remembers of it.
+
+Everything here is frozen. Times are unix seconds, durations are seconds; what Braket did not say is ``None``.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+STATUSES: Final = ("QUEUED", "RUNNING", "COMPLETED", "FAILED", "CANCELLING", "CANCELLED")
+"""Every status that Braket documents; a new one is carried through under its own name."""
+
+TERMINAL_STATUSES: Final = ("COMPLETED", "FAILED", "CANCELLED")
+"""Statuses that a job never leaves. CANCELLING is not one of them."""
+
+MAX_RUNTIME_EXCEEDED: Final = "MAX_RUNTIME_EXCEEDED"
+"""An event, never a status. Which status such a job ends in is undocumented, so only the event decides."""
+
+EVENT_TYPES: Final = (
+    "WAITING_FOR_PRIORITY",
+    "QUEUED_FOR_EXECUTION",
+    "STARTING_INSTANCE",
+    "DOWNLOADING_DATA",
+    "RUNNING",
+    "DEPRIORITIZED_DUE_TO_INACTIVITY",
+    "UPLOADING_RESULTS",
+    "COMPLETED",
+    "FAILED",
+    MAX_RUNTIME_EXCEEDED,
+    "CANCELLED",
+)
+"""Every ``eventType`` of GetJob that Braket documents."""
+
+FAILURE_CATEGORIES: Final = ("AlgorithmError", "ClientError", "InternalServerError", "CapacityError")
+"""Classes that stand before the first colon of ``failureReason``; anything else is ``Other``."""
+
+
+class JobArn(NamedTuple):
+    """The parts of a job's ARN that metrics are grouped by."""
+
+    partition: str
+    region: str
+    account: str
+
+
+class Target(NamedTuple):
+    """Where quotas, credentials and failures live: one account in one Region."""
+
+    account: str
+    region: str
+
+
+class Device(NamedTuple):
+    """What a device string tells about the device; parts that it does not tell are empty.
+
+    ``type`` is ``qpu``, ``simulator`` or ``local``.
+    """
+
+    name: str
+    provider: str
+    type: str
+
+
+class EventKey(NamedTuple):
+    """What makes two events of one job the same event: GetJob gives them no identifier."""
+
+    type: str | None
+    time: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One entry of GetJob's ``events``; Braket marks every member of it as optional."""
+
+    key: EventKey
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobSnapshot:
+    """One GetJob answer.
+
+    Attributes:
+        queue_position: the number, or N of ``">N"``; ``None`` when Braket names no position.
+        queue_position_is_floor: the position was ``">N"``.
+        billable_seconds: wall-clock seconds per instance (the wire has milliseconds).
+        max_runtime_seconds: the job's own limit, at most 432,000.
+        tags: the pairs whose keys were asked for, sorted.
+        unknown: values that this release does not know, as (field, value), for the log and a counter.
+    """
+
+    arn: str
+    name: str
+    status: str
+    account: str
+    region: str
+    device: str = ""
+    instance_type: str = ""
+    instance_count: int | None = None
+    max_runtime_seconds: int | None = None
+    created: float | None = None
+    started: float | None = None
+    ended: float | None = None
+    billable_seconds: float | None = None
+    queue_position: int | None = None
+    queue_position_is_floor: bool = False
+    failure_reason: str | None = None
+    events: tuple[JobEvent, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    unknown: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the status is terminal."""
+        return self.status in TERMINAL_STATUSES
+
+    @property
+    def queue_seconds(self) -> float | None:
+        """Created to started, as Braket tells it."""
+        return _elapsed(self.created, self.started)
+
+    @property
+    def run_seconds(self) -> float | None:
+        """Started to ended, as Braket tells it."""
+        return _elapsed(self.started, self.ended)
+
+    @property
+    def failure_category(self) -> str | None:
+        """The class before the first colon of the failure reason, whatever the status is."""
+        if self.failure_reason is None:
+            return None
+        category = self.failure_reason.partition(":")[0].strip()
+        return category if category in FAILURE_CATEGORIES else "Other"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """What the exporter remembers of one job, and all that its metrics are made from.
+
+    Attributes:
+        arn: the job's ARN.
+        snapshot: the last good GetJob answer; a failed poll keeps it.
+        events: every distinct event ever seen. GetJob tells at most 20, so older ones stay only here.
+        counted: which of the fleet's counters this job has already been counted in.
+        polled_at: when GetJob last answered, unix seconds.
+        failing: the error code while GetJob fails for this very job.
+        named: listed in the settings, so kept as long as it is listed.
+    """
+
+    arn: str
+    snapshot: JobSnapshot | None = None
+    events: frozenset[EventKey] = frozenset()
+    counted: frozenset[str] = frozenset()
+    polled_at: float | None = None
+    failing: str | None = None
+    named: bool = True
+
+    @property
+    def active(self) -> bool:
+        """Whether there is anything left to ask: not known yet, or not finished."""
+        return self.snapshot is None or not self.snapshot.finished
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One change of a job's status.
+
+    Attributes:
+        snapshot: the answer that told it.
+        from_status: ``None`` at first sight.
+        event_time: when Braket says it happened, if it does.
+        observed_time: when the exporter learned of it.
+    """
+
+    snapshot: JobSnapshot
+    from_status: str | None
+    event_time: float | None
+    observed_time: float
+
+    @property
+    def to_status(self) -> str:
+        """The status that the job is in now."""
+        return self.snapshot.status
+
+    @property
+    def lag_seconds(self) -> float | None:
+        """How long the exporter took to learn of it; never negative, clocks differ."""
+        return None if self.event_time is None else max(0.0, self.observed_time - self.event_time)
+
+    @property
+    def transition_id(self) -> str:
+        """Stable across polls and restarts: the same ARN, status and time give the same identifier."""
+        millis = "" if self.event_time is None else round(self.event_time * 1000)
+        text = f"{self.snapshot.arn} {self.to_status} {millis}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Increment(NamedTuple):
+    """A step of one fleet counter, or one observation of a fleet histogram.
+
+    ``labels`` are label values in the family's order; a step of 0 makes a counter's series exist.
+    """
+
+    metric: str
+    labels: tuple[str, ...]
+    amount: float
+
+
+def _elapsed(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else max(0.0, end - start)

@@ -1,0 +1,185 @@
+"""A GetJob answer becomes a snapshot, or one ``ParseError`` that says what was wrong. Pure.
+
+A member that is absent or null is no value. A value that this release does not know is carried on and named in
+``JobSnapshot.unknown``. A member of the wrong shape is an unreadable answer.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from exporter.arn import parse_job_arn
+from exporter.model import EVENT_TYPES, STATUSES, EventKey, JobEvent, JobSnapshot
+
+MAX_MESSAGE: Final = 2500
+"""Longest event message and, to be generous, failure reason that is kept; Braket's own limits are 2,500 and 1,024."""
+
+_POSITION: Final = re.compile(r"(>?)\s*(\d{1,9})", re.ASCII)
+_NO_POSITION: Final = ("", "none")
+
+
+class ParseError(ValueError):
+    """The answer cannot be read; the text names the member and what stood there."""
+
+
+def parse_job(arn: str, answer: object, tag_keys: frozenset[str] = frozenset()) -> JobSnapshot:
+    """Read the answer to GetJob for ``arn``.
+
+    Args:
+        arn: the ARN that was asked for; it identifies the job, whatever the answer repeats.
+        answer: the answer's members: JSON values, with timestamps as text, unix seconds or ``datetime``.
+        tag_keys: the tags to keep.
+
+    Raises:
+        ParseError: the answer is no object, has no status, is another job's, or has a member of the wrong shape.
+        ValueError: ``arn`` is no job ARN.
+    """
+    parts = parse_job_arn(arn)
+    job = _Members(answer, "answer")
+    answered = job.text("jobArn")
+    if answered not in (None, arn):
+        raise ParseError(f"jobArn: asked for {arn}, got {answered}")
+    status = job.text("status")
+    if not status:
+        raise ParseError("status: missing")
+    instances, stopping, queue = (
+        job.child("instanceConfig"),
+        job.child("stoppingCondition"),
+        job.child("queueInfo"),
+    )
+    events = tuple(_event(event) for event in job.children("events"))
+    position_text = queue.text("position") or ""
+    position, is_floor = parse_queue_position(position_text)
+    return JobSnapshot(
+        arn=arn,
+        name=job.text("jobName") or "",
+        status=status,
+        account=parts.account,
+        region=parts.region,
+        device=job.child("deviceConfig").text("device") or "",
+        instance_type=instances.text("instanceType") or "",
+        instance_count=instances.count("instanceCount"),
+        max_runtime_seconds=stopping.count("maxRuntimeInSeconds"),
+        created=job.time("createdAt"),
+        started=job.time("startedAt"),
+        ended=job.time("endedAt"),
+        billable_seconds=_milliseconds(job.count("billableDuration")),
+        queue_position=position,
+        queue_position_is_floor=is_floor,
+        failure_reason=job.text("failureReason", MAX_MESSAGE) or None,
+        events=events,
+        tags=tuple(sorted(job.child("tags").texts(tag_keys))),
+        unknown=tuple(_unknown(status, events, position_text, position)),
+    )
+
+
+def parse_queue_position(text: str) -> tuple[int | None, bool]:
+    """Read a queue position: ``"2"`` is 2, ``">15"`` is 15 and a floor, ``"None"`` and anything else is none."""
+    match = _POSITION.fullmatch(text.strip())
+    return (int(match[2]), bool(match[1])) if match else (None, False)
+
+
+def parse_time(value: str | float | datetime) -> float:
+    """Read a time as unix seconds: ISO 8601 (``Z`` or an offset, 0 to 6 fractional digits), a number, a ``datetime``.
+
+    Text without an offset is UTC.
+
+    Raises:
+        ValueError: the text is no such time.
+    """
+    if isinstance(value, int | float):
+        return _finite(value)
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+class _Members:
+    """The members of one JSON object, each read by its expected shape."""
+
+    __slots__ = ("_members", "_path")
+
+    def __init__(self, members: object, path: str) -> None:
+        if not isinstance(members, Mapping):
+            raise ParseError(f"{path}: expected an object, got {type(members).__name__}")
+        self._members: Mapping[Any, Any] = members
+        self._path = path
+
+    def text(self, name: str, limit: int | None = None) -> str | None:
+        value = self._members.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise self._wrong(name, "text", value)
+        return _clean(value[:limit])
+
+    def count(self, name: str) -> int | None:
+        value = self._members.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
+            raise self._wrong(name, "a whole number", value)
+        return int(value)
+
+    def time(self, name: str) -> float | None:
+        value = self._members.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int | float | datetime):
+            raise self._wrong(name, "a time", value)
+        try:
+            return parse_time(value)
+        except (ValueError, OverflowError) as error:
+            raise self._wrong(name, "a time", value) from error
+
+    def child(self, name: str) -> "_Members":
+        value = self._members.get(name)
+        return _Members({} if value is None else value, name)
+
+    def children(self, name: str) -> list["_Members"]:
+        value = self._members.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list | tuple):
+            raise self._wrong(name, "a list", value)
+        return [_Members(item, name) for item in value if item is not None]
+
+    def texts(self, names: frozenset[str]) -> list[tuple[str, str]]:
+        return [(name, text) for name in names if (text := self.text(name)) is not None]
+
+    def _wrong(self, name: str, expected: str, value: object) -> ParseError:
+        member = name if self._path == "answer" else f"{self._path}.{name}"
+        return ParseError(f"{member}: expected {expected}, got {repr(value)[:80]}")
+
+
+def _event(event: _Members) -> JobEvent:
+    key = EventKey(event.text("eventType") or None, event.time("timeOfEvent"))
+    return JobEvent(key, event.text("message", MAX_MESSAGE) or "")
+
+
+def _unknown(
+    status: str, events: tuple[JobEvent, ...], position_text: str, position: int | None
+) -> list[tuple[str, str]]:
+    unknown = [] if status in STATUSES else [("status", status)]
+    types = {event.key.type for event in events}
+    unknown += sorted(("eventType", kind) for kind in types if kind is not None and kind not in EVENT_TYPES)
+    if position is None and position_text.strip().lower() not in _NO_POSITION:
+        unknown.append(("queuePosition", position_text))
+    return [(field, value[:100]) for field, value in unknown]
+
+
+def _milliseconds(value: int | None) -> float | None:
+    return None if value is None else value / 1000
+
+
+def _finite(value: float) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("not finite")
+    return number
+
+
+def _clean(text: str) -> str:
+    """Replace lone surrogates, which JSON can carry and UTF-8 cannot."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

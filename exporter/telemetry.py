@@ -1,0 +1,165 @@
+"""The exporter's own metrics: prometheus_client on a private registry, built from the rows of ``EXPORTER_FAMILIES``."""
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import boto3
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.exposition import generate_latest as generate_text
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
+
+from exporter import __version__
+from exporter.exposition import Format
+from exporter.families import EXPORTER_FAMILIES, TARGET_LABELS
+from exporter.health import Health
+from exporter.model import Target
+
+_ROWS = {family.name: family for family in EXPORTER_FAMILIES}
+_M = TypeVar("_M", bound=MetricWrapperBase)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """How one account and Region fares.
+
+    Attributes:
+        health: what the latest answers tell.
+        active: jobs that are still asked for.
+        finished: jobs that are not asked for any more.
+        waiting: jobs that were not asked for yet since the start.
+        staleness: seconds since the active job that waits longest was answered; ``None`` without one.
+        poll_duration: seconds that the last pass over all due jobs took; ``None`` before the first.
+        budget: requests a second that the exporter allows itself, by operation.
+    """
+
+    target: Target
+    health: Health
+    active: int
+    finished: int
+    waiting: int
+    staleness: float | None
+    poll_duration: float | None
+    budget: dict[str, float]
+
+
+class Telemetry:
+    """Counts what the exporter does and renders it.
+
+    Args:
+        targets: tells how the targets fare, at each scrape.
+    """
+
+    def __init__(self, targets: Callable[[], Iterable[TargetStatus]]) -> None:
+        self._registry = CollectorRegistry()
+        self._build_info().set(1)
+        self._registry.register(_TargetCollector(targets))
+        self._requests = self._make(Counter, "braket_exporter_api_requests_total")
+        durations = _ROWS["braket_exporter_api_request_duration_seconds"]
+        self._durations = Histogram(
+            durations.name, durations.help, durations.labels, buckets=durations.buckets, registry=self._registry
+        )
+        self._dropped = self._make(Counter, "braket_exporter_jobs_dropped_total")
+        self._parse_errors = self._make(Counter, "braket_exporter_parse_errors_total")
+        self._unknown = self._make(Counter, "braket_exporter_unknown_values_total")
+        self._reload_ok = self._make(Gauge, "braket_exporter_config_last_reload_successful")
+        self._reload_time = self._make(Gauge, "braket_exporter_config_last_reload_success_timestamp_seconds")
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+
+    def request(self, target: Target, operation: str, code: str, seconds: float) -> None:
+        """Count one HTTP attempt and what came of it."""
+        self._requests.labels(*target, operation, code).inc()
+        self._durations.labels(*target, operation).observe(seconds)
+
+    def dropped(self, reason: str) -> None:
+        """Count a job that lost its series."""
+        self._dropped.labels(reason).inc()
+
+    def parse_error(self) -> None:
+        """Count an answer that could not be read."""
+        self._parse_errors.inc()
+
+    def unknown_value(self, field: str) -> None:
+        """Count a value that this release does not know."""
+        self._unknown.labels(field).inc()
+
+    def settings_loaded(self, now: float) -> None:
+        """Note that the settings in force were read at ``now``, unix seconds."""
+        self._reload_ok.set(1)
+        self._reload_time.set(now)
+
+    def render(self, form: Format, wanted: Callable[[str, str], bool]) -> bytes:
+        """Render the metrics whose name and type are wanted; in OpenMetrics with the mark that ends a page."""
+        selected = _Selected(self._registry, wanted)
+        return generate_openmetrics(selected) if form == "openmetrics" else generate_text(selected)
+
+    def _build_info(self) -> Gauge:
+        info = self._make(Gauge, "braket_exporter_build_info")
+        return info.labels(__version__, platform.python_version(), boto3.__version__)
+
+    def _make(self, kind: type[_M], name: str) -> _M:
+        row = _ROWS[name]
+        return kind(row.name, row.help, row.labels, registry=self._registry)
+
+
+class _TargetCollector(Collector):
+    """Derives the gauges of the targets at each scrape, so that no second copy of their state can go stale."""
+
+    def __init__(self, targets: Callable[[], Iterable[TargetStatus]]) -> None:
+        self._targets = targets
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        samples = [sample for status in self._targets() for sample in _target_samples(status)]
+        for row in EXPORTER_FAMILIES:
+            if row.name in _TARGET_GAUGES:
+                family = GaugeMetricFamily(row.name, row.help, labels=row.labels)
+                for name, labels, value in samples:
+                    if name == row.name and value is not None:
+                        family.add_metric(labels, float(value))
+                yield family
+
+
+_TARGET_GAUGES = {
+    row.name for row in EXPORTER_FAMILIES if row.type == "gauge" and row.labels[: len(TARGET_LABELS)] == TARGET_LABELS
+}
+
+
+def _target_samples(status: TargetStatus) -> Iterator[tuple[str, Sequence[str], float | None]]:
+    target, health = status.target, status.health
+    yield "braket_exporter_target_up", target, health.up
+    yield "braket_exporter_target_last_success_timestamp_seconds", target, health.last_success
+    yield "braket_exporter_target_poll_duration_seconds", target, status.poll_duration
+    yield "braket_exporter_target_staleness_seconds", target, status.staleness
+    yield "braket_exporter_target_jobs", (*target, "active"), status.active
+    yield "braket_exporter_target_jobs", (*target, "finished"), status.finished
+    for operation, rate in status.budget.items():
+        yield "braket_exporter_api_budget_requests_per_second", (*target, operation), rate
+
+
+class _Selected(Collector):
+    """The part of a registry that was asked for, without the ``_created`` series, which nothing here uses."""
+
+    def __init__(self, registry: Collector, wanted: Callable[[str, str], bool]) -> None:
+        self._registry, self._wanted = registry, wanted
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._registry.collect():
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            if self._wanted(name, family.type):
+                family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+                yield family

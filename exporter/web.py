@@ -1,0 +1,108 @@
+"""The HTTP paths: what each answers. The server below knows HTTP, this room knows the exporter."""
+
+import gzip
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
+
+from exporter import __version__
+from exporter.clock import Clock
+from exporter.exposition import CONTENT_TYPES, Format, render_page, sample_names
+from exporter.negotiate import accepts_gzip, choose_format
+from exporter.page import SECURITY_POLICY
+from exporter.page import render_page as render_html
+from exporter.server import Request, Response
+from exporter.store import Store
+from exporter.telemetry import TargetStatus, Telemetry
+
+GZIP_LEVEL: Final = 1
+"""Metrics are repetitive: level 1 takes a quarter of the default's time for a page hardly larger."""
+
+
+def expose(
+    store: Store, telemetry: Telemetry, form: Format, *, disabled: frozenset[str], names: frozenset[str] = frozenset()
+) -> bytes:
+    """Render the whole exposition.
+
+    Args:
+        store: the jobs.
+        telemetry: the exporter's own metrics.
+        form: the format.
+        disabled: families to leave out.
+        names: families, or samples of them, to keep; all when empty.
+    """
+
+    def wanted(name: str, kind: str) -> bool:
+        return name not in disabled and (not names or not names.isdisjoint(sample_names(name, kind)))
+
+    families = [(family, lines) for family, lines in store.view().families() if wanted(family.name, family.type)]
+    return render_page(families, telemetry.render(form, wanted), form)
+
+
+class Web:
+    """Answers requests.
+
+    Args:
+        store: the jobs.
+        telemetry: the exporter's own metrics.
+        targets: tells how the targets fare.
+        disabled: metrics that are left out.
+        healthy: tells whether the loop is alive.
+        ready: tells whether the first full poll is done.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        telemetry: Telemetry,
+        targets: Callable[[], Iterable[TargetStatus]],
+        disabled: Collection[str],
+        healthy: Callable[[], bool],
+        ready: Callable[[], bool],
+        clock: Clock,
+    ) -> None:
+        self._store, self._telemetry, self._targets = store, telemetry, targets
+        self._disabled, self._healthy, self._ready = frozenset(disabled), healthy, ready
+        self._clock = clock
+        self._began = clock.monotonic()
+        self._routes = {
+            "/": self._page,
+            "/metrics": self._metrics,
+            "/-/healthy": self._health,
+            "/-/ready": self._readiness,
+        }
+
+    def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+        route = self._routes.get(request.path)
+        if route is None:
+            return Response(404, b"Not found. There are /metrics, /-/healthy, /-/ready and /.\n")
+        if request.method != "GET":
+            return Response(405, b"Method not allowed; use GET.\n", headers={"Allow": "GET"})
+        return route(request)
+
+    def _metrics(self, request: Request) -> Response:
+        form = choose_format(request.headers.get("accept", ""))
+        names = frozenset(request.query.get("name[]", ()))
+        body = expose(self._store, self._telemetry, form, disabled=self._disabled, names=names)
+        headers = {"Vary": "Accept, Accept-Encoding"}
+        if accepts_gzip(request.headers.get("accept-encoding", "")):
+            body, headers["Content-Encoding"] = gzip.compress(body, GZIP_LEVEL, mtime=0), "gzip"
+        return Response(200, body, CONTENT_TYPES[form], headers)
+
+    def _health(self, _: Request) -> Response:
+        return Response(200, b"Healthy.\n") if self._healthy() else Response(503, b"The polling loop is stuck.\n")
+
+    def _readiness(self, _: Request) -> Response:
+        return Response(200, b"Ready.\n") if self._ready() else Response(503, b"The first full poll is under way.\n")
+
+    def _page(self, _: Request) -> Response:
+        uptime = self._clock.monotonic() - self._began
+        page = render_html(__version__, uptime, [*self._targets()], self._store.records(), self._clock.wall())
+        headers = {
+            "Content-Security-Policy": SECURITY_POLICY,
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return Response(200, page.encode(), "text/html; charset=utf-8", headers)
