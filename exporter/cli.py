@@ -51,7 +51,8 @@ exit status: 0 after SIGTERM or SIGINT, 2 for bad settings, 1 for anything else"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status."""
-    flags = vars(_parser().parse_intermixed_args(arguments))
+    given = sys.argv[1:] if arguments is None else arguments
+    flags = vars(_parser(given).parse_intermixed_args(given))
     command = flags.pop("command")
     config = flags.pop("config", os.environ.get(CONFIG_VARIABLE) or None)
     try:
@@ -93,6 +94,15 @@ _COMMANDS: Final[dict[str, Callable[[Flags, str | None], int]]] = {
 }
 
 
+_FLAGS: Final = {
+    "--",
+    "--help",
+    "--version",
+    "--config",
+    *(f"--{key.replace('_', '-')}" for key in Settings.model_fields),
+}
+
+
 def describe(settings: Settings) -> str:
     """Write the effective settings as YAML, with what they will cost as comments."""
     jobs = [len(arns) for arns in app.group_by_target(settings.jobs).values()]
@@ -102,13 +112,17 @@ def describe(settings: Settings) -> str:
     lines = [
         "# The settings are good. In force:",
         yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False).rstrip(),
-        f"# Predicted while all {sum(jobs)} jobs are active, in {len(jobs)} targets (account and Region):",
+        f"# Predicted with {_plural(sum(jobs), 'active job')} in {_plural(len(jobs), 'target')} (account and Region):",
         f"#   AWS calls: {cost.calls_per_minute:.1f} a minute; finished jobs cost none",
         f"#   an active job is at most {format_duration(round(cost.staleness, 1))} stale",
         f"#   series of jobs: {cost.series_of_jobs}, {cost.series_per_job} for each",
         f"#   series of the fleet: {cost.series_per_device} for each device that jobs run on",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _greet(address: tuple[str, int]) -> None:
@@ -127,7 +141,8 @@ def _tell(*lines: str) -> None:
     sys.stderr.write("".join(f"{line}\n" for line in lines))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+    """Make the parser; a flag that is no setting is taken in, too, for the settings to say which one is near."""
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
         usage="%(prog)s [COMMAND] [--config FILE] [--KEY VALUE ...]",
@@ -146,4 +161,6 @@ def _parser() -> argparse.ArgumentParser:
         note = f" (default: {default})" if default else ""
         text = f"{field.description}{note}".replace("%", "%%")
         settings.add_argument(f"--{key.replace('_', '-')}", metavar="VALUE", help=text)
+    for flag in sorted({text.partition("=")[0] for text in given if text.startswith("--")}.difference(_FLAGS)):
+        parser.add_argument(flag, nargs="?", help=argparse.SUPPRESS)
     return parser

@@ -129,7 +129,7 @@ class Journal:
 
 
 def _lead_with_what_happened(_: object, __: str, event: EventDict) -> EventDict:
-    return {key: event.pop(key) for key in ("timestamp", "level", "event")} | event
+    return {**{key: event.pop(key) for key in ("timestamp", "level", "event")}, **event}
 
 
 def _identity(job: JobSnapshot) -> dict[str, Any]:

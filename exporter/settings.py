@@ -238,9 +238,12 @@ def _read_yaml(path: str) -> dict[str, Any]:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError([f"config file {path}: cannot be read: {error.strerror}"]) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+        raise SettingsError([f"config file {path}: {where}is no valid YAML: {error.problem}"]) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise SettingsError([f"config file {path}: is no valid YAML: {reason}"]) from error
+        raise SettingsError([f"config file {path}: is no valid YAML: {' '.join(str(error).split())}"]) from error
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -43,16 +43,9 @@ A world of exact jobs under a clock of the test's own::
 from exporter.simulator.endpoint import RequestRecord
 from exporter.simulator.faults import Fault, FaultBoard, FaultKind
 from exporter.simulator.fleet import REGIONS, Births, Plan, generate_fleet
-from exporter.simulator.jobs import (
-    RECORDED_LIFE,
-    Event,
-    Job,
-    Phase,
-    ScriptedJob,
-    SimulatedJob,
-    Status,
-    job_arn,
-)
+from exporter.simulator.jobs import Job, SimulatedJob, job_arn
+from exporter.simulator.phases import RECORDED_LIFE, Event, Phase, Status
+from exporter.simulator.scripted import ScriptedJob
 from exporter.simulator.search import Disorder
 from exporter.simulator.server import SimulatorServer
 from exporter.simulator.world import World

@@ -45,11 +45,14 @@ truncated_json, cut_body, empty_body"""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves until it is told to stop; the value is the exit status."""
-    options = _parser().parse_args(arguments)
-    with (
-        _held_signals(),
-        SimulatorServer(_world(options), clock=time.time, address=options.listen, keep_requests=False) as server,
-    ):
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    world = _world(options)
+    try:
+        simulator = SimulatorServer(world, clock=time.time, address=options.listen, keep_requests=False)
+    except OSError as error:
+        parser.error(f"argument --listen: {error}")
+    with _held_signals(), simulator as server:
         jobs = [job.arn for job in server.world.existing(time.time())]
         sys.stdout.write(json.dumps({"url": server.url, "jobs": jobs}) + "\n")
         sys.stdout.flush()

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from random import Random
 from typing import TypeAlias
 
-from exporter.simulator.jobs import Event, Phase, Status
+from exporter.simulator.phases import Event, Phase, Status
 
 # The service counts no further than this; beyond it a position reads ">15".
 LAST_COUNTED_PLACE = 15
@@ -18,6 +18,8 @@ SHORTEST_LIFE_SECONDS = 420.0
 _SHORTEST_RUN_SECONDS = 300.0
 _UPLOAD_SECONDS = 12.6
 _STOPPING_SECONDS = 30.0
+# Where on a QPU's queue jobs join; 16 is beyond the last counted place.
+_FIRST_PLACES = (LAST_COUNTED_PLACE + 1, LAST_COUNTED_PLACE + 1, 12, 5)
 
 Phases: TypeAlias = tuple[Phase, ...]
 # From a random source, the seconds in the queue and the seconds of the whole life to what follows the queue.
@@ -52,7 +54,7 @@ class Kind:
 def life(rng: Random, kind: Kind, seconds: float) -> Phases:
     """The phases of a job of `kind` that lives for `seconds` (at least `SHORTEST_LIFE_SECONDS`)."""
     wait = _queue_seconds(rng, kind, seconds)
-    line = queue(wait, rng.choice((16, 16, 12, 5))) if kind.hardware is Hardware.QPU else _no_queue()
+    line = queue(wait, rng.choice(_FIRST_PLACES)) if kind.hardware is Hardware.QPU else _no_queue()
     # A job cancelled in the queue would still have moved up: its last places come after the cancellation.
     return tuple(sorted((*line, *kind.course(rng, wait, seconds)), key=lambda phase: phase.offset))
 

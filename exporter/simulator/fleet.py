@@ -10,15 +10,8 @@ from random import Random
 from uuid import UUID
 
 from exporter.simulator.courses import KINDS, SHORTEST_LIFE_SECONDS, Hardware, Kind, life
-from exporter.simulator.jobs import (
-    LONGEST_RUNTIME_SECONDS,
-    SV1,
-    Event,
-    Phase,
-    SimulatedJob,
-    Status,
-    job_arn,
-)
+from exporter.simulator.jobs import LONGEST_RUNTIME_SECONDS, SV1, SimulatedJob, job_arn
+from exporter.simulator.phases import Event, Phase, Status
 
 REGIONS = ("us-east-1", "us-west-1", "us-west-2", "eu-west-2", "eu-north-1")
 

@@ -5,11 +5,11 @@ Times are unix seconds, offsets are seconds after the job's creation.
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
+from exporter.simulator.phases import RECORDED_LIFE, TERMINAL, Phase, Status
 from exporter.simulator.wire import JsonObject, account_of, plain, region_of, timestamp
 
 # The service model allows no longer list of events in an answer.
@@ -17,78 +17,6 @@ MOST_EVENTS = 20
 # The service model's upper limit of maxRuntimeInSeconds: five days.
 LONGEST_RUNTIME_SECONDS = 432_000
 SV1 = "arn:aws:braket:::device/quantum-simulator/amazon/sv1"
-
-_MEMBERS_SHARED_WITH_SUMMARIES = (
-    "jobArn",
-    "jobName",
-    "status",
-    "createdAt",
-    "startedAt",
-    "endedAt",
-    "tags",
-)
-
-
-class Status(StrEnum):
-    """Every job status of the service model."""
-
-    QUEUED = "QUEUED"
-    RUNNING = "RUNNING"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    CANCELLING = "CANCELLING"
-    CANCELLED = "CANCELLED"
-
-
-class Event(StrEnum):
-    """Every job event type of the service model."""
-
-    WAITING_FOR_PRIORITY = "WAITING_FOR_PRIORITY"
-    QUEUED_FOR_EXECUTION = "QUEUED_FOR_EXECUTION"
-    STARTING_INSTANCE = "STARTING_INSTANCE"
-    DOWNLOADING_DATA = "DOWNLOADING_DATA"
-    RUNNING = "RUNNING"
-    DEPRIORITIZED_DUE_TO_INACTIVITY = "DEPRIORITIZED_DUE_TO_INACTIVITY"
-    UPLOADING_RESULTS = "UPLOADING_RESULTS"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    MAX_RUNTIME_EXCEEDED = "MAX_RUNTIME_EXCEEDED"
-    CANCELLED = "CANCELLED"
-
-
-TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """One moment of a job's life, and what changes at it.
-
-    Attributes:
-        offset: Seconds after the job's creation.
-        status: The job's status from here on; None keeps the one before.
-        event: Type of the event that happens here; None for no event.
-        message: The event's message; an empty one is left out of the answer.
-        position: Place in the queue from here on, as the service writes it (`">15"`, `"15"` ... `"1"`);
-            None keeps the one before. It is only answered while the status is QUEUED.
-    """
-
-    offset: float
-    status: str | None = None
-    event: str | None = None
-    message: str = ""
-    position: str | None = None
-
-
-# A simulator job as it was recorded from the service. Its startedAt is the DOWNLOADING_DATA event, not the
-# RUNNING one.
-RECORDED_LIFE = (
-    Phase(0.0, Status.QUEUED, position="1"),
-    Phase(1.5, event=Event.STARTING_INSTANCE),
-    Phase(42.8, Status.RUNNING, Event.DOWNLOADING_DATA),
-    Phase(84.0, event=Event.RUNNING),
-    Phase(109.6, event=Event.UPLOADING_RESULTS),
-    Phase(122.2, Status.COMPLETED, Event.COMPLETED),
-)
 
 
 class Job(Protocol):
@@ -225,37 +153,6 @@ class SimulatedJob:
         return plain({"failureReason": self.failure_reason, "billableDuration": billable})
 
 
-Script: TypeAlias = Callable[[float], JsonObject | None] | Sequence[tuple[float, JsonObject]]
-
-
-@dataclass(frozen=True, slots=True)
-class ScriptedJob:
-    """A job whose GetJob answers are given word for word, however odd they are.
-
-    Attributes:
-        arn: The ARN under which the job is found, whatever its answers say.
-        created: Unix seconds that the `createdAt` filter of SearchJobs compares, whatever its answers say.
-        answers: Pairs of (unix seconds, GetJob JSON from then on) in order of time, or a function of the
-            time. Before the first pair, and while the function gives None, the job does not exist.
-    """
-
-    arn: str
-    created: float
-    answers: Script
-
-    def answer(self, now: float, *, queue_info: bool = False) -> JsonObject | None:  # noqa: ARG002 - verbatim
-        """The scripted JSON at `now` (unix seconds), with or without `queueInfo` as the script has it."""
-        if callable(self.answers):
-            return self.answers(now)
-        past = bisect_right(self.answers, now, key=lambda pair: pair[0])
-        return self.answers[past - 1][1] if past else None
-
-    def summary(self, now: float) -> JsonObject | None:
-        """The members of the answer that SearchJobs has as well."""
-        answer = self.answer(now)
-        return None if answer is None else _summary_of(answer)
-
-
 def job_arn(job_id: str, region: str = "us-east-1", account: str = "123456789012") -> str:
     """The ARN of a job; `job_id` is a UUID for new jobs and the job's name for very old ones."""
     return f"arn:aws:braket:{region}:{account}:job/{job_id}"
@@ -275,12 +172,6 @@ def _queue_info(past: Sequence[Phase]) -> JsonObject:
     queued = _latest_status(past) == Status.QUEUED
     place = next((phase.position for phase in reversed(past) if phase.position is not None), None)
     return {"queue": "JOBS_QUEUE", "position": place if queued and place is not None else "None"}
-
-
-def _summary_of(answer: JsonObject) -> JsonObject:
-    shared = {name: answer[name] for name in _MEMBERS_SHARED_WITH_SUMMARIES if name in answer}
-    device = answer.get("deviceConfig")
-    return {**shared, "device": device["device"]} if isinstance(device, dict) and "device" in device else shared
 
 
 def _configuration(job: SimulatedJob) -> JsonObject:

@@ -13,6 +13,7 @@ from exporter.simulator.wire import (
     JsonObject,
     Reply,
     ServiceError,
+    account_of,
     credential,
     error_reply,
     invalid,
@@ -89,7 +90,7 @@ def _get_job(call: Call, world: World, now: float) -> JsonObject:
         raise invalid(f"{arn!r} is not the ARN of a job")
     if any(name != "QueueInfo" for name in call.attributes):
         raise invalid("additionalAttributeNames may hold QueueInfo only")
-    job = world.job(arn) if region_of(arn) == region and world.sees(account, arn) else None
+    job = world.job(arn) if region_of(arn) == region and _is_seen_by(account, arn) else None
     answer = None if job is None else job.answer(now, queue_info="QueueInfo" in call.attributes)
     if answer is None:
         raise ServiceError(404, "ResourceNotFoundException", f"Job {arn} does not exist in this Region")
@@ -103,7 +104,7 @@ def _search_jobs(call: Call, world: World, now: float) -> JsonObject:
     summaries = (
         (entry, summary)
         for entry in entries
-        if world.sees(account, entry[1]) and (summary := _summary(world, entry, now)) is not None
+        if _is_seen_by(account, entry[1]) and (summary := _summary(world, entry, now)) is not None
     )
     found = list(islice(summaries, query.limit + 1))
     page = found[: query.limit]
@@ -126,6 +127,10 @@ def _scope(call: Call, world: World) -> tuple[str, str | None]:
     if account is None:
         raise ServiceError(403, "UnrecognizedClientException", "The security token in the request is invalid")
     return call.signer.region, account
+
+
+def _is_seen_by(account: str | None, arn: str) -> bool:
+    return account is None or account_of(arn) == account
 
 
 _OPERATIONS: dict[str, Callable[[Call, World, float], JsonObject]] = {

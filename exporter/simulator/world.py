@@ -9,7 +9,7 @@ from threading import Lock
 from exporter.simulator.fleet import Births
 from exporter.simulator.jobs import Job
 from exporter.simulator.search import Disorder, Entry
-from exporter.simulator.wire import account_of, region_of
+from exporter.simulator.wire import region_of
 
 
 class World:
@@ -65,10 +65,6 @@ class World:
     def entries(self, region: str) -> tuple[Entry, ...]:
         """The creation and ARN of each job in `region`, sorted."""
         return self._entries.get(region, ())
-
-    def sees(self, account: str | None, arn: str) -> bool:
-        """Whether a caller in `account` may know of the job; None is a caller who may know of all."""
-        return account is None or account_of(arn) == account
 
     def existing(self, now: float) -> Iterator[Job]:
         """The jobs that exist at `now` (unix seconds), in order of creation."""
