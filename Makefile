@@ -1,0 +1,52 @@
+# The commands that the README promises; `make` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := exporter tests bench
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench format clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/runtime ## try it: simulated jobs and the exporter, on http://localhost:9834
+	@exec $(BIN)/braket-exporter demo
+
+test: check ## run everything: lint, types, all tests, coverage
+	$(BIN)/pytest --cov --cov-report=term-missing
+
+check: .venv/development ## lint and types
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+
+bench: .venv/development ## measure, beside the named peers; prints ratios
+	$(BIN)/python bench/start.py
+	$(BIN)/python bench/scrape.py
+
+format: .venv/development ## put the code in form
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+clean: ## forget the environment and all caches
+	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+.venv/runtime: .venv/python pyproject.toml
+	@echo "Installing braket-exporter into .venv ..."
+	@$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+.venv/development: .venv/runtime
+	@echo "Installing the development tools into .venv ..."
+	@$(BIN)/pip install --quiet --group dev
+	@touch $@
+
+# Debian keeps a part of venv in a package of its own.
+.venv/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "braket-exporter needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv .venv >/dev/null 2>&1 \
+	  || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -yqq python3-venv && $(PYTHON) -m venv --clear .venv; } \
+	  || { rm -rf .venv; echo "python3 -m venv does not work; on Debian: sudo apt-get install python3-venv"; exit 1; }
+	@$(BIN)/pip install --quiet --upgrade pip
+	@touch $@
