@@ -177,6 +177,7 @@ class Settings(BaseSettings):
         if not self.jobs:
             raise ValueError(
                 "nothing to watch: list job ARNs in jobs, as in --jobs arn:aws:braket:us-west-2:123456789012:job/<id>"
+                " (this release has no tags and all_jobs yet, which will find jobs by themselves)"
             )
         return self
 
