@@ -3,7 +3,7 @@
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import boto3
 from prometheus_client import (
@@ -25,6 +25,9 @@ from exporter.exposition import Format
 from exporter.families import EXPORTER_FAMILIES, TARGET_LABELS
 from exporter.health import Health
 from exporter.model import Target
+
+DROP_REASONS: Final = ("retention",)
+UNKNOWN_FIELDS: Final = ("status", "eventType", "queuePosition")
 
 _ROWS = {family.name: family for family in EXPORTER_FAMILIES}
 _M = TypeVar("_M", bound=MetricWrapperBase)
@@ -75,6 +78,10 @@ class Telemetry:
         self._unknown = self._make(Counter, "braket_exporter_unknown_values_total")
         self._reload_ok = self._make(Gauge, "braket_exporter_config_last_reload_successful")
         self._reload_time = self._make(Gauge, "braket_exporter_config_last_reload_success_timestamp_seconds")
+        for reason in DROP_REASONS:
+            self._dropped.labels(reason)
+        for field in UNKNOWN_FIELDS:
+            self._unknown.labels(field)
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
 
