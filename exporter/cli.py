@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = flags.pop("command")
     config = flags.pop("config", os.environ.get(CONFIG_VARIABLE) or None)
     try:
-        return _COMMANDS[command](flags, config)
+        return COMMANDS[command](flags, config)
     except SettingsError as error:
         _tell(f"{_PROGRAM}: bad settings:", *(f"  {problem}" for problem in error.problems))
         return 2
@@ -86,7 +86,7 @@ def _demo(flags: Flags, config: str | None) -> int:
         return app.run(load(flags, os.environ, config, demo.DEFAULTS | jobs), _greet)
 
 
-_COMMANDS: Final[dict[str, Callable[[Flags, str | None], int]]] = {
+COMMANDS: Final[dict[str, Callable[[Flags, str | None], int]]] = {
     "run": _run,
     "once": _once,
     "check-config": _check_config,
@@ -152,7 +152,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    parser.add_argument("command", nargs="?", choices=_COMMANDS, default="run", help=argparse.SUPPRESS)
+    parser.add_argument("command", nargs="?", choices=COMMANDS, default="run", help=argparse.SUPPRESS)
     parser.add_argument("--config", metavar="FILE", help=f"YAML file with settings; also {CONFIG_VARIABLE}")
     parser.add_argument("--version", action="version", version=f"{_PROGRAM} {__version__}")
     settings = parser.add_argument_group("settings")

@@ -1,0 +1,98 @@
+"""The documentation says what the code does: each name of the public interface stands in it, with its true values."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exporter import cli, logs
+from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, job_families
+from exporter.predict import predict
+from exporter.settings import Settings, format_default, load
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+EVERY_FAMILY = (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES)
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("family", EVERY_FAMILY, ids=lambda family: family.name)
+def test_each_metric_has_its_row_with_type_labels_and_help(family: Family) -> None:
+    labels = ", ".join(f"`{label}`" for label in family.labels)
+    cells = ["", f" `{family.name}` ", f" {family.type} ", f" {labels} " if labels else " ", f" {family.help} ", ""]
+    assert "|".join(cells) in page("docs/metrics.md").split("\n")
+
+
+def test_no_metric_is_documented_that_does_not_exist() -> None:
+    names = {family.name for family in EVERY_FAMILY}
+    for path in PAGES:
+        found = set(re.findall(r"\bbraket_[a-z_]+[a-z]\b", path.read_text(encoding="utf-8")))
+        assert found - names == set(), path.name
+
+
+@pytest.mark.parametrize("key", Settings.model_fields)
+def test_each_setting_has_its_row_with_default_and_meaning(key: str) -> None:
+    default = format_default(key)
+    shown = f"`{default}`" if default else "none"
+    row = f"| `{key}` | {shown} | {Settings.model_fields[key].description} |"
+    assert row in page("docs/configuration.md").split("\n")
+
+
+def test_no_setting_is_documented_that_does_not_exist() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \| (?:none|`[^`]*`) \|", page("docs/configuration.md"), re.MULTILINE)
+    assert rows == list(Settings.model_fields)
+
+
+def test_each_log_event_of_the_code_is_documented_and_each_documented_one_is_in_the_code() -> None:
+    source = Path(logs.__file__).read_text(encoding="utf-8")
+    written = set(re.findall(r'"((?:job|poll|unknown)_[a-z]+|started|stopped)"', source)) - {"job_arn", "job_name"}
+    documented = set(re.findall(r"^\| `([a-z_]+)` \|", page("docs/logs.md"), re.MULTILINE))
+    assert documented == written
+
+
+def test_each_command_is_documented() -> None:
+    documented = re.findall(r"^\| `([a-z-]+)`(?: \(default\))? \|", page("docs/configuration.md"), re.MULTILINE)
+    assert [name for name in documented if name in cli.COMMANDS] == list(cli.COMMANDS)
+
+
+def test_the_sample_settings_file_is_good(tmp_path: Path) -> None:
+    sample = re.search(r"```yaml\n(# exporter\.yaml\n.*?)```", page("docs/configuration.md"), re.DOTALL)
+    assert sample is not None
+    path = tmp_path / "exporter.yaml"
+    path.write_text(sample[1])
+    settings = load({}, {}, str(path))
+    assert settings.poll_interval == 15.0
+    assert len(settings.jobs) == 2
+
+
+def test_every_json_and_yaml_example_of_the_readme_parses() -> None:
+    blocks = re.findall(r"```(json|yaml)\n(.*?)```", page("README.md"), re.DOTALL)
+    assert [kind for kind, _ in blocks] == ["json", "yaml"]
+    policy, scrape = (yaml.safe_load(text) for _, text in blocks)
+    assert policy["Statement"][0]["Action"] == "braket:GetJob"
+    assert scrape["scrape_configs"][0]["job_name"] == "braket-exporter"
+
+
+def test_the_documented_numbers_of_series_are_those_predicted() -> None:
+    cost = predict([1], interval=30.0, rate=2.5, families=job_families())
+    assert (cost.series_per_job, cost.series_per_device) == (30, 46)
+    assert "about 30 series" in page("docs/configuration.md")
+    assert "about 50 of the fleet" in page("docs/configuration.md")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_between_pages_leads_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_make_command_named_exists(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", page("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)`|\$ make ([a-z]+)", path.read_text(encoding="utf-8"))) <= {
+        pair for target in targets for pair in ((target, ""), ("", target))
+    }
