@@ -6,6 +6,7 @@ the answer; then its connection is closed, so that silent or slow peers cost a s
 
 import asyncio
 import contextlib
+import logging
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Mapping
@@ -46,6 +47,8 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+_LOG: Final = logging.getLogger(__name__)
+
 Handler = Callable[[Request], Response]
 
 
@@ -72,17 +75,21 @@ class HttpServer:
     def start(self) -> None:
         """Begin to answer."""
         self._thread.start()
-        self._run(asyncio.start_server(self._accept, sock=self._socket, backlog=BACKLOG, limit=MAX_HEADER_BYTES))
+        self._run(self._serve())
 
     def stop(self) -> None:
         """Stop listening, let answers that are being written end, and close the rest."""
-        self._socket.close()
         self._run(self._finish())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_TIMEOUT)
 
     def _run(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(2 * STOP_TIMEOUT)
+
+    async def _serve(self) -> None:
+        self._server = await asyncio.start_server(
+            self._accept, sock=self._socket, backlog=BACKLOG, limit=MAX_HEADER_BYTES
+        )
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= MAX_CONNECTIONS:
@@ -98,6 +105,7 @@ class HttpServer:
             del self._connections[task]
 
     async def _finish(self) -> None:
+        self._server.close()
         for task, connection in self._connections.items():
             connection.last = True
             if not connection.answering:
@@ -137,9 +145,16 @@ class _Connection:
         if request is None:
             return False
         self.answering = True
-        await self._write(await asyncio.to_thread(self._handler, request))
+        await self._write(await asyncio.to_thread(self._handle, request))
         self.answering = False
         return self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE
+
+    def _handle(self, request: Request) -> Response:
+        try:
+            return self._handler(request)
+        except Exception:  # noqa: BLE001 -- a bug in an answer is the peer's 500 and our log line, not the end
+            _LOG.exception("the answer to %s %s failed", request.method, request.path)
+            return Response(500, b"Internal error; the exporter's log tells more.\n")
 
     async def _read_request(self) -> Request | None:
         """Read one request and pass over its body; ``None`` when the peer has gone."""
