@@ -8,7 +8,7 @@ from exporter.model import Device, JobArn
 BRAKET_REGIONS = ("us-east-1", "us-west-1", "us-west-2", "eu-west-2", "eu-north-1")
 """Regions of the ``aws`` partition that have Amazon Braket (service endpoints page of the AWS General Reference)."""
 
-_JOB_ARN = re.compile(r"arn:(aws[a-z-]*):braket:([a-z]{2}[a-z0-9-]*-\d+):(\d{12}):job/[^\s,/]+")
+_JOB_ARN = re.compile(r"arn:(aws[a-z-]*):braket:([a-z]{2}[a-z0-9-]*-\d+):(\d{12}):job/[\w.-]+", re.ASCII)
 _DEVICE_ARN = re.compile(r"arn:aws[a-z-]*:braket:[a-z0-9-]*:\d*:device/([^/]+)/([^/]+)/(.+)")
 _DEVICE_TYPES = {"qpu": "qpu", "quantum-simulator": "simulator"}
 

@@ -188,7 +188,7 @@ def _mapped_errors() -> Iterator[None]:
         raise UnavailableError("timeout", str(error)) from error
     except BotoCoreError as error:
         raise UnavailableError("connection", str(error)) from error
-    except (ResponseParserError, AttributeError, TypeError, ValueError) as error:
+    except (ResponseParserError, AttributeError, RuntimeError, TypeError, ValueError) as error:
         # botocore reads an answer of another shape than its model until something in Python gives way.
         raise MalformedError("malformed", f"{type(error).__name__}: {error}") from error
 

@@ -31,7 +31,7 @@ class TokenBucket:
     def take(self, now: float) -> float:
         """Take one request and return 0, or return the seconds until there is one to take."""
         self.tokens = min(self.burst, self.tokens + max(0.0, now - self.updated) * self.rate)
-        self.updated = now
+        self.updated = max(self.updated, now)  # threads may come in another order than they read the clock
         if self.tokens < 1.0 - 1e-9:
             return (1.0 - self.tokens) / self.rate
         self.tokens -= 1.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 ENOUGH: Final = 3
-"""So many different jobs that failed in a row make the target as a whole fail; fewer where fewer are asked for."""
+"""So many different jobs without an answer in a row make the target fail; fewer where fewer are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,11 @@ class Health:
             arn: the job.
             error: the error, for people.
             asked_jobs: how many jobs of the target are asked for.
-            own_fault: the trouble may be the job's own, so that a lone job tells nothing about the target.
+            own_fault: the trouble may be the job's own, so that only all jobs together tell of the target, if
+                there are several.
         """
         streak = self.streak | {arn}
-        enough = min(ENOUGH, max(2 if own_fault else 1, asked_jobs))
+        enough = max(2, asked_jobs) if own_fault else min(ENOUGH, max(1, asked_jobs))
         up = False if len(streak) >= enough else (own_fault or self.up)
         return replace(self, up=up, last_error=error, streak=streak)
 

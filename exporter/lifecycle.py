@@ -34,7 +34,7 @@ class Observation:
         transition: the change of status, if it is news.
         events: events that were not known before, oldest first.
         increments: steps of the fleet's counters.
-        unknown: values that this release does not know and that were not there before, as (field, value).
+        unknown: values that this release does not know and that the job never showed before, as (field, value).
         discovered: this was the first answer for the job.
     """
 
@@ -43,7 +43,7 @@ class Observation:
     events: tuple[JobEvent, ...]
     increments: tuple[Increment, ...]
     unknown: tuple[tuple[str, str], ...]
-    discovered: bool = True
+    discovered: bool
 
 
 def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: float) -> Observation:
@@ -64,12 +64,15 @@ def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: floa
         events=record.events | {event.key for event in snapshot.events},
         polled_at=record.polled_at if before is not None and before.finished else now,
         failing=None,
+        unknown=record.unknown | set(snapshot.unknown),
     )
     if before is None and not _is_news(snapshot, since):
         counted = _ALL_COUNTS if snapshot.finished else frozenset[str]()
-        return Observation(replace(after, counted=counted), None, (), _declarations(snapshot), snapshot.unknown)
+        return Observation(
+            replace(after, counted=counted), None, (), _declarations(snapshot), snapshot.unknown, discovered=True
+        )
     transition = diff(before, snapshot, now)
-    countable = {what: step for what, step in _countable(before, after) if what not in record.counted}
+    countable = {what: step for what, step in _countable(before, snapshot, after) if what not in record.counted}
     return Observation(
         record=replace(after, counted=record.counted | countable.keys()),
         transition=transition,
@@ -79,7 +82,7 @@ def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: floa
             *countable.values(),
             *([] if transition is None else [_transition_step(transition)]),
         ),
-        unknown=tuple(pair for pair in snapshot.unknown if before is None or pair not in before.unknown),
+        unknown=tuple(pair for pair in snapshot.unknown if pair not in record.unknown),
         discovered=before is None,
     )
 
@@ -97,7 +100,9 @@ def entered_at(from_status: str | None, snapshot: JobSnapshot) -> float | None:
     if snapshot.finished:
         return snapshot.ended if snapshot.ended is not None else _latest(snapshot, (snapshot.status,))
     if snapshot.status == "RUNNING":
-        return snapshot.started if snapshot.started is not None else _latest(snapshot, ("RUNNING",))
+        requeued = _latest(snapshot, _REQUEUED) if from_status == "QUEUED" else None
+        first_run = requeued is None or snapshot.started is None or requeued <= snapshot.started
+        return snapshot.started if first_run and snapshot.started is not None else _latest(snapshot, ("RUNNING",))
     if snapshot.status == "QUEUED":
         return snapshot.created if from_status is None else _latest(snapshot, _REQUEUED)
     return None
@@ -134,11 +139,8 @@ def _is_news(snapshot: JobSnapshot, since: float) -> bool:
     return snapshot.created is not None and snapshot.created > since
 
 
-def _countable(before: JobSnapshot | None, after: JobRecord) -> Iterator[tuple[str, Increment]]:
+def _countable(before: JobSnapshot | None, job: JobSnapshot, record: JobRecord) -> Iterator[tuple[str, Increment]]:
     """Yield all that the job can be counted in by now, each under the name that keeps it from counting twice."""
-    job = after.snapshot
-    if job is None:
-        return
     group = _group(job)
     just_started = job.started is not None and (before is None or before.started is None)
     if job.queue_seconds is not None and (just_started or job.finished):
@@ -146,7 +148,7 @@ def _countable(before: JobSnapshot | None, after: JobRecord) -> Iterator[tuple[s
     if not job.finished:
         return
     yield "outcome", Increment("braket_job_outcomes_total", (*group, job.status), 1.0)
-    if ran_out_of_time(after):
+    if ran_out_of_time(record):
         yield (
             MAX_RUNTIME_EXCEEDED,
             Increment("braket_job_outcomes_total", (*group, MAX_RUNTIME_EXCEEDED), 1.0),

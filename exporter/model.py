@@ -144,6 +144,7 @@ class JobRecord:
         counted: which of the fleet's counters this job has already been counted in.
         polled_at: when GetJob last answered, unix seconds.
         failing: the error code while GetJob fails for this very job.
+        unknown: every value that this release does not know and that the job ever showed, as (field, value).
         named: listed in the settings, so kept as long as it is listed.
     """
 
@@ -153,6 +154,7 @@ class JobRecord:
     counted: frozenset[str] = frozenset()
     polled_at: float | None = None
     failing: str | None = None
+    unknown: frozenset[tuple[str, str]] = frozenset()
     named: bool = True
 
     @property

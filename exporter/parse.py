@@ -4,7 +4,6 @@ A member that is absent or null is no value. A value that this release does not 
 ``JobSnapshot.unknown``. A member of the wrong shape is an unreadable answer.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,6 +15,8 @@ from exporter.model import EVENT_TYPES, STATUSES, EventKey, JobEvent, JobSnapsho
 MAX_MESSAGE: Final = 2500
 """Longest event message and, to be generous, failure reason that is kept; Braket's own limits are 2,500 and 1,024."""
 
+_YEAR_1: Final = -62135596800.0
+_YEAR_10000: Final = 253402300800.0
 _POSITION: Final = re.compile(r"(>?)\s*(\d{1,9})", re.ASCII)
 _NO_POSITION: Final = ("", "none")
 
@@ -87,12 +88,12 @@ def parse_time(value: str | float | datetime) -> float:
     Text without an offset is UTC.
 
     Raises:
-        ValueError: the text is no such time.
+        ValueError: it is no such time, or outside the years 1 to 9999.
     """
     if isinstance(value, int | float):
-        return _finite(value)
+        return _on_the_calendar(float(value))
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return _on_the_calendar((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 class _Members:
@@ -150,7 +151,7 @@ class _Members:
 
     def _wrong(self, name: str, expected: str, value: object) -> ParseError:
         member = name if self._path == "answer" else f"{self._path}.{name}"
-        return ParseError(f"{member}: expected {expected}, got {repr(value)[:80]}")
+        return ParseError(f"{member}: expected {expected}, got {_shown(value)}")
 
 
 def _event(event: _Members) -> JobEvent:
@@ -173,11 +174,17 @@ def _milliseconds(value: int | None) -> float | None:
     return None if value is None else value / 1000
 
 
-def _finite(value: float) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError("not finite")
-    return number
+def _on_the_calendar(seconds: float) -> float:
+    if not _YEAR_1 <= seconds < _YEAR_10000:
+        raise ValueError("outside the years 1 to 9999")
+    return seconds
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:80]
+    except ValueError:  # an integer of more digits than Python prints
+        return type(value).__name__
 
 
 def _clean(text: str) -> str:

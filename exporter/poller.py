@@ -71,6 +71,7 @@ class TargetPoller:
     Attributes:
         target: the account and Region.
         last_step: when a thread last called ``step``, monotonic seconds.
+        first_poll_done: whether every job has been asked for once, or the target was given up on for a while.
 
     Args:
         target: the account and Region.
@@ -106,21 +107,17 @@ class TargetPoller:
         self._watches = {arn: Watch(arn, due=now, answered=now) for arn in arns}
         self._asking: dict[str, Watch] = {}
         self._waiting = set(self._watches)
+        self.first_poll_done = not self._waiting
         self._jobs = len(self._watches)
         self._bucket = TokenBucket.full(policy.requests_per_second, now)
         self._health = Health()
         self._paused_until = now
         self.last_step = now
+        self._pass: set[str] = set()
         self._pass_began: float | None = None
         self._pass_took: float | None = None
         for arn in self._watches:
             store.put(JobRecord(arn))
-
-    @property
-    def first_poll_done(self) -> bool:
-        """Whether every job has been asked for once, or the target was given up on for now."""
-        with self._lock:
-            return not self._waiting or self._health.pauses >= TRIES_AT_START
 
     def status(self) -> TargetStatus:
         """Tell how the target fares."""
@@ -128,16 +125,21 @@ class TargetPoller:
             now = self._clock.monotonic()
             asked_for = [*self._watches.values(), *self._asking.values()]
             active = [watch for watch in asked_for if not watch.after_end]
+            stale = (now - watch.answered for watch in active if not self._never_existed(watch))
             return TargetStatus(
                 target=self.target,
                 health=self._health,
                 active=len(active),
                 finished=self._jobs - len(active),
                 waiting=len(self._waiting),
-                staleness=max((now - watch.answered for watch in active), default=None),
+                staleness=max(stale, default=None),
                 poll_duration=self._pass_took,
                 budget={GET_JOB: self._bucket.rate},
             )
+
+    def _never_existed(self, watch: Watch) -> bool:
+        """Whether Braket refused the job and never answered for it: a mistyped ARN grows old without meaning."""
+        return watch.refused and self._store.record(watch.arn).snapshot is None
 
     def step(self) -> float:
         """Make the most urgent call; return 0, or the seconds until there will be one to make."""
@@ -163,9 +165,9 @@ class TargetPoller:
                 return None, min(IDLE, ready - now)
             if wait := self._bucket.take(now):
                 return None, min(IDLE, wait)
-            self._asking[watch.arn] = self._watches.pop(watch.arn)
             if self._pass_began is None:
-                self._pass_began = now
+                self._pass_began, self._pass = now, set(self._watches)
+            self._asking[watch.arn] = self._watches.pop(watch.arn)
             return watch, 0.0
 
     def _answered(self, watch: Watch, snapshot: JobSnapshot, asked: float) -> None:
@@ -186,19 +188,19 @@ class TargetPoller:
         record = self._store.record(watch.arn)
         again = self._after_failure(watch, record, error, asked)
         tried = isinstance(error, JobError) or watch.failures + 1 >= TRIES_AT_START
+        if record.active and isinstance(error, JobError):
+            self._store.put(replace(record, failing=error.code))
         with self._lock:
             self._note_failure(watch.arn, error, asked)
             self._put_back(watch.arn, again, tried=tried)
             retry_at = None if again is None else max(again.due, self._paused_until)
-        if again is not None and isinstance(error, JobError):
-            self._store.put(replace(record, failing=error.code))
         retry_in = None if retry_at is None else max(0.0, retry_at - self._clock.monotonic())
         self._journal.poll_failed(self.target, GET_JOB, watch.arn, error, retry_in)
 
     def _after_failure(self, watch: Watch, record: JobRecord, error: BraketError, asked: float) -> Watch | None:
         if not isinstance(error, JobError):
             return after_target_failure(watch, now=self._clock.monotonic(), interval=self._policy.poll_interval)
-        if not record.active:
+        if isinstance(error, NotFoundError) and not record.active:
             return None  # it has told its end already; Braket forgets jobs after some months
         return after_job_failure(watch, asked=asked, interval=self._policy.poll_interval)
 
@@ -220,11 +222,16 @@ class TargetPoller:
             self._watches[arn] = again
         if tried:
             self._waiting.discard(arn)
-        self._end_pass(self._clock.monotonic())
+        if not self._waiting or self._health.pauses >= TRIES_AT_START:
+            self.first_poll_done = True
+        self._end_pass(arn, self._clock.monotonic())
 
-    def _end_pass(self, now: float) -> None:
+    def _end_pass(self, arn: str, now: float) -> None:
+        """End the pass once nothing is due, or, where that never happens, once every job had its turn."""
+        self._pass.discard(arn)
         upcoming = most_urgent(self._watches.values())
-        if self._pass_began is not None and not self._asking and (upcoming is None or upcoming.due > now):
+        nothing_due = not self._asking and (upcoming is None or upcoming.due > now)
+        if self._pass_began is not None and (nothing_due or not self._pass):
             self._pass_took, self._pass_began = now - self._pass_began, None
 
 

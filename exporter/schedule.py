@@ -31,6 +31,7 @@ class Watch:
         answered: when it last answered, or when the watch began.
         failures: failed questions since the last answer.
         after_end: answers since the one that showed the end, counting that one.
+        refused: Braket answers, but not for this job.
     """
 
     arn: str
@@ -38,6 +39,7 @@ class Watch:
     answered: float
     failures: int = 0
     after_end: int = 0
+    refused: bool = False
 
 
 def most_urgent(watches: Iterable[Watch]) -> Watch | None:
@@ -65,13 +67,13 @@ def after_answer(watch: Watch, record: JobRecord, *, asked: float, interval: flo
 
 def after_job_failure(watch: Watch, *, asked: float, interval: float) -> Watch:
     """Back off from a job that Braket does not answer for, doubling from ``interval``."""
-    wait = max(interval, min(interval * 2**watch.failures, LONGEST_JOB_BACKOFF))
-    return replace(watch, due=asked + wait, failures=watch.failures + 1)
+    wait = max(interval, _doubled(interval, watch.failures, LONGEST_JOB_BACKOFF))
+    return replace(watch, due=asked + wait, failures=watch.failures + 1, refused=True)
 
 
 def after_target_failure(watch: Watch, *, now: float, interval: float) -> Watch:
     """Ask again soon, within ``interval``, yet not at once: one bad job must not crowd out the others."""
-    wait = min(interval, 2.0**watch.failures)
+    wait = _doubled(1.0, watch.failures, interval)
     return replace(watch, due=now + wait, failures=watch.failures + 1)
 
 
@@ -82,7 +84,12 @@ def target_backoff(failures: int, jitter: float) -> float:
         failures: consecutive failed attempts, at least 1.
         jitter: a random number in [0, 1), so that exporters do not come back in step.
     """
-    return min(LONGEST_TARGET_BACKOFF, 2.0 ** (failures - 1)) * (1 - jitter / 2)
+    return _doubled(1.0, failures - 1, LONGEST_TARGET_BACKOFF) * (1 - jitter / 2)
+
+
+def _doubled(first: float, times: int, most: float) -> float:
+    """Double a wait so many times, up to the most; a night's outage doubles more often than a float can."""
+    return min(most, first * 2.0 ** min(times, 64))
 
 
 def _ended_long_ago(record: JobRecord, wall: float) -> bool:

@@ -1,0 +1,112 @@
+"""What ARNs and device strings tell."""
+
+import pytest
+
+from exporter.arn import BRAKET_REGIONS, parse_device, parse_job_arn
+
+UUID = "5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (f"arn:aws:braket:us-west-2:123456789012:job/{UUID}", ("aws", "us-west-2", "123456789012")),
+        ("arn:aws:braket:eu-north-1:000000000001:job/my-vqe-1690000000", ("aws", "eu-north-1", "000000000001")),
+        ("arn:aws:braket:us-west-1:123456789012:job/x", ("aws", "us-west-1", "123456789012")),
+        (f"arn:aws-cn:braket:cn-north-1:123456789012:job/{UUID}", ("aws-cn", "cn-north-1", "123456789012")),
+        (
+            f"arn:aws-us-gov:braket:us-gov-west-1:123456789012:job/{UUID}",
+            ("aws-us-gov", "us-gov-west-1", "123456789012"),
+        ),
+        (
+            f"arn:aws-iso-b:braket:us-isob-east-1:123456789012:job/{UUID}",
+            ("aws-iso-b", "us-isob-east-1", "123456789012"),
+        ),
+    ],
+)
+def test_a_job_arn_tells_partition_region_and_account(text: str, parts: tuple[str, str, str]) -> None:
+    assert parse_job_arn(text) == parts
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-1", "us-west-2", "eu-west-2", "eu-north-1"])
+def test_every_region_with_braket_is_accepted(region: str) -> None:
+    assert region in BRAKET_REGIONS
+    assert parse_job_arn(f"arn:aws:braket:{region}:123456789012:job/x").region == region
+
+
+@pytest.mark.parametrize("region", ["eu-central-1", "us-east-2", "ap-southeast-1", "us-west-22"])
+def test_a_region_without_braket_is_named_beside_those_with_it(region: str) -> None:
+    with pytest.raises(ValueError, match=f"names Region {region}, .*us-east-1.*eu-north-1"):
+        parse_job_arn(f"arn:aws:braket:{region}:123456789012:job/x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        UUID,
+        f"job/{UUID}",
+        f"arn:aws:braket:us-west-2:123456789012:job/{UUID}\n",
+        f" arn:aws:braket:us-west-2:123456789012:job/{UUID}",
+        "arn:aws:braket:us-west-2:123456789012:job/",
+        "arn:aws:braket:us-west-2:123456789012:job/a/b",
+        "arn:aws:braket:us-west-2:123456789012:job/a,b",
+        "arn:aws:braket:us-west-2:123456789012:job/a b",
+        "arn:aws:braket:us-west-2:12345678901:job/x",
+        "arn:aws:braket:us-west-2:1234567890123:job/x",
+        "arn:aws:braket:us-west-2::job/x",
+        "arn:aws:braket::123456789012:job/x",
+        "arn:aws:braket:us-west:123456789012:job/x",
+        "arn:aws:sagemaker:us-west-2:123456789012:job/x",
+        "arn:aws:braket:us-west-2:123456789012:quantum-task/x",
+        "arn:gcp:braket:us-west-2:123456789012:job/x",
+        "ARN:AWS:BRAKET:US-WEST-2:123456789012:JOB/X",
+        "arn:aws:braket:::device/quantum-simulator/amazon/sv1",
+    ],
+)
+def test_what_is_no_job_arn_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"is no job ARN; one looks like arn:aws:braket:us-west-2:123456789012:job/<id>"
+    ):
+        parse_job_arn(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "arn:aws:braket:us-west-2:\N{ARABIC-INDIC DIGIT ONE}23456789012:job/x",
+        "arn:aws-cn:braket:cn-north-\N{FULLWIDTH DIGIT ONE}:123456789012:job/x",
+        "arn:aws:braket:us-west-2:123456789012:job/\udc80",
+        "arn:aws:braket:us-west-2:123456789012:job/a\x00b",
+    ],
+)
+def test_an_arn_with_characters_that_aws_never_uses_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no job ARN"):
+        parse_job_arn(text)
+
+
+@pytest.mark.parametrize(
+    ("device", "parts"),
+    [
+        ("arn:aws:braket:::device/quantum-simulator/amazon/sv1", ("sv1", "amazon", "simulator")),
+        ("arn:aws:braket:::device/quantum-simulator/amazon/tn1", ("tn1", "amazon", "simulator")),
+        ("arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet", ("Garnet", "iqm", "qpu")),
+        ("arn:aws:braket:us-east-1::device/qpu/ionq/Forte-Enterprise-1", ("Forte-Enterprise-1", "ionq", "qpu")),
+        ("arn:aws:braket:::device/qpu/rigetti/Aspen-8", ("Aspen-8", "rigetti", "qpu")),
+        ("arn:aws:braket:::device/qpu/d-wave/DW_2000Q_6", ("DW_2000Q_6", "d-wave", "qpu")),
+        ("arn:aws-us-gov:braket:us-gov-west-1::device/qpu/iqm/Garnet", ("Garnet", "iqm", "qpu")),
+        ("arn:aws:braket:us-west-2:123456789012:device/qpu/iqm/Garnet/v2", ("Garnet/v2", "iqm", "qpu")),
+        ("arn:aws:braket:::device/annealer/acme/One", ("One", "acme", "")),
+        ("local:pennylane/lightning.qubit", ("lightning.qubit", "pennylane", "local")),
+        ("local:braket/braket.local.qubit", ("braket.local.qubit", "braket", "local")),
+        ("local:none/none", ("none", "none", "local")),
+        ("local:default", ("default", "", "local")),
+        ("local:", ("", "", "local")),
+        ("", ("", "", "")),
+        ("sv1", ("sv1", "", "")),
+        ("arn:aws:braket:::device/qpu/iqm", ("arn:aws:braket:::device/qpu/iqm", "", "")),
+        ('odd "device"\\\n', ('odd "device"\\\n', "", "")),
+    ],
+)
+def test_a_device_tells_its_name_its_provider_and_its_type(device: str, parts: tuple[str, str, str]) -> None:
+    assert parse_device(device) == parts

@@ -1,0 +1,190 @@
+"""The fleet's counters and histograms."""
+
+import pytest
+from builders import ACCOUNT, GARNET, REGION, SV1, finished, snapshot
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.families import DURATION_BUCKETS, FLEET_FAMILIES, JOBS
+from exporter.fleet import Fleet, FleetSample
+from exporter.model import STATUSES, Increment, JobSnapshot
+
+FAMILIES = {family.name: family for family in FLEET_FAMILIES}
+GROUP = (ACCOUNT, REGION, SV1)
+BILLABLE = "braket_billable_seconds_total"
+OUTCOMES = "braket_job_outcomes_total"
+QUEUE = "braket_job_queue_duration_seconds"
+RUN = "braket_job_run_duration_seconds"
+
+
+def samples(fleet: Fleet, name: str) -> list[FleetSample]:
+    return list(fleet.samples(FAMILIES[name]))
+
+
+def jobs(fleet: Fleet, device: str = SV1) -> dict[str, float]:
+    return {sample.label_values[3]: sample.value for sample in fleet.samples(JOBS) if sample.label_values[2] == device}
+
+
+def buckets(fleet: Fleet, name: str = QUEUE) -> dict[str, float]:
+    return {sample.label_values[-1]: sample.value for sample in samples(fleet, name) if "le" in sample.label_names}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_an_empty_fleet_has_no_samples(name: str) -> None:
+    assert samples(Fleet(), name) == []
+
+
+def test_a_job_counts_under_its_status_and_every_other_status_of_its_group_is_zero() -> None:
+    fleet = Fleet()
+    fleet.move(None, snapshot(status="QUEUED"))
+    assert jobs(fleet) == {
+        "QUEUED": 1.0,
+        "RUNNING": 0.0,
+        "COMPLETED": 0.0,
+        "FAILED": 0.0,
+        "CANCELLING": 0.0,
+        "CANCELLED": 0.0,
+    }
+
+
+def test_a_job_that_changes_leaves_its_old_status() -> None:
+    fleet = Fleet()
+    fleet.move(None, snapshot(status="QUEUED"))
+    fleet.move(None, snapshot(status="QUEUED"))
+    fleet.move(snapshot(status="QUEUED"), snapshot(status="RUNNING"))
+    assert (jobs(fleet)["QUEUED"], jobs(fleet)["RUNNING"]) == (1.0, 1.0)
+
+
+def test_a_job_that_is_forgotten_leaves_zeros_behind() -> None:
+    fleet = Fleet()
+    fleet.move(None, finished())
+    fleet.move(finished(), None)
+    assert jobs(fleet) == dict.fromkeys(STATUSES, 0.0)
+
+
+def test_an_unknown_status_counts_under_its_own_name() -> None:
+    fleet = Fleet()
+    fleet.move(None, snapshot(status="PAUSED"))
+    assert jobs(fleet) == {**dict.fromkeys(STATUSES, 0.0), "PAUSED": 1.0}
+
+
+def test_devices_are_counted_apart() -> None:
+    fleet = Fleet()
+    fleet.move(None, snapshot())
+    fleet.move(None, snapshot(device=GARNET))
+    fleet.move(None, snapshot(device=GARNET))
+    assert (jobs(fleet)["RUNNING"], jobs(fleet, GARNET)["RUNNING"]) == (1.0, 2.0)
+
+
+def test_a_job_that_never_answered_counts_nowhere() -> None:
+    fleet = Fleet()
+    fleet.move(None, None)
+    assert jobs(fleet) == {}
+
+
+def test_a_counter_adds_up_per_labels_and_its_samples_are_sorted() -> None:
+    fleet = Fleet()
+    small, large = (*GROUP, "ml.m5.large"), (*GROUP, "ml.m5.4xlarge")
+    fleet.apply([Increment(BILLABLE, small, 80.0), Increment(BILLABLE, large, 5.0)])
+    fleet.apply([Increment(BILLABLE, small, 0.5)])
+    names = ("aws_account_id", "aws_region", "device", "instance_type")
+    assert samples(fleet, BILLABLE) == [(BILLABLE, names, large, 5.0), (BILLABLE, names, small, 80.5)]
+
+
+def test_a_step_of_zero_makes_a_series_exist_and_changes_none_that_does() -> None:
+    fleet = Fleet()
+    labels = (*GROUP, "FAILED")
+    fleet.apply([Increment(OUTCOMES, labels, 0.0)])
+    assert [sample.value for sample in samples(fleet, OUTCOMES)] == [0.0]
+    fleet.apply([Increment(OUTCOMES, labels, 1.0), Increment(OUTCOMES, labels, 0.0)])
+    assert [sample.value for sample in samples(fleet, OUTCOMES)] == [1.0]
+
+
+def test_a_counter_that_does_not_exist_is_a_bug() -> None:
+    with pytest.raises(KeyError):
+        Fleet().apply([Increment("braket_no_such_total", GROUP, 1.0)])
+
+
+def test_a_histogram_has_cumulative_buckets_a_count_and_a_sum() -> None:
+    fleet = Fleet()
+    fleet.apply([Increment(QUEUE, GROUP, value) for value in (5.0, 45.0, 1e6)])
+    lines = samples(fleet, QUEUE)
+    names = ("aws_account_id", "aws_region", "device")
+    assert lines[0] == (f"{QUEUE}_bucket", (*names, "le"), (*GROUP, "10.0"), 1.0)
+    assert lines[-2:] == [(f"{QUEUE}_count", names, GROUP, 3.0), (f"{QUEUE}_sum", names, GROUP, 1_000_050.0)]
+    assert buckets(fleet) == {
+        "10.0": 1.0,
+        "30.0": 1.0,
+        "60.0": 2.0,
+        "120.0": 2.0,
+        "300.0": 2.0,
+        "600.0": 2.0,
+        "1800.0": 2.0,
+        "3600.0": 2.0,
+        "7200.0": 2.0,
+        "14400.0": 2.0,
+        "28800.0": 2.0,
+        "86400.0": 2.0,
+        "172800.0": 2.0,
+        "432000.0": 2.0,
+        "+Inf": 3.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "first"),
+    [
+        (0.0, "10.0"),
+        (10.0, "10.0"),
+        (10.001, "30.0"),
+        (3600.0, "3600.0"),
+        (432000.0, "432000.0"),
+        (432000.001, "+Inf"),
+    ],
+)
+def test_the_bound_of_a_bucket_belongs_to_it(value: float, first: str) -> None:
+    fleet = Fleet()
+    fleet.apply([Increment(QUEUE, GROUP, value)])
+    assert next(bound for bound, count in buckets(fleet).items() if count) == first
+
+
+def test_histograms_are_sorted_by_labels_and_the_lines_of_one_stand_together() -> None:
+    fleet = Fleet()
+    fleet.apply([Increment(RUN, (*GROUP, outcome), 60.0) for outcome in ("FAILED", "COMPLETED", "FAILED")])
+    lines = samples(fleet, RUN)
+    assert [sample.label_values[3] for sample in lines] == ["COMPLETED"] * 17 + ["FAILED"] * 17
+    assert [sample.value for sample in lines if sample.name == f"{RUN}_count"] == [1.0, 2.0]
+
+
+MOVES = st.lists(
+    st.tuples(
+        st.integers(0, 4),
+        st.none()
+        | st.builds(snapshot, status=st.sampled_from([*STATUSES, "PAUSED"]), device=st.sampled_from([SV1, GARNET])),
+    ),
+    max_size=30,
+)
+
+
+@settings(deadline=None)
+@given(MOVES)
+def test_the_jobs_by_status_add_up_to_the_jobs_that_are_known(moves: list[tuple[int, JobSnapshot | None]]) -> None:
+    fleet = Fleet()
+    known: dict[int, JobSnapshot | None] = {}
+    for number, job in moves:
+        fleet.move(known.get(number), job)
+        known[number] = job
+    values = [sample.value for sample in fleet.samples(JOBS)]
+    assert sum(values) == sum(job is not None for job in known.values())
+    assert all(value >= 0.0 for value in values)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0.0, 1e6), min_size=1, max_size=50))
+def test_every_observation_is_in_every_bucket_above_it(values: list[float]) -> None:
+    fleet = Fleet()
+    fleet.apply([Increment(QUEUE, GROUP, value) for value in values])
+    counts = buckets(fleet)
+    for bound in DURATION_BUCKETS:
+        assert counts[str(bound)] == sum(value <= bound for value in values)
+    assert counts["+Inf"] == len(values)

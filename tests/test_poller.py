@@ -1,0 +1,819 @@
+"""The loop: scripted answers go in, and what is stored, logged and counted comes out. Time is moved by hand."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, event, finished, record, snapshot
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structlog import wrap_logger
+from structlog.testing import LogCapture
+from structlog.typing import EventDict
+
+from exporter.braket import (
+    BraketError,
+    DeniedError,
+    JobError,
+    MalformedError,
+    NotFoundError,
+    RejectedError,
+    ThrottledError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from exporter.families import job_families
+from exporter.logs import Journal
+from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot, Target
+from exporter.poller import Policy, TargetPoller, forget_expired
+from exporter.store import Store
+from exporter.telemetry import TargetStatus, Telemetry
+
+A, B, C = arn(1), arn(2), arn(3)
+INTERVAL = 30.0
+
+NOT_FOUND = NotFoundError("ResourceNotFoundException", "no such job")
+DENIED = DeniedError("AccessDeniedException", "not allowed")
+REJECTED = RejectedError("ValidationException", "bad request")
+MALFORMED = MalformedError("malformed", "status: missing")
+THROTTLED = ThrottledError("ThrottlingException", "slow down")
+EXPIRED = UnauthenticatedError("ExpiredTokenException", "the token expired")
+BROKEN = UnavailableError("InternalServiceException", "500")
+TIMEOUT = UnavailableError("timeout", "no answer in time")
+
+JOB_ERRORS = [NOT_FOUND, DENIED, REJECTED, MALFORMED]
+TARGET_ERRORS = [THROTTLED, EXPIRED, BROKEN, TIMEOUT]
+
+Answer = JobSnapshot | BraketError
+
+
+@dataclass
+class Source:
+    """Answers each job from its script, whose last answer is repeated for ever."""
+
+    time: FakeTime
+    scripts: dict[str, list[Answer]]
+    latency: float = 0.0
+    asked: list[tuple[str, float]] = field(default_factory=list)
+    meanwhile: Callable[[str], object] = lambda _: None
+
+    def get_job(self, job: str) -> JobSnapshot:
+        self.asked.append((job, self.time.monotonic))
+        self.time.advance(self.latency)
+        self.meanwhile(job)
+        script = self.scripts[job]
+        answer = script.pop(0) if len(script) > 1 else script[0]
+        if isinstance(answer, BraketError):
+            raise type(answer)(answer.code, str(answer))
+        return answer
+
+    def times(self, job: str) -> list[float]:
+        return [time for asked, time in self.asked if asked == job]
+
+
+class House:
+    """A poller with everything that it is wired to.
+
+    The poller begins 10 s before the usual job is created, so that jobs are news; ``since`` says otherwise.
+    """
+
+    def __init__(
+        self,
+        scripts: dict[str, Sequence[Answer]],
+        *,
+        rate: float = 10.0,
+        interval: float = INTERVAL,
+        latency: float = 0.0,
+        since: float = CREATED - 10.0,
+        jitter: float = 0.0,
+    ) -> None:
+        self.time = FakeTime(wall=since)
+        self.began = self.time.monotonic
+        self.source = Source(self.time, {job: list(script) for job, script in scripts.items()}, latency)
+        self.policy = Policy(interval, rate, retention=1000.0, retention_failed=5000.0)
+        self.store = Store(job_families())
+        self.telemetry = Telemetry(lambda: [self.poller.status()])
+        self._log = LogCapture()
+        self.journal = Journal(wrap_logger(None, processors=[self._log]))
+        self.poller = TargetPoller(
+            Target(ACCOUNT, REGION),
+            scripts,
+            source=self.source,
+            store=self.store,
+            journal=self.journal,
+            telemetry=self.telemetry,
+            policy=self.policy,
+            clock=self.time.clock,
+            random=lambda: jitter,
+        )
+
+    def run(self, seconds: float) -> None:
+        """Step as a worker does, until so many seconds have passed."""
+        end = self.time.monotonic + seconds
+        while self.time.monotonic < end:
+            if wait := self.poller.step():
+                self.time.advance(min(wait, end - self.time.monotonic))
+
+    def status(self) -> TargetStatus:
+        return self.poller.status()
+
+    def up(self) -> bool | None:
+        return self.status().health.up
+
+    def job(self, job: str = A) -> JobRecord:
+        return self.store.record(job)
+
+    def asked(self, job: str = A) -> list[float]:
+        """When the job was asked for, in seconds since the start."""
+        return [time - self.began for time in self.source.times(job)]
+
+    def log(self, name: str) -> list[EventDict]:
+        return [entry for entry in self._log.entries if entry["event"] == name]
+
+    def exporter_metrics(self) -> list[str]:
+        return self.telemetry.render("text", lambda _, __: True).decode().splitlines()
+
+    def page(self) -> str:
+        return b"".join(b"".join(lines) for _, lines in self.store.view().families()).decode()
+
+
+def running(job: str = A, **members: Any) -> JobSnapshot:
+    return snapshot(**{"arn": job, "name": f"job-{job[-1]}", **members})
+
+
+def ended(job: str = A, status: str = "COMPLETED", **members: Any) -> JobSnapshot:
+    return finished(status, **{"arn": job, "name": f"job-{job[-1]}", **members})
+
+
+# What becomes of an answer.
+
+
+def test_before_the_first_answer_every_job_is_known_by_its_arn_and_named_in_the_settings() -> None:
+    house = House({A: [running()], B: [running(B)]})
+    assert house.store.records() == [JobRecord(A, named=True), JobRecord(B, named=True)]
+
+
+def test_a_step_asks_for_one_job_and_stores_what_it_learned() -> None:
+    house = House({A: [running()], B: [running(B)]})
+    assert house.poller.step() == 0.0
+    assert house.source.asked == [(A, 5000.0)]
+    assert house.job().snapshot == running()
+    assert house.job().polled_at == CREATED - 10.0
+    assert house.job(B).snapshot is None
+
+
+def test_a_new_job_is_logged_counted_and_exposed() -> None:
+    house = House({A: [running(events=(event("RUNNING", CREATED + 84.0),))]})
+    house.run(1.0)
+    assert [entry["status"] for entry in house.log("job_discovered")] == ["RUNNING"]
+    assert [(entry["from_status"], entry["to_status"]) for entry in house.log("job_transition")] == [(None, "RUNNING")]
+    assert [entry["event_type"] for entry in house.log("job_event")] == ["RUNNING"]
+    assert 'from_status="",to_status="RUNNING"} 1.0' in house.page()
+
+
+def test_a_job_older_than_the_exporter_is_discovered_without_a_transition() -> None:
+    house = House({A: [ended()]}, since=CREATED + 1.0)
+    house.run(1.0)
+    assert len(house.log("job_discovered")) == 1
+    assert house.log("job_transition") == []
+    assert 'outcome="COMPLETED"} 0.0' in house.page()
+
+
+def test_a_life_is_logged_and_counted_once_however_often_the_job_is_asked_for() -> None:
+    out_of_time = event(MAX_RUNTIME_EXCEEDED, CREATED + 119.0)
+    bare = ended(status="FAILED", billable_seconds=None)
+    full = ended(status="FAILED", events=(out_of_time,))
+    life: list[Answer] = [running(status="QUEUED", started=None), running(), running(), bare, full]
+    house = House({A: life})
+    house.run(600.0)
+    assert [entry["to_status"] for entry in house.log("job_transition")] == ["QUEUED", "RUNNING", "FAILED"]
+    assert len(house.log("job_discovered")) == 1
+    for line in (
+        'outcome="FAILED"} 1.0',
+        'outcome="MAX_RUNTIME_EXCEEDED"} 1.0',
+        'outcome="COMPLETED"} 0.0',
+        'instance_type="ml.m5.large"} 80.0',
+    ):
+        assert line in house.page()
+
+
+def test_unknown_values_are_counted_when_they_first_show() -> None:
+    house = House({A: [running(status="PAUSED", unknown=(("status", "PAUSED"),))]})
+    house.run(100.0)
+    assert 'braket_exporter_unknown_values_total{field="status"} 1.0' in house.exporter_metrics()
+    assert len(house.log("unknown_value")) == 1
+
+
+# When a job is asked for.
+
+
+def test_an_active_job_is_asked_for_once_in_each_interval() -> None:
+    house = House({A: [running()]})
+    house.run(100.0)
+    assert house.asked() == [0.0, 30.0, 60.0, 90.0]
+
+
+def test_the_interval_runs_from_question_to_question_whatever_the_answers_take() -> None:
+    house = House({A: [running()]}, latency=4.0)
+    house.run(100.0)
+    assert house.asked() == [0.0, 30.0, 60.0, 90.0]
+
+
+def test_a_job_that_told_all_of_its_end_is_never_asked_for_again() -> None:
+    house = House({A: [running(), ended()], B: [running(B)]})
+    house.run(10_000.0)
+    assert house.asked() == [0.0, 30.0]
+    assert len(house.asked(B)) > 300
+
+
+def test_a_finished_job_is_asked_for_what_it_lacks_three_times_more() -> None:
+    house = House({A: [running(), ended(billable_seconds=None)]})
+    house.run(10_000.0)
+    assert house.asked() == [0.0, 30.0, 60.0, 120.0, 240.0]
+
+
+def test_a_job_that_ended_long_ago_is_asked_for_once() -> None:
+    house = House({A: [ended(billable_seconds=None)]}, since=CREATED + 86400.0)
+    house.run(10_000.0)
+    assert house.asked() == [0.0]
+
+
+def test_billable_time_that_comes_late_is_waited_for() -> None:
+    house = House({A: [ended(billable_seconds=None), ended()]})
+    house.run(10_000.0)
+    assert house.asked() == [0.0, 30.0]
+    assert 'instance_type="ml.m5.large"} 80.0' in house.page()
+
+
+@pytest.mark.parametrize("error", TARGET_ERRORS)
+def test_late_details_are_asked_for_again_after_a_failure_of_the_target(error: BraketError) -> None:
+    house = House({A: [ended(billable_seconds=None), error, error, ended()]})
+    house.run(600.0)
+    assert house.job().snapshot == ended()
+
+
+def test_a_finished_job_that_the_service_forgot_is_quietly_let_go() -> None:
+    house = House({A: [ended(billable_seconds=None), NOT_FOUND]})
+    house.run(10_000.0)
+    assert house.asked() == [0.0, 30.0]
+    assert house.job().snapshot == ended(billable_seconds=None)
+    assert house.job().failing is None
+    assert "braket_job_poll_failing{" not in house.page()
+    assert house.up() is True
+    assert [entry["retry_in_seconds"] for entry in house.log("poll_failed")] == [None]
+    assert (house.status().active, house.status().finished) == (0, 1)
+
+
+def test_jobs_are_asked_for_in_turn_when_the_budget_does_not_suffice() -> None:
+    jobs = [arn(number) for number in range(40)]
+    house = House({job: [running(job)] for job in jobs}, rate=1.0)
+    house.run(400.0)
+    counts = Counter(job for job, _ in house.source.asked)
+    assert set(counts.values()) <= {10, 11}
+    assert [job for job, _ in house.source.asked[:80]] == [*jobs, *jobs]
+
+
+@pytest.mark.parametrize("rate", [0.5, 2.5])
+def test_the_budget_is_kept_in_every_window(rate: float) -> None:
+    house = House({arn(number): [running(arn(number))] for number in range(100)}, rate=rate)
+    house.run(200.0)
+    times = [time for _, time in house.source.asked]
+    assert len(times) == pytest.approx(200.0 * rate, abs=2 * rate + 1)
+    for first, start in enumerate(times):
+        for last in range(first, len(times), 5):
+            assert last - first + 1 <= max(1.0, 2 * rate) + rate * (times[last] - start) + 1e-6
+
+
+def test_failures_are_paid_for_from_the_same_budget() -> None:
+    house = House({arn(number): [BROKEN, DENIED, TIMEOUT, NOT_FOUND] for number in range(100)}, rate=1.0)
+    house.run(300.0)
+    assert len(house.source.asked) <= 302
+
+
+def test_a_step_without_anything_to_do_waits_a_second_at_most() -> None:
+    house = House({A: [running()], B: [ended(B)]})
+    assert [house.poller.step() for _ in range(3)] == [0.0, 0.0, 1.0]
+    house.time.advance(29.75)
+    assert house.poller.step() == 0.25
+
+
+def test_a_target_without_jobs_is_idle_and_done() -> None:
+    house = House({})
+    assert house.poller.step() == 1.0
+    assert house.poller.first_poll_done
+    assert (house.status().active, house.status().finished, house.status().staleness) == (0, 0, None)
+
+
+def test_every_step_shows_that_the_loop_lives() -> None:
+    house = House({A: [running()]}, latency=2.0)
+    house.poller.step()
+    assert house.poller.last_step == 5000.0
+    house.poller.step()
+    assert house.poller.last_step == 5002.0
+
+
+def test_a_job_that_is_being_asked_for_is_not_asked_for_by_another_thread() -> None:
+    house = House({A: [running()], B: [running(B)]}, latency=60.0)
+    house.source.meanwhile = lambda _: house.poller.step() if len(house.source.asked) < 4 else None
+    house.poller.step()
+    assert Counter(job for job, _ in house.source.asked) == {A: 1, B: 1}
+
+
+def test_a_hanging_call_does_not_hold_up_the_other_jobs_of_its_target() -> None:
+    house = House({A: [running()], B: [running(B)], C: [running(C)]})
+    inside, release = threading.Event(), threading.Event()
+
+    def hang(job: str) -> None:
+        if job == A:
+            inside.set()
+            release.wait(5.0)
+
+    house.source.meanwhile = hang
+    thread = threading.Thread(target=house.poller.step)
+    thread.start()
+    assert inside.wait(5.0)
+    house.run(100.0)
+    assert house.asked(B) == [0.0, 30.0, 60.0, 90.0]
+    assert house.asked(C) == [0.0, 30.0, 60.0, 90.0]
+    assert (house.status().active, house.status().staleness, house.poller.first_poll_done) == (3, 100.0, False)
+    release.set()
+    thread.join(5.0)
+    assert house.job().snapshot == running()
+    assert house.poller.first_poll_done
+
+
+# One job's trouble.
+
+
+@pytest.mark.parametrize("error", [*JOB_ERRORS, BROKEN, TIMEOUT])
+def test_one_bad_job_never_touches_the_others(error: BraketError) -> None:
+    house = House({A: [error], B: [running(B)], C: [running(C)]})
+    house.run(1000.0)
+    every_interval = [30.0 * number for number in range(34)]
+    assert house.asked(B) == pytest.approx(every_interval, abs=2.0)
+    assert house.asked(C) == pytest.approx(every_interval, abs=2.0)
+    assert house.job(B).snapshot == running(B)
+    assert house.job(C).failing is None
+    assert house.up() is True
+    assert house.poller.first_poll_done
+
+
+@pytest.mark.parametrize("error", [*JOB_ERRORS, BROKEN, TIMEOUT])
+def test_the_target_never_shows_down_for_one_bad_job(error: BraketError) -> None:
+    house = House({A: [error], B: [running(B)], C: [running(C)]})
+    for _ in range(300):
+        house.run(1.0)
+        assert house.up() is True
+
+
+@pytest.mark.parametrize("error", JOB_ERRORS)
+def test_a_job_that_fails_shows_its_code_until_it_answers(error: BraketError) -> None:
+    house = House({A: [running(), error, error, running()]})
+    house.run(31.0)
+    assert house.job().failing == error.code
+    assert f'braket_job_poll_failing{{code="{error.code}",job_arn="{A}",job_name="job-1"}} 1.0' in house.page()
+    assert house.job().snapshot == running()
+    assert house.job().polled_at == CREATED - 10.0
+    house.run(100.0)
+    assert house.job().failing is None
+    assert "braket_job_poll_failing" not in house.page()
+
+
+@pytest.mark.parametrize("error", JOB_ERRORS)
+def test_a_job_that_never_answered_fails_with_an_empty_name(error: BraketError) -> None:
+    house = House({A: [error]})
+    house.run(1.0)
+    assert f'braket_job_poll_failing{{code="{error.code}",job_arn="{A}",job_name=""}} 1.0' in house.page()
+
+
+@pytest.mark.parametrize("error", TARGET_ERRORS)
+def test_a_failure_of_the_target_is_no_failure_of_the_job_and_keeps_the_last_good_data(error: BraketError) -> None:
+    house = House({A: [running(), error]})
+    house.run(300.0)
+    assert house.job().failing is None
+    assert house.job().snapshot == running()
+    assert 'status="RUNNING"} 1.0' in house.page()
+
+
+def test_a_job_that_is_refused_is_asked_for_ever_more_rarely() -> None:
+    house = House({A: [NOT_FOUND]})
+    house.run(1100.0)
+    assert house.asked() == [0.0, 30.0, 90.0, 210.0, 450.0, 750.0, 1050.0]
+
+
+def test_a_job_that_answers_again_is_asked_for_as_often_as_before() -> None:
+    house = House({A: [NOT_FOUND, DENIED, MALFORMED, running()]})
+    house.run(300.0)
+    assert house.asked() == [0.0, 30.0, 90.0, 210.0, 240.0, 270.0]
+
+
+def test_a_failed_question_is_logged_with_its_code_and_when_it_is_asked_again() -> None:
+    house = House({A: [DENIED, DENIED, TIMEOUT]})
+    house.run(91.0)
+    assert [
+        (entry["operation"], entry["code"], entry["retry_in_seconds"], entry["job_arn"])
+        for entry in house.log("poll_failed")[:2]
+    ] == [("GetJob", "AccessDeniedException", 30.0, A), ("GetJob", "AccessDeniedException", 60.0, A)]
+    assert [entry["code"] for entry in house.log("poll_failed")[2:3]] == ["timeout"]
+
+
+def test_only_unreadable_answers_are_parse_errors() -> None:
+    house = House({A: [MALFORMED], B: [DENIED, BROKEN, NOT_FOUND]})
+    house.run(1.0)
+    assert "braket_exporter_parse_errors_total 1.0" in house.exporter_metrics()
+    house.run(30.0)
+    assert "braket_exporter_parse_errors_total 2.0" in house.exporter_metrics()
+
+
+def test_a_bug_in_the_source_comes_out_of_the_step() -> None:
+    house = House({A: [running()]})
+    house.source.scripts.clear()
+    with pytest.raises(KeyError):
+        house.poller.step()
+
+
+# The target as a whole.
+
+
+def test_whether_a_target_is_up_is_unknown_until_something_answers() -> None:
+    house = House({A: [running()]})
+    assert house.up() is None
+    assert not any(line.startswith("braket_exporter_target_up{") for line in house.exporter_metrics())
+
+
+def test_a_good_answer_makes_the_target_up_and_is_its_last_success() -> None:
+    house = House({A: [running()]}, latency=2.0)
+    house.poller.step()
+    assert house.up() is True
+    assert house.status().health.last_success == CREATED - 8.0
+    labels = f'{{aws_account_id="{ACCOUNT}",aws_region="{REGION}"}}'
+    assert f"braket_exporter_target_up{labels} 1.0" in house.exporter_metrics()
+
+
+@pytest.mark.parametrize("error", TARGET_ERRORS)
+def test_a_target_that_answers_nothing_is_down_and_comes_up_again(error: BraketError) -> None:
+    house = House({job: [running(job), error, error, running(job)] for job in (A, B, C)})
+    house.run(10.0)
+    assert house.up() is True
+    house.run(30.0)
+    assert house.up() is False
+    assert house.status().health.last_error == str(error)
+    house.run(300.0)
+    assert house.up() is True
+    assert house.status().health.last_error is None
+
+
+@pytest.mark.parametrize("error", TARGET_ERRORS)
+def test_the_target_of_a_lone_job_is_down_when_that_is_not_answered(error: BraketError) -> None:
+    house = House({A: [error]})
+    house.poller.step()
+    assert house.up() is False
+
+
+@pytest.mark.parametrize("error", JOB_ERRORS)
+def test_the_target_of_a_lone_job_is_up_when_that_is_refused(error: BraketError) -> None:
+    house = House({A: [error]})
+    house.run(1000.0)
+    assert house.up() is True
+
+
+def test_a_target_that_denies_every_job_is_down() -> None:
+    house = House({job: [DENIED] for job in (A, B, C)})
+    house.run(10.0)
+    assert house.up() is False
+
+
+@pytest.mark.parametrize("error", [NOT_FOUND, REJECTED])
+def test_a_target_that_knows_none_of_its_jobs_is_up(error: BraketError) -> None:
+    house = House({job: [error] for job in (A, B, C)})
+    house.run(10.0)
+    assert house.up() is True
+
+
+@pytest.mark.parametrize("error", [DENIED, MALFORMED])
+def test_a_few_refused_jobs_among_many_good_ones_never_make_the_target_down(error: BraketError) -> None:
+    good = {arn(number): [running(arn(number))] for number in range(7)}
+    bad = {arn(number): [error] for number in range(7, 10)}
+    house = House({**good, **bad})
+    for _ in range(100):
+        house.run(1.0)
+        assert house.up() is True
+
+
+@pytest.mark.parametrize("error", [THROTTLED, EXPIRED])
+def test_a_target_that_turns_everyone_away_is_left_alone_ever_longer(error: BraketError) -> None:
+    house = House({job: [error] for job in (A, B, C)})
+    house.run(200.0)
+    times = [time - house.began for _, time in house.source.asked]
+    assert times == [0.0, 1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 123.0, 183.0]
+    assert house.status().health.pauses == 9
+
+
+def test_pauses_are_shortened_at_random_so_that_exporters_do_not_come_back_in_step() -> None:
+    house = House({job: [THROTTLED] for job in (A, B, C)}, jitter=0.5)
+    house.run(10.0)
+    assert [time - house.began for _, time in house.source.asked] == [0.0, 0.75, 2.25, 5.25]
+
+
+@pytest.mark.parametrize("error", [BROKEN, TIMEOUT])
+def test_a_target_that_cannot_be_reached_is_left_alone_once_enough_jobs_failed(error: BraketError) -> None:
+    house = House({job: [error] for job in (A, B, C)})
+    house.run(20.0)
+    assert [time - house.began for _, time in house.source.asked] == [0.0, 0.0, 0.0, 1.0, 3.0, 7.0, 15.0]
+
+
+def test_calls_that_were_under_way_when_a_pause_began_do_not_lengthen_it() -> None:
+    house = House({job: [THROTTLED, running(job)] for job in (A, B, C)})
+    house.source.meanwhile = lambda _: house.poller.step() if len(house.source.asked) < 3 else None
+    house.poller.step()
+    assert len(house.source.asked) == 3
+    assert house.status().health.pauses == 1
+    assert house.poller.step() == 1.0
+    house.run(10.0)
+    assert all(house.job(job).snapshot is not None for job in (A, B, C))
+
+
+def test_one_throttled_call_delays_the_others_by_a_second_and_no_more() -> None:
+    house = House({A: [THROTTLED, running()], B: [running(B)], C: [running(C)]})
+    house.run(30.0)
+    assert (house.asked(), house.asked(B), house.asked(C)) == ([0.0, 1.0], [1.0], [1.0])
+    assert house.up() is True
+
+
+def test_an_answer_ends_the_series_of_pauses() -> None:
+    house = House({A: [THROTTLED, THROTTLED, running(), THROTTLED, running()]})
+    house.run(40.0)
+    assert house.asked() == [0.0, 1.0, 3.0, 33.0, 34.0]
+    assert house.status().health.pauses == 0
+
+
+@pytest.mark.parametrize("error", [THROTTLED, TIMEOUT])
+def test_the_retry_that_is_logged_heeds_the_pause_of_the_target(error: BraketError) -> None:
+    house = House({A: [error]})
+    house.run(8.0)
+    assert [entry["retry_in_seconds"] for entry in house.log("poll_failed")] == [1.0, 2.0, 4.0, 8.0]
+
+
+@pytest.mark.parametrize("error", TARGET_ERRORS)
+def test_an_outage_of_two_days_is_survived_and_ends_within_a_minute(error: BraketError) -> None:
+    house = House({A: [running()]}, jitter=0.99)
+    house.run(1.0)
+    house.source.scripts[A] = [error]
+    house.run(2 * 86400.0)
+    house.source.scripts[A] = [running(queue_position=1)]
+    house.run(61.0)
+    assert house.job().snapshot == running(queue_position=1)
+    assert house.up() is True
+
+
+# What the target tells of itself.
+
+
+def test_the_first_poll_is_done_when_every_job_was_asked_for_once() -> None:
+    house = House({A: [running()], B: [NOT_FOUND], C: [ended(C)]})
+    waiting = []
+    for _ in range(3):
+        waiting.append((house.poller.first_poll_done, house.status().waiting))
+        house.poller.step()
+    assert waiting == [(False, 3), (False, 2), (False, 1)]
+    assert house.poller.first_poll_done
+
+
+@pytest.mark.parametrize("error", TARGET_ERRORS)
+def test_the_first_poll_does_not_wait_for_a_target_that_does_not_answer(error: BraketError) -> None:
+    house = House({arn(number): [error] for number in range(20)})
+    assert not house.poller.first_poll_done
+    house.run(10.0)
+    assert house.poller.first_poll_done
+
+
+@pytest.mark.parametrize("error", [BROKEN, TIMEOUT])
+def test_the_first_poll_does_not_wait_for_a_job_that_hangs_each_time(error: BraketError) -> None:
+    house = House({A: [error], B: [running(B)], C: [running(C)]})
+    house.run(2.0)
+    assert not house.poller.first_poll_done
+    house.run(2.0)
+    assert house.poller.first_poll_done
+
+
+def test_the_first_poll_stays_done_when_a_target_that_was_given_up_comes_back() -> None:
+    jobs = [arn(number) for number in range(20)]
+    house = House({job: [THROTTLED] for job in jobs})
+    house.run(10.0)
+    assert house.poller.first_poll_done
+    for job in jobs:
+        house.source.scripts[job] = [running(job)]
+    while house.status().waiting:
+        house.time.advance(house.poller.step())
+        assert house.poller.first_poll_done
+
+
+def test_staleness_is_the_age_of_the_active_job_that_was_not_answered_for_longest() -> None:
+    house = House({A: [running(), DENIED], B: [running(B)], C: [ended(C)]})
+    house.run(25.0)
+    assert house.status().staleness == 25.0
+    house.run(20.0)
+    assert house.status().staleness == 45.0
+
+
+def test_a_job_that_never_answered_is_as_stale_as_the_watch_is_old() -> None:
+    house = House({A: [TIMEOUT]})
+    house.run(100.0)
+    assert house.status().staleness == 100.0
+
+
+def test_a_job_that_never_existed_is_not_stale() -> None:
+    house = House({A: [NOT_FOUND], B: [running(B)]})
+    house.run(100.0)
+    assert house.status().staleness == 10.0
+
+
+def test_a_finished_job_is_asked_again_for_its_details_after_a_passing_refusal() -> None:
+    house = House({A: [ended(billable_seconds=None), DENIED, ended()]})
+    house.run(200.0)
+    assert house.store.record(A).snapshot == ended()
+    assert house.store.record(A).failing is None
+
+
+def test_finished_jobs_are_never_stale() -> None:
+    house = House({A: [ended()], B: [ended(B, billable_seconds=None)]})
+    house.run(25.0)
+    assert house.status().staleness is None
+    labels = f'{{aws_account_id="{ACCOUNT}",aws_region="{REGION}"}}'
+    assert not any(
+        line.startswith(f"braket_exporter_target_staleness_seconds{labels}") for line in house.exporter_metrics()
+    )
+
+
+def test_jobs_are_counted_as_active_until_they_show_their_end() -> None:
+    house = House({A: [running(), ended(billable_seconds=None)], B: [ended(B)], C: [NOT_FOUND]})
+    assert (house.status().active, house.status().finished) == (3, 0)
+    house.run(10.0)
+    assert (house.status().active, house.status().finished) == (2, 1)
+    house.run(30.0)
+    assert (house.status().active, house.status().finished) == (1, 2)
+    labels = f'aws_account_id="{ACCOUNT}",aws_region="{REGION}"'
+    assert f'braket_exporter_target_jobs{{{labels},state="active"}} 1.0' in house.exporter_metrics()
+    assert f'braket_exporter_target_jobs{{{labels},state="finished"}} 2.0' in house.exporter_metrics()
+
+
+def test_a_job_counts_as_active_while_it_is_being_asked_for() -> None:
+    house = House({A: [running()]})
+    seen = []
+    house.source.meanwhile = lambda _: seen.append(house.status().active)
+    house.poller.step()
+    assert seen == [1]
+
+
+def test_the_status_tells_the_target_and_its_budget() -> None:
+    house = House({A: [running()]}, rate=2.5)
+    assert house.status().target == (ACCOUNT, REGION)
+    assert house.status().budget == {"GetJob": 2.5}
+
+
+def test_a_poll_lasts_from_its_first_question_to_its_last_answer() -> None:
+    house = House({A: [running()], B: [running(B)], C: [running(C)]}, latency=2.0)
+    assert house.status().poll_duration is None
+    house.run(4.0)
+    assert house.status().poll_duration is None
+    house.run(10.0)
+    assert house.status().poll_duration == 6.0
+    house.source.latency = 3.0
+    house.run(30.0)
+    assert house.status().poll_duration == 9.0
+
+
+def test_a_poll_that_waits_for_the_budget_lasts_that_much_longer() -> None:
+    house = House({arn(number): [running(arn(number))] for number in range(12)}, rate=1.0)
+    house.run(29.0)
+    assert house.status().poll_duration == pytest.approx(10.0)
+
+
+def test_a_poll_ends_when_the_calls_of_all_threads_have_ended() -> None:
+    house = House({A: [running()], B: [running(B)]}, latency=3.0)
+    house.source.meanwhile = lambda _: house.poller.step() if len(house.source.asked) < 2 else None
+    house.poller.step()
+    assert house.status().poll_duration == 6.0
+
+
+def test_the_duration_of_a_poll_shows_even_when_it_is_longer_than_the_interval() -> None:
+    house = House({arn(number): [running(arn(number))] for number in range(60)}, rate=1.0)
+    house.run(500.0)
+    assert house.status().poll_duration == pytest.approx(60.0, abs=3.0)
+
+
+# Forgetting.
+
+
+def house_of(*records: JobRecord) -> House:
+    house = House({})
+    for known in records:
+        house.store.put(known)
+    return house
+
+
+def forget(house: House, now: float) -> list[str]:
+    forget_expired(house.store, house.journal, house.telemetry, house.policy, now)
+    return [known.arn for known in house.store.records()]
+
+
+def test_a_job_is_forgotten_when_its_retention_is_over_and_that_is_logged_and_counted() -> None:
+    house = house_of(record(ended(A), named=False), record(ended(B, status="FAILED"), named=False))
+    assert forget(house, CREATED + 120.0 + 999.9) == [A, B]
+    assert house.log("job_forgotten") == []
+    assert forget(house, CREATED + 120.0 + 1000.0) == [B]
+    assert [(entry["job_arn"], entry["job_name"], entry["reason"]) for entry in house.log("job_forgotten")] == [
+        (A, "job-1", "retention")
+    ]
+    assert 'braket_exporter_jobs_dropped_total{reason="retention"} 1.0' in house.exporter_metrics()
+    assert A not in house.page()
+    assert forget(house, CREATED + 120.0 + 5000.0) == []
+
+
+def test_named_active_and_unknown_jobs_are_never_forgotten() -> None:
+    house = house_of(
+        record(ended(A), named=True), record(running(B), named=False), JobRecord(C, failing="malformed", named=False)
+    )
+    assert forget(house, CREATED + 1e9) == [A, B, C]
+    assert house.log("job_forgotten") == []
+
+
+def test_a_polled_job_is_named_and_stays_for_ever() -> None:
+    house = House({A: [ended()]})
+    house.run(1.0)
+    assert forget(house, CREATED + 1e9) == [A]
+
+
+# Whatever the source does.
+
+ERRORS = st.sampled_from([*JOB_ERRORS, *TARGET_ERRORS])
+KINDS = st.sampled_from(["running", "queued", "bare end", "full end"])
+SCRIPTS = st.lists(st.lists(st.one_of(ERRORS, KINDS), max_size=7), min_size=1, max_size=4)
+
+
+def answer(job: str, kind: BraketError | str) -> Answer:
+    if isinstance(kind, BraketError):
+        return kind
+    return {
+        "running": running(job),
+        "queued": running(job, status="QUEUED", started=None),
+        "bare end": ended(job, billable_seconds=None, events=()),
+        "full end": ended(job),
+    }[kind]
+
+
+def scripted(kinds: list[list[BraketError | str]], last: str) -> dict[str, Sequence[Answer]]:
+    return {arn(number): [answer(arn(number), kind) for kind in [*script, last]] for number, script in enumerate(kinds)}
+
+
+@settings(deadline=None, max_examples=30)
+@given(kinds=SCRIPTS, latency=st.sampled_from([0.0, 0.3, 8.0]), jitter=st.sampled_from([0.0, 0.9]))
+def test_no_job_is_lost_whatever_errors_come(
+    kinds: list[list[BraketError | str]], latency: float, jitter: float
+) -> None:
+    house = House(scripted(kinds, "running"), latency=latency, jitter=jitter)
+    house.run(1500.0)
+    before = Counter(job for job, _ in house.source.asked)
+    house.run(400.0)
+    for known in house.store.records():
+        assert known.snapshot is not None or not known.active
+        assert known.failing is None
+        if known.active:
+            assert Counter(job for job, _ in house.source.asked)[known.arn] - before[known.arn] >= 5
+    assert house.poller.first_poll_done
+    assert house.status().waiting == 0
+
+
+@settings(deadline=None, max_examples=30)
+@given(kinds=SCRIPTS, latency=st.sampled_from([0.0, 0.3, 8.0]))
+def test_a_job_is_asked_for_no_more_often_than_its_interval_while_it_answers_and_not_at_all_after_its_end(
+    kinds: list[list[BraketError | str]], latency: float
+) -> None:
+    house = House(scripted(kinds, "full end"), latency=latency)
+    house.run(1500.0)
+    for number, script in enumerate(kinds):
+        times = house.asked(arn(number))
+        told = [*script, "full end"]
+        over = next((place for place, kind in enumerate(told) if kind == "full end"), len(told))
+        assert len(times) <= over + 1
+        for place, kind in enumerate(told[: len(times) - 1]):
+            if isinstance(kind, str | JobError):
+                assert times[place + 1] - times[place] >= INTERVAL - 1e-6
+
+
+@settings(deadline=None, max_examples=30)
+@given(kinds=SCRIPTS)
+def test_what_is_logged_of_a_job_agrees_with_what_is_known_of_it(kinds: list[list[BraketError | str]]) -> None:
+    house = House(scripted(kinds, "running"))
+    house.run(1500.0)
+    for known in house.store.records():
+        told = [entry for entry in house.log("job_transition") if entry["job_arn"] == known.arn]
+        statuses = [None, *(entry["to_status"] for entry in told)]
+        assert [entry["from_status"] for entry in told] == statuses[:-1]
+        assert known.snapshot is not None
+        assert known.snapshot.status == statuses[-1]
+        assert len([entry for entry in house.log("job_discovered") if entry["job_arn"] == known.arn]) == 1
+        assert sum(status == "COMPLETED" for status in statuses) <= 1

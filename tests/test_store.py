@@ -1,0 +1,167 @@
+"""What a scrape sees of what is known."""
+
+import threading
+
+import pytest
+from builders import ACCOUNT, ARN, REGION, SV1, arn, finished, record, snapshot
+
+from exporter.families import JOBS, job_families
+from exporter.model import Increment, JobRecord
+from exporter.store import Store, View
+
+OUTCOMES = "braket_job_outcomes_total"
+COMPLETED = Increment(OUTCOMES, (ACCOUNT, REGION, SV1, "COMPLETED"), 1.0)
+
+
+def page(view: View) -> dict[str, str]:
+    return {family.name: b"".join(lines).decode() for family, lines in view.families()}
+
+
+def store_with(*records: JobRecord) -> Store:
+    store = Store(job_families())
+    for known in records:
+        store.put(known)
+    return store
+
+
+def test_a_record_comes_back_as_it_was_put() -> None:
+    known = record(snapshot())
+    store = store_with(known)
+    assert store.record(ARN) == known
+    assert store.records() == [known]
+
+
+def test_a_later_record_takes_the_place_of_an_earlier_one() -> None:
+    store = store_with(JobRecord(ARN), record(snapshot()), record(finished()))
+    assert store.records() == [record(finished())]
+    assert 'status="COMPLETED"} 1.0' in page(store.view())["braket_job_status"]
+    assert 'status="RUNNING"} 0.0' in page(store.view())["braket_job_status"]
+
+
+def test_a_job_that_is_not_watched_is_no_record() -> None:
+    with pytest.raises(KeyError):
+        Store(job_families()).record(ARN)
+    with pytest.raises(KeyError):
+        Store(job_families()).forget(ARN)
+
+
+def test_a_job_that_never_answered_has_no_samples() -> None:
+    assert "".join(page(store_with(JobRecord(ARN)).view()).values()) == ""
+
+
+def test_a_job_that_never_answered_and_fails_shows_that_alone_with_an_empty_name() -> None:
+    lines = page(store_with(JobRecord(ARN, failing="ResourceNotFoundException")).view())
+    assert "".join(lines.values()) == (
+        f'braket_job_poll_failing{{code="ResourceNotFoundException",job_arn="{ARN}",job_name=""}} 1.0\n'
+    )
+
+
+def test_the_samples_of_one_family_stand_together_in_the_order_of_the_table() -> None:
+    store = store_with(record(snapshot(arn=arn(1), name="one")), record(snapshot(arn=arn(2), name="two")))
+    lines = page(store.view())
+    assert list(lines) == [
+        *(family.name for family in job_families()),
+        "braket_jobs",
+        "braket_job_transitions_total",
+        "braket_job_outcomes_total",
+        "braket_billable_seconds_total",
+        "braket_job_queue_duration_seconds",
+        "braket_job_run_duration_seconds",
+    ]
+    assert lines["braket_job_instance_count"] == (
+        f'braket_job_instance_count{{job_arn="{arn(1)}",job_name="one"}} 1.0\n'
+        f'braket_job_instance_count{{job_arn="{arn(2)}",job_name="two"}} 1.0\n'
+    )
+
+
+def test_what_a_job_adds_to_the_fleet_shows_at_once_and_once() -> None:
+    store = Store(job_families())
+    store.put(record(finished()), [COMPLETED])
+    store.put(record(finished()))
+    assert page(store.view())[OUTCOMES] == (
+        f'braket_job_outcomes_total{{aws_account_id="{ACCOUNT}",aws_region="{REGION}",device="{SV1}",'
+        'outcome="COMPLETED"} 1.0\n'
+    )
+
+
+def test_the_fleet_counts_each_job_once_however_often_it_is_put() -> None:
+    store = store_with(JobRecord(ARN), record(snapshot()), record(snapshot()), record(finished()))
+    assert 'status="COMPLETED"} 1.0' in page(store.view())["braket_jobs"]
+    assert 'status="RUNNING"} 0.0' in page(store.view())["braket_jobs"]
+
+
+def test_a_forgotten_job_loses_its_series_and_keeps_what_it_added_to_the_fleet() -> None:
+    store = Store(job_families())
+    store.put(record(finished()), [COMPLETED])
+    store.forget(ARN)
+    lines = page(store.view())
+    assert store.records() == []
+    assert not any(ARN in text for text in lines.values())
+    assert 'outcome="COMPLETED"} 1.0' in lines[OUTCOMES]
+    assert 'status="COMPLETED"} 0.0' in lines[JOBS.name]
+
+
+def test_a_job_that_never_answered_can_be_forgotten() -> None:
+    store = store_with(JobRecord(ARN))
+    store.forget(ARN)
+    assert store.records() == []
+
+
+def test_without_job_families_only_the_fleet_shows() -> None:
+    store = Store(())
+    store.put(record(finished()), [COMPLETED])
+    lines = page(store.view())
+    assert list(lines)[0] == "braket_jobs"  # noqa: RUF015 -- a list reads better
+    assert not any(ARN in text for text in lines.values())
+    assert 'status="COMPLETED"} 1.0' in lines["braket_jobs"]
+
+
+def test_a_view_does_not_change_after_it_was_taken() -> None:
+    store = store_with(record(snapshot()))
+    view = store.view()
+    before = page(view)
+    store.put(record(finished()), [COMPLETED])
+    store.put(record(snapshot(arn=arn(2))))
+    store.forget(ARN)
+    assert page(view) == before
+
+
+def test_the_list_of_records_is_a_copy() -> None:
+    store = store_with(record(snapshot()))
+    records = store.records()
+    store.forget(ARN)
+    records.clear()
+    assert store.records() == []
+
+
+def test_a_label_that_is_too_many_is_a_bug_and_changes_nothing() -> None:
+    family = job_families()[0]
+    broken = type(family)(family.name, "", "gauge", ("one",), samples=lambda _: [(("1", "2"), 1.0)])
+    store = Store([broken])
+    with pytest.raises(ValueError, match="zip"):
+        store.put(record(snapshot()), [COMPLETED])
+    assert store.records() == []
+    assert page(store.view())[OUTCOMES] == ""
+
+
+def test_every_view_is_of_one_moment_while_a_writer_writes() -> None:
+    store = store_with(record(snapshot()))
+    done = threading.Event()
+
+    def write() -> None:
+        for _ in range(150):
+            store.put(record(finished()), [COMPLETED])
+            store.put(record(snapshot()))
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    views = []
+    while not done.is_set():
+        views.append(page(store.view()))
+    writer.join()
+    assert views
+    for lines in [*views, page(store.view())]:
+        ended = 'status="COMPLETED"} 1.0' in lines["braket_job_status"]
+        assert ('status="COMPLETED"} 1.0' in lines["braket_jobs"]) == ended
+    assert 'outcome="COMPLETED"} 150.0' in page(store.view())[OUTCOMES]

@@ -1,0 +1,159 @@
+"""The threads that poll."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from exporter import workers as workers_module
+from exporter.workers import Workers
+
+PATIENCE = 5.0
+
+
+class Poller:
+    """Does as it is told at each step; without orders it waits for long."""
+
+    def __init__(self, order: Callable[[], float] = lambda: 60.0) -> None:
+        self.order = order
+        self.threads: set[str] = set()
+
+    def step(self) -> float:
+        self.threads.add(threading.current_thread().name)
+        return self.order()
+
+
+class Bug(Exception):  # noqa: N818 -- it is one
+    """Something that no poller expects."""
+
+
+def poll_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("poll-")]
+
+
+def test_a_step_that_has_more_to_do_is_followed_by_the_next_at_once() -> None:
+    stop, steps = threading.Event(), 0
+
+    def order() -> float:
+        nonlocal steps
+        steps += 1
+        if steps == 1000:
+            stop.set()
+        return 0.0
+
+    workers = Workers([Poller(order)], 1, stop)
+    workers.start()
+    assert stop.wait(PATIENCE)
+    workers.join()
+    assert steps == 1000
+
+
+def test_each_poller_is_stepped_from_several_threads_at_once() -> None:
+    stop, together = threading.Event(), threading.Barrier(6)
+
+    def order() -> float:
+        together.wait(PATIENCE)
+        stop.set()
+        return 60.0
+
+    pollers = [Poller(order), Poller(order)]
+    workers = Workers(pollers, 3, stop)
+    workers.start()
+    assert stop.wait(PATIENCE)
+    workers.join()
+    assert [poller.threads for poller in pollers] == [{"poll-0", "poll-1", "poll-2"}] * 2
+
+
+def test_stop_ends_the_threads_in_the_middle_of_their_sleep() -> None:
+    stop, stepped = threading.Event(), threading.Semaphore(0)
+
+    def order() -> float:
+        stepped.release()
+        return 3600.0
+
+    workers = Workers([Poller(order)], 2, stop)
+    workers.start()
+    assert all(stepped.acquire(timeout=PATIENCE) for _ in range(2))
+    stop.set()
+    workers.join()
+    assert poll_threads() == []
+
+
+def test_nothing_is_stepped_before_start_or_after_stop() -> None:
+    stop, poller = threading.Event(), Poller()
+    workers = Workers([poller], 2, stop)
+    assert poller.threads == set()
+    stop.set()
+    workers.start()
+    workers.join()
+    assert poller.threads == set()
+
+
+@pytest.mark.parametrize("bug", [Bug("a step went wrong"), KeyError("arn"), SystemExit(3), MemoryError()])
+def test_a_bug_in_a_step_stops_all_and_is_raised_by_join(bug: BaseException) -> None:
+    stop, stepped = threading.Event(), threading.Event()
+
+    def order() -> float:
+        assert stepped.wait(PATIENCE)
+        raise bug
+
+    def other() -> float:
+        stepped.set()
+        return 3600.0
+
+    workers = Workers([Poller(other), Poller(order)], 1, stop)
+    workers.start()
+    assert stop.wait(PATIENCE)
+    with pytest.raises(type(bug)) as caught:
+        workers.join()
+    assert caught.value is bug
+    assert poll_threads() == []
+
+
+def test_a_thread_that_hangs_in_a_call_is_left_behind_and_does_not_keep_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers_module, "JOIN_TIMEOUT", 0.02)
+    stop, hanging, release = threading.Event(), threading.Event(), threading.Event()
+
+    def order() -> float:
+        hanging.set()
+        release.wait(PATIENCE)
+        return 60.0
+
+    workers = Workers([Poller(order)], 1, stop)
+    workers.start()
+    assert hanging.wait(PATIENCE)
+    stop.set()
+    workers.join()
+    left = poll_threads()
+    assert [thread.daemon for thread in left] == [True]
+    release.set()
+    left[0].join(PATIENCE)
+    assert poll_threads() == []
+
+
+def test_a_poller_whose_call_hangs_does_not_hold_up_another() -> None:
+    stop, release, progress = threading.Event(), threading.Event(), threading.Semaphore(0)
+
+    def hang() -> float:
+        release.wait(PATIENCE)
+        return 60.0
+
+    def work() -> float:
+        progress.release()
+        return 0.001
+
+    workers = Workers([Poller(hang), Poller(work)], 1, stop)
+    workers.start()
+    assert all(progress.acquire(timeout=PATIENCE) for _ in range(10))
+    stop.set()
+    release.set()
+    workers.join()
+    assert poll_threads() == []
+
+
+def test_without_pollers_there_is_nothing_to_wait_for() -> None:
+    workers = Workers([], 4, threading.Event())
+    workers.start()
+    workers.join()
