@@ -19,13 +19,14 @@ from exporter.arn import parse_job_arn
 from exporter.braket import CONNECTIONS, BraketClient
 from exporter.clock import Clock
 from exporter.families import job_families
+from exporter.health import TargetStatus
 from exporter.logs import Journal, make_logger
 from exporter.model import Target
 from exporter.poller import Policy, TargetPoller, forget_expired
 from exporter.server import HttpServer
 from exporter.settings import Settings, parse_listen
 from exporter.store import Store
-from exporter.telemetry import TargetStatus, Telemetry
+from exporter.telemetry import Telemetry
 from exporter.web import Web, expose
 from exporter.workers import Workers
 

@@ -65,6 +65,16 @@ _NO_CREDENTIALS: Final = (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+_UNREADABLE: Final = (
+    ResponseParserError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""botocore reads an answer of another shape than its model until something in Python gives way."""
 
 
 class BraketError(Exception):
@@ -188,8 +198,7 @@ def _mapped_errors() -> Iterator[None]:
         raise UnavailableError("timeout", str(error)) from error
     except BotoCoreError as error:
         raise UnavailableError("connection", str(error)) from error
-    except (ResponseParserError, AttributeError, RuntimeError, TypeError, ValueError) as error:
-        # botocore reads an answer of another shape than its model until something in Python gives way.
+    except _UNREADABLE as error:
         raise MalformedError("malformed", f"{type(error).__name__}: {error}") from error
 
 

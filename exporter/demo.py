@@ -29,22 +29,22 @@ def endpoint() -> Iterator[dict[str, Any]]:
         assert process.stdin is not None  # noqa: S101 -- both are pipes
         assert process.stdout is not None  # noqa: S101
         started = json.loads(process.stdout.readline())
-        os.environ.update(_environment(started["url"]))
+        _point_the_sdk_at(started["url"])
         try:
             yield {"jobs": started["jobs"]}
         finally:
             process.stdin.close()
 
 
-def _environment(url: str) -> dict[str, str]:
-    """Point boto3 at the endpoint and keep it away from real credentials and from the network."""
-    return {
+def _point_the_sdk_at(url: str) -> None:
+    """Lead boto3 to the endpoint, and away from real credentials, profiles and proxies."""
+    for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
+        del os.environ[name]
+    os.environ |= {
         "AWS_ENDPOINT_URL_BRAKET": url,
-        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
         "AWS_ACCESS_KEY_ID": "demo",
         "AWS_SECRET_ACCESS_KEY": "demo",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "127.0.0.1",
     }

@@ -6,6 +6,8 @@ One job's trouble says nothing about its account and Region; several jobs in a r
 from dataclasses import dataclass, replace
 from typing import Final
 
+from exporter.model import Target
+
 ENOUGH: Final = 3
 """So many different jobs without an answer in a row make the target fail; fewer where fewer are asked for."""
 
@@ -54,3 +56,27 @@ class Health:
     def paused(self) -> "Health":
         """The target is left alone for a while."""
         return replace(self, pauses=self.pauses + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """How one account and Region fares.
+
+    Attributes:
+        health: what the latest answers tell.
+        active: jobs that are still asked for.
+        finished: jobs that are not asked for any more.
+        waiting: jobs that were not asked for yet since the start.
+        staleness: seconds since the active job that waits longest was answered; ``None`` without one.
+        poll_duration: seconds that the last pass over all due jobs took; ``None`` before the first.
+        budget: requests a second that the exporter allows itself, by operation.
+    """
+
+    target: Target
+    health: Health
+    active: int
+    finished: int
+    waiting: int
+    staleness: float | None
+    poll_duration: float | None
+    budget: dict[str, float]

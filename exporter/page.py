@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Final
 
+from exporter.health import TargetStatus
 from exporter.lifecycle import ran_out_of_time
 from exporter.model import JobRecord
-from exporter.telemetry import TargetStatus
 
 MOST_ROWS: Final = 500
 """Jobs on the page; more would only make a browser slow."""

@@ -18,7 +18,7 @@ from exporter.braket import (
 )
 from exporter.budget import TokenBucket
 from exporter.clock import Clock
-from exporter.health import Health
+from exporter.health import Health, TargetStatus
 from exporter.lifecycle import expires_at, observe
 from exporter.logs import Journal
 from exporter.model import JobRecord, JobSnapshot, Target
@@ -31,7 +31,7 @@ from exporter.schedule import (
     target_backoff,
 )
 from exporter.store import Store
-from exporter.telemetry import TargetStatus, Telemetry
+from exporter.telemetry import Telemetry
 
 IDLE: Final = 1.0
 """Longest sleep of a worker, seconds: so often it shows that it lives."""

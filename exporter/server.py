@@ -6,6 +6,7 @@ the answer; then its connection is closed, so that silent or slow peers cost a s
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 import threading
@@ -25,6 +26,9 @@ STOP_TIMEOUT: Final = 2.0
 MAX_HEADER_BYTES: Final = 16 * 1024
 MAX_CONNECTIONS: Final = 512
 BACKLOG: Final = 256
+
+_NO_IPV6: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""How a kernel that knows IPv6 says that it is switched off; anything else, such as a taken port, is an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,8 @@ class HttpServer:
         self._run(self._finish())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_TIMEOUT)
+        if not self._thread.is_alive():
+            self._loop.close()
 
     def _run(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(2 * STOP_TIMEOUT)
@@ -111,7 +117,10 @@ class HttpServer:
             if not connection.answering:
                 task.cancel()
         if self._connections:
-            await asyncio.wait(self._connections, timeout=STOP_TIMEOUT)
+            _, late = await asyncio.wait(self._connections, timeout=STOP_TIMEOUT)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
 
 class _Connection:
@@ -119,6 +128,8 @@ class _Connection:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> None:
         self._reader, self._writer, self._handler = reader, writer, handler
+        # So that drain() returns when the kernel has all of an answer, not when most of it is gone.
+        writer.transport.set_write_buffer_limits(0)
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
         self.answering = False
         self.last = False
@@ -145,7 +156,8 @@ class _Connection:
         if request is None:
             return False
         self.answering = True
-        await self._write(await asyncio.to_thread(self._handle, request))
+        response = await asyncio.to_thread(self._handle, request)
+        await self._write(response, with_body=request.method != "HEAD")
         self.answering = False
         return self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE
 
@@ -174,7 +186,7 @@ class _Connection:
             elif isinstance(event, h11.ConnectionClosed) or event is h11.PAUSED:
                 return None
 
-    async def _write(self, response: Response) -> None:
+    async def _write(self, response: Response, *, with_body: bool = True) -> None:
         if self._protocol.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return
         headers = {
@@ -184,7 +196,8 @@ class _Connection:
             **({"Connection": "close"} if self.last else {}),
         }
         head = h11.Response(status_code=response.status, headers=list(headers.items()))
-        events = (head, h11.Data(data=response.body), h11.EndOfMessage())
+        body = [h11.Data(data=response.body)] if with_body else []
+        events = (head, *body, h11.EndOfMessage())
         self._writer.write(b"".join(self._protocol.send(event) or b"" for event in events))
         async with asyncio.timeout(ANSWER_TIMEOUT):
             await self._writer.drain()
@@ -203,9 +216,21 @@ def _to_request(request: h11.Request) -> Request:
 def _listen(host: str, port: int) -> socket.socket:
     """Open the socket here rather than in asyncio, which would give IPv4 and IPv6 different free ports."""
     if host:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        family, address = _resolve(host, port)
+        return socket.create_server(address, family=family, backlog=BACKLOG)
     if socket.has_dualstack_ipv6():
-        with contextlib.suppress(OSError):
+        try:
             return socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
+        except OSError as error:
+            if error.errno not in _NO_IPV6:
+                raise
     return socket.create_server(("", port), backlog=BACKLOG)
+
+
+def _resolve(host: str, port: int) -> tuple[int, tuple[str, int]]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except UnicodeError as error:
+        raise OSError(errno.EADDRNOTAVAIL, "is no name of a host") from error
+    family, _, _, _, address = found[0]
+    return family, (str(address[0]), int(address[1]))

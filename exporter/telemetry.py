@@ -2,7 +2,6 @@
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import boto3
@@ -23,7 +22,7 @@ from prometheus_client.registry import Collector
 from exporter import __version__
 from exporter.exposition import Format
 from exporter.families import EXPORTER_FAMILIES, TARGET_LABELS
-from exporter.health import Health
+from exporter.health import TargetStatus
 from exporter.model import Target
 
 DROP_REASONS: Final = ("retention",)
@@ -31,30 +30,6 @@ UNKNOWN_FIELDS: Final = ("status", "eventType", "queuePosition")
 
 _ROWS = {family.name: family for family in EXPORTER_FAMILIES}
 _M = TypeVar("_M", bound=MetricWrapperBase)
-
-
-@dataclass(frozen=True, slots=True)
-class TargetStatus:
-    """How one account and Region fares.
-
-    Attributes:
-        health: what the latest answers tell.
-        active: jobs that are still asked for.
-        finished: jobs that are not asked for any more.
-        waiting: jobs that were not asked for yet since the start.
-        staleness: seconds since the active job that waits longest was answered; ``None`` without one.
-        poll_duration: seconds that the last pass over all due jobs took; ``None`` before the first.
-        budget: requests a second that the exporter allows itself, by operation.
-    """
-
-    target: Target
-    health: Health
-    active: int
-    finished: int
-    waiting: int
-    staleness: float | None
-    poll_duration: float | None
-    budget: dict[str, float]
 
 
 class Telemetry:

@@ -7,12 +7,13 @@ from typing import Final
 from exporter import __version__
 from exporter.clock import Clock
 from exporter.exposition import CONTENT_TYPES, Format, render_page, sample_names
+from exporter.health import TargetStatus
 from exporter.negotiate import accepts_gzip, choose_format
 from exporter.page import SECURITY_POLICY
 from exporter.page import render_page as render_html
 from exporter.server import Request, Response
 from exporter.store import Store
-from exporter.telemetry import TargetStatus, Telemetry
+from exporter.telemetry import Telemetry
 
 GZIP_LEVEL: Final = 1
 """Metrics are repetitive: level 1 takes a quarter of the default's time for a page hardly larger."""

@@ -26,11 +26,12 @@ from exporter.braket import (
     UnavailableError,
 )
 from exporter.families import job_families
+from exporter.health import TargetStatus
 from exporter.logs import Journal
 from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot, Target
 from exporter.poller import Policy, TargetPoller, forget_expired
 from exporter.store import Store
-from exporter.telemetry import TargetStatus, Telemetry
+from exporter.telemetry import Telemetry
 
 A, B, C = arn(1), arn(2), arn(3)
 INTERVAL = 30.0

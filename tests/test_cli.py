@@ -1,0 +1,572 @@
+"""The command line: commands, exit codes, and what people see when something is wrong."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+from processes import (
+    FAST,
+    HASTY,
+    LOCAL,
+    LONG_AGO,
+    Daemon,
+    closed_port,
+    command,
+    daemon,
+    environment,
+    eventually,
+    run,
+    samples_of,
+    wire_job,
+)
+
+from exporter import __version__, cli
+from exporter.settings import Settings
+from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
+
+ARN = "arn:aws:braket:us-west-2:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
+OTHER = "arn:aws:braket:eu-north-1:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f02"
+SCRIPT = str(Path(sys.executable).parent / "braket-exporter")
+
+
+class Outcome(NamedTuple):
+    status: object
+    out: str
+    err: str
+
+
+class Terminal:
+    """Runs commands that start nothing, in this process."""
+
+    def __init__(self, captured: pytest.CaptureFixture[str]) -> None:
+        self._captured = captured
+
+    def __call__(self, *arguments: str) -> Outcome:
+        try:
+            status: object = cli.main(arguments)
+        except SystemExit as end:
+            status = end.code
+        return Outcome(status, *self._captured.readouterr())
+
+    def refuses(self, *arguments: str) -> str:
+        """Run it with bad settings; return what it says about them."""
+        status, out, err = self(*arguments)
+        assert (status, out) == (2, "")
+        assert "Traceback" not in err
+        return err
+
+
+@pytest.fixture
+def terminal(capsys: pytest.CaptureFixture[str]) -> Terminal:
+    return Terminal(capsys)
+
+
+def test_version_tells_the_version(terminal: Terminal) -> None:
+    assert terminal("--version") == (0, f"braket-exporter {__version__}\n", "")
+    assert terminal("once", "--version") == (0, f"braket-exporter {__version__}\n", "")
+
+
+@pytest.mark.parametrize("before", [(), ("run",), ("once",), ("check-config",), ("demo",)])
+def test_help_names_every_command_and_setting(before: tuple[str, ...], terminal: Terminal) -> None:
+    status, out, err = terminal(*before, "--help")
+    assert (status, err) == (0, "")
+    for key in Settings.model_fields:
+        assert f"--{key.replace('_', '-')} VALUE" in out
+    for name in ("run", "once", "check-config", "demo"):
+        assert re.search(rf"^  {name} +\w", out, re.MULTILINE)
+    assert "BRAKET_EXPORTER_CONFIG" in out
+    assert "(default: 30s)" in out
+    assert "exit status: 0 after SIGTERM or SIGINT, 2 for bad settings, 1 for anything else" in out
+
+
+def test_an_unknown_command_is_named_beside_the_known_ones(terminal: Terminal) -> None:
+    said = terminal.refuses("serve")
+    for word in ("'serve'", "run", "once", "check-config", "demo"):
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    ("flag", "problem"),
+    [
+        ("--pol-interval=3s", "pol-interval: is no known key; did you mean poll_interval?"),
+        ("--poll-intervall=3s", "poll_intervall: is no known key; did you mean poll_interval?"),
+        ("--job=x", "job: is no known key; did you mean jobs?"),
+        ("--zzz", "zzz: is no known key"),
+    ],
+)
+def test_an_unknown_flag_is_named_beside_the_nearest_one(flag: str, problem: str, terminal: Terminal) -> None:
+    said = terminal.refuses("check-config", "--jobs", ARN, flag)
+    assert problem.replace("pol-interval:", "pol_interval:") in said.splitlines()[1]
+
+
+@pytest.mark.parametrize("flag", ["--command", "--command=demo", "--flags=1", "--dest=1"])
+def test_a_flag_that_happens_to_be_a_name_inside_is_unknown_too(flag: str, terminal: Terminal) -> None:
+    assert "is no known key" in terminal.refuses("check-config", "--jobs", ARN, flag)
+
+
+def test_without_jobs_there_is_nothing_to_watch(terminal: Terminal) -> None:
+    for arguments in ((), ("run",), ("once",), ("check-config",)):
+        said = terminal.refuses(*arguments)
+        assert "nothing to watch" in said
+        for key in ("jobs", "tags", "all_jobs"):
+            assert key in said
+
+
+@pytest.mark.parametrize(
+    ("jobs", "words"),
+    [
+        ("vqe-h2", ('jobs[0] = "vqe-h2"', "is no job ARN", "arn:aws:braket:us-west-2:123456789012:job/<id>")),
+        (f"{ARN},arn:aws:braket:us-west-2:1:job/x", ('jobs[1] = "arn:aws:braket:us-west-2:1:job/x"', "no job ARN")),
+        (ARN.replace("us-west-2", "eu-central-1"), ("eu-central-1", "no Amazon Braket", "eu-north-1")),
+        (f"{ARN},{OTHER},{ARN}", (ARN, "more than once")),
+        (ARN.replace(":job/", ":quantum-task/"), ("quantum-task", "is no job ARN")),
+        ('["unfinished', ("JSON list or comma-separated",)),
+    ],
+)
+def test_a_bad_list_of_jobs_is_explained(jobs: str, words: tuple[str, ...], terminal: Terminal) -> None:
+    said = terminal.refuses("check-config", "--jobs", jobs)
+    assert len(said.splitlines()) == 2
+    for word in words:
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "words"),
+    [
+        ("--poll-interval", "soon", ("poll_interval", '"soon"', "30s, 5m, 24h, 7d")),
+        ("--poll-interval", "0s", ("poll_interval", '"0s"', "above 0")),
+        ("--poll-interval", "-5s", ("poll_interval", '"-5s"')),
+        ("--retention", "1w", ("retention", '"1w"')),
+        ("--retention", "9" * 400, ("retention", "above 0")),
+        ("--api-requests-per-second", "0", ("api_requests_per_second", "greater than 0")),
+        ("--api-requests-per-second", "nan", ("api_requests_per_second", "finite")),
+        ("--api-requests-per-second", "fast", ("api_requests_per_second", '"fast"', "number")),
+        ("--listen-address", "9834", ("listen_address", '"9834"', "HOST:PORT")),
+        ("--listen-address", ":99999", ("listen_address", '":99999"', "0 to 65535")),
+        ("--listen-address", "::1:9834", ("listen_address", "[::1]:PORT")),
+        ("--log-level", "loud", ("log_level", '"loud"', "debug", "info", "warning", "error")),
+        ("--log-format", "xml", ("log_format", '"xml"', "auto", "json", "console")),
+        ("--per-job-metrics", "perhaps", ("per_job_metrics", '"perhaps"', "boolean")),
+        ("--disabled-metrics", "braket_job_statuss", ("braket_job_statuss", "did you mean braket_job_status?")),
+        ("--tag-labels", "a-b,a.b", ("tag_labels", "a-b", "a.b", "tag_a_b")),
+    ],
+)
+def test_a_bad_value_is_told_with_its_key_and_what_would_be_right(
+    flag: str, value: str, words: tuple[str, ...], terminal: Terminal
+) -> None:
+    said = terminal.refuses("check-config", "--jobs", ARN, f"{flag}={value}")
+    assert len(said.splitlines()) == 2
+    for word in words:
+        assert word in said
+
+
+def test_a_flag_without_its_value_is_refused(terminal: Terminal) -> None:
+    assert "--jobs" in terminal.refuses("check-config", "--jobs")
+
+
+def test_several_problems_are_told_at_once(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BRAKET_EXPORTER_POLL_INTERVAL", "soon")
+    monkeypatch.setenv("BRAKET_EXPORTER_JBOS", "x")
+    config = tmp_path / "exporter.yaml"
+    config.write_text("jobs: [one, two]\nlog_levle: info\n")
+    said = terminal.refuses("run", "--config", str(config), "--log-format", "xml", "--retntion", "5m")
+    for word in (
+        'poll_interval = "soon"',
+        "BRAKET_EXPORTER_JBOS",
+        "did you mean BRAKET_EXPORTER_JOBS?",
+        'jobs[0] = "one"',
+        'jobs[1] = "two"',
+        "log_levle: is no known key; did you mean log_level?",
+        'log_format = "xml"',
+        "retntion: is no known key; did you mean retention?",
+    ):
+        assert word in said
+    assert len(said.splitlines()) == 8
+
+
+def test_nothing_to_watch_is_told_beside_other_problems(terminal: Terminal) -> None:
+    said = terminal.refuses("check-config", "--poll-interval", "soon")
+    assert 'poll_interval = "soon"' in said
+    assert "nothing to watch" in said
+
+
+def test_a_bad_file_is_told_beside_other_problems(terminal: Terminal, tmp_path: Path) -> None:
+    said = terminal.refuses("check-config", "--config", str(tmp_path / "none.yaml"), "--poll-interval", "soon")
+    assert "none.yaml" in said
+    assert 'poll_interval = "soon"' in said
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"jobs: [a\npoll_interval: 5s\n", ("line 2", "no valid YAML")),
+        (b"\tjobs: x\n", ("line 1", "no valid YAML")),
+        (b"jobs: \xff\xfe\n", ("no valid YAML",)),
+        (b"jobs: \x00\n", ("no valid YAML",)),
+        (b"- jobs\n", ("expected keys with values",)),
+        (b"poll_intervall: 5s\njobs: [x]\n", ("did you mean poll_interval?", "jobs[0]")),
+        (b"jobs: {a: b}\n", ("jobs",)),
+        (b"jobs: 5\n", ("jobs", "5")),
+        (b"poll_interval: [5]\njobs: []\n", ("poll_interval",)),
+        (b"? [a, b]\n: c\n", ("no valid YAML",)),
+        (b"a: *nowhere\n", ("no valid YAML",)),
+        (b"a: !!python/object:os.system x\n", ("no valid YAML",)),
+        (b"1: 2\n", ("1: is no known key",)),
+        (b"log_level: 2024-13-45\n", ("exporter.yaml",)),
+        (b"poll_interval: !!int soon\n", ("exporter.yaml",)),
+        (b"poll_interval: !!float soon\n", ("exporter.yaml",)),
+        (b"jobs: " + b"[" * 20_000, ("exporter.yaml",)),
+    ],
+    ids=lambda value: repr(value[:24]) if isinstance(value, bytes) else "",
+)
+def test_a_bad_file_is_explained(text: bytes, words: tuple[str, ...], terminal: Terminal, tmp_path: Path) -> None:
+    config = tmp_path / "exporter.yaml"
+    config.write_bytes(text)
+    said = terminal.refuses("check-config", "--config", str(config))
+    for word in words:
+        assert word in said
+
+
+@pytest.mark.parametrize(("name", "reason"), [("none.yaml", "No such file"), ("", "Is a directory")])
+def test_a_file_that_cannot_be_read_is_named(name: str, reason: str, terminal: Terminal, tmp_path: Path) -> None:
+    said = terminal.refuses("check-config", "--config", str(tmp_path / name))
+    assert str(tmp_path / name) in said
+    assert reason in said
+
+
+def test_check_config_tells_the_settings_in_force_and_their_cost(terminal: Terminal) -> None:
+    status, out, err = terminal("check-config", "--jobs", f"{ARN},{OTHER}", "--poll-interval", "10s")
+    assert (status, err) == (0, "")
+    assert yaml.safe_load(out) == {
+        "jobs": [ARN, OTHER],
+        "poll_interval": "10s",
+        "retention": "1d",
+        "retention_failed": "3d",
+        "per_job_metrics": True,
+        "disabled_metrics": [],
+        "tag_labels": [],
+        "api_requests_per_second": 2.5,
+        "listen_address": ":9834",
+        "log_level": "info",
+        "log_format": "auto",
+    }
+    assert "AWS calls: 12.0 a minute" in out
+    assert "2 active jobs in 2 targets" in out
+    assert "at most 10s stale" in out
+    assert re.search(r"series of jobs: \d+, \d+ for each", out)
+
+
+def test_check_config_tells_when_the_budget_is_too_small(terminal: Terminal) -> None:
+    status, out, _ = terminal("check-config", "--jobs", ARN, "--api-requests-per-second", "0.01")
+    assert status == 0
+    assert "at most 100s stale" in out
+    assert "AWS calls: 0.6 a minute" in out
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        (),
+        ("--poll-interval", "90s", "--retention", "36h"),
+        ("--retention", "1234567s"),
+        ("--retention", "1234567.5s", "--retention-failed", "0.00001s"),
+        ("--poll-interval", "12.3456789s"),
+        ("--tag-labels", '["a key: with, [yaml] #chars", "yes", "0x1f", "ψ"]', "--disabled-metrics", "braket_job_info"),
+        ("--listen-address", "[::1]:0", "--per-job-metrics", "off", "--log-level", "debug"),
+        ("--api-requests-per-second", "0.1234567890123"),
+    ],
+)
+def test_what_check_config_prints_can_be_fed_back(flags: tuple[str, ...], terminal: Terminal, tmp_path: Path) -> None:
+    status, out, _ = terminal("check-config", "--jobs", f"{ARN},{OTHER}", *flags)
+    assert status == 0
+    config = tmp_path / "exporter.yaml"
+    config.write_text(out, encoding="utf-8")
+    assert terminal("check-config", "--config", str(config)) == (0, out, "")
+    flag_settings = terminal("check-config", "--config", str(config), *flags)
+    assert flag_settings.out == out
+
+
+def test_a_flag_beats_the_environment_which_beats_the_file(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "exporter.yaml"
+    config.write_text(f"jobs: {ARN}\npoll_interval: 1m\nretention: 1m\nretention_failed: 1m\n")
+    monkeypatch.setenv("BRAKET_EXPORTER_CONFIG", str(config))
+    monkeypatch.setenv("BRAKET_EXPORTER_POLL_INTERVAL", "2m")
+    monkeypatch.setenv("BRAKET_EXPORTER_RETENTION", "2m")
+    told = yaml.safe_load(terminal("check-config", "--poll-interval", "3m").out)
+    assert (told["jobs"], told["poll_interval"], told["retention"], told["retention_failed"]) == (
+        [ARN],
+        "3m",
+        "2m",
+        "1m",
+    )
+
+
+def test_the_flag_names_another_file_than_the_environment(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BRAKET_EXPORTER_CONFIG", str(tmp_path / "none.yaml"))
+    assert "none.yaml" in terminal.refuses("check-config")
+    config = tmp_path / "exporter.yaml"
+    config.write_text(f"jobs: ['{ARN}']\n")
+    assert terminal("check-config", "--config", str(config)).status == 0
+
+
+def test_lists_in_the_environment_are_json_or_comma_separated(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRAKET_EXPORTER_JOBS", f'["{ARN}", "{OTHER}"]')
+    as_json = terminal("check-config")
+    monkeypatch.setenv("BRAKET_EXPORTER_JOBS", f" {ARN} , {OTHER} ,")
+    assert as_json.status == 0
+    assert terminal("check-config") == as_json
+
+
+def test_flags_may_stand_before_and_after_the_command(terminal: Terminal) -> None:
+    after = terminal("check-config", "--jobs", ARN, "--poll-interval=7s")
+    assert after.status == 0
+    assert "poll_interval: 7s" in after.out
+    assert terminal("--jobs", ARN, "check-config", "--poll-interval=7s") == after
+    assert terminal(f"--jobs={ARN}", "--poll-interval", "7s", "check-config") == after
+
+
+def test_what_kubernetes_puts_beside_a_service_of_our_name_is_no_setting(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRAKET_EXPORTER_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("BRAKET_EXPORTER_PORT_9834_TCP_ADDR", "10.0.0.1")
+    assert terminal("check-config", "--jobs", ARN).status == 0
+
+
+def test_the_module_and_the_console_script_are_the_same_program() -> None:
+    asked = ("check-config", "--jobs", ARN)
+    module = run(*asked)
+    script = subprocess.run([SCRIPT, *asked], env=environment(), capture_output=True, text=True, check=False)
+    assert module.returncode == 0
+    assert (module.stdout, module.stderr) == (script.stdout, script.stderr)
+    assert "poll_interval: 30s" in script.stdout
+
+
+def test_bad_settings_of_a_process_end_it_with_2() -> None:
+    ended = run("--jobs", "nonsense", "--poll-intervall", "5s")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.splitlines()[0] == "braket-exporter: bad settings:"
+    assert len(ended.stderr.splitlines()) == 3
+
+
+def one_clear_line(ended: "subprocess.CompletedProcess[str]") -> str:
+    """The process ended with 1 and one line that is no log line."""
+    assert ended.returncode == 1, ended.stderr
+    assert "Traceback" not in ended.stderr
+    lines = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("braket-exporter: ")
+    return lines[0]
+
+
+def test_a_port_in_use_is_told_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        said = one_clear_line(run("--jobs", ARN, "--listen-address", address))
+    assert address in said
+    assert "in use" in said
+
+
+@pytest.mark.parametrize("host", ["203.0.113.77", "127..0.0.1", "a" * 64 + ".org"])
+def test_an_address_that_cannot_be_listened_on_is_told_in_one_line(host: str) -> None:
+    assert f"{host}:0" in one_clear_line(run("--jobs", ARN, "--listen-address", f"{host}:0"))
+
+
+@pytest.mark.parametrize(
+    ("variables", "word"),
+    [
+        ({"AWS_PROFILE": "nobody"}, "nobody"),
+        ({"AWS_ENDPOINT_URL_BRAKET": "no-url"}, "no-url"),
+        ({"AWS_SECRET_ACCESS_KEY": None}, "AWS_SECRET_ACCESS_KEY"),
+        ({"AWS_RETRY_MODE": "often"}, "often"),
+    ],
+    ids=str,
+)
+def test_an_unusable_sdk_configuration_is_told_in_one_line(variables: dict[str, str | None], word: str) -> None:
+    assert word in one_clear_line(run("once", "--jobs", ARN, "--log-format", "json", env=variables))
+
+
+@pytest.fixture
+def simulator() -> Iterator[SimulatorServer]:
+    jobs = [ScriptedJob(arn, LONG_AGO, [(LONG_AGO, wire_job(arn, "RUNNING"))]) for arn in (ARN, OTHER)]
+    with SimulatorServer(World(jobs), clock=time.time) as server:
+        yield server
+
+
+def once(url: str, *arguments: str, **env: str | None) -> "subprocess.CompletedProcess[str]":
+    variables = {"AWS_ENDPOINT_URL_BRAKET": url, **env}
+    return run("once", *FAST, "--log-format", "json", *arguments, env=variables, prelude=HASTY)
+
+
+def once_as_nobody(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return once(url, *arguments, AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
+
+
+def test_once_writes_the_exposition_to_stdout_and_logs_to_stderr(simulator: SimulatorServer) -> None:
+    ended = once(simulator.url, "--jobs", f"{ARN},{OTHER}")
+    assert ended.returncode == 0
+    samples = samples_of(ended.stdout)
+    assert f'braket_job_status{{job_arn="{ARN}",job_name="vqe-h2",status="RUNNING"}} 1.0' in samples
+    assert f'braket_job_status{{job_arn="{OTHER}",job_name="vqe-h2",status="RUNNING"}} 1.0' in samples
+    assert 'braket_exporter_target_up{aws_account_id="123456789012",aws_region="eu-north-1"} 1.0' in samples
+    assert all(line.startswith('{"timestamp"') for line in ended.stderr.splitlines())
+    assert ended.stderr.count('"event": "job_discovered"') == 2
+    assert len(simulator.requests) == 2
+
+
+def test_once_is_content_when_one_job_is_gone_or_denied(simulator: SimulatorServer) -> None:
+    simulator.faults.put(Fault(FaultKind.ACCESS_DENIED, arn=OTHER))
+    gone = ARN[:-1] + "9"
+    ended = once(simulator.url, "--jobs", f"{ARN},{OTHER},{gone}")
+    assert ended.returncode == 0
+    samples = samples_of(ended.stdout)
+    assert f'braket_job_poll_failing{{code="ResourceNotFoundException",job_arn="{gone}",job_name=""}} 1.0' in samples
+    assert f'braket_job_poll_failing{{code="AccessDeniedException",job_arn="{OTHER}",job_name=""}} 1.0' in samples
+    assert f'braket_job_status{{job_arn="{ARN}",job_name="vqe-h2",status="RUNNING"}} 1.0' in samples
+
+
+def test_once_ends_with_1_when_a_target_does_not_answer() -> None:
+    jobs = [ScriptedJob(ARN, LONG_AGO, lambda _: wire_job(ARN, "RUNNING"))]
+    expired, hanging = Fault(FaultKind.EXPIRED_TOKEN), Fault(FaultKind.HANG)
+    with (
+        SimulatorServer(World(jobs), clock=time.time) as good,
+        SimulatorServer(World(jobs), clock=time.time, faults=[expired]) as stale,
+        SimulatorServer(World(jobs), clock=time.time, faults=[hanging]) as silent,
+        ThreadPoolExecutor() as pool,
+    ):
+        runs = {
+            "connection": pool.submit(once, f"http://127.0.0.1:{closed_port()}", "--jobs", ARN),
+            "credentials": pool.submit(once_as_nobody, good.url, "--jobs", ARN),
+            "ExpiredTokenException": pool.submit(once, stale.url, "--jobs", ARN),
+            "timeout": pool.submit(once, silent.url, "--jobs", ARN),
+        }
+        ended = {code: run.result() for code, run in runs.items()}
+        assert good.requests == []
+    for code, process in ended.items():
+        assert process.returncode == 1, code
+        assert f'"code": "{code}"' in process.stderr
+        assert "Traceback" not in process.stderr
+        samples = samples_of(process.stdout)
+        assert 'braket_exporter_target_up{aws_account_id="123456789012",aws_region="us-west-2"} 0.0' in samples
+        counted = [line for line in samples if line.startswith("braket_exporter_api_requests_total")]
+        assert len(counted) == (0 if code == "credentials" else 1)
+
+
+@pytest.mark.parametrize("asked", ["once", "check-config"])
+def test_a_reader_that_went_away_gives_no_traceback(asked: str, simulator: SimulatorServer) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        status, said = _with_stdout(writing, asked, simulator.url)
+    finally:
+        os.close(writing)
+    assert status == 1
+    assert "Traceback" not in said
+    assert "Exception ignored" not in said
+
+
+@pytest.mark.parametrize("asked", ["once", "check-config"])
+def test_a_full_disk_is_told_in_one_line(asked: str, simulator: SimulatorServer) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        status, said = _with_stdout(full, asked, simulator.url)
+    finally:
+        os.close(full)
+    ended = subprocess.CompletedProcess([], status, "", said)
+    assert "No space left on device" in one_clear_line(ended)
+
+
+@pytest.mark.parametrize("asked", ["once", "check-config"])
+def test_a_stdout_that_was_closed_from_the_start_gives_no_traceback(asked: str, simulator: SimulatorServer) -> None:
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *command(asked, "--jobs", ARN, "--log-format", "json")],
+        env=environment({"AWS_ENDPOINT_URL_BRAKET": simulator.url}),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    one_clear_line(ended)
+
+
+def _with_stdout(stdout: int, asked: str, url: str) -> tuple[int, str]:
+    ended = subprocess.run(
+        command(asked, "--jobs", ARN, "--log-format", "json"),
+        env=environment({"AWS_ENDPOINT_URL_BRAKET": url}),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_comes_before_the_start_is_done_ends_it_with_0(number: signal.Signals, tmp_path: Path) -> None:
+    # Nobody writes to the pipe, so the process waits in the reading of its settings.
+    config = tmp_path / "exporter.yaml"
+    os.mkfifo(config)
+    with interruptible(), daemon("--config", str(config), started=False) as running:
+        writer = eventually(lambda: _opened_by_both(running, config))
+        running.process.send_signal(number)
+        # A signal that came just before the reading began shows when that ends.
+        os.close(writer)
+        status = running.wait(5)
+    assert status == 0
+    assert running.lines == []
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let children take SIGINT, though a shell that runs the tests in the background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _opened_by_both(running: Daemon, path: Path) -> int | None:
+    """Open the pipe for writing, which is possible as soon as there is a reader."""
+    assert running.process.poll() is None
+    try:
+        return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+
+
+def test_run_is_the_default_command(simulator: SimulatorServer) -> None:
+    env = {"AWS_ENDPOINT_URL_BRAKET": simulator.url, "BRAKET_EXPORTER_JOBS": ARN}
+    with daemon(*FAST, env=env) as running:
+        assert running.stop() == 0
+    assert len(running.logs("stopped")) == 1
+
+
+def test_the_console_format_is_for_people(simulator: SimulatorServer) -> None:
+    arguments = ("once", "--jobs", ARN, *LOCAL, "--log-format", "console")
+    ended = run(*arguments, env={"AWS_ENDPOINT_URL_BRAKET": simulator.url})
+    assert ended.returncode == 0
+    assert "job_discovered" in ended.stderr
+    assert not ended.stderr.startswith("{")
+    assert "\x1b[" not in ended.stderr

@@ -1,0 +1,148 @@
+"""The demo: it starts anywhere, needs nothing, shows everything, and leaves nothing behind."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from processes import Daemon, daemon, eventually, run
+
+STATUSES = ["CANCELLED", "CANCELLING", "COMPLETED", "FAILED", "QUEUED", "RUNNING"]
+CLOSED = "http://127.0.0.1:9"
+
+
+@contextmanager
+def demo(*arguments: str, env: dict[str, str | None] | None = None) -> Iterator[Daemon]:
+    with daemon("demo", *arguments, env=env) as running:
+        yield running
+
+
+def children(pid: int) -> list[int]:
+    """Find the processes whose parent is ``pid``."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it ended meanwhile
+        if int(fields[1]) == pid:
+            found.append(int(path.parent.name))
+    return found
+
+
+def gone(pid: int) -> bool:
+    """Whether the process ended, though its parent may not have noticed yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def answers(running: Daemon) -> bool:
+    """Whether the exporter got an answer for every job of every target."""
+    ups = [line for line in running.samples if line.startswith("braket_exporter_target_up{")]
+    return running.get("/-/ready").status == 200 and len(ups) == 5 and all(line.endswith(" 1.0") for line in ups)
+
+
+def test_it_serves_a_lively_fleet_and_leaves_nothing_behind() -> None:
+    with demo() as running:
+        (endpoint,) = children(running.process.pid)
+        eventually(lambda: answers(running))
+        jobs = [line for line in running.samples if line.startswith("braket_job_info{")]
+        assert len(jobs) == 40
+        kinds = {kind for line in jobs for kind in ("qpu", "simulator", "local") if f'device_type="{kind}"' in line}
+        assert kinds == {"qpu", "simulator", "local"}
+        shown = [line for line in running.samples if line.startswith("braket_job_status{") and line.endswith(" 1.0")]
+        assert len(shown) == 40
+        assert {status for status in STATUSES for line in shown if f'status="{status}"' in line} >= {
+            "COMPLETED",
+            "FAILED",
+            "CANCELLED",
+            "QUEUED",
+            "RUNNING",
+        }
+        for status in STATUSES:
+            assert any(f'status="{status}"' in line for line in running.samples if line.startswith("braket_jobs{"))
+        assert running.get("/").text.count("<tr><td title=") == 40
+        assert running.logs("poll_failed") == []
+        assert running.stop(signal.SIGINT, within=5) == 0
+        assert gone(endpoint)
+    assert len(running.logs("stopped")) == 1
+    greeting = "\n".join(line for line in running.lines if not line.startswith("{"))
+    assert f"http://localhost:{running.address.rpartition(':')[2]}/metrics" in greeting
+    assert "Traceback" not in greeting
+
+
+def test_its_endpoint_ends_even_when_the_exporter_is_killed() -> None:
+    with demo() as running:
+        (endpoint,) = children(running.process.pid)
+        assert not gone(endpoint)
+        running.process.send_signal(signal.SIGKILL)
+        assert running.wait(5) == -9
+        eventually(lambda: gone(endpoint), 5)
+
+
+def test_sigterm_ends_it_with_0_too() -> None:
+    with demo() as running:
+        (endpoint,) = children(running.process.pid)
+        assert running.stop(signal.SIGTERM, within=5) == 0
+        assert gone(endpoint)
+
+
+REAL_SETTINGS: dict[str, dict[str, str | None]] = {
+    "an endpoint of something else, and no credentials": {
+        "AWS_ENDPOINT_URL": CLOSED,
+        "AWS_ENDPOINT_URL_BRAKET": CLOSED,
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": None,
+        "AWS_SECRET_ACCESS_KEY": None,
+    },
+    "a role, a session and FIPS": {
+        "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/x",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere",
+        "AWS_SESSION_TOKEN": "token",
+        "AWS_CA_BUNDLE": "/nowhere",
+        "AWS_USE_FIPS_ENDPOINT": "true",
+    },
+    "a profile": {"AWS_PROFILE": "nonexistent"},
+    "a default profile": {"AWS_DEFAULT_PROFILE": "nonexistent"},
+    "a proxy": {"http_proxy": CLOSED, "https_proxy": CLOSED, "no_proxy": "example.com"},
+}
+
+
+@pytest.mark.parametrize("settings", REAL_SETTINGS.values(), ids=REAL_SETTINGS)
+def test_real_settings_of_aws_do_not_disturb_it(settings: dict[str, str | None], tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"[default]\nregion = ap-south-1\nendpoint_url = {CLOSED}\nrole_arn = x\nmax_attempts = 7\n")
+    files: dict[str, str | None] = {"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(config)}
+    with demo(env={**files, **settings}) as running:
+        eventually(lambda: answers(running) or running.logs("poll_failed"))
+        assert running.logs("poll_failed") == []
+        assert running.stop() == 0
+
+
+def test_flags_and_variables_override_its_defaults() -> None:
+    with demo("--poll-interval", "3s", env={"BRAKET_EXPORTER_API_REQUESTS_PER_SECOND": "11"}) as running:
+        assert running.logs("started")[0]["poll_interval_seconds"] == 3
+        assert running.value("braket_exporter_api_budget_requests_per_second", "eu-west-2") == 11
+        assert running.stop() == 0
+
+
+def test_bad_settings_end_it_with_2_and_leave_no_endpoint() -> None:
+    # The endpoint shares the exporter's stderr, so run() returns only when both have ended.
+    ended = run("demo", "--poll-interval", "soon")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.splitlines()[0] == "braket-exporter: bad settings:"
+    assert len(ended.stderr.splitlines()) == 2
+
+
+def test_a_port_in_use_ends_it_with_1_and_leaves_no_endpoint() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = run("demo", "--listen-address", address)
+    assert ended.returncode == 1
+    assert len(ended.stderr.splitlines()) == 1
+    assert address in ended.stderr
