@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from types import FrameType
+from typing import Any, Final
 
 import boto3
 from botocore.exceptions import BotoCoreError
@@ -155,8 +156,8 @@ def run(settings: Settings, listening: Callable[[tuple[str, int]], None] = lambd
     return 0
 
 
-def once(settings: Settings, output: BinaryIO) -> int:
-    """Poll everything once and write the exposition; return 0 if every target answered, else 1.
+def once(settings: Settings) -> tuple[bytes, bool]:
+    """Poll everything once; return the exposition, and whether every target answered.
 
     Raises:
         StartError: the exporter cannot start.
@@ -169,21 +170,36 @@ def once(settings: Settings, output: BinaryIO) -> int:
             pass
         stop.set()
         workers.join()
-    output.write(exporter.expose())
-    output.flush()
-    return 0 if all(status.health.up for status in exporter.statuses()) else 1
+    return exporter.expose(), all(status.health.up for status in exporter.statuses())
 
 
 @contextmanager
 def stopped_by_signals() -> Iterator[threading.Event]:
     """Give an event that SIGTERM and SIGINT set."""
     stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with _handled_by(lambda *_: stop.set()):
         yield stop
+
+
+@contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Let SIGTERM end what is under way as SIGINT does.
+
+    Raises:
+        KeyboardInterrupt: one of them came.
+    """
+    with _handled_by(signal.default_int_handler):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
 def format_address(address: tuple[str, int]) -> str:

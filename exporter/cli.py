@@ -25,6 +25,8 @@ from exporter.settings import (
 Flags = dict[str, Any]
 
 _PROGRAM: Final = "braket-exporter"
+_COMMAND: Final = "the command"
+"""Where the parser keeps it: under a name that no flag can have."""
 
 _DESCRIPTION: Final = """\
 Prometheus exporter for Amazon Braket hybrid jobs.
@@ -49,18 +51,23 @@ examples:
 exit status: 0 after SIGTERM or SIGINT, 2 for bad settings, 1 for anything else"""
 
 
+class OutputError(Exception):
+    """What a command made could not be written."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
     flags = vars(_parser(given).parse_intermixed_args(given))
-    command = flags.pop("command")
+    command = flags.pop(_COMMAND)
     config = flags.pop("config", os.environ.get(CONFIG_VARIABLE) or None)
     try:
-        return COMMANDS[command](flags, config)
+        with app.interrupted_by_signals():
+            return COMMANDS[command](flags, config)
     except SettingsError as error:
         _tell(f"{_PROGRAM}: bad settings:", *(f"  {problem}" for problem in error.problems))
         return 2
-    except (StartError, BrokenPipeError) as error:
+    except (StartError, OutputError) as error:
         _tell(f"{_PROGRAM}: {error}")
         return 1
     except KeyboardInterrupt:
@@ -72,12 +79,13 @@ def _run(flags: Flags, config: str | None) -> int:
 
 
 def _once(flags: Flags, config: str | None) -> int:
-    return app.once(load(flags, os.environ, config), sys.stdout.buffer)
+    page, all_answered = app.once(load(flags, os.environ, config))
+    _write(page)
+    return 0 if all_answered else 1
 
 
 def _check_config(flags: Flags, config: str | None) -> int:
-    settings = load(flags, os.environ, config)
-    sys.stdout.write(describe(settings))
+    _write(describe(load(flags, os.environ, config)).encode())
     return 0
 
 
@@ -137,6 +145,23 @@ def _greet(address: tuple[str, int]) -> None:
     )
 
 
+def _write(page: bytes) -> None:
+    """Write to stdout, to the last byte.
+
+    Raises:
+        OutputError: the disk is full, the reader went away, or there is no stdout.
+    """
+    if sys.stdout is None:
+        raise OutputError("cannot write to stdout: it is closed")
+    try:
+        sys.stdout.buffer.write(page)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # What stays in the buffer would fail once more, and be told once more, when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputError(f"cannot write to stdout: {error.strerror}") from error
+
+
 def _tell(*lines: str) -> None:
     sys.stderr.write("".join(f"{line}\n" for line in lines))
 
@@ -152,7 +177,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    parser.add_argument("command", nargs="?", choices=COMMANDS, default="run", help=argparse.SUPPRESS)
+    parser.add_argument(_COMMAND, metavar="command", nargs="?", choices=COMMANDS, default="run", help=argparse.SUPPRESS)
     parser.add_argument("--config", metavar="FILE", help=f"YAML file with settings; also {CONFIG_VARIABLE}")
     parser.add_argument("--version", action="version", version=f"{_PROGRAM} {__version__}")
     settings = parser.add_argument_group("settings")

@@ -8,6 +8,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -29,8 +30,16 @@ METRICS: Final = tuple(family.name for family in (*job_families(), *FLEET_FAMILI
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.ASCII)
 _LISTEN: Final = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^\s:\[\]]*)):(?P<port>\d{1,5})", re.ASCII)
-_SERVICE_LINK: Final = re.compile(r"(.*_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
+_SERVICE_LINK: Final = re.compile(
+    r"(.*_)?(SERVICE_HOST=.*|SERVICE_PORT(_.+)?=\d+|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=.*|PORT=(tcp|udp|sctp)://.*)"
+)
 """What Kubernetes puts into the environment of each pod beside a Service called ``braket-exporter``."""
+
+
+_NOTHING_TO_WATCH: Final = (
+    "nothing to watch: list job ARNs in jobs, as in --jobs arn:aws:braket:us-west-2:123456789012:job/<id>"
+    " (this release has no tags and all_jobs yet, which will find jobs by themselves)"
+)
 
 
 class SettingsError(Exception):
@@ -70,7 +79,8 @@ def format_duration(seconds: float) -> str:
     for unit in ("d", "h", "m"):
         if seconds >= _UNITS[unit] and seconds % _UNITS[unit] == 0:
             return f"{seconds / _UNITS[unit]:.0f}{unit}"
-    return f"{seconds:g}s"
+    digits = format(Decimal(repr(seconds)), "f")
+    return f"{digits.removesuffix('.0')}s"
 
 
 def parse_listen(text: str) -> Listen:
@@ -172,15 +182,6 @@ class Settings(BaseSettings):
         "auto", description="auto is console on a terminal, json elsewhere"
     )
 
-    @model_validator(mode="after")
-    def _something_to_watch(self) -> "Settings":
-        if not self.jobs:
-            raise ValueError(
-                "nothing to watch: list job ARNs in jobs, as in --jobs arn:aws:braket:us-west-2:123456789012:job/<id>"
-                " (this release has no tags and all_jobs yet, which will find jobs by themselves)"
-            )
-        return self
-
 
 def format_default(key: str) -> str:
     """Write a key's default as people would; empty when there is none."""
@@ -210,52 +211,71 @@ def load(
     Raises:
         SettingsError: with every problem at once.
     """
-    values = {**defaults, **({} if config is None else _read_yaml(config))}
-    problems = list(_unknown_variables(environ))
+    file, unread = ({}, []) if config is None else _read_yaml(config)
+    problems = [*_unknown_variables(environ), *unread]
+    given: dict[str, Any] = {}
 
     class Sourced(Settings):
         @classmethod
         def settings_customise_sources(
             cls,
             settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
+            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- part of the signature
             env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- part of the signature
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- likewise
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- likewise
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, InitSettingsSource(settings_cls, values)
+            first, *rest = (InitSettingsSource(settings_cls, dict(values)) for values in (flags, file, defaults))
+            return first, env_settings, *rest
 
+        @model_validator(mode="before")
+        @classmethod
+        def take_note(cls, values: dict[str, Any]) -> dict[str, Any]:
+            given.update(values)
+            return values
+
+    wrong: set[int | str] = set()
     try:
-        settings = Sourced(**flags)
+        settings = Sourced()
     except ValidationError as error:
         problems += [_describe(detail) for detail in error.errors()]
+        wrong = {detail["loc"][0] for detail in error.errors()}
+    if not unread and "jobs" not in wrong and not _split(given.get("jobs")):
+        problems.append(_NOTHING_TO_WATCH)
     if problems:
         raise SettingsError(problems)
     return settings
 
 
-def _read_yaml(path: str) -> dict[str, Any]:
+def _read_yaml(path: str) -> tuple[dict[str, Any], list[str]]:
+    """Return the file's keys with their values, or nothing and the problem."""
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError([f"config file {path}: cannot be read: {error.strerror}"]) from error
+        problem = f"cannot be read: {error.strerror}"
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
-        raise SettingsError([f"config file {path}: {where}is no valid YAML: {error.problem}"]) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError([f"config file {path}: is no valid YAML: {' '.join(str(error).split())}"]) from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise SettingsError([f"config file {path}: expected keys with values, such as 'poll_interval: 30s'"])
-    return {str(key): value for key, value in values.items()}
+        problem = f"{where}is no valid YAML: {error.problem}"
+    except (yaml.YAMLError, ValueError) as error:  # a scalar that only looks like a number or a date is a ValueError
+        problem = f"is no valid YAML: {' '.join(str(error).split())}"
+    except RecursionError:
+        problem = "is nested too deeply"
+    else:
+        if values is None:
+            return {}, []
+        if isinstance(values, dict):
+            return {str(key): value for key, value in values.items()}, []
+        problem = "expected keys with values, such as 'poll_interval: 30s'"
+    return {}, [f"config file {path}: {problem}"]
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
     known = {f"{ENV_PREFIX}{key.upper()}" for key in Settings.model_fields} | {CONFIG_VARIABLE}
-    for name in sorted(environ):
-        if name.startswith(ENV_PREFIX) and name not in known and not _SERVICE_LINK.fullmatch(name[len(ENV_PREFIX) :]):
+    for name, value in sorted(environ.items()):
+        if not name.startswith(ENV_PREFIX) or name in known:
+            continue
+        if not _SERVICE_LINK.fullmatch(f"{name.removeprefix(ENV_PREFIX)}={value}"):
             yield f"{name}: is no known variable{_near(name, sorted(known))}"
 
 
@@ -263,11 +283,19 @@ def _describe(detail: ErrorDetails) -> str:
     key = "".join(f"[{part}]" if isinstance(part, int) else str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         return f"{key}: is no known key{_near(key, Settings.model_fields)}"
-    reason = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if not key:
-        return reason
-    expected = reason if detail["type"] == "value_error" else f"expected {reason}"
-    return f"{key} = {json.dumps(detail['input'], default=str)}: {expected}"
+    if detail["type"] == "tuple_type":
+        expected = "expected a list, or text with commas"
+    else:
+        reason = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        expected = reason if detail["type"] == "value_error" else f"expected {reason}"
+    return f"{key} = {_shown(detail['input'])}: {expected}"
+
+
+def _shown(value: object) -> str:
+    try:
+        return json.dumps(value, default=str)
+    except (TypeError, ValueError):  # YAML can write keys that JSON cannot, and lists that hold themselves
+        return str(value)
 
 
 def _near(name: str, known: Iterable[str]) -> str:
