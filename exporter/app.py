@@ -1,10 +1,10 @@
 """The one place that wires: settings become a running exporter. Signals, threads, the end."""
 
 import random
+import re
 import signal
 import sys
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,16 +16,21 @@ from botocore.exceptions import BotoCoreError
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
-from exporter.arn import parse_job_arn
+from exporter.arn import check_region
 from exporter.braket import CONNECTIONS, BraketClient
+from exporter.budget import Budgets
 from exporter.clock import Clock
 from exporter.families import job_families
-from exporter.health import TargetStatus
+from exporter.finder import Policy
+from exporter.health import TargetStatus, merged
+from exporter.lanes import Entry, Lane, Login, plan_lanes
 from exporter.logs import Journal, make_logger
-from exporter.model import Target
-from exporter.poller import Policy, TargetPoller, forget_expired
+from exporter.poller import TargetPoller
+from exporter.roster import Retention
+from exporter.selector import Selector, parse_tag_rule
 from exporter.server import HttpServer
-from exporter.settings import Settings, parse_listen
+from exporter.sessions import make_session
+from exporter.settings import Selection, Settings, SettingsError, TargetSettings, parse_listen
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.web import Web, expose
@@ -51,13 +56,17 @@ class Exporter:
     telemetry: Telemetry
     journal: Journal
     pollers: Sequence[TargetPoller]
-    policy: Policy
     clock: Clock
 
     @property
     def ready(self) -> bool:
-        """Whether the first full poll is done."""
+        """Whether the first full poll of active jobs is done."""
         return all(poller.first_poll_done for poller in self.pollers)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every job was asked for, those included that had ended before they were found."""
+        return all(poller.full_poll_done for poller in self.pollers)
 
     @property
     def healthy(self) -> bool:
@@ -66,11 +75,12 @@ class Exporter:
 
     def statuses(self) -> list[TargetStatus]:
         """Tell how the targets fare."""
-        return [poller.status() for poller in self.pollers]
+        return merged(poller.status() for poller in self.pollers)
 
     def forget_expired(self) -> None:
         """Drop the jobs whose retention is over."""
-        forget_expired(self.store, self.journal, self.telemetry, self.policy, self.clock.wall())
+        for poller in self.pollers:
+            poller.forget_expired()
 
     def expose(self) -> bytes:
         """Render the exposition as text."""
@@ -82,45 +92,72 @@ def build(settings: Settings, logger: FilteringBoundLogger, clock: Clock) -> Exp
 
     Raises:
         StartError: the SDK's own configuration is unusable.
+        SettingsError: no Region is known to look for jobs in.
     """
     pollers: list[TargetPoller] = []
-    telemetry = Telemetry(lambda: [poller.status() for poller in pollers])
+    telemetry = Telemetry(lambda: merged(poller.status() for poller in pollers))
     telemetry.settings_loaded(clock.wall())
     store = Store(job_families(settings.tag_labels) if settings.per_job_metrics else ())
     journal = Journal(logger)
+    budgets = Budgets(settings.api_requests_per_second)
     policy = Policy(
         poll_interval=settings.poll_interval,
-        requests_per_second=settings.api_requests_per_second,
-        retention=settings.retention,
-        retention_failed=settings.retention_failed,
+        discovery_interval=settings.discovery_interval,
+        lookback=settings.lookback,
+        retention=Retention(settings.retention, settings.retention_failed),
     )
-    with _sdk_errors():
-        session = boto3.session.Session()
-        for target, arns in group_by_target(settings.jobs).items():
-            client = BraketClient(session, target, telemetry.request, frozenset(settings.tag_labels))
-            pollers.append(
-                TargetPoller(
-                    target,
-                    arns,
-                    source=client,
-                    store=store,
-                    journal=journal,
-                    telemetry=telemetry,
-                    policy=policy,
-                    clock=clock,
-                    random=random.random,
-                )
+    with sdk_errors():
+        sessions: dict[Login, boto3.session.Session] = {}
+        for lane in lanes(settings, sessions):
+            client = BraketClient(sessions[lane.login], lane.target, telemetry.request, frozenset(settings.tag_labels))
+            poller = TargetPoller(
+                client,
+                lane.jobs,
+                lane.selector,
+                store=store,
+                journal=journal,
+                telemetry=telemetry,
+                budgets=budgets,
+                policy=policy,
+                clock=clock,
+                random=random.random,
             )
-    return Exporter(settings, store, telemetry, journal, pollers, policy, clock)
+            pollers.append(poller)
+    return Exporter(settings, store, telemetry, journal, pollers, clock)
 
 
-def group_by_target(arns: Sequence[str]) -> dict[Target, list[str]]:
-    """Sort job ARNs by the account and Region that they name."""
-    groups: defaultdict[Target, list[str]] = defaultdict(list)
-    for arn in arns:
-        parts = parse_job_arn(arn)
-        groups[Target(parts.account, parts.region)].append(arn)
-    return dict(groups)
+def lanes(settings: Settings, sessions: dict[Login, boto3.session.Session]) -> list[Lane]:
+    """List what this process polls, and make the session of each login.
+
+    Raises:
+        SettingsError: no Region is known to look for jobs in.
+    """
+    entries = [_entry(selection, sessions) for selection in settings.targets or (settings,)]
+    return plan_lanes(entries, shard=settings.shard, total_shards=settings.total_shards)
+
+
+def _entry(selection: Selection, sessions: dict[Login, boto3.session.Session]) -> Entry:
+    login = Login()
+    if isinstance(selection, TargetSettings):
+        login = Login(selection.profile, selection.role_arn, selection.external_id)
+    if login not in sessions:
+        sessions[login] = make_session(login, next(iter(selection.regions), None))
+    if not selection.discovers:
+        return Entry(login, selection.jobs)
+    name = None if selection.job_name_regex is None else re.compile(selection.job_name_regex)
+    selector = Selector(tuple(map(parse_tag_rule, selection.tags)), selection.all_jobs, name)
+    return Entry(login, selection.jobs, selector, selection.regions or (_sdk_region(sessions[login]),))
+
+
+def _sdk_region(session: boto3.session.Session) -> str:
+    region = session.region_name
+    if not region:
+        raise SettingsError(["regions: none, and the AWS SDK knows none either; set regions or AWS_DEFAULT_REGION"])
+    try:
+        check_region(region)
+    except ValueError as error:
+        raise SettingsError([f"regions: none, and the AWS SDK's Region {region} {error}; set regions"]) from error
+    return str(region)
 
 
 def run(settings: Settings, listening: Callable[[tuple[str, int]], None] = lambda _: None) -> int:
@@ -166,7 +203,7 @@ def once(settings: Settings) -> tuple[bytes, bool]:
     with stopped_by_signals() as stop:
         workers = Workers(exporter.pollers, CONNECTIONS, stop)
         workers.start()
-        while not exporter.ready and not stop.wait(GLANCE_INTERVAL):
+        while not exporter.complete and not stop.wait(GLANCE_INTERVAL):
             pass
         stop.set()
         workers.join()
@@ -226,7 +263,12 @@ def _listen(exporter: Exporter) -> HttpServer:
 
 
 @contextmanager
-def _sdk_errors() -> Iterator[None]:
+def sdk_errors() -> Iterator[None]:
+    """Tell what the SDK cannot be set up with as people would.
+
+    Raises:
+        StartError: the SDK's configuration is unusable.
+    """
     try:
         yield
     except (BotoCoreError, ValueError) as error:

@@ -9,6 +9,7 @@ BRAKET_REGIONS = ("us-east-1", "us-west-1", "us-west-2", "eu-west-2", "eu-north-
 """Regions of the ``aws`` partition that have Amazon Braket (service endpoints page of the AWS General Reference)."""
 
 _JOB_ARN = re.compile(r"arn:(aws[a-z-]*):braket:([a-z]{2}[a-z0-9-]*-\d+):(\d{12}):job/[\w.-]+", re.ASCII)
+_REGION = re.compile(r"[a-z]{2}[a-z0-9-]*-\d+", re.ASCII)
 _DEVICE_ARN = re.compile(r"arn:aws[a-z-]*:braket:[a-z0-9-]*:\d*:device/([^/]+)/([^/]+)/(.+)")
 _DEVICE_TYPES = {"qpu": "qpu", "quantum-simulator": "simulator"}
 
@@ -31,6 +32,25 @@ def parse_job_arn(arn: str) -> JobArn:
             f"names Region {parts.region}, where there is no Amazon Braket; there is in {', '.join(BRAKET_REGIONS)}"
         )
     return parts
+
+
+def account_of(arn: str) -> str:
+    """Return the account that an ARN names; empty when there is none."""
+    return (arn.split(":", 5) + [""] * 5)[4]
+
+
+def check_region(region: str) -> None:
+    """Check that a Region has Amazon Braket; Regions of other partitions than ``aws`` are taken as they come.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if _REGION.fullmatch(region) is None or (_is_standard(region) and region not in BRAKET_REGIONS):
+        raise ValueError(f"has no Amazon Braket; there is in {', '.join(BRAKET_REGIONS)}")
+
+
+def _is_standard(region: str) -> bool:
+    return not region.startswith(("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-"))
 
 
 @lru_cache(maxsize=1024)

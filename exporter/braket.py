@@ -1,10 +1,11 @@
-"""The only room that knows boto3: one client for an account and Region, and each of its errors mapped once."""
+"""The calls to Braket: one client for an account and Region, and each of boto3's errors mapped once."""
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Final, Protocol
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -22,11 +23,25 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from exporter import __version__
-from exporter.model import JobSnapshot, Target
-from exporter.parse import ParseError, parse_job
+from exporter.arn import account_of
+from exporter.errors import (
+    GET_CALLER_IDENTITY,
+    GET_JOB,
+    SEARCH_JOBS,
+    BraketError,
+    DeniedError,
+    MalformedError,
+    NotFoundError,
+    RejectedError,
+    ThrottledError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from exporter.model import JobSnapshot, SearchPage, Span, Target
+from exporter.parse import ParseError, parse_job, parse_page
+from exporter.windows import PAGE_SIZE
 
-GET_JOB: Final = "GetJob"
-OPERATIONS: Final = (GET_JOB,)
+ASSUME_ROLE: Final = "AssumeRole"
 
 CONNECTIONS: Final = 4
 """Calls to one target under way at once: enough to hide latency at the service's quota of 5 a second."""
@@ -36,6 +51,8 @@ READ_TIMEOUT: Final = 5.0
 
 _NEVER_SENT: Final = "credentials"
 """The code of a call that ended before any HTTP attempt."""
+
+_MILLISECOND: Final = 0.001
 
 _ERROR_CODE: Final = re.compile(r"[^A-Za-z0-9._-]")
 _THROTTLED: Final = {
@@ -77,53 +94,8 @@ _UNREADABLE: Final = (
 """botocore reads an answer of another shape than its model until something in Python gives way."""
 
 
-class BraketError(Exception):
-    """A call that brought no answer.
-
-    Attributes:
-        code: Braket's error code, or ``timeout``, ``connection``, ``credentials``, ``malformed``.
-        own_fault: whether the trouble may be the asked job's own.
-    """
-
-    own_fault: ClassVar[bool] = False
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class ThrottledError(BraketError):
-    """The account and Region's quota is used up, by us or by others."""
-
-
-class UnauthenticatedError(BraketError):
-    """There are no credentials, or AWS does not accept them."""
-
-
-class UnavailableError(BraketError):
-    """The service is down, or cannot be reached in time."""
-
-
-class JobError(BraketError):
-    """Braket, or the parser, refuses this very job."""
-
-    own_fault = True
-
-
-class NotFoundError(JobError):
-    """There is no such job in this account and Region, or not any more."""
-
-
-class DeniedError(JobError):
-    """The credentials are good, but may not read this job."""
-
-
-class RejectedError(JobError):
-    """Braket calls the request itself wrong."""
-
-
-class MalformedError(JobError):
-    """The answer cannot be read."""
+class AssumeRoleDeniedError(UnauthenticatedError):
+    """There are credentials, but AWS does not let them assume the role."""
 
 
 class RequestCounter(Protocol):
@@ -134,6 +106,9 @@ class RequestCounter(Protocol):
         ...
 
 
+_T = TypeVar("_T")
+
+
 class BraketClient:
     """Asks Braket in one account and Region. Calls may come from several threads.
 
@@ -141,9 +116,12 @@ class BraketClient:
 
     Args:
         session: where credentials and endpoints come from.
-        target: the account and Region.
+        target: the account and Region; the account may be unknown, then the first answer tells it.
         count: told of every HTTP attempt.
         tag_keys: the tags to keep of a job.
+
+    Attributes:
+        target: the account and Region.
 
     Raises:
         BotoCoreError: the SDK's configuration is unusable.
@@ -157,8 +135,14 @@ class BraketClient:
         count: RequestCounter,
         tag_keys: frozenset[str] = frozenset(),
     ) -> None:
-        self._target, self._count, self._tag_keys = target, count, tag_keys
-        self._client: Any = session.client("braket", region_name=target.region, config=_config())
+        self.target = target
+        self._session, self._count, self._tag_keys = session, count, tag_keys
+        self._client: Any = session.client("braket", region_name=target.region, config=client_config())
+
+    @property
+    def partition(self) -> str:
+        """The part of AWS that the Region is in, as ARNs name it."""
+        return str(self._client.meta.partition)
 
     def get_job(self, arn: str) -> JobSnapshot:
         """Ask for one job, with its place in the queue.
@@ -166,40 +150,96 @@ class BraketClient:
         Raises:
             BraketError: there is no answer; the subclass says what that means.
         """
+
+        def read() -> JobSnapshot:
+            return parse_job(
+                arn, self._client.get_job(jobArn=arn, additionalAttributeNames=["QueueInfo"]), self._tag_keys
+            )
+
+        return self._call(GET_JOB, read)
+
+    def search_jobs(self, span: Span, token: str | None = None) -> SearchPage:
+        """Ask for a page of the jobs that were created in a span of time, whatever their status and tags.
+
+        The documentation does not say whether BETWEEN includes its limits, so these are a millisecond outside.
+
+        Raises:
+            BraketError: there is no answer; the subclass says what that means.
+        """
+        limits = (
+            [span.start - _MILLISECOND] if span.end is None else [span.start - _MILLISECOND, span.end + _MILLISECOND]
+        )
+        created = {"operator": "GTE" if span.end is None else "BETWEEN", "values": [_iso(limit) for limit in limits]}
+        rest = {"nextToken": token} if token else {}
+
+        def read() -> SearchPage:
+            filters = [{"name": "createdAt", **created}]
+            return self._belonging_here(
+                parse_page(self._client.search_jobs(filters=filters, maxResults=PAGE_SIZE, **rest))
+            )
+
+        return self._call(SEARCH_JOBS, read)
+
+    def identify(self) -> None:
+        """Ask AWS which account the credentials are of.
+
+        Raises:
+            BraketError: there is no answer; the subclass says what that means.
+        """
+
+        def read() -> str:
+            client = self._session.client("sts", region_name=self.target.region, config=client_config())
+            return str(client.get_caller_identity()["Account"])
+
+        self._learn(self._call(GET_CALLER_IDENTITY, read))
+
+    def _belonging_here(self, page: SearchPage) -> SearchPage:
+        if not self.target.account and page.jobs:
+            self._learn(account_of(page.jobs[0].arn))
+        return page
+
+    def _learn(self, account: str) -> None:
+        self.target = self.target._replace(account=account)
+
+    def _call(self, operation: str, read: Callable[[], _T]) -> _T:
         began, code = time.perf_counter(), "ok"
         try:
-            return self._get_job(arn)
+            with _mapped_errors(operation):
+                return read()
         except BraketError as error:
             code = error.code
             raise
         finally:
             if code != _NEVER_SENT:
-                self._count(self._target, GET_JOB, code, time.perf_counter() - began)
-
-    def _get_job(self, arn: str) -> JobSnapshot:
-        with _mapped_errors():
-            answer = self._client.get_job(jobArn=arn, additionalAttributeNames=["QueueInfo"])
-        try:
-            return parse_job(arn, answer, self._tag_keys)
-        except ParseError as error:
-            raise MalformedError("malformed", str(error)) from error
+                self._count(self.target, operation, code, time.perf_counter() - began)
 
 
 @contextmanager
-def _mapped_errors() -> Iterator[None]:
-    """Turn whatever a boto3 call raises into a ``BraketError``."""
+def _mapped_errors(operation: str) -> Iterator[None]:
+    """Turn whatever a boto3 call and the reading of its answer raise into a ``BraketError``."""
     try:
         yield
+    except ParseError as error:
+        raise MalformedError("malformed", str(error)) from error
     except ClientError as error:
+        if error.operation_name != operation:  # the call was never sent: its credentials could not be had
+            raise _without_credentials(error) from error
         raise _service_error(error) from error
     except _NO_CREDENTIALS as error:
-        raise UnauthenticatedError(_NEVER_SENT, str(error)) from error
+        raise _without_credentials(error) from error
     except (ConnectTimeoutError, ReadTimeoutError) as error:
         raise UnavailableError("timeout", str(error)) from error
     except BotoCoreError as error:
         raise UnavailableError("connection", str(error)) from error
     except _UNREADABLE as error:
         raise MalformedError("malformed", f"{type(error).__name__}: {error}") from error
+
+
+def _without_credentials(error: Exception) -> UnauthenticatedError:
+    cause = error if isinstance(error, ClientError) else error.__cause__
+    asked_for_role = isinstance(cause, ClientError) and cause.operation_name == ASSUME_ROLE
+    denied = asked_for_role and isinstance(_service_error(cause), DeniedError)
+    return (AssumeRoleDeniedError if denied else UnauthenticatedError)(_NEVER_SENT, str(error))
 
 
 def _service_error(error: ClientError) -> BraketError:
@@ -221,7 +261,13 @@ def _error_class(code: str, status: int) -> type[BraketError]:
     return UnavailableError if status >= 500 else RejectedError
 
 
-def _config() -> Config:
+def _iso(time: float) -> str:
+    moment = datetime.fromtimestamp(max(0.0, round(time, 3)), UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def client_config() -> Config:
+    """Return what every client of ours has: short deadlines, no retries of its own, a name for AWS's logs."""
     return Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,

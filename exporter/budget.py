@@ -1,38 +1,103 @@
 """The budget of requests.
 
-Braket allows 5 GetJob calls a second in each account and Region, shared with the users' own SDK calls.
+Braket allows 5 GetJob and 5 SearchJobs calls a second in each account and Region, shared with the users' own SDK calls.
 """
 
+import threading
 from dataclasses import dataclass
+from typing import Final
+
+from exporter.model import Target
+
+LOWEST_SHARE: Final = 1 / 32
+"""A bucket that is throttled again and again halves down to this share of its limit."""
+
+RECOVERY_SECONDS: Final = 120.0
+"""From nothing to the limit, on average; jitter makes it 80 to 240, so that exporters do not come back in step."""
 
 
 @dataclass(slots=True)
 class TokenBucket:
-    """Allows ``rate`` requests a second on average and never more than ``burst`` at once.
+    """Allows ``rate`` requests a second, evenly: it holds one token, so that the service's own burst is left to others.
 
     Attributes:
-        rate: requests a second.
-        burst: the most tokens that a pause can save up.
-        tokens: what is left at ``updated``.
-        updated: monotonic seconds.
+        limit: the rate that was set, requests a second.
+        rate: the rate now; less than the limit after the service said that it is too much.
+        ready: when the next request may be sent, monotonic seconds.
+        recovery: how fast the rate comes back, requests a second in each second.
+        updated: up to when the rate has come back.
+        halved: when the rate was last halved; requests sent before that tell nothing new.
     """
 
+    limit: float
     rate: float
-    burst: float
-    tokens: float
+    ready: float
     updated: float
+    recovery: float = 0.0
+    halved: float = float("-inf")
 
     @classmethod
-    def full(cls, rate: float, now: float) -> "TokenBucket":
-        """Make a bucket that saves up two seconds' worth, at least one request, and starts full."""
-        burst = max(1.0, 2 * rate)
-        return cls(rate, burst, burst, now)
+    def full(cls, limit: float, now: float) -> "TokenBucket":
+        """Make a bucket that can give its first token at once."""
+        return cls(limit, limit, ready=now, updated=now)
 
     def take(self, now: float) -> float:
         """Take one request and return 0, or return the seconds until there is one to take."""
-        self.tokens = min(self.burst, self.tokens + max(0.0, now - self.updated) * self.rate)
-        self.updated = max(self.updated, now)  # threads may come in another order than they read the clock
-        if self.tokens < 1.0 - 1e-9:
-            return (1.0 - self.tokens) / self.rate
-        self.tokens -= 1.0
+        self.recover(now)
+        if self.ready > now + 1e-9:
+            return self.ready - now
+        self.ready = now + 1 / self.rate
         return 0.0
+
+    def recover(self, now: float) -> None:
+        """Let the rate come back by now."""
+        self.rate = min(self.limit, self.rate + max(0.0, now - self.updated) * self.recovery)
+        self.updated = max(self.updated, now)  # threads may come in another order than they read the clock
+
+    def throttled(self, sent: float, now: float, jitter: float) -> None:
+        """Halve the rate, since a request that was sent at ``sent`` was refused for want of quota.
+
+        Args:
+            sent: when the request was sent.
+            now: when the refusal came.
+            jitter: a random number in [0, 1).
+        """
+        if sent < self.halved:
+            return
+        self.recover(now)
+        self.rate = max(self.limit * LOWEST_SHARE, self.rate / 2)
+        self.recovery = self.limit / RECOVERY_SECONDS * (0.5 + jitter)
+        self.halved, self.ready = now, now + 1 / self.rate
+
+
+class Budgets:
+    """One bucket for each account, Region and operation, shared by all that ask there.
+
+    Args:
+        limit: requests a second for each.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._buckets: dict[tuple[Target, str], TokenBucket] = {}
+        self._lock = threading.Lock()
+
+    def take(self, target: Target, operation: str, now: float) -> float:
+        """Take one request and return 0, or return the seconds until there is one to take."""
+        with self._lock:
+            return self._bucket(target, operation, now).take(now)
+
+    def throttled(self, target: Target, operation: str, sent: float, now: float, jitter: float) -> None:
+        """Slow down, since the service refused a request for want of quota."""
+        with self._lock:
+            self._bucket(target, operation, now).throttled(sent, now, jitter)
+
+    def rate(self, target: Target, operation: str, now: float) -> float:
+        """Tell the rate now, requests a second."""
+        with self._lock:
+            bucket = self._bucket(target, operation, now)
+            bucket.recover(now)
+            return bucket.rate
+
+    def _bucket(self, target: Target, operation: str, now: float) -> TokenBucket:
+        return self._buckets.setdefault((target, operation), TokenBucket.full(self._limit, now))

@@ -3,7 +3,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import yaml
@@ -11,10 +12,12 @@ import yaml
 from exporter import __version__, app, demo
 from exporter.app import StartError
 from exporter.families import job_families
-from exporter.predict import predict
+from exporter.lanes import Lane
+from exporter.predict import Demand, Prediction, predict
 from exporter.settings import (
     CONFIG_VARIABLE,
     ENV_PREFIX,
+    SCALAR_KEYS,
     Settings,
     SettingsError,
     format_default,
@@ -57,7 +60,7 @@ class OutputError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status."""
-    given = sys.argv[1:] if arguments is None else arguments
+    given = [*_spelled_out(sys.argv[1:] if arguments is None else arguments)]
     flags = vars(_parser(given).parse_intermixed_args(given))
     command = flags.pop(_COMMAND)
     config = flags.pop("config", os.environ.get(CONFIG_VARIABLE) or None)
@@ -85,13 +88,16 @@ def _once(flags: Flags, config: str | None) -> int:
 
 
 def _check_config(flags: Flags, config: str | None) -> int:
-    _write(describe(load(flags, os.environ, config)).encode())
+    settings = load(flags, os.environ, config)
+    with app.sdk_errors():
+        lanes = app.lanes(settings, {})
+    _write(describe(settings, lanes).encode())
     return 0
 
 
 def _demo(flags: Flags, config: str | None) -> int:
-    with demo.endpoint() as jobs:
-        return app.run(load(flags, os.environ, config, demo.DEFAULTS | jobs), _greet)
+    with demo.endpoint():
+        return app.run(load(flags, os.environ, config, demo.DEFAULTS), _greet)
 
 
 COMMANDS: Final[dict[str, Callable[[Flags, str | None], int]]] = {
@@ -107,26 +113,47 @@ _FLAGS: Final = {
     "--help",
     "--version",
     "--config",
-    *(f"--{key.replace('_', '-')}" for key in Settings.model_fields),
+    *(f"--{key.replace('_', '-')}" for key in SCALAR_KEYS),
 }
 
 
-def describe(settings: Settings) -> str:
+_SWITCHES: Final = {
+    f"--{key.replace('_', '-')}" for key in SCALAR_KEYS if Settings.model_fields[key].annotation is bool
+}
+_TRUTH_VALUES: Final = {"true", "false", "yes", "no", "on", "off", "t", "f", "y", "n", "1", "0"}
+
+
+def describe(settings: Settings, lanes: Sequence[Lane]) -> str:
     """Write the effective settings as YAML, with what they will cost as comments."""
-    jobs = [len(arns) for arns in app.group_by_target(settings.jobs).values()]
     families = job_families(settings.tag_labels) if settings.per_job_metrics else ()
-    exposed = [family for family in families if family.name not in settings.disabled_metrics]
-    cost = predict(jobs, interval=settings.poll_interval, rate=settings.api_requests_per_second, families=exposed)
+    cost = predict(
+        [Demand(len(lane.jobs), lane.selector is not None) for lane in lanes],
+        interval=settings.poll_interval,
+        discovery_interval=settings.discovery_interval,
+        rate=settings.api_requests_per_second,
+        families=[family for family in families if family.name not in settings.disabled_metrics],
+    )
+    jobs = sum(len(lane.jobs) for lane in lanes)
     lines = [
         "# The settings are good. In force:",
-        yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False).rstrip(),
-        f"# Predicted with {_plural(sum(jobs), 'active job')} in {_plural(len(jobs), 'target')} (account and Region):",
+        yaml.safe_dump(settings.model_dump(mode="json", exclude_none=True), sort_keys=False).rstrip(),
+        f"# Predicted with {_plural(jobs, 'active job')} in {_plural(len(lanes), 'target')} (account and Region):",
         f"#   AWS calls: {cost.calls_per_minute:.1f} a minute; finished jobs cost none",
+        *(_about_found_jobs(settings, cost) if any(lane.selector for lane in lanes) else ()),
         f"#   an active job is at most {format_duration(round(cost.staleness, 1))} stale",
         f"#   series of jobs: {cost.series_of_jobs}, {cost.series_per_job} for each",
         f"#   series of the fleet: {cost.series_per_device} for each device that jobs run on",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _about_found_jobs(settings: Settings, cost: Prediction) -> list[str]:
+    return [
+        f"#   and for each active job that is found: {cost.calls_per_found_job:.1f} a minute",
+        f"#   with more than {cost.alone} of them in a target, one call tells the status of up to 100",
+        f"#   at the start, then once an hour: one call for 100 jobs of the last {format_duration(settings.lookback)}",
+        f"#   never more than {cost.most_calls_per_minute:.0f} a minute",
+    ]
 
 
 def _plural(count: int, noun: str) -> str:
@@ -166,6 +193,12 @@ def _tell(*lines: str) -> None:
     sys.stderr.write("".join(f"{line}\n" for line in lines))
 
 
+def _spelled_out(given: Sequence[str]) -> Iterator[str]:
+    """Give each switch its value where people left it out: ``--all-jobs`` means ``--all-jobs=true``."""
+    for text, following in pairwise((*given, "")):
+        yield f"{text}=true" if text in _SWITCHES and following.lower() not in _TRUTH_VALUES else text
+
+
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     """Make the parser; a flag that is no setting is taken in, too, for the settings to say which one is near."""
     parser = argparse.ArgumentParser(
@@ -181,8 +214,8 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--config", metavar="FILE", help=f"YAML file with settings; also {CONFIG_VARIABLE}")
     parser.add_argument("--version", action="version", version=f"{_PROGRAM} {__version__}")
     settings = parser.add_argument_group("settings")
-    for key, field in Settings.model_fields.items():
-        default = format_default(key)
+    for key in SCALAR_KEYS:
+        field, default = Settings.model_fields[key], format_default(key)
         note = f" (default: {default})" if default else ""
         text = f"{field.description}{note}".replace("%", "%%")
         settings.add_argument(f"--{key.replace('_', '-')}", metavar="VALUE", help=text)

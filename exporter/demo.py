@@ -8,30 +8,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from exporter.arn import BRAKET_REGIONS
+
 SEED: Final = 7
 JOBS: Final = 40
+BIRTHS_PER_MINUTE: Final = 4
 SPEED: Final = 30
 """Lives are this many times shorter than real ones: hours become minutes."""
 
-DEFAULTS: Final[dict[str, Any]] = {"poll_interval": "5s", "api_requests_per_second": 20}
+DEFAULTS: Final[dict[str, Any]] = {
+    "all_jobs": True,
+    "regions": BRAKET_REGIONS,
+    "poll_interval": "5s",
+    "discovery_interval": "5s",
+    "api_requests_per_second": 20,
+}
 """Settings of the demo, where people set nothing else."""
 
 
 @contextmanager
-def endpoint() -> Iterator[dict[str, Any]]:
-    """Run the endpoint; give the setting ``jobs`` that lists what lives there.
+def endpoint() -> Iterator[None]:
+    """Run the endpoint, and point the SDK at it.
 
     The endpoint ends with this process, however that ends: it watches its standard input.
     """
     command = [sys.executable, "-m", "exporter.simulator", "--exit-with-stdin"]
     command += ["--seed", str(SEED), "--jobs", str(JOBS), "--speed", str(SPEED)]
+    command += ["--births-per-minute", str(BIRTHS_PER_MINUTE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:  # noqa: S603 -- our own module
         assert process.stdin is not None  # noqa: S101 -- both are pipes
         assert process.stdout is not None  # noqa: S101
         started = json.loads(process.stdout.readline())
         _point_the_sdk_at(started["url"])
         try:
-            yield {"jobs": started["jobs"]}
+            yield
         finally:
             process.stdin.close()
 

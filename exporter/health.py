@@ -3,6 +3,8 @@
 One job's trouble says nothing about its account and Region; several jobs in a row without an answer in between do.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -53,9 +55,24 @@ class Health:
         up = False if len(streak) >= enough else (own_fault or self.up)
         return replace(self, up=up, last_error=error, streak=streak)
 
+    def troubled(self, error: str) -> "Health":
+        """A question that no single job is to blame for came back without an answer; several in a row make it fail."""
+        return self.failed(f"#{len(self.streak)}", error, asked_jobs=ENOUGH, own_fault=False)
+
     def paused(self) -> "Health":
         """The target is left alone for a while."""
         return replace(self, pauses=self.pauses + 1)
+
+
+def combined(healths: Iterable[Health]) -> Health:
+    """Tell how a target fares of which several things are asked: it is up when none of them fails."""
+    parts = [*healths]
+    ups = {part.up for part in parts}
+    return Health(
+        up=False if False in ups else (True if True in ups else None),
+        last_success=max((part.last_success for part in parts if part.last_success is not None), default=None),
+        last_error=next((part.last_error for part in parts if part.last_error is not None), None),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +97,27 @@ class TargetStatus:
     staleness: float | None
     poll_duration: float | None
     budget: dict[str, float]
+
+
+def merged(statuses: Iterable[TargetStatus]) -> list[TargetStatus]:
+    """Join what several logins tell of the same account and Region."""
+    groups: defaultdict[Target, list[TargetStatus]] = defaultdict(list)
+    for status in statuses:
+        groups[status.target].append(status)
+    return [parts[0] if len(parts) == 1 else _joined(parts) for parts in groups.values()]
+
+
+def _joined(parts: list[TargetStatus]) -> TargetStatus:
+    budget: dict[str, float] = {}
+    for part in parts:
+        budget |= part.budget
+    return TargetStatus(
+        target=parts[0].target,
+        health=combined(part.health for part in parts),
+        active=sum(part.active for part in parts),
+        finished=sum(part.finished for part in parts),
+        waiting=sum(part.waiting for part in parts),
+        staleness=max((part.staleness for part in parts if part.staleness is not None), default=None),
+        poll_duration=max((part.poll_duration for part in parts if part.poll_duration is not None), default=None),
+        budget=budget,
+    )

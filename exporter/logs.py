@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from exporter.braket import BraketError
+from exporter.errors import BraketError
 from exporter.lifecycle import Observation
 from exporter.model import MAX_RUNTIME_EXCEEDED, JobEvent, JobSnapshot, Target, Transition
 
@@ -91,14 +91,16 @@ class Journal:
         """Write that a job lost its series."""
         self._logger.info("job_forgotten", **({"job_arn": arn} if job is None else _identity(job)), reason=reason)
 
-    def poll_failed(self, target: Target, operation: str, arn: str, error: BraketError, retry_in: float | None) -> None:
+    def poll_failed(
+        self, target: Target, operation: str, error: BraketError, retry_in: float | None, arn: str | None = None
+    ) -> None:
         """Write that a call failed, and in how many seconds it is tried again, if at all."""
         self._logger.warning(
             "poll_failed",
             operation=operation,
             code=error.code,
             retry_in_seconds=_rounded(retry_in),
-            job_arn=arn,
+            **({} if arn is None else {"job_arn": arn}),
             aws_account_id=target.account,
             aws_region=target.region,
             message=str(error),

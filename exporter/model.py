@@ -4,6 +4,7 @@ Everything here is frozen. Times are unix seconds, durations are seconds; what B
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -44,7 +45,10 @@ class JobArn(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Where quotas, credentials and failures live: one account in one Region."""
+    """Where quotas, credentials and failures live: one account in one Region.
+
+    The account is empty until it is known: credentials do not tell it, the jobs found with them do.
+    """
 
     account: str
     region: str
@@ -134,6 +138,48 @@ class JobSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class JobSummary:
+    """One entry of a SearchJobs page: enough to choose jobs and to see that one changed.
+
+    It has no events, billable time, queue position or failure reason; those need GetJob.
+    """
+
+    arn: str
+    name: str
+    status: str
+    created: float
+    started: float | None
+    ended: float | None
+    tags: Mapping[str, str]
+
+    @property
+    def finished(self) -> bool:
+        """Whether the status is terminal."""
+        return self.status in TERMINAL_STATUSES
+
+
+class Span(NamedTuple):
+    """Jobs created from ``start`` to ``end``, both included, unix seconds; without an end, until now."""
+
+    start: float
+    end: float | None
+
+
+class SearchPage(NamedTuple):
+    """One SearchJobs answer.
+
+    Attributes:
+        jobs: its entries, in no order that could be relied upon.
+        problems: what was wrong with entries that could not be read.
+        token: asks for the next page; ``None`` when this is the last.
+    """
+
+    jobs: tuple[JobSummary, ...]
+    problems: tuple[str, ...]
+    token: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class JobRecord:
     """What the exporter remembers of one job, and all that its metrics are made from.
 
@@ -145,7 +191,7 @@ class JobRecord:
         polled_at: when GetJob last answered, unix seconds.
         failing: the error code while GetJob fails for this very job.
         unknown: every value that this release does not know and that the job ever showed, as (field, value).
-        named: listed in the settings, so kept as long as it is listed.
+        named: listed in the settings, so kept as long as it is listed; otherwise it was discovered.
     """
 
     arn: str

@@ -1,16 +1,16 @@
-"""A GetJob answer becomes a snapshot, or one ``ParseError`` that says what was wrong. Pure.
+"""An answer of GetJob or SearchJobs becomes a snapshot or a page, or one ``ParseError`` that says what was wrong. Pure.
 
 A member that is absent or null is no value. A value that this release does not know is carried on and named in
 ``JobSnapshot.unknown``. A member of the wrong shape is an unreadable answer.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from exporter.arn import parse_job_arn
-from exporter.model import EVENT_TYPES, STATUSES, EventKey, JobEvent, JobSnapshot
+from exporter.model import EVENT_TYPES, STATUSES, EventKey, JobEvent, JobSnapshot, JobSummary, SearchPage
 
 MAX_MESSAGE: Final = 2500
 """Longest event message and, to be generous, failure reason that is kept; Braket's own limits are 2,500 and 1,024."""
@@ -73,6 +73,41 @@ def parse_job(arn: str, answer: object, tag_keys: frozenset[str] = frozenset()) 
         events=events,
         tags=tuple(sorted(job.child("tags").texts(tag_keys))),
         unknown=tuple(_unknown(status, events, position_text, position)),
+    )
+
+
+def parse_page(answer: object) -> SearchPage:
+    """Read the answer to SearchJobs. An entry that cannot be read costs the page nothing but itself.
+
+    Raises:
+        ParseError: the answer is no object, or has no list of jobs.
+    """
+    page = _Members(answer, "answer")
+    entries = page.items("jobs")
+    if entries is None:
+        raise ParseError("jobs: missing")
+    jobs, problems = [], []
+    for entry in entries:
+        try:
+            jobs.append(_summary(_Members(entry, "jobs")))
+        except ValueError as error:
+            problems.append(str(error))
+    return SearchPage(tuple(jobs), tuple(problems), page.text("nextToken") or None)
+
+
+def _summary(job: "_Members") -> JobSummary:
+    arn, status, created = job.text("jobArn") or "", job.text("status"), job.time("createdAt")
+    parse_job_arn(arn)
+    if not status or created is None:
+        raise ParseError(f"jobs.{'createdAt' if status else 'status'}: missing for {arn}")
+    return JobSummary(
+        arn=arn,
+        name=job.text("jobName") or "",
+        status=status,
+        created=created,
+        started=job.time("startedAt"),
+        ended=job.time("endedAt"),
+        tags=job.child("tags").all_texts(),
     )
 
 
@@ -139,15 +174,19 @@ class _Members:
         return _Members({} if value is None else value, name)
 
     def children(self, name: str) -> list["_Members"]:
+        return [_Members(item, name) for item in self.items(name) or () if item is not None]
+
+    def items(self, name: str) -> Sequence[object] | None:
         value = self._members.get(name)
-        if value is None:
-            return []
-        if not isinstance(value, list | tuple):
+        if value is not None and not isinstance(value, list | tuple):
             raise self._wrong(name, "a list", value)
-        return [_Members(item, name) for item in value if item is not None]
+        return value
 
     def texts(self, names: frozenset[str]) -> list[tuple[str, str]]:
         return [(name, text) for name in names if (text := self.text(name)) is not None]
+
+    def all_texts(self) -> dict[str, str]:
+        return dict(self.texts(frozenset(name for name in self._members if isinstance(name, str))))
 
     def _wrong(self, name: str, expected: str, value: object) -> ParseError:
         member = name if self._path == "answer" else f"{self._path}.{name}"

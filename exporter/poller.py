@@ -1,174 +1,247 @@
-"""The loop: asks the schedule which job is due, asks Braket for it, hands the answer to lifecycle, log and store."""
+"""The loop: asks the plans which call is due, makes it, hands the answer to lifecycle, log and store."""
 
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from functools import partial
 from typing import Final, Protocol
 
-from exporter.braket import (
+from exporter.agenda import Agenda
+from exporter.budget import Budgets
+from exporter.clock import Clock
+from exporter.errors import (
+    GET_CALLER_IDENTITY,
     GET_JOB,
+    SEARCH_JOBS,
     BraketError,
     JobError,
     MalformedError,
     NotFoundError,
     RejectedError,
-    ThrottledError,
-    UnauthenticatedError,
-    UnavailableError,
 )
-from exporter.budget import TokenBucket
-from exporter.clock import Clock
-from exporter.health import Health, TargetStatus
-from exporter.lifecycle import expires_at, observe
+from exporter.finder import Finder, Policy
+from exporter.gate import Gate
+from exporter.health import TargetStatus
+from exporter.lifecycle import observe
 from exporter.logs import Journal
-from exporter.model import JobRecord, JobSnapshot, Target
+from exporter.model import JobRecord, JobSnapshot, SearchPage, Span, Target
+from exporter.progress import Progress
+from exporter.roster import NOT_FOUND
 from exporter.schedule import (
+    Urgency,
     Watch,
     after_answer,
     after_job_failure,
     after_target_failure,
-    most_urgent,
-    target_backoff,
+    suffices_alone,
 )
+from exporter.selector import Selector
 from exporter.store import Store
+from exporter.survey import Search
 from exporter.telemetry import Telemetry
 
 IDLE: Final = 1.0
 """Longest sleep of a worker, seconds: so often it shows that it lives."""
 
 TRIES_AT_START: Final = 3
-"""So many failures of a job, or pauses of a target, and the first full poll does not wait for it any longer."""
+"""So many failures of a job, or of the target, and the first full poll does not wait for it any longer."""
+
+GONE_AFTER: Final = 5
+"""So many questions in a row for a discovered job that Braket does not know, and it is let go."""
+
+IDENTIFY_INTERVAL: Final = 300.0
+"""How often AWS is asked whose credentials these are, while neither it nor a job told."""
+
+Call = Callable[[], None]
 
 
 class JobSource(Protocol):
     """What the poller asks; ``exporter.braket.BraketClient`` outside of tests."""
 
+    @property
+    def target(self) -> Target:
+        """The account and Region; the account is empty until an answer told it."""
+        ...
+
     def get_job(self, arn: str) -> JobSnapshot:
         """Ask for one job."""
         ...
 
+    def search_jobs(self, span: Span, token: str | None) -> SearchPage:
+        """Ask for a page of jobs."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What people can set about polling.
-
-    Attributes:
-        poll_interval: how stale an active job may become, seconds.
-        requests_per_second: the budget of each operation.
-        retention: how long a finished job keeps its series, seconds.
-        retention_failed: the same for jobs that failed or ran out of time.
-    """
-
-    poll_interval: float
-    requests_per_second: float
-    retention: float
-    retention_failed: float
+    def identify(self) -> None:
+        """Learn the account."""
+        ...
 
 
 class TargetPoller:
     """Polls the jobs of one account and Region. Several threads may call ``step`` at once.
 
     Attributes:
-        target: the account and Region.
         last_step: when a thread last called ``step``, monotonic seconds.
-        first_poll_done: whether every job has been asked for once, or the target was given up on for a while.
 
     Args:
-        target: the account and Region.
-        arns: the jobs to watch.
-        source: answers for a job.
+        source: answers.
+        arns: jobs to watch, whatever else is found.
+        selector: which other jobs to look for; ``None`` for none.
         store: takes what is known.
         journal: is told what is new.
         telemetry: counts.
-        policy: intervals and budgets.
+        budgets: allow calls.
+        policy: intervals.
         clock: the time.
         random: gives a number in [0, 1).
     """
 
     def __init__(
         self,
-        target: Target,
-        arns: Iterable[str],
-        *,
         source: JobSource,
+        arns: Iterable[str],
+        selector: Selector | None,
+        *,
         store: Store,
         journal: Journal,
         telemetry: Telemetry,
+        budgets: Budgets,
         policy: Policy,
         clock: Clock,
         random: Callable[[], float],
     ) -> None:
-        self.target = target
         self._source, self._store, self._journal, self._telemetry = source, store, journal, telemetry
-        self._policy, self._clock, self._random = policy, clock, random
-        now = clock.monotonic()
-        self._since = clock.wall()
-        self._lock = threading.Lock()
-        self._watches = {arn: Watch(arn, due=now, answered=now) for arn in arns}
-        self._asking: dict[str, Watch] = {}
-        self._waiting = set(self._watches)
-        self.first_poll_done = not self._waiting
-        self._jobs = len(self._watches)
-        self._bucket = TokenBucket.full(policy.requests_per_second, now)
-        self._health = Health()
-        self._paused_until = now
+        self._interval, self._clock = policy.poll_interval, clock
+        now, self._since = clock.monotonic(), clock.wall()
         self.last_step = now
-        self._pass: set[str] = set()
-        self._pass_began: float | None = None
-        self._pass_took: float | None = None
-        for arn in self._watches:
+        self._lock = threading.Lock()
+        self._named = tuple(arns)
+        self._agenda, self._asking = Agenda(), dict[str, Watch]()
+        self._progress = Progress(self._named)
+        self._finder: Finder | None = None
+        if selector is not None:
+            self._finder = Finder(
+                selector, policy, agenda=self._agenda, progress=self._progress, store=store, since=self._since, now=now
+            )
+        operations = (GET_JOB,) if self._finder is None else (GET_JOB, SEARCH_JOBS)
+        self._gate = Gate(operations, budgets=budgets, target=lambda: source.target, random=random, now=now)
+        self._refresh_turn = True
+        self._identify_after = now
+        for arn in self._named:
+            self._agenda.put(Watch(arn, due=now, answered=now, urgency=Urgency.CHANGED))
             store.put(JobRecord(arn))
+
+    @property
+    def first_poll_done(self) -> bool:
+        """Whether every active job was asked for once, or given up on for a while."""
+        with self._lock:
+            return self._is_done(self._progress.waiting, found=self._finder is None or self._finder.survey.listed)
+
+    @property
+    def full_poll_done(self) -> bool:
+        """Whether that holds for every job, those included that had ended before they were found."""
+        with self._lock:
+            pending = self._progress.waiting or self._progress.filling
+            return self._is_done(pending, found=self._finder is None or self._finder.survey.swept)
 
     def status(self) -> TargetStatus:
         """Tell how the target fares."""
         with self._lock:
             now = self._clock.monotonic()
-            asked_for = [*self._watches.values(), *self._asking.values()]
-            active = [watch for watch in asked_for if not watch.after_end]
-            stale = (now - watch.answered for watch in active if not self._never_existed(watch))
+            active = [watch for watch in (*self._agenda, *self._asking.values()) if not watch.ended]
+            stale = (now - watch.confirmed for watch in active if not self._never_existed(watch))
+            jobs = len(self._named) + (0 if self._finder is None else len(self._finder.roster.members))
             return TargetStatus(
-                target=self.target,
-                health=self._health,
+                target=self._source.target,
+                health=self._gate.health,
                 active=len(active),
-                finished=self._jobs - len(active),
-                waiting=len(self._waiting),
+                finished=jobs - len(active),
+                waiting=len(self._progress.waiting) + len(self._progress.filling),
                 staleness=max(stale, default=None),
-                poll_duration=self._pass_took,
-                budget={GET_JOB: self._bucket.rate},
+                poll_duration=self._progress.took,
+                budget=self._gate.rates(now),
             )
+
+    def step(self) -> float:
+        """Make a call that is due; return 0, or the seconds until there will be one to make."""
+        asked = self.last_step = self._clock.monotonic()
+        with self._lock:
+            call, wait = self._next_question(asked)
+            if call is None and self._finder is not None:
+                call, search_wait = self._next_search(self._finder, asked)
+                wait = min(wait, search_wait)
+        if call is None:
+            return max(0.0, min(IDLE, wait))
+        call()
+        return 0.0
+
+    def forget_expired(self) -> None:
+        """Drop the jobs whose retention is over."""
+        if self._finder is None:
+            return
+        with self._lock:
+            gone = self._finder.expired(self._clock.wall(), busy=self._asking)
+            for record, _ in gone:
+                self._store.forget(record.arn)
+        for record, reason in gone:
+            self._telemetry.dropped(reason)
+            self._journal.forgotten(record.arn, record.snapshot, reason)
+
+    def _is_done(self, pending: Collection[str], *, found: bool) -> bool:
+        searched = found or self._gate.failed_in_a_row(SEARCH_JOBS) >= TRIES_AT_START
+        return searched and (not pending or self._gate.pauses(GET_JOB) >= TRIES_AT_START)
 
     def _never_existed(self, watch: Watch) -> bool:
         """Whether Braket refused the job and never answered for it: a mistyped ARN grows old without meaning."""
         return watch.refused and self._store.record(watch.arn).snapshot is None
 
-    def step(self) -> float:
-        """Make the most urgent call; return 0, or the seconds until there will be one to make."""
-        asked = self.last_step = self._clock.monotonic()
-        watch, wait = self._next(asked)
-        if watch is None:
-            return wait
+    # Which call is due.
+
+    def _next_question(self, now: float) -> tuple[Call | None, float]:
+        ready = max(self._agenda.next_due(), self._gate.opens_at(GET_JOB))
+        if ready > now:
+            return None, ready - now
+        watch = self._agenda.due(now, refresh_first=self._refresh_turn)
+        if wait := self._gate.take(GET_JOB, now):
+            return None, wait
+        assert watch is not None  # noqa: S101 -- the agenda said so
+        if watch.urgency in {Urgency.REFRESH, Urgency.FILL}:
+            self._refresh_turn = self._suffices_alone(now) or not self._refresh_turn
+        self._progress.begin((other.arn for other in self._agenda if not other.ended), now)
+        self._agenda.remove(watch.arn)
+        self._asking[watch.arn] = watch
+        return partial(self._ask, watch, now), 0.0
+
+    def _next_search(self, finder: Finder, now: float) -> tuple[Call | None, float]:
+        wall = self._clock.wall()
+        if finder.survey.round_due(now):
+            if self._suffices_alone(now):
+                finder.survey.skip_round(now)
+            else:
+                finder.begin_round(now, wall)
+        ready = max(finder.survey.next_due(), self._gate.opens_at(SEARCH_JOBS))
+        if ready > now:
+            return None, ready - now
+        if wait := self._gate.take(SEARCH_JOBS, now):
+            return None, wait
+        search = finder.survey.next(now, wall)
+        return (None, IDLE) if search is None else (partial(self._search, finder, search, now), 0.0)
+
+    def _suffices_alone(self, now: float) -> bool:
+        """Whether GetJob alone can follow the active jobs, so that SearchJobs need not tell their status."""
+        if self._finder is None:
+            return True
+        active = sum(not watch.ended for watch in self._agenda)
+        return suffices_alone(active, rate=self._gate.rates(now)[GET_JOB], interval=self._interval)
+
+    # GetJob.
+
+    def _ask(self, watch: Watch, asked: float) -> None:
         try:
             snapshot = self._source.get_job(watch.arn)
         except BraketError as error:
             self._failed(watch, error, asked)
         else:
             self._answered(watch, snapshot, asked)
-        return 0.0
-
-    def _next(self, now: float) -> tuple[Watch | None, float]:
-        with self._lock:
-            watch = most_urgent(self._watches.values())
-            if watch is None:
-                return None, IDLE
-            ready = max(watch.due, self._paused_until)
-            if ready > now:
-                return None, min(IDLE, ready - now)
-            if wait := self._bucket.take(now):
-                return None, min(IDLE, wait)
-            if self._pass_began is None:
-                self._pass_began, self._pass = now, set(self._watches)
-            self._asking[watch.arn] = self._watches.pop(watch.arn)
-            return watch, 0.0
 
     def _answered(self, watch: Watch, snapshot: JobSnapshot, asked: float) -> None:
         wall = self._clock.wall()
@@ -177,69 +250,92 @@ class TargetPoller:
         for field, _ in observation.unknown:
             self._telemetry.unknown_value(field)
         self._store.put(observation.record, observation.increments)
-        again = after_answer(watch, observation.record, asked=asked, interval=self._policy.poll_interval, wall=wall)
+        again = after_answer(watch, observation.record, asked=asked, interval=self._interval, wall=wall)
         with self._lock:
-            self._health = self._health.succeeded(wall)
-            self._put_back(watch.arn, again, tried=True)
+            self._gate.succeeded(GET_JOB, wall)
+            self._put_back(observation.record, again, tried=True)
 
     def _failed(self, watch: Watch, error: BraketError, asked: float) -> None:
-        if isinstance(error, MalformedError):
-            self._telemetry.parse_error()
+        self._count_malformed(error)
         record = self._store.record(watch.arn)
+        if record.active and isinstance(error, JobError):
+            record = replace(record, failing=error.code)
+            self._store.put(record)
         again = self._after_failure(watch, record, error, asked)
         tried = isinstance(error, JobError) or watch.failures + 1 >= TRIES_AT_START
-        if record.active and isinstance(error, JobError):
-            self._store.put(replace(record, failing=error.code))
         with self._lock:
-            self._note_failure(watch.arn, error, asked)
-            self._put_back(watch.arn, again, tried=tried)
-            retry_at = None if again is None else max(again.due, self._paused_until)
-        retry_in = None if retry_at is None else max(0.0, retry_at - self._clock.monotonic())
-        self._journal.poll_failed(self.target, GET_JOB, watch.arn, error, retry_in)
+            now = self._clock.monotonic()
+            jobs = len(self._agenda) + len(self._asking)
+            self._gate.question_failed(watch.arn, error, asked=asked, now=now, jobs=jobs)
+            if self._finder and isinstance(error, NotFoundError) and watch.failures + 1 >= GONE_AFTER:
+                self._finder.roster.let_go(record, NOT_FOUND, self._clock.wall())
+            self._put_back(record, again, tried=tried)
+            retry_at = None if again is None else max(again.due, self._gate.opens_at(GET_JOB))
+        retry_in = None if retry_at is None else max(0.0, retry_at - now)
+        self._journal.poll_failed(self._source.target, GET_JOB, error, retry_in, watch.arn)
 
     def _after_failure(self, watch: Watch, record: JobRecord, error: BraketError, asked: float) -> Watch | None:
         if not isinstance(error, JobError):
-            return after_target_failure(watch, now=self._clock.monotonic(), interval=self._policy.poll_interval)
+            return after_target_failure(watch, now=self._clock.monotonic(), interval=self._interval)
         if isinstance(error, NotFoundError) and not record.active:
             return None  # it has told its end already; Braket forgets jobs after some months
-        return after_job_failure(watch, asked=asked, interval=self._policy.poll_interval)
+        return after_job_failure(watch, asked=asked, interval=self._interval)
 
-    def _note_failure(self, arn: str, error: BraketError, asked: float) -> None:
-        if isinstance(error, NotFoundError | RejectedError):
-            self._health = self._health.answered(str(error))
-            return
-        jobs = len(self._watches) + len(self._asking)
-        self._health = self._health.failed(arn, str(error), asked_jobs=jobs, own_fault=isinstance(error, JobError))
-        account_wide = isinstance(error, ThrottledError | UnauthenticatedError)
-        unreachable = isinstance(error, UnavailableError) and self._health.up is False
-        if (account_wide or unreachable) and asked >= self._paused_until:
-            self._health = self._health.paused()
-            self._paused_until = self._clock.monotonic() + target_backoff(self._health.pauses, self._random())
-
-    def _put_back(self, arn: str, again: Watch | None, *, tried: bool) -> None:
-        del self._asking[arn]
+    def _put_back(self, record: JobRecord, again: Watch | None, *, tried: bool) -> None:
+        del self._asking[record.arn]
         if again is not None:
-            self._watches[arn] = again
+            self._agenda.put(again)
         if tried:
-            self._waiting.discard(arn)
-        if not self._waiting or self._health.pauses >= TRIES_AT_START:
-            self.first_poll_done = True
-        self._end_pass(arn, self._clock.monotonic())
+            self._progress.tried(record.arn)
+        if self._finder is not None:
+            self._finder.roster.note(record)
+        self._had_turn([record.arn])
 
-    def _end_pass(self, arn: str, now: float) -> None:
-        """End the pass once nothing is due, or, where that never happens, once every job had its turn."""
-        self._pass.discard(arn)
-        upcoming = most_urgent(self._watches.values())
-        nothing_due = not self._asking and (upcoming is None or upcoming.due > now)
-        if self._pass_began is not None and (nothing_due or not self._pass):
-            self._pass_took, self._pass_began = now - self._pass_began, None
+    def _had_turn(self, arns: Iterable[str]) -> None:
+        now = self._clock.monotonic()
+        self._progress.had_turn(arns, now, nothing_due=not self._asking and self._agenda.next_due() > now)
 
+    # SearchJobs.
 
-def forget_expired(store: Store, journal: Journal, telemetry: Telemetry, policy: Policy, now: float) -> None:
-    """Drop the jobs whose retention is over at ``now``, unix seconds."""
-    for record in store.records():
-        end = expires_at(record, retention=policy.retention, retention_failed=policy.retention_failed)
-        if end is not None and end <= now:
-            store.forget(record.arn)
-            telemetry.dropped("retention")
-            journal.forgotten(record.arn, record.snapshot, "retention")
+    def _search(self, finder: Finder, search: Search, asked: float) -> None:
+        try:
+            page = self._source.search_jobs(search.span, search.token)
+        except BraketError as error:
+            self._search_failed(finder, search, error, asked)
+        else:
+            self._listed(finder, search, page, asked)
+        if not self._source.target.account:
+            self._identify()
+
+    def _listed(self, finder: Finder, search: Search, page: SearchPage, asked: float) -> None:
+        for _ in page.problems:
+            self._telemetry.parse_error()
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        with self._lock:
+            self._gate.succeeded(SEARCH_JOBS, wall)
+            self._had_turn(finder.listed(search, page, asked=asked, now=now, wall=wall))
+
+    def _search_failed(self, finder: Finder, search: Search, error: BraketError, asked: float) -> None:
+        self._count_malformed(error)
+        with self._lock:
+            now = self._clock.monotonic()
+            self._gate.search_failed(error, asked=asked, now=now)
+            finder.survey.failed(search, now, token_refused=isinstance(error, RejectedError))
+            retry_in = max(0.0, self._gate.opens_at(SEARCH_JOBS) - now)
+        self._journal.poll_failed(self._source.target, SEARCH_JOBS, error, retry_in)
+
+    def _count_malformed(self, error: BraketError) -> None:
+        if isinstance(error, MalformedError):
+            self._telemetry.parse_error()
+
+    def _identify(self) -> None:
+        """Ask AWS whose credentials these are, since no job told it; the metrics' labels want to know."""
+        with self._lock:
+            now = self._clock.monotonic()
+            if now < self._identify_after:
+                return
+            self._identify_after = now + IDENTIFY_INTERVAL
+        try:
+            self._source.identify()
+        except BraketError as error:
+            self._journal.poll_failed(self._source.target, GET_CALLER_IDENTITY, error, IDENTIFY_INTERVAL)

@@ -7,6 +7,7 @@ from exporter.families import FLEET_FAMILIES, JobFamily
 from exporter.fleet import Fleet
 from exporter.lifecycle import observe
 from exporter.model import EventKey, JobEvent, JobRecord, JobSnapshot
+from exporter.schedule import ROOM
 
 _TYPICAL = JobSnapshot(
     arn="arn",
@@ -37,18 +38,32 @@ _TYPICAL = JobSnapshot(
 
 
 @dataclass(frozen=True, slots=True)
+class Demand:
+    """What one account and Region asks for: jobs that are named, and whether others are looked for."""
+
+    jobs: int
+    discovers: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
-    """What to expect while every job is active, the dearest case.
+    """What to expect while every named job is active, the dearest case.
 
     Attributes:
-        calls_per_minute: GetJob calls over all targets.
-        staleness: how old the answers get, seconds, where the budget does not allow the wished interval.
+        calls_per_minute: GetJob calls for the named jobs and SearchJobs calls to look for others, over all targets.
+        calls_per_found_job: GetJob calls a minute for each active job that is found.
+        most_calls_per_minute: what the budgets allow, over all targets.
+        alone: active jobs in a target that GetJob keeps fresh; with more, SearchJobs tells their status.
+        staleness: how old the answers for named jobs get, seconds, where the budget does not allow the wished interval.
         series_per_job: series of a job that ran to its end.
-        series_of_jobs: those of all jobs.
+        series_of_jobs: those of all named jobs.
         series_per_device: fleet series for each device and Region that jobs run on.
     """
 
     calls_per_minute: float
+    calls_per_found_job: float
+    most_calls_per_minute: float
+    alone: int
     staleness: float
     series_per_job: int
     series_of_jobs: int
@@ -56,23 +71,34 @@ class Prediction:
 
 
 def predict(
-    jobs_per_target: Sequence[int], *, interval: float, rate: float, families: Sequence[JobFamily]
+    demands: Sequence[Demand],
+    *,
+    interval: float,
+    discovery_interval: float,
+    rate: float,
+    families: Sequence[JobFamily],
 ) -> Prediction:
     """Predict calls and series.
 
     Args:
-        jobs_per_target: how many jobs each account and Region has.
+        demands: what each account and Region asks for.
         interval: the wished poll interval, seconds.
-        rate: the budget of each target, requests a second.
+        discovery_interval: how often new jobs are looked for, seconds.
+        rate: the budget of each target and operation, requests a second.
         families: the families exposed for each job.
     """
-    intervals = [max(interval, jobs / rate) for jobs in jobs_per_target]
+    jobs = [demand.jobs for demand in demands]
+    searching = sum(demand.discovers for demand in demands)
+    get_rates = [min(number / interval, rate) for number in jobs]
     per_job = _series_per_job(families)
     return Prediction(
-        calls_per_minute=sum(60 * jobs / every for jobs, every in zip(jobs_per_target, intervals, strict=True)),
-        staleness=max(intervals, default=interval),
+        calls_per_minute=60 * (sum(get_rates) + searching * min(1 / discovery_interval, rate)),
+        calls_per_found_job=60 / interval,
+        most_calls_per_minute=60 * rate * (len(demands) + searching),
+        alone=int(ROOM * rate * interval),
+        staleness=max((max(interval, number / rate) for number in jobs), default=interval),
         series_per_job=per_job,
-        series_of_jobs=per_job * sum(jobs_per_target),
+        series_of_jobs=per_job * sum(jobs),
         series_per_device=_series_per_device(),
     )
 

@@ -1,15 +1,16 @@
-"""Which job to ask for next, and when to ask again. Pure; all times are monotonic seconds.
+"""When to ask for a job, and how urgent that is. Pure; all times are monotonic seconds.
 
-A job is asked for every ``interval`` while it is active. The answer that shows its end may lack the terminal event or
-the billable time, so it is asked for a few times more; then never again.
+A job is asked for every ``interval`` while it is active, and at once when SearchJobs shows that it changed. The answer
+that shows its end may lack the terminal event or the billable time, so it is asked for a few times more; then never
+again.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Final
 
 from exporter.lifecycle import complete
-from exporter.model import JobRecord
+from exporter.model import TERMINAL_STATUSES, JobRecord
 
 QUESTIONS_AFTER_END: Final = 3
 """How often a finished job is asked for what its last answer lacked; a job that was stopped may never tell it."""
@@ -19,6 +20,29 @@ LATE_DETAILS_SECONDS: Final = 900.0
 
 LONGEST_JOB_BACKOFF: Final = 300.0
 LONGEST_TARGET_BACKOFF: Final = 60.0
+
+
+SECOND_LOOK_SECONDS: Final = 2.0
+"""GetJob may lag behind a list that told a job's end; it is asked once more after so long."""
+
+ROOM: Final = 0.8
+"""The share of the GetJob budget that may go to active jobs before SearchJobs tells their statuses instead."""
+
+
+Rank = tuple[int, float]
+
+
+class Urgency(IntEnum):
+    """Why a job is asked for, the most urgent first."""
+
+    CHANGED = 0
+    """Nothing is known of it yet, or SearchJobs told a change."""
+    DUE = 1
+    """Nobody else tells its status, its last question failed, or its end lacked something."""
+    REFRESH = 2
+    """It is active: its place in the queue and its events move on."""
+    FILL = 3
+    """It had ended before it was found, so nothing depends on its details but its own series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +56,12 @@ class Watch:
         failures: failed questions since the last answer.
         after_end: answers since the one that showed the end, counting that one.
         refused: Braket answers, but not for this job.
+        ended: the job has ended; what is asked for are its details.
+        urgency: which watches it goes before.
+        order: its place among finished jobs that were never asked for; the smallest comes first.
+        created: when the job was created, unix seconds, once that is known.
+        told: when SearchJobs last told its status.
+        listed: the status that SearchJobs last told.
     """
 
     arn: str
@@ -40,11 +70,33 @@ class Watch:
     failures: int = 0
     after_end: int = 0
     refused: bool = False
+    ended: bool = False
+    urgency: Urgency = Urgency.REFRESH
+    order: Rank = (0, 0.0)
+    created: float | None = None
+    told: float | None = None
+    listed: str | None = None
+
+    @property
+    def rank(self) -> Rank:
+        """Its place among watches of the same urgency; the smallest comes first."""
+        return self.order if self.urgency is Urgency.FILL else (0, self.due)
+
+    @property
+    def confirmed(self) -> float:
+        """When its status was last told, by whichever operation, or when the watch began."""
+        return self.answered if self.told is None else max(self.answered, self.told)
 
 
-def most_urgent(watches: Iterable[Watch]) -> Watch | None:
-    """Pick the watch that is due first."""
-    return min(watches, key=lambda watch: watch.due, default=None)
+def suffices_alone(active: int, *, rate: float, interval: float) -> bool:
+    """Tell whether GetJob alone keeps so many jobs as fresh as wished: it tells more than SearchJobs does.
+
+    Args:
+        active: jobs that have not ended.
+        rate: the budget of GetJob, requests a second.
+        interval: how stale an active job may become, seconds.
+    """
+    return active <= ROOM * rate * interval
 
 
 def after_answer(watch: Watch, record: JobRecord, *, asked: float, interval: float, wall: float) -> Watch | None:
@@ -57,24 +109,58 @@ def after_answer(watch: Watch, record: JobRecord, *, asked: float, interval: flo
         interval: how stale an active job may become, seconds.
         wall: unix time now, which a job's end is told in.
     """
+    fresh = replace(watch, answered=asked, failures=0, refused=False)
     if record.active:
-        return Watch(watch.arn, due=asked + interval, answered=asked)
+        created = None if record.snapshot is None else record.snapshot.created
+        return _after_active_answer(replace(fresh, created=created), asked, interval)
     if complete(record) or watch.after_end >= QUESTIONS_AFTER_END or _ended_long_ago(record, wall):
         return None
     wait = interval * 2**watch.after_end
-    return Watch(watch.arn, due=asked + wait, answered=asked, after_end=watch.after_end + 1)
+    return replace(fresh, due=asked + wait, after_end=watch.after_end + 1, ended=True, urgency=Urgency.DUE)
+
+
+def after_list(watch: Watch, known_status: str | None, listed_status: str, *, asked: float, now: float) -> Watch:
+    """Take in the status that a SearchJobs page told, and ask GetJob at once if that is a change.
+
+    A list may lag behind GetJob: the same difference is looked into once.
+
+    Args:
+        watch: the watch of the job.
+        known_status: what GetJob last told, if it did.
+        listed_status: what the page told.
+        asked: when the page was asked for.
+        now: the time.
+    """
+    changed = known_status not in (None, listed_status) and listed_status != watch.listed
+    told = replace(watch, told=asked, listed=listed_status)
+    if not changed or watch.failures or watch.ended:
+        return told
+    return replace(told, due=min(watch.due, now), urgency=Urgency.CHANGED)
+
+
+def unless_told(watch: Watch, *, now: float, interval: float) -> Watch:
+    """Have GetJob tell the status of a job that shares no SearchJobs page with another active one."""
+    due = watch.due if watch.failures else max(now, watch.confirmed + interval)
+    return replace(watch, due=due, urgency=min(watch.urgency, Urgency.DUE))
+
+
+def _after_active_answer(watch: Watch, asked: float, interval: float) -> Watch:
+    if watch.listed in TERMINAL_STATUSES:
+        second_look = asked + min(interval, SECOND_LOOK_SECONDS)
+        return replace(watch, due=second_look, urgency=Urgency.DUE, listed=None)
+    return replace(watch, due=asked + interval, urgency=Urgency.REFRESH)
 
 
 def after_job_failure(watch: Watch, *, asked: float, interval: float) -> Watch:
     """Back off from a job that Braket does not answer for, doubling from ``interval``."""
     wait = max(interval, _doubled(interval, watch.failures, LONGEST_JOB_BACKOFF))
-    return replace(watch, due=asked + wait, failures=watch.failures + 1, refused=True)
+    return replace(watch, due=asked + wait, failures=watch.failures + 1, refused=True, urgency=Urgency.DUE)
 
 
 def after_target_failure(watch: Watch, *, now: float, interval: float) -> Watch:
     """Ask again soon, within ``interval``, yet not at once: one bad job must not crowd out the others."""
     wait = _doubled(1.0, watch.failures, interval)
-    return replace(watch, due=now + wait, failures=watch.failures + 1)
+    return replace(watch, due=now + wait, failures=watch.failures + 1, urgency=Urgency.DUE)
 
 
 def target_backoff(failures: int, jitter: float) -> float:

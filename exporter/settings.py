@@ -7,21 +7,32 @@ from the YAML file, else from the default. Every problem is found before one err
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from exporter.arn import parse_job_arn
+from exporter.arn import check_region, parse_job_arn
 from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families, tag_label
+from exporter.selector import parse_tag_rule
 
 ENV_PREFIX: Final = "BRAKET_EXPORTER_"
+_TARGETS_VARIABLE: Final = f"{ENV_PREFIX}TARGETS"
 CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
 
 METRICS: Final = tuple(family.name for family in (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES))
@@ -30,6 +41,7 @@ METRICS: Final = tuple(family.name for family in (*job_families(), *FLEET_FAMILI
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.ASCII)
 _LISTEN: Final = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^\s:\[\]]*)):(?P<port>\d{1,5})", re.ASCII)
+_ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 _SERVICE_LINK: Final = re.compile(
     r"(.*_)?(SERVICE_HOST=.*|SERVICE_PORT(_.+)?=\d+|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=.*|PORT=(tcp|udp|sctp)://.*)"
 )
@@ -37,9 +49,15 @@ _SERVICE_LINK: Final = re.compile(
 
 
 _NOTHING_TO_WATCH: Final = (
-    "nothing to watch: list job ARNs in jobs, as in --jobs arn:aws:braket:us-west-2:123456789012:job/<id>"
-    " (this release has no tags and all_jobs yet, which will find jobs by themselves)"
+    "nothing to watch: set jobs (ARNs, as in --jobs arn:aws:braket:us-west-2:123456789012:job/<id>), "
+    "tags (as in --tags team=chemistry) or all_jobs (--all-jobs); or list several accounts in targets"
 )
+_WATCHING: Final = ("jobs", "tags", "all_jobs", "targets")
+_NOT_BESIDE_TARGETS: Final = ("jobs", "tags", "all_jobs", "job_name_regex", "regions")
+_REASONS: Final = {"tuple_type": "a list, or text with commas", "model_type": "a mapping of keys to values"}
+"""What is expected, where pydantic says it in the words of Python."""
+
+_FALSE: Final = (None, False, "", "0", "f", "false", "n", "no", "off")
 
 
 class SettingsError(Exception):
@@ -111,6 +129,44 @@ def _check_arn(arn: str) -> str:
     return arn
 
 
+def _check_tag(text: str) -> str:
+    parse_tag_rule(text)
+    return text
+
+
+def _check_tag_keys(texts: tuple[str, ...]) -> tuple[str, ...]:
+    keys = [parse_tag_rule(text).key for text in texts]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{twice} is given more than once; give its values together, as in {twice}=this|that")
+    return texts
+
+
+def _check_regex(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from error
+    return text
+
+
+def _check_region(region: str) -> str:
+    check_region(region)
+    return region
+
+
+def _check_role(arn: str) -> str:
+    if _ROLE.fullmatch(arn) is None:
+        raise ValueError("is no ARN of a role; one looks like arn:aws:iam::123456789012:role/name")
+    return arn
+
+
+def _check_targets(targets: "tuple[TargetSettings, ...]") -> "tuple[TargetSettings, ...]":
+    _check_distinct(tuple(target.name for target in targets if target.name is not None))
+    _check_distinct(tuple(arn for target in targets for arn in target.jobs))
+    return targets
+
+
 def _check_metric(name: str) -> str:
     if name not in METRICS:
         raise ValueError(f"is no metric of this exporter{_near(name, METRICS)}")
@@ -142,17 +198,66 @@ Duration = Annotated[float, BeforeValidator(parse_duration), _SERIALIZED_DURATIO
 _List = BeforeValidator(_split)
 
 
-class Settings(BaseSettings):
+_Jobs = Annotated[tuple[Annotated[str, AfterValidator(_check_arn)], ...], _List, AfterValidator(_check_distinct)]
+_Tags = Annotated[tuple[Annotated[str, AfterValidator(_check_tag)], ...], _List, AfterValidator(_check_tag_keys)]
+_Regions = Annotated[tuple[Annotated[str, AfterValidator(_check_region)], ...], _List, AfterValidator(_check_distinct)]
+
+
+class Selection(BaseModel):
+    """Which jobs to watch, for all of the settings or for one of ``targets``."""
+
+    jobs: _Jobs = Field((), description="job ARNs to watch; each one's Region comes from its ARN")
+    tags: _Tags = Field(
+        (),
+        description="watch jobs that carry these tags: team=chemistry,stage=prod|dev,owner=*; "
+        "all keys must fit, each with one of its values",
+    )
+    all_jobs: bool = Field(default=False, description="watch every job of the account and Region")
+    job_name_regex: Annotated[str, AfterValidator(_check_regex)] | None = Field(
+        None, description="keep only discovered jobs whose whole name matches"
+    )
+    regions: _Regions = Field((), description="Regions to discover jobs in; the SDK's Region if there are none")
+
+    @property
+    def discovers(self) -> bool:
+        """Whether jobs are looked for."""
+        return self.all_jobs or bool(self.tags)
+
+
+class TargetSettings(Selection):
+    """One of several accounts, and what to watch there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str | None = Field(None, description="for people")
+    role_arn: Annotated[str, AfterValidator(_check_role)] | None = Field(None, description="role to assume")
+    external_id: str | None = Field(None, description="what the role's trust policy asks for")
+    profile: str | None = Field(None, description="profile of the AWS configuration files")
+
+    @model_validator(mode="after")
+    def _complete(self) -> "TargetSettings":
+        if not self.jobs and not self.discovers:
+            raise ValueError("nothing to watch: give the target jobs, tags or all_jobs")
+        if self.external_id is not None and self.role_arn is None:
+            raise ValueError("external_id goes with role_arn")
+        return self
+
+
+class Settings(Selection, BaseSettings):
     """What people can set. The description of each field is its help text."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, extra="forbid", frozen=True, enable_decoding=False, env_ignore_empty=True
     )
 
-    jobs: Annotated[tuple[Annotated[str, AfterValidator(_check_arn)], ...], _List, AfterValidator(_check_distinct)] = (
-        Field((), description="job ARNs to watch; each one's Region comes from its ARN")
+    targets: Annotated[tuple[TargetSettings, ...], AfterValidator(_check_targets)] = Field(
+        (),
+        description="only in the file: a list of name, regions, role_arn, external_id, profile, jobs, tags, all_jobs, "
+        "job_name_regex, for several accounts; in place of the keys above",
     )
     poll_interval: Duration = Field(30.0, description="how stale an active job may become")
+    discovery_interval: Duration = Field(60.0, description="how often new jobs are looked for")
+    lookback: Duration = Field(1209600.0, description="how far back jobs are looked for, by their creation")
     retention: Duration = Field(
         86400.0,
         description="how long a finished job keeps its series, counted from its end; "
@@ -181,6 +286,12 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto is console on a terminal, json elsewhere"
     )
+    shard: int = Field(0, ge=0, description="which share of the targets is this process's, from 0")
+    total_shards: int = Field(1, ge=1, le=1000, description="among how many processes the targets are shared")
+
+
+SCALAR_KEYS: Final = tuple(key for key in Settings.model_fields if key != "targets")
+"""The keys that can be flags and variables."""
 
 
 def format_default(key: str) -> str:
@@ -191,7 +302,9 @@ def format_default(key: str) -> str:
     is_duration = isinstance(default, float) and any(
         part is _SERIALIZED_DURATION for part in Settings.model_fields[key].metadata
     )
-    return format_duration(default) if is_duration else str(default or "")
+    if is_duration:
+        return format_duration(default)
+    return "" if default in (None, ()) else str(default)
 
 
 def load(
@@ -213,6 +326,7 @@ def load(
     """
     file, unread = ({}, []) if config is None else _read_yaml(config)
     problems = [*_unknown_variables(environ), *unread]
+    misplaced = {"targets"} if _TARGETS_VARIABLE in environ else set()
     given: dict[str, Any] = {}
 
     class Sourced(Settings):
@@ -238,13 +352,36 @@ def load(
     try:
         settings = Sourced()
     except ValidationError as error:
-        problems += [_describe(detail) for detail in error.errors()]
+        problems += [_describe(detail) for detail in error.errors() if detail["loc"][0] not in misplaced]
         wrong = {detail["loc"][0] for detail in error.errors()}
-    if not unread and "jobs" not in wrong and not _split(given.get("jobs")):
+    if not unread and wrong.isdisjoint(_WATCHING) and not any(_is_set(given, key) for key in _WATCHING):
         problems.append(_NOTHING_TO_WATCH)
+    problems += _conflicts(given, wrong)
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _is_set(given: Mapping[str, Any], key: str) -> bool:
+    """Tell whether a key has another value than its empty one; a wrong value is another."""
+    value = given.get(key)
+    if key == "all_jobs":
+        return (value.lower() if isinstance(value, str) else value) not in _FALSE
+    try:
+        return bool(_split(value))
+    except ValueError:
+        return True
+
+
+def _conflicts(given: Mapping[str, Any], wrong: Collection[int | str]) -> Iterator[str]:
+    """Yield what is wrong between keys, those left out that are wrong by themselves."""
+    beside = [key for key in _NOT_BESIDE_TARGETS if _is_set(given, key)]
+    if _is_set(given, "targets") and beside:
+        yield f"targets: takes the place of {', '.join(beside)}; move them into a target"
+    if "shard" not in wrong and "total_shards" not in wrong:
+        shard, shards = int(given.get("shard", 0)), int(given.get("total_shards", 1))
+        if shard >= shards:
+            yield f"shard = {shard}: expected less than total_shards, which is {shards}"
 
 
 def _read_yaml(path: str) -> tuple[dict[str, Any], list[str]]:
@@ -271,23 +408,23 @@ def _read_yaml(path: str) -> tuple[dict[str, Any], list[str]]:
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
-    known = {f"{ENV_PREFIX}{key.upper()}" for key in Settings.model_fields} | {CONFIG_VARIABLE}
+    known = {f"{ENV_PREFIX}{key.upper()}" for key in SCALAR_KEYS} | {CONFIG_VARIABLE}
     for name, value in sorted(environ.items()):
         if not name.startswith(ENV_PREFIX) or name in known:
             continue
-        if not _SERVICE_LINK.fullmatch(f"{name.removeprefix(ENV_PREFIX)}={value}"):
+        if name == _TARGETS_VARIABLE:
+            yield f"{name}: targets can be set in the file only"
+        elif not _SERVICE_LINK.fullmatch(f"{name.removeprefix(ENV_PREFIX)}={value}"):
             yield f"{name}: is no known variable{_near(name, sorted(known))}"
 
 
 def _describe(detail: ErrorDetails) -> str:
-    key = "".join(f"[{part}]" if isinstance(part, int) else str(part) for part in detail["loc"])
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
     if detail["type"] == "extra_forbidden":
-        return f"{key}: is no known key{_near(key, Settings.model_fields)}"
-    if detail["type"] == "tuple_type":
-        expected = "expected a list, or text with commas"
-    else:
-        reason = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        expected = reason if detail["type"] == "value_error" else f"expected {reason}"
+        known = Settings.model_fields if len(detail["loc"]) == 1 else TargetSettings.model_fields
+        return f"{key}: is no known key{_near(str(detail['loc'][-1]), known)}"
+    reason = _REASONS.get(detail["type"], detail["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    expected = reason if detail["type"] == "value_error" else f"expected {reason}"
     return f"{key} = {_shown(detail['input'])}: {expected}"
 
 

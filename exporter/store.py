@@ -52,6 +52,19 @@ class Store:
         """
         return self._records[arn]
 
+    def find(self, arn: str) -> JobRecord | None:
+        """Return what is known of a job, or ``None`` for one that is not watched."""
+        return self._records.get(arn)
+
+    def add(self, record: JobRecord) -> bool:
+        """Take in a job that is not watched yet; return whether that is so."""
+        with self._lock:
+            if record.arn in self._records:
+                return False
+            self._records[record.arn] = record
+            self._rows[record.arn] = render_job(self._job_families, record)
+            return True
+
     def records(self) -> list[JobRecord]:
         """Return what is known of every job."""
         with self._lock:

@@ -24,8 +24,8 @@ from exporter.exposition import Format
 from exporter.families import EXPORTER_FAMILIES, TARGET_LABELS
 from exporter.health import TargetStatus
 from exporter.model import Target
+from exporter.roster import DROP_REASONS
 
-DROP_REASONS: Final = ("retention",)
 UNKNOWN_FIELDS: Final = ("status", "eventType", "queuePosition")
 
 _ROWS = {family.name: family for family in EXPORTER_FAMILIES}

@@ -17,8 +17,8 @@ from botocore.exceptions import PartialCredentialsError
 from processes import GARNET, LONG_AGO, closed_port, iso, wire_event, wire_job
 
 import exporter.braket
-from exporter.braket import (
-    BraketClient,
+from exporter.braket import BraketClient
+from exporter.errors import (
     BraketError,
     DeniedError,
     MalformedError,

@@ -32,7 +32,7 @@ from processes import (
 )
 
 from exporter import __version__, cli
-from exporter.settings import Settings
+from exporter.settings import SCALAR_KEYS
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 
 ARN = "arn:aws:braket:us-west-2:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
@@ -81,7 +81,7 @@ def test_version_tells_the_version(terminal: Terminal) -> None:
 def test_help_names_every_command_and_setting(before: tuple[str, ...], terminal: Terminal) -> None:
     status, out, err = terminal(*before, "--help")
     assert (status, err) == (0, "")
-    for key in Settings.model_fields:
+    for key in SCALAR_KEYS:
         assert f"--{key.replace('_', '-')} VALUE" in out
     for name in ("run", "once", "check-config", "demo"):
         assert re.search(rf"^  {name} +\w", out, re.MULTILINE)
@@ -250,7 +250,13 @@ def test_check_config_tells_the_settings_in_force_and_their_cost(terminal: Termi
     assert (status, err) == (0, "")
     assert yaml.safe_load(out) == {
         "jobs": [ARN, OTHER],
+        "tags": [],
+        "all_jobs": False,
+        "regions": [],
+        "targets": [],
         "poll_interval": "10s",
+        "discovery_interval": "1m",
+        "lookback": "14d",
         "retention": "1d",
         "retention_failed": "3d",
         "per_job_metrics": True,
@@ -260,6 +266,8 @@ def test_check_config_tells_the_settings_in_force_and_their_cost(terminal: Termi
         "listen_address": ":9834",
         "log_level": "info",
         "log_format": "auto",
+        "shard": 0,
+        "total_shards": 1,
     }
     assert "AWS calls: 12.0 a minute" in out
     assert "2 active jobs in 2 targets" in out
@@ -295,6 +303,60 @@ def test_what_check_config_prints_can_be_fed_back(flags: tuple[str, ...], termin
     assert terminal("check-config", "--config", str(config)) == (0, out, "")
     flag_settings = terminal("check-config", "--config", str(config), *flags)
     assert flag_settings.out == out
+
+
+def test_check_config_tells_what_found_jobs_will_cost(terminal: Terminal) -> None:
+    asked = ("--tags", "team=a", "--regions", "us-west-2,eu-north-1", "--jobs", ARN, "--poll-interval", "20s")
+    status, out, _ = terminal("check-config", *asked)
+    assert status == 0
+    for line in (
+        "#   AWS calls: 5.0 a minute; finished jobs cost none",
+        "#   and for each active job that is found: 3.0 a minute",
+        "#   with more than 40 of them in a target, one call tells the status of up to 100",
+        "#   at the start, then once an hour: one call for 100 jobs of the last 14d",
+        "#   never more than 600 a minute",
+        "1 active job in 2 targets",
+    ):
+        assert line in out
+
+
+def test_check_config_counts_the_targets_of_its_own_shard_only(terminal: Terminal) -> None:
+    shares = [
+        terminal("check-config", "--all-jobs", "--regions", "us-west-2,eu-north-1,us-east-1", *shard).out
+        for shard in (
+            ("--shard", "0", "--total-shards", "2"),
+            ("--shard", "1", "--total-shards", "2"),
+        )
+    ]
+    found = [re.search(r"0 active jobs in (\d) target", share) for share in shares]
+    assert sum(int(match[1]) for match in found if match) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("check-config", "--all-jobs", "--regions", "us-west-2"), True),
+        (("--all-jobs", "check-config", "--regions", "us-west-2"), True),
+        (("check-config", "--all-jobs", "true", "--regions", "us-west-2"), True),
+        (("check-config", "--all-jobs=yes", "--regions", "us-west-2"), True),
+        (("check-config", "--jobs", ARN, "--all-jobs", "no"), False),
+    ],
+)
+def test_a_switch_needs_no_value(arguments: tuple[str, ...], expected: bool, terminal: Terminal) -> None:  # noqa: FBT001
+    status, out, err = terminal(*arguments)
+    assert (status, err) == (0, "")
+    assert yaml.safe_load(out)["all_jobs"] is expected
+
+
+def test_without_any_region_people_are_told_where_one_comes_from(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = terminal.refuses("check-config", "--all-jobs")
+    assert "regions: none, and the AWS SDK knows none either; set regions or AWS_DEFAULT_REGION" in said
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    assert "the AWS SDK's Region eu-central-1 has no Amazon Braket" in terminal.refuses("check-config", "--all-jobs")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    assert terminal("check-config", "--all-jobs").status == 0
 
 
 def test_a_flag_beats_the_environment_which_beats_the_file(

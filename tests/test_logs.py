@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from builders import ARN, CREATED, event, finished, record, snapshot
 
-from exporter.braket import DeniedError, ThrottledError
+from exporter.errors import DeniedError, ThrottledError
 from exporter.lifecycle import Observation
 from exporter.logs import Journal, LogFormat, LogLevel, make_logger, rfc3339
 from exporter.model import JobRecord, JobSnapshot, Target, Transition
@@ -263,7 +263,7 @@ def test_a_failed_poll_is_logged_with_operation_code_and_when_it_is_tried_again(
     retry_in: float | None, written: float | None
 ) -> None:
     lines = Lines()
-    lines.journal.poll_failed(TARGET, "GetJob", ARN, ThrottledError("ThrottlingException", "Slow down"), retry_in)
+    lines.journal.poll_failed(TARGET, "GetJob", ThrottledError("ThrottlingException", "Slow down"), retry_in, ARN)
     assert lines.entries == [
         {
             "level": "warning",
@@ -302,7 +302,7 @@ def test_hostile_text_stays_inside_its_one_line_of_json() -> None:
         )
     )
     lines.journal.forgotten(EVIL, None, EVIL)
-    lines.journal.poll_failed(Target(EVIL, EVIL), EVIL, EVIL, DeniedError(EVIL, EVIL), None)
+    lines.journal.poll_failed(Target(EVIL, EVIL), EVIL, DeniedError(EVIL, EVIL), None, EVIL)
     assert lines.text.count("\n") == 6
     assert lines.text.isascii()
     assert [entry["event"] for entry in lines.entries].count("forged") == 0

@@ -1,5 +1,6 @@
 """The loop: scripted answers go in, and what is stored, logged and counted comes out. Time is moved by hand."""
 
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -7,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, event, finished, record, snapshot
+from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, event, finished, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 from structlog.typing import EventDict
 
-from exporter.braket import (
+from exporter.budget import Budgets
+from exporter.errors import (
     BraketError,
     DeniedError,
     JobError,
@@ -26,15 +28,20 @@ from exporter.braket import (
     UnavailableError,
 )
 from exporter.families import job_families
+from exporter.finder import Policy
 from exporter.health import TargetStatus
 from exporter.logs import Journal
 from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot, Target
-from exporter.poller import Policy, TargetPoller, forget_expired
+from exporter.poller import TargetPoller
+from exporter.roster import Retention
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 
 A, B, C = arn(1), arn(2), arn(3)
+TARGET = Target(ACCOUNT, REGION)
 INTERVAL = 30.0
+AT_ONCE = 1e9
+"""A budget that never makes a call wait."""
 
 NOT_FOUND = NotFoundError("ResourceNotFoundException", "no such job")
 DENIED = DeniedError("AccessDeniedException", "not allowed")
@@ -60,6 +67,7 @@ class Source:
     latency: float = 0.0
     asked: list[tuple[str, float]] = field(default_factory=list)
     meanwhile: Callable[[str], object] = lambda _: None
+    target: Target = TARGET
 
     def get_job(self, job: str) -> JobSnapshot:
         self.asked.append((job, self.time.monotonic))
@@ -85,7 +93,7 @@ class House:
         self,
         scripts: dict[str, Sequence[Answer]],
         *,
-        rate: float = 10.0,
+        rate: float = AT_ONCE,
         interval: float = INTERVAL,
         latency: float = 0.0,
         since: float = CREATED - 10.0,
@@ -94,19 +102,19 @@ class House:
         self.time = FakeTime(wall=since)
         self.began = self.time.monotonic
         self.source = Source(self.time, {job: list(script) for job, script in scripts.items()}, latency)
-        self.policy = Policy(interval, rate, retention=1000.0, retention_failed=5000.0)
         self.store = Store(job_families())
         self.telemetry = Telemetry(lambda: [self.poller.status()])
         self._log = LogCapture()
         self.journal = Journal(wrap_logger(None, processors=[self._log]))
         self.poller = TargetPoller(
-            Target(ACCOUNT, REGION),
+            self.source,
             scripts,
-            source=self.source,
+            None,
             store=self.store,
             journal=self.journal,
             telemetry=self.telemetry,
-            policy=self.policy,
+            budgets=Budgets(rate),
+            policy=Policy(interval, 60.0, 86400.0, Retention(1000.0, 5000.0)),
             clock=self.time.clock,
             random=lambda: jitter,
         )
@@ -454,7 +462,7 @@ def test_a_good_answer_makes_the_target_up_and_is_its_last_success() -> None:
     assert f"braket_exporter_target_up{labels} 1.0" in house.exporter_metrics()
 
 
-@pytest.mark.parametrize("error", TARGET_ERRORS)
+@pytest.mark.parametrize("error", [BROKEN, TIMEOUT])
 def test_a_target_that_answers_nothing_is_down_and_comes_up_again(error: BraketError) -> None:
     house = House({job: [running(job), error, error, running(job)] for job in (A, B, C)})
     house.run(10.0)
@@ -467,11 +475,20 @@ def test_a_target_that_answers_nothing_is_down_and_comes_up_again(error: BraketE
     assert house.status().health.last_error is None
 
 
-@pytest.mark.parametrize("error", TARGET_ERRORS)
+@pytest.mark.parametrize("error", [EXPIRED, BROKEN, TIMEOUT])
 def test_the_target_of_a_lone_job_is_down_when_that_is_not_answered(error: BraketError) -> None:
     house = House({A: [error]})
     house.poller.step()
     assert house.up() is False
+
+
+def test_a_target_is_down_when_it_is_throttled_to_a_halt_and_up_at_the_next_answer() -> None:
+    house = House({A: [running(), THROTTLED, THROTTLED, THROTTLED, running()]}, rate=2.5)
+    seen = []
+    for _ in range(90):
+        house.run(1.0)
+        seen.append((len(house.source.asked), house.up()))
+    assert dict(seen) == {1: True, 2: True, 3: True, 4: False, 5: True, 6: True}
 
 
 @pytest.mark.parametrize("error", JOB_ERRORS)
@@ -504,17 +521,25 @@ def test_a_few_refused_jobs_among_many_good_ones_never_make_the_target_down(erro
         assert house.up() is True
 
 
-@pytest.mark.parametrize("error", [THROTTLED, EXPIRED])
-def test_a_target_that_turns_everyone_away_is_left_alone_ever_longer(error: BraketError) -> None:
-    house = House({job: [error] for job in (A, B, C)})
+def test_a_target_that_takes_no_credentials_is_left_alone_ever_longer() -> None:
+    house = House({job: [EXPIRED] for job in (A, B, C)})
     house.run(200.0)
     times = [time - house.began for _, time in house.source.asked]
     assert times == [0.0, 1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 123.0, 183.0]
-    assert house.status().health.pauses == 9
+
+
+def test_a_target_that_throttles_is_called_ever_more_rarely() -> None:
+    house = House({arn(number): [THROTTLED] for number in range(60)}, rate=2.0)
+    house.run(40.0)
+    times = [time - house.began for _, time in house.source.asked]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert gaps[:3] == pytest.approx([1.0, 2.0, 4.0], rel=0.1)
+    assert all(later > earlier for earlier, later in itertools.pairwise(gaps))
+    assert house.status().budget["GetJob"] < 0.2
 
 
 def test_pauses_are_shortened_at_random_so_that_exporters_do_not_come_back_in_step() -> None:
-    house = House({job: [THROTTLED] for job in (A, B, C)}, jitter=0.5)
+    house = House({job: [EXPIRED] for job in (A, B, C)}, jitter=0.5)
     house.run(10.0)
     assert [time - house.began for _, time in house.source.asked] == [0.0, 0.75, 2.25, 5.25]
 
@@ -527,31 +552,38 @@ def test_a_target_that_cannot_be_reached_is_left_alone_once_enough_jobs_failed(e
 
 
 def test_calls_that_were_under_way_when_a_pause_began_do_not_lengthen_it() -> None:
-    house = House({job: [THROTTLED, running(job)] for job in (A, B, C)})
+    house = House({job: [EXPIRED, running(job)] for job in (A, B, C)})
     house.source.meanwhile = lambda _: house.poller.step() if len(house.source.asked) < 3 else None
     house.poller.step()
     assert len(house.source.asked) == 3
-    assert house.status().health.pauses == 1
     assert house.poller.step() == 1.0
     house.run(10.0)
     assert all(house.job(job).snapshot is not None for job in (A, B, C))
 
 
-def test_one_throttled_call_delays_the_others_by_a_second_and_no_more() -> None:
-    house = House({A: [THROTTLED, running()], B: [running(B)], C: [running(C)]})
-    house.run(30.0)
-    assert (house.asked(), house.asked(B), house.asked(C)) == ([0.0, 1.0], [1.0], [1.0])
-    assert house.up() is True
+def test_calls_that_were_under_way_when_the_rate_was_halved_do_not_halve_it_again() -> None:
+    house = House({job: [THROTTLED, running(job)] for job in (A, B, C)}, rate=2.0, latency=3.0)
+    house.source.meanwhile = lambda _: house.poller.step() if len(house.source.asked) < 3 else None
+    house.poller.step()
+    assert len(house.source.asked) == 3
+    assert house.status().budget == {"GetJob": 1.0}
+
+
+def test_the_rate_comes_back_within_minutes() -> None:
+    house = House({A: [THROTTLED, running()]}, rate=2.0)
+    house.run(1.0)
+    assert house.status().budget == {"GetJob": pytest.approx(1.0, abs=0.02)}
+    house.run(240.0)
+    assert house.status().budget == {"GetJob": 2.0}
 
 
 def test_an_answer_ends_the_series_of_pauses() -> None:
-    house = House({A: [THROTTLED, THROTTLED, running(), THROTTLED, running()]})
+    house = House({A: [EXPIRED, EXPIRED, running(), EXPIRED, running()]})
     house.run(40.0)
     assert house.asked() == [0.0, 1.0, 3.0, 33.0, 34.0]
-    assert house.status().health.pauses == 0
 
 
-@pytest.mark.parametrize("error", [THROTTLED, TIMEOUT])
+@pytest.mark.parametrize("error", [EXPIRED, TIMEOUT])
 def test_the_retry_that_is_logged_heeds_the_pause_of_the_target(error: BraketError) -> None:
     house = House({A: [error]})
     house.run(8.0)
@@ -690,7 +722,7 @@ def test_a_poll_lasts_from_its_first_question_to_its_last_answer() -> None:
 def test_a_poll_that_waits_for_the_budget_lasts_that_much_longer() -> None:
     house = House({arn(number): [running(arn(number))] for number in range(12)}, rate=1.0)
     house.run(29.0)
-    assert house.status().poll_duration == pytest.approx(10.0)
+    assert house.status().poll_duration == pytest.approx(11.0)
 
 
 def test_a_poll_ends_when_the_calls_of_all_threads_have_ended() -> None:
@@ -704,48 +736,6 @@ def test_the_duration_of_a_poll_shows_even_when_it_is_longer_than_the_interval()
     house = House({arn(number): [running(arn(number))] for number in range(60)}, rate=1.0)
     house.run(500.0)
     assert house.status().poll_duration == pytest.approx(60.0, abs=3.0)
-
-
-# Forgetting.
-
-
-def house_of(*records: JobRecord) -> House:
-    house = House({})
-    for known in records:
-        house.store.put(known)
-    return house
-
-
-def forget(house: House, now: float) -> list[str]:
-    forget_expired(house.store, house.journal, house.telemetry, house.policy, now)
-    return [known.arn for known in house.store.records()]
-
-
-def test_a_job_is_forgotten_when_its_retention_is_over_and_that_is_logged_and_counted() -> None:
-    house = house_of(record(ended(A), named=False), record(ended(B, status="FAILED"), named=False))
-    assert forget(house, CREATED + 120.0 + 999.9) == [A, B]
-    assert house.log("job_forgotten") == []
-    assert forget(house, CREATED + 120.0 + 1000.0) == [B]
-    assert [(entry["job_arn"], entry["job_name"], entry["reason"]) for entry in house.log("job_forgotten")] == [
-        (A, "job-1", "retention")
-    ]
-    assert 'braket_exporter_jobs_dropped_total{reason="retention"} 1.0' in house.exporter_metrics()
-    assert A not in house.page()
-    assert forget(house, CREATED + 120.0 + 5000.0) == []
-
-
-def test_named_active_and_unknown_jobs_are_never_forgotten() -> None:
-    house = house_of(
-        record(ended(A), named=True), record(running(B), named=False), JobRecord(C, failing="malformed", named=False)
-    )
-    assert forget(house, CREATED + 1e9) == [A, B, C]
-    assert house.log("job_forgotten") == []
-
-
-def test_a_polled_job_is_named_and_stays_for_ever() -> None:
-    house = House({A: [ended()]})
-    house.run(1.0)
-    assert forget(house, CREATED + 1e9) == [A]
 
 
 # Whatever the source does.

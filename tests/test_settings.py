@@ -75,7 +75,14 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
 def test_the_defaults_are_those_of_the_contract(world: World) -> None:
     assert world.load({"jobs": ONE}).model_dump() == {
         "jobs": (ONE,),
+        "tags": (),
+        "all_jobs": False,
+        "job_name_regex": None,
+        "regions": (),
+        "targets": (),
         "poll_interval": "30s",
+        "discovery_interval": "1m",
+        "lookback": "14d",
         "retention": "1d",
         "retention_failed": "3d",
         "per_job_metrics": True,
@@ -85,6 +92,8 @@ def test_the_defaults_are_those_of_the_contract(world: World) -> None:
         "listen_address": ":9834",
         "log_level": "info",
         "log_format": "auto",
+        "shard": 0,
+        "total_shards": 1,
     }
 
 
@@ -107,7 +116,13 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file_and_that_over_t
 def test_every_key_can_be_given_in_every_way(world: World) -> None:
     values: dict[str, str] = {
         "jobs": ONE,
+        "tags": "team=a|b,owner=*",
+        "all_jobs": "yes",
+        "job_name_regex": "vqe-.*",
+        "regions": "us-west-2,us-east-1",
         "poll_interval": "7s",
+        "discovery_interval": "70s",
+        "lookback": "7d",
         "retention": "8s",
         "retention_failed": "9s",
         "per_job_metrics": "false",
@@ -117,15 +132,24 @@ def test_every_key_can_be_given_in_every_way(world: World) -> None:
         "listen_address": "localhost:1",
         "log_level": "error",
         "log_format": "json",
+        "shard": "2",
+        "total_shards": "3",
     }
-    assert values.keys() == Settings.model_fields.keys()
+    assert values.keys() == Settings.model_fields.keys() - {"targets"}
     by_flags = world.load(values).model_dump()
     by_file = world.load(yaml="".join(f'{key}: "{value}"\n' for key, value in values.items())).model_dump()
     by_environment = world.load(env={key.upper(): value for key, value in values.items()}).model_dump()
     assert by_flags == by_file == by_environment
     assert by_flags == {
         "jobs": (ONE,),
+        "tags": ("team=a|b", "owner=*"),
+        "all_jobs": True,
+        "job_name_regex": "vqe-.*",
+        "regions": ("us-west-2", "us-east-1"),
+        "targets": (),
         "poll_interval": "7s",
+        "discovery_interval": "70s",
+        "lookback": "7d",
         "retention": "8s",
         "retention_failed": "9s",
         "per_job_metrics": False,
@@ -135,6 +159,8 @@ def test_every_key_can_be_given_in_every_way(world: World) -> None:
         "listen_address": "localhost:1",
         "log_level": "error",
         "log_format": "json",
+        "shard": 2,
+        "total_shards": 3,
     }
 
 
@@ -570,7 +596,14 @@ def test_every_metric_can_be_disabled(world: World) -> None:
 def test_defaults_are_written_as_people_would() -> None:
     assert {key: format_default(key) for key in Settings.model_fields} == {
         "jobs": "",
+        "tags": "",
+        "all_jobs": "false",
+        "job_name_regex": "",
+        "regions": "",
+        "targets": "",
         "poll_interval": "30s",
+        "discovery_interval": "1m",
+        "lookback": "14d",
         "retention": "1d",
         "retention_failed": "3d",
         "per_job_metrics": "true",
@@ -580,6 +613,8 @@ def test_defaults_are_written_as_people_would() -> None:
         "listen_address": ":9834",
         "log_level": "info",
         "log_format": "auto",
+        "shard": "0",
+        "total_shards": "1",
     }
 
 
@@ -597,3 +632,124 @@ def test_every_key_has_a_help_text() -> None:
 def test_what_check_config_prints_can_be_read_back(world: World) -> None:
     settings = world.load({"jobs": f"{ONE},{TWO}", "poll_interval": "90", "retention": "1.5h", "tag_labels": "a"})
     assert world.load(settings.model_dump(mode="json")).model_dump() == settings.model_dump()
+
+
+# What to watch.
+
+ROLE = "arn:aws:iam::123456789012:role/reader"
+SELECTIONS: list[dict[str, str]] = [{"jobs": ONE}, {"tags": "team=a"}, {"all_jobs": "true"}, {"all_jobs": "1"}]
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_each_way_to_choose_jobs_is_enough(world: World, selection: dict[str, str]) -> None:
+    assert world.load(selection).discovers is ("jobs" not in selection)
+
+
+@pytest.mark.parametrize("flags", [{}, {"all_jobs": "false"}, {"tags": ""}, {"regions": "us-west-2"}, {"jobs": "[]"}])
+def test_without_anything_to_watch_the_three_ways_are_told(world: World, flags: dict[str, str]) -> None:
+    problem = world.problem(flags)
+    assert problem.startswith(NOTHING)
+    for key in ("jobs", "tags", "all_jobs"):
+        assert key in problem
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        ({"tags": "team"}, 'tags[0] = "team": expected key=value, key=this|that or key=*'),
+        ({"tags": "a=b,=c"}, 'tags[1] = "=c": expected key=value, key=this|that or key=*'),
+        (
+            {"tags": "team=a,team=b"},
+            'tags = "team=a,team=b": team is given more than once; give its values together, as in team=this|that',
+        ),
+        (
+            {"all_jobs": "1", "job_name_regex": "vqe-("},
+            'job_name_regex = "vqe-(": is no regular expression: missing ), unterminated subpattern at position 4',
+        ),
+        (
+            {"all_jobs": "1", "regions": "us-west-2,mars-1"},
+            (
+                'regions[1] = "mars-1": has no Amazon Braket; there is in us-east-1, us-west-1, us-west-2, eu-west-2, '
+                "eu-north-1"
+            ),
+        ),
+        (
+            {"all_jobs": "1", "regions": "us-west-2,us-west-2"},
+            'regions = "us-west-2,us-west-2": us-west-2 is listed more than once; list it once',
+        ),
+        ({"jobs": ONE, "shard": "3", "total_shards": "3"}, "shard = 3: expected less than total_shards, which is 3"),
+        ({"jobs": ONE, "shard": "-1"}, 'shard = "-1": expected greater than or equal to 0'),
+        ({"jobs": ONE, "total_shards": "0"}, 'total_shards = "0": expected greater than or equal to 1'),
+    ],
+)
+def test_a_wrong_choice_is_told(world: World, flags: dict[str, str], problem: str) -> None:
+    assert world.problem(flags) == problem
+
+
+def test_a_tag_rule_with_a_comma_in_it_can_be_written_in_json(world: World) -> None:
+    assert world.load({"tags": '["team=a,b|c", "owner=*"]'}).tags == ("team=a,b|c", "owner=*")
+
+
+def test_several_accounts_are_listed_in_the_file(world: World) -> None:
+    settings = world.load(
+        yaml=f"""
+targets:
+  - name: chemistry
+    regions: [us-west-2, eu-north-1]
+    role_arn: {ROLE}
+    external_id: x-1
+    tags: team=chemistry,stage=prod|dev
+    job_name_regex: vqe-.*
+  - profile: other
+    jobs: [{ONE}]
+  - all_jobs: true
+"""
+    )
+    first, second, third = settings.targets
+    assert (first.name, first.regions, first.role_arn, first.external_id) == (
+        "chemistry",
+        ("us-west-2", "eu-north-1"),
+        ROLE,
+        "x-1",
+    )
+    assert (first.tags, first.job_name_regex) == (("team=chemistry", "stage=prod|dev"), "vqe-.*")
+    assert (second.profile, second.jobs, second.discovers) == ("other", (ONE,), False)
+    assert (third.all_jobs, third.discovers) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("yaml", "problem"),
+    [
+        ("targets: [{name: x}]", "nothing to watch: give the target jobs, tags or all_jobs"),
+        ("targets: [{nam: x, all_jobs: true}]", "targets[0].nam: is no known key; did you mean name?"),
+        (
+            "targets: [{all_jobs: true, role_arn: me}]",
+            'role_arn = "me": is no ARN of a role; one looks like arn:aws:iam',
+        ),
+        ("targets: [{all_jobs: true, external_id: x}]", "external_id goes with role_arn"),
+        ("targets: [{all_jobs: true, name: x}, {all_jobs: true, name: x}]", "x is listed more than once"),
+        (f"targets: [{{jobs: {ONE}}}, {{jobs: {ONE}}}]", f"{ONE} is listed more than once"),
+        ("targets: {all_jobs: true}", 'targets = {"all_jobs": true}: expected a list'),
+        ("targets: [us-west-2]", 'targets[0] = "us-west-2": expected a mapping of keys to values'),
+        (
+            "targets: [{all_jobs: true}]\nall_jobs: true",
+            "targets: takes the place of all_jobs; move them into a target",
+        ),
+        (
+            f"targets: [{{all_jobs: true}}]\njobs: {ONE}\nregions: us-west-2",
+            "targets: takes the place of jobs, regions; move them into a target",
+        ),
+    ],
+)
+def test_a_wrong_target_is_told(world: World, yaml: str, problem: str) -> None:
+    assert problem in world.problem(yaml=yaml)
+
+
+def test_targets_cannot_be_a_variable(world: World) -> None:
+    problem = world.problem({"jobs": ONE}, env={"TARGETS": "[]"})
+    assert problem == "BRAKET_EXPORTER_TARGETS: targets can be set in the file only"
+
+
+def test_targets_beside_empty_selections_are_no_conflict(world: World) -> None:
+    yaml = "targets: [{all_jobs: true}]\njobs: []\nall_jobs: false\ntags: []\njob_name_regex: null\n"
+    assert len(world.load(yaml=yaml).targets) == 1

@@ -1,0 +1,146 @@
+"""Discovery: what a SearchJobs page means for the jobs that are watched, and for those that should be."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from exporter.agenda import Agenda
+from exporter.model import JobRecord, JobSummary, SearchPage
+from exporter.progress import Progress
+from exporter.roster import Retention, Roster
+from exporter.schedule import Urgency, Watch, after_list, unless_told
+from exporter.selector import Selector
+from exporter.store import Store
+from exporter.survey import Search, Survey
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What people can set about polling; all in seconds.
+
+    Attributes:
+        poll_interval: how stale an active job may become.
+        discovery_interval: how often new jobs are looked for.
+        lookback: how far back jobs are looked for.
+        retention: how long series are kept.
+    """
+
+    poll_interval: float
+    discovery_interval: float
+    lookback: float
+    retention: Retention
+
+
+class Finder:
+    """Finds the jobs of one account and Region, and lets them go. Its caller sees to it that one thread is inside.
+
+    Attributes:
+        roster: what is remembered of the jobs that were found.
+        survey: the plan of the SearchJobs calls.
+
+    Args:
+        selector: which jobs to watch.
+        policy: intervals.
+        agenda: takes the jobs to ask for.
+        progress: is told what to wait for.
+        store: takes what is known.
+        since: when the exporter began to watch, unix seconds.
+        now: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        selector: Selector,
+        policy: Policy,
+        *,
+        agenda: Agenda,
+        progress: Progress,
+        store: Store,
+        since: float,
+        now: float,
+    ) -> None:
+        self._policy, self._agenda, self._progress, self._store = policy, agenda, progress, store
+        self.roster = Roster(selector, since=since, retention=policy.retention)
+        self.survey = Survey(
+            now,
+            lookback=policy.lookback,
+            discovery_interval=policy.discovery_interval,
+            round_interval=policy.poll_interval,
+        )
+
+    def begin_round(self, now: float, wall: float) -> None:
+        """Have SearchJobs tell the status of the active jobs, and GetJob that of those which stand alone."""
+        active = [(watch.created, watch.arn) for watch in self._agenda if not watch.ended and not watch.failures]
+        for arn in self.survey.begin_round(active, now, wall):
+            watch = self._agenda.get(arn)
+            if watch is not None:
+                self._agenda.put(unless_told(watch, now=now, interval=self._policy.poll_interval))
+
+    def listed(self, search: Search, page: SearchPage, *, asked: float, now: float, wall: float) -> list[str]:
+        """Take in a page; return the jobs on it.
+
+        Args:
+            search: what was asked.
+            page: the answer.
+            asked: when it was asked, monotonic seconds.
+            now: monotonic seconds.
+            wall: unix seconds.
+        """
+        told = {job.arn: job for job in page.jobs}
+        for job in told.values():
+            self._meet(job, asked, now, wall)
+        for watch in self._missing(search, told.keys()):
+            self._agenda.put(unless_told(watch, now=now, interval=0.0))
+        self.survey.page(search, page, now)
+        return [*told]
+
+    def expired(self, wall: float, busy: Iterable[str]) -> list[tuple[JobRecord, str]]:
+        """Take the jobs off the agenda whose retention is over; return them with the reason.
+
+        Args:
+            wall: unix seconds.
+            busy: jobs that are being asked for, whose time comes later.
+        """
+        asked = frozenset(busy)
+        gone = [*self.roster.expired(lambda arn: None if arn in asked else self._store.find(arn), wall)]
+        for record, _ in gone:
+            self._agenda.remove(record.arn)
+            self._progress.tried(record.arn)
+        self.roster.prune(wall - self._policy.lookback)
+        return gone
+
+    def _missing(self, search: Search, told: Collection[str]) -> Iterator[Watch]:
+        """Yield the jobs that a page should have told and did not: SearchJobs promises nothing."""
+        watches = (self._agenda.get(arn) for arn in search.arns if arn not in told)
+        return (watch for watch in watches if watch is not None and not watch.ended)
+
+    def _meet(self, job: JobSummary, asked: float, now: float, wall: float) -> None:
+        record = self._store.find(job.arn)
+        if record is None:
+            if self.roster.wanted(job, wall):
+                self._take_up(job, now)
+            return
+        self.roster.met(record, job, wall)
+        watch = self._agenda.get(job.arn)
+        if watch is not None:
+            known = None if record.snapshot is None else record.snapshot.status
+            self._agenda.put(after_list(watch, known, job.status, asked=asked, now=now))
+
+    def _take_up(self, job: JobSummary, now: float) -> None:
+        # Another login may have found the job as well; the first to store it has it.
+        if not self._store.add(self.roster.beginning(job)):
+            return
+        self.roster.take_in(job)
+        only_details = job.finished and not self.roster.is_news(job)
+        self._progress.expect(job.arn, ended=only_details)
+        self._agenda.put(
+            Watch(
+                job.arn,
+                due=now,
+                answered=now,
+                ended=job.finished,
+                urgency=Urgency.FILL if only_details else Urgency.CHANGED,
+                order=(0 if job.status == "FAILED" else 1, -(job.ended or job.created)),
+                created=job.created,
+                listed=job.status,
+            )
+        )

@@ -1,0 +1,83 @@
+"""Which accounts and Regions are polled, with whose credentials and for which jobs. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from exporter.arn import account_of, parse_job_arn
+from exporter.model import Target
+from exporter.selector import Selector
+from exporter.shard import owner
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Whose credentials to use.
+
+    Attributes:
+        profile: of the AWS configuration files; ``None`` for the SDK's usual chain.
+        role_arn: the role to assume with them.
+        external_id: what the role's trust policy may ask for.
+    """
+
+    profile: str | None = None
+    role_arn: str | None = None
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be watched with one login.
+
+    Attributes:
+        login: the credentials.
+        jobs: ARNs of jobs that are named.
+        selector: which others are looked for; ``None`` for none.
+        regions: where they are looked for.
+    """
+
+    login: Login
+    jobs: Sequence[str] = ()
+    selector: Selector | None = None
+    regions: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What is polled in one account and Region with one login; the account may be unknown yet."""
+
+    login: Login
+    target: Target
+    jobs: tuple[str, ...]
+    selector: Selector | None
+
+    @property
+    def shard_key(self) -> str:
+        """Names the quota that the lane draws on, as far as the settings tell: each process must find the same."""
+        return f"{self.target.account or self.login.profile or ''}/{self.target.region}"
+
+
+def plan_lanes(entries: Iterable[Entry], *, shard: int = 0, total_shards: int = 1) -> list[Lane]:
+    """List the lanes of this shard."""
+    lanes = (lane for entry in entries for lane in _lanes(entry))
+    return [lane for lane in lanes if owner(lane.shard_key, total_shards) == shard]
+
+
+def _lanes(entry: Entry) -> Iterator[Lane]:
+    named: defaultdict[Target, list[str]] = defaultdict(list)
+    for arn in entry.jobs:
+        parts = parse_job_arn(arn)
+        named[Target(parts.account, parts.region)].append(arn)
+    account = _account(entry, named)
+    searched = [] if entry.selector is None else [Target(account, region) for region in entry.regions]
+    for target in dict.fromkeys((*named, *searched)):
+        selector = entry.selector if target in searched else None
+        yield Lane(entry.login, target, tuple(named.get(target, ())), selector)
+
+
+def _account(entry: Entry, named: Iterable[Target]) -> str:
+    """Tell the account of the login: its role's or, since nobody can read another's jobs, that of the named jobs."""
+    if entry.login.role_arn is not None:
+        return account_of(entry.login.role_arn)
+    accounts = {target.account for target in named}
+    return accounts.pop() if len(accounts) == 1 else ""

@@ -1,0 +1,135 @@
+"""The jobs that discovery brought: which are worth watching, which are let go, when their series end. A small state.
+
+All times are unix seconds.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+from exporter.lifecycle import expires_at
+from exporter.model import JobRecord, JobSummary
+from exporter.selector import Selector
+
+RETENTION = "retention"
+DESELECTED = "deselected"
+NOT_FOUND = "not_found"
+DROP_REASONS = (RETENTION, DESELECTED, NOT_FOUND)
+"""Why a job loses its series: it ended long ago, its tags or name are not selected any more, Braket has no such job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long series are kept after a job's end, or after it was let go, seconds."""
+
+    usual: float
+    failed: float
+
+
+class Roster:
+    """Remembers of each discovered job what its record does not tell.
+
+    Attributes:
+        members: the jobs that were found here and are watched.
+
+    Args:
+        selector: which jobs are watched.
+        since: when the exporter began to watch; jobs created later are news.
+        retention: how long series are kept.
+    """
+
+    def __init__(self, selector: Selector, *, since: float, retention: Retention) -> None:
+        self._selector, self._since, self._retention = selector, since, retention
+        self.members: set[str] = set()
+        self._let_go: dict[str, tuple[float, str]] = {}
+        self._forgotten: dict[str, tuple[float, JobRecord | None]] = {}
+        self._ends: list[tuple[float, str]] = []
+
+    def wanted(self, job: JobSummary, now: float) -> bool:
+        """Tell whether a job that is not watched should be.
+
+        One that had ended before the exporter began is wanted while its series would be kept. One that was created
+        later is news however late it is found; but not twice.
+        """
+        if not self._selector.selects(job):
+            return False
+        if not job.finished:
+            return True
+        if job.created > self._since:
+            return job.arn not in self._forgotten
+        kept = self._retention.failed if job.status == "FAILED" else self._retention.usual
+        return job.ended is None or job.ended + kept > now
+
+    def is_news(self, job: JobSummary) -> bool:
+        """Tell whether the job was created since the exporter began to watch."""
+        return job.created > self._since
+
+    def beginning(self, job: JobSummary) -> JobRecord:
+        """Return the record with which to begin; a job that was let go goes on where it was."""
+        _, record = self._forgotten.get(job.arn, (0.0, None))
+        return JobRecord(job.arn, named=False) if record is None else record
+
+    def take_in(self, job: JobSummary) -> None:
+        """Make a job a member."""
+        self.members.add(job.arn)
+        self._forgotten.pop(job.arn, None)
+
+    def met(self, record: JobRecord, job: JobSummary, now: float) -> None:
+        """Note whether a watched job is still selected."""
+        if job.arn not in self.members:
+            return
+        if self._selector.selects(job):
+            self._let_go.pop(job.arn, None)
+        elif job.arn not in self._let_go:
+            self.let_go(record, DESELECTED, now)
+
+    def let_go(self, record: JobRecord, reason: str, now: float) -> None:
+        """Have a job forgotten after its retention, counted from now."""
+        if record.arn in self.members and record.arn not in self._let_go:
+            self._let_go[record.arn] = (now, reason)
+            self.note(record)
+
+    def note(self, record: JobRecord) -> None:
+        """Note when the job's series end, as far as its record tells now."""
+        end = self._end(record) if record.arn in self.members else None
+        if end is not None:
+            heappush(self._ends, (end[0], record.arn))
+
+    def expired(self, find: Callable[[str], JobRecord | None], now: float) -> Iterator[tuple[JobRecord, str]]:
+        """Yield each job whose time is over, with the reason; it is expected to be forgotten.
+
+        Args:
+            find: gives a job's record, or ``None`` for one that may not be forgotten now.
+            now: the time.
+        """
+        while self._ends and self._ends[0][0] <= now:
+            _, arn = heappop(self._ends)
+            record = find(arn)
+            end = None if record is None else self._end(record)
+            if record is None or end is None:
+                continue
+            if end[0] > now:
+                heappush(self._ends, (end[0], arn))
+                continue
+            self._forget(record)
+            yield record, end[1]
+
+    def prune(self, before: float) -> None:
+        """Drop what is remembered of jobs created before a time, which no list tells any more."""
+        self._forgotten = {arn: kept for arn, kept in self._forgotten.items() if kept[0] >= before}
+
+    def _end(self, record: JobRecord) -> tuple[float, str] | None:
+        let_go = self._let_go.get(record.arn)
+        usual, failed = self._retention.usual, self._retention.failed
+        ended = expires_at(record, retention=usual, retention_failed=failed)
+        ends = [] if ended is None else [(ended, RETENTION)]
+        if let_go is not None:
+            ends.append((let_go[0] + usual, let_go[1]))
+        return min(ends, default=None)
+
+    def _forget(self, record: JobRecord) -> None:
+        self.members.discard(record.arn)
+        self._let_go.pop(record.arn, None)
+        created = None if record.snapshot is None else record.snapshot.created
+        if created is not None and created > self._since:
+            self._forgotten[record.arn] = (created, None if not record.active else record)

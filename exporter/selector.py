@@ -1,0 +1,52 @@
+"""Which of the jobs that discovery meets are watched. Pure."""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from exporter.model import JobSummary
+
+
+class TagRule(NamedTuple):
+    """What a job's tag must be: there, and with one of the values unless these are ``None``."""
+
+    key: str
+    values: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Chooses jobs by their tags and name.
+
+    Attributes:
+        tags: all of these must hold; without any, no job is chosen by its tags.
+        all_jobs: every job is chosen.
+        name: of the chosen ones, those whose whole name matches; ``None`` keeps all.
+    """
+
+    tags: tuple[TagRule, ...] = ()
+    all_jobs: bool = False
+    name: re.Pattern[str] | None = None
+
+    def selects(self, job: JobSummary) -> bool:
+        """Tell whether the job is chosen."""
+        if self.name is not None and self.name.fullmatch(job.name) is None:
+            return False
+        return self.all_jobs or (bool(self.tags) and all(_holds(rule, job) for rule in self.tags))
+
+
+def parse_tag_rule(text: str) -> TagRule:
+    """Read ``key=value``, ``key=this|that`` or ``key=*``.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    key, equals, values = (part.strip() for part in text.partition("="))
+    if not key or not equals:
+        raise ValueError("expected key=value, key=this|that or key=*")
+    return TagRule(key, None if values == "*" else frozenset(value.strip() for value in values.split("|")))
+
+
+def _holds(rule: TagRule, job: JobSummary) -> bool:
+    value = job.tags.get(rule.key)
+    return value is not None and (rule.values is None or value in rule.values)

@@ -1,0 +1,208 @@
+"""The SearchJobs calls: what to ask for next, so that new jobs are found and active ones are known to live.
+
+Three kinds take turns. A *list* looks for jobs that were created lately, or at the start for all of the lookback,
+following page after page. A *round* asks for the windows of creation time that hold the active jobs. A *sweep* goes
+through the whole lookback in spans that fit a page each, since a list of several pages may miss jobs while it changes,
+and since tags change. A small state; times are monotonic seconds but where unix seconds are named.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final
+
+from exporter.model import SearchPage, Span
+from exporter.windows import CreationIndex, cover, partition
+
+OVERLAP_SECONDS: Final = 600.0
+"""A list begins so long before the newest job that is known: SearchJobs does not promise to show jobs at once."""
+
+SWEEP_INTERVAL: Final = 3600.0
+SWEEP_TURN: Final = 8
+"""While there is other work, each eighth call may be the sweep's."""
+
+_FIRST_STEPS: Final = (86400.0, 3 * 86400.0)
+"""The first list begins with the newest jobs, of which most are active: those of a day, then of three, then all."""
+
+
+class Purpose(Enum):
+    """Why SearchJobs is called."""
+
+    LIST = "list"
+    ROUND = "round"
+    SWEEP = "sweep"
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One SearchJobs call.
+
+    Attributes:
+        purpose: why.
+        span: the jobs to tell, by creation.
+        token: of the next page.
+        arns: the active jobs that a round expects on the page.
+    """
+
+    purpose: Purpose
+    span: Span
+    token: str | None = None
+    arns: tuple[str, ...] = ()
+
+
+class Survey:
+    """Plans the SearchJobs calls of one account and Region.
+
+    Args:
+        now: the time.
+        lookback: how far back jobs are looked for, seconds.
+        discovery_interval: how often new jobs are looked for, seconds.
+        round_interval: how stale an active job may become, seconds.
+    """
+
+    def __init__(self, now: float, *, lookback: float, discovery_interval: float, round_interval: float) -> None:
+        self._lookback, self._discovery_interval, self._round_interval = lookback, discovery_interval, round_interval
+        self.index = CreationIndex()
+        self.listed = False
+        """Whether the first list is complete."""
+        self.swept = False
+        """Whether all jobs of the lookback are known, however the first list's pages were ordered."""
+        self._queues: dict[Purpose, deque[Search]] = {purpose: deque() for purpose in Purpose}
+        self._under_way = dict.fromkeys(Purpose, 0)
+        self._list_due = now
+        self._round_due = now
+        self._sweep_due = float("inf")
+        self._several_pages = False
+        self._turn = 0
+
+    def next(self, now: float, wall: float) -> Search | None:
+        """Take the next call, if one is due; ``page`` or ``failed`` must be told of its end.
+
+        Args:
+            now: the time.
+            wall: the time in unix seconds.
+        """
+        if now >= self._list_due and self._is_idle(Purpose.LIST):
+            self._begin_list(now, wall)
+        if now >= self._sweep_due and self._is_idle(Purpose.SWEEP):
+            self._begin_sweep(wall)
+        for purpose in self._order():
+            if self._queues[purpose]:
+                self._turn += 1
+                self._under_way[purpose] += 1
+                return self._queues[purpose].popleft()
+        return None
+
+    def next_due(self) -> float:
+        """Tell when there will be a call to make, or a round to begin."""
+        if any(self._queues.values()):
+            return float("-inf")
+        dues = {Purpose.LIST: self._list_due, Purpose.SWEEP: self._sweep_due}
+        if self.listed:
+            dues[Purpose.ROUND] = self._round_due
+        return min((due for purpose, due in dues.items() if self._is_idle(purpose)), default=float("inf"))
+
+    def round_due(self, now: float) -> bool:
+        """Tell whether a round should begin: there was none for an interval, and it is known what fills the pages."""
+        return self.listed and now >= self._round_due and self._is_idle(Purpose.ROUND)
+
+    def begin_round(self, active: Sequence[tuple[float | None, str]], now: float, wall: float) -> list[str]:
+        """Plan the windows that hold the given jobs; return those that share a page with none of the others.
+
+        Args:
+            active: time of creation in unix seconds, where it is known, and ARN of each job.
+            now: the time.
+            wall: the time in unix seconds.
+        """
+        self._round_due = now + self._round_interval
+        known_from = wall - self._lookback
+        inside = sorted((created, arn) for created, arn in active if created is not None and created >= known_from)
+        lone = [arn for created, arn in active if created is None or created < known_from]
+        first = 0
+        for start, end, jobs in cover([created for created, _ in inside], self.index):
+            arns = tuple(arn for _, arn in inside[first : first + jobs])
+            first += jobs
+            if jobs == 1:
+                lone += arns
+            else:
+                # The newest window looks for new jobs, too, while there is room for them on its page.
+                span = Span(start, None if self.index.reach(start) == float("inf") else end)
+                self._queues[Purpose.ROUND].append(Search(Purpose.ROUND, span, arns=arns))
+        return lone
+
+    def skip_round(self, now: float) -> None:
+        """Have no round for an interval."""
+        self._round_due = now + self._round_interval
+
+    def page(self, search: Search, page: SearchPage, now: float) -> None:
+        """Take in the answer to a call."""
+        self._under_way[search.purpose] -= 1
+        for job in page.jobs:
+            self.index.add(job.created)
+        if page.token is not None and page.token != search.token and search.purpose is not Purpose.ROUND:
+            self._several_pages |= search.purpose is Purpose.LIST
+            self._queues[search.purpose].extendleft(reversed(self._rest(search, page.token)))
+        self._end(search.purpose, now)
+
+    def failed(self, search: Search, now: float, *, token_refused: bool) -> None:
+        """Have a call made again; one whose token the service does not take any more, for smaller spans instead.
+
+        A round's call is let go: the next round makes it anew.
+        """
+        self._under_way[search.purpose] -= 1
+        if search.purpose is not Purpose.ROUND:
+            smaller = self.index.halves(search.span) if token_refused and search.token is not None else None
+            again = [search] if smaller is None else [replace(search, span=span, token=None) for span in smaller]
+            self._queues[search.purpose].extendleft(reversed(again))
+        self._end(search.purpose, now)
+
+    def _is_idle(self, purpose: Purpose) -> bool:
+        return not self._queues[purpose] and not self._under_way[purpose]
+
+    def _order(self) -> Sequence[Purpose]:
+        if self._turn % SWEEP_TURN == 0:
+            return (Purpose.SWEEP, Purpose.LIST, Purpose.ROUND)
+        if self._turn % 2:
+            return (Purpose.LIST, Purpose.ROUND, Purpose.SWEEP)
+        return (Purpose.ROUND, Purpose.LIST, Purpose.SWEEP)
+
+    def _begin_list(self, now: float, wall: float) -> None:
+        self._list_due = now + self._discovery_interval
+        spans = self._first_spans(wall) if not self.listed else [self._newest_span(wall)]
+        self._queues[Purpose.LIST].extend(Search(Purpose.LIST, span) for span in spans)
+
+    def _first_spans(self, wall: float) -> list[Span]:
+        ages = [*(age for age in _FIRST_STEPS if age < self._lookback), self._lookback]
+        ends = [None, *(wall - age for age in ages)]
+        return [Span(wall - age, end) for age, end in zip(ages, ends, strict=False)]
+
+    def _newest_span(self, wall: float) -> Span:
+        """From Braket's own times, not ours: our clock may be wrong."""
+        newest = self.index.newest
+        return Span(wall - self._lookback if newest is None else newest - OVERLAP_SECONDS, None)
+
+    def _begin_sweep(self, wall: float) -> None:
+        self._sweep_due = float("inf")
+        self.index.forget_before(wall - self._lookback)
+        spans = partition(wall - self._lookback, self.index)
+        self._queues[Purpose.SWEEP].extend(Search(Purpose.SWEEP, span) for span in spans)
+
+    def _rest(self, search: Search, token: str) -> list[Search]:
+        """What is still to be asked for: the next page in a list, both halves of a span in a sweep."""
+        smaller = self.index.halves(search.span) if search.purpose is Purpose.SWEEP else None
+        if smaller is None:
+            return [replace(search, token=token)]
+        return [replace(search, span=span, token=None) for span in smaller]
+
+    def _end(self, purpose: Purpose, now: float) -> None:
+        """Note that a list or a sweep is complete, if it is."""
+        if purpose is Purpose.ROUND or not self._is_idle(purpose):
+            return
+        if purpose is Purpose.SWEEP:
+            self.swept = True
+            self._sweep_due = now + SWEEP_INTERVAL
+        elif not self.listed:
+            self.listed = True
+            self.swept = not self._several_pages
+            self._sweep_due = now + (0.0 if self._several_pages else SWEEP_INTERVAL)
