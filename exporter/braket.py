@@ -273,5 +273,7 @@ def client_config() -> Config:
         read_timeout=READ_TIMEOUT,
         retries={"total_max_attempts": 1},
         max_pool_connections=CONNECTIONS,
-        user_agent_extra=f"braket-exporter/{__version__}",
+        # botocore would put its own together anew at each call, for a ninth of the call's time.
+        user_agent=f"braket-exporter/{__version__} boto3/{boto3.__version__}",
+        parameter_validation=False,
     )
