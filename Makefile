@@ -21,6 +21,8 @@ check: .venv/development ## lint and types
 	$(BIN)/mypy
 
 bench: .venv/development ## measure, beside the named peers; prints ratios
+	$(BIN)/python bench/plan.py
+	$(BIN)/python bench/calls.py
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/scrape.py
 

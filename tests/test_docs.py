@@ -8,7 +8,8 @@ import yaml
 
 from exporter import cli, logs
 from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, job_families
-from exporter.predict import predict
+from exporter.predict import Demand, predict
+from exporter.roster import DROP_REASONS
 from exporter.settings import Settings, format_default, load
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +39,8 @@ def test_no_metric_is_documented_that_does_not_exist() -> None:
 def test_each_setting_has_its_row_with_default_and_meaning(key: str) -> None:
     default = format_default(key)
     shown = f"`{default}`" if default else "none"
-    row = f"| `{key}` | {shown} | {Settings.model_fields[key].description} |"
+    meaning = str(Settings.model_fields[key].description).replace("|", "\\|")
+    row = f"| `{key}` | {shown} | {meaning} |"
     assert row in page("docs/configuration.md").split("\n")
 
 
@@ -66,7 +68,26 @@ def test_the_sample_settings_file_is_good(tmp_path: Path) -> None:
     path.write_text(sample[1])
     settings = load({}, {}, str(path))
     assert settings.poll_interval == 15.0
-    assert len(settings.jobs) == 2
+    assert (len(settings.jobs), len(settings.tags), len(settings.regions)) == (2, 3, 2)
+
+
+def test_the_sample_of_several_accounts_is_good(tmp_path: Path) -> None:
+    sample = re.search(r"```yaml\n(# accounts\.yaml\n.*?)```", page("docs/configuration.md"), re.DOTALL)
+    assert sample is not None
+    path = tmp_path / "accounts.yaml"
+    path.write_text(sample[1])
+    assert [target.name for target in load({}, {}, str(path)).targets] == ["chemistry", "sandbox"]
+
+
+def test_the_documented_share_of_the_budget_is_the_planners() -> None:
+    cost = predict([Demand(0, discovers=True)], interval=30.0, discovery_interval=60.0, rate=2.5, families=())
+    assert cost.alone == 60
+    assert "(60 by default)" in page("docs/configuration.md")
+
+
+def test_each_reason_for_dropping_a_job_is_documented() -> None:
+    for reason in DROP_REASONS:
+        assert f"`{reason}`" in page("docs/metrics.md")
 
 
 def test_every_json_and_yaml_example_of_the_readme_parses() -> None:
@@ -78,7 +99,9 @@ def test_every_json_and_yaml_example_of_the_readme_parses() -> None:
 
 
 def test_the_documented_numbers_of_series_are_those_predicted() -> None:
-    cost = predict([1], interval=30.0, rate=2.5, families=job_families())
+    cost = predict(
+        [Demand(1, discovers=True)], interval=30.0, discovery_interval=60.0, rate=2.5, families=job_families()
+    )
     assert (cost.series_per_job, cost.series_per_device) == (30, 46)
     assert "about 30 series" in page("docs/configuration.md")
     assert "about 50 of the fleet" in page("docs/configuration.md")
