@@ -67,7 +67,7 @@ class TokenBucket:
         self.recover(now)
         self.rate = max(self.limit * LOWEST_SHARE, self.rate / 2)
         self.recovery = self.limit / RECOVERY_SECONDS * (0.5 + jitter)
-        self.halved, self.ready = now, now + 1 / self.rate
+        self.halved, self.ready = now, max(self.ready, now + 1 / self.rate)
 
 
 class Budgets:
@@ -98,6 +98,13 @@ class Budgets:
             bucket = self._bucket(target, operation, now)
             bucket.recover(now)
             return bucket.rate
+
+    def learned(self, before: Target, after: Target) -> None:
+        """Go on with the buckets of a target whose account was not known yet, under its name."""
+        with self._lock:
+            for (target, operation), bucket in [*self._buckets.items()]:
+                if target == before:
+                    self._buckets.setdefault((after, operation), bucket)
 
     def _bucket(self, target: Target, operation: str, now: float) -> TokenBucket:
         return self._buckets.setdefault((target, operation), TokenBucket.full(self._limit, now))

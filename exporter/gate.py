@@ -44,6 +44,7 @@ class Gate:
         now: float,
     ) -> None:
         self._budgets, self._target, self._random = budgets, target, random
+        self._charged = target()
         self._healths = {operation: Health() for operation in operations}
         self._open_at = dict.fromkeys(self._healths, now)
         self._failures = dict.fromkeys(self._healths, 0)
@@ -63,7 +64,11 @@ class Gate:
 
     def take(self, operation: str, now: float) -> float:
         """Take a request from the budget and return 0, or return the seconds until there is one to take."""
-        return self._budgets.take(self._target(), operation, now)
+        target = self._target()
+        if target != self._charged:
+            self._budgets.learned(self._charged, target)
+            self._charged = target
+        return self._budgets.take(target, operation, now)
 
     def failed_in_a_row(self, operation: str) -> int:
         """Count the calls without an answer since the last one."""

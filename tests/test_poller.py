@@ -31,9 +31,10 @@ from exporter.families import job_families
 from exporter.finder import Policy
 from exporter.health import TargetStatus
 from exporter.logs import Journal
-from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot, Target
+from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.poller import TargetPoller
 from exporter.roster import Retention
+from exporter.selector import Selector, TagRule
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 
@@ -78,6 +79,12 @@ class Source:
         if isinstance(answer, BraketError):
             raise type(answer)(answer.code, str(answer))
         return answer
+
+    def search_jobs(self, span: Span, token: str | None) -> SearchPage:
+        raise AssertionError(f"nobody looks for jobs: {span} {token}")
+
+    def identify(self) -> None:
+        raise AssertionError("the account is known")
 
     def times(self, job: str) -> list[float]:
         return [time for asked, time in self.asked if asked == job]
@@ -808,3 +815,313 @@ def test_what_is_logged_of_a_job_agrees_with_what_is_known_of_it(kinds: list[lis
         assert known.snapshot.status == statuses[-1]
         assert len([entry for entry in house.log("job_discovered") if entry["job_arn"] == known.arn]) == 1
         assert sum(status == "COMPLETED" for status in statuses) <= 1
+
+
+# Discovery.
+
+DAY = 86400.0
+
+
+@dataclass
+class Region:
+    """A Region full of jobs, each given by its snapshots in order of time; SearchJobs and GetJob answer for them."""
+
+    time: FakeTime
+    jobs: dict[str, list[tuple[float, JobSnapshot]]] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    target: Target = TARGET
+    account: str = ACCOUNT
+    search_error: BraketError | None = None
+    get_error: BraketError | None = None
+    hidden: set[str] = field(default_factory=set)
+    asked: list[tuple[str, float]] = field(default_factory=list)
+    searched: list[tuple[Span, float]] = field(default_factory=list)
+    identified: int = 0
+
+    def put(self, job: str, *snapshots: tuple[float, JobSnapshot], **tags: str) -> None:
+        self.jobs[job], self.tags[job] = list(snapshots), tags
+
+    def get_job(self, job: str) -> JobSnapshot:
+        self.asked.append((job, self.time.monotonic))
+        if self.get_error is not None:
+            raise type(self.get_error)(self.get_error.code, str(self.get_error))
+        now = self._now(job)
+        if now is None:
+            raise NotFoundError("ResourceNotFoundException", "no such job")
+        return now
+
+    def search_jobs(self, span: Span, token: str | None) -> SearchPage:
+        self.searched.append((span, self.time.monotonic))
+        if self.search_error is not None:
+            raise type(self.search_error)(self.search_error.code, str(self.search_error))
+        summaries = [summary for job in self.jobs if (summary := self._summary(job, span)) is not None]
+        first = int(token or 0)
+        if summaries and not self.target.account:
+            self.target = Target(self.account, REGION)
+        page = summaries[first : first + 100]
+        return SearchPage(tuple(page), (), str(first + 100) if first + 100 < len(summaries) else None)
+
+    def identify(self) -> None:
+        self.identified += 1
+        raise DeniedError("AccessDenied", "no STS here")
+
+    def _now(self, job: str) -> JobSnapshot | None:
+        past = [snapshot for since, snapshot in self.jobs.get(job, ()) if since <= self.time.wall]
+        return past[-1] if past else None
+
+    def _summary(self, job: str, span: Span) -> JobSummary | None:
+        now = self._now(job)
+        if now is None or job in self.hidden:
+            return None
+        created = now.created or 0.0
+        if created < span.start or (span.end is not None and created > span.end):
+            return None
+        return JobSummary(job, now.name, now.status, created, now.started, now.ended, self.tags[job])
+
+
+class Search(House):
+    """A poller that looks for jobs; it begins at ``CREATED`` plus a day."""
+
+    def __init__(self, selector: Selector, *, rate: float = 2.5, interval: float = INTERVAL, account: str = "") -> None:
+        self.time = FakeTime(wall=CREATED + DAY)
+        self.began = self.time.monotonic
+        self.region = Region(self.time, target=Target(account, REGION))
+        self.store = Store(job_families())
+        self.telemetry = Telemetry(lambda: [self.poller.status()])
+        self._log = LogCapture()
+        self.journal = Journal(wrap_logger(None, processors=[self._log]))
+        self.rate, self.interval, self.selector = rate, interval, selector
+
+    def begin(self) -> "Search":
+        self.poller = TargetPoller(
+            self.region,
+            (),
+            self.selector,
+            store=self.store,
+            journal=self.journal,
+            telemetry=self.telemetry,
+            budgets=Budgets(self.rate),
+            policy=Policy(self.interval, 60.0, 14 * DAY, Retention(1000.0, 5000.0)),
+            clock=self.time.clock,
+            random=lambda: 0.0,
+        )
+        return self
+
+    def ticks(self, seconds: float) -> None:
+        """Run, and sweep as the daemon does."""
+        for _ in range(int(seconds / 5)):
+            self.run(5.0)
+            self.poller.forget_expired()
+
+    def gets(self, job: str) -> list[float]:
+        return [time - self.began for asked, time in self.region.asked if asked == job]
+
+
+EVERYTHING = Selector(all_jobs=True)
+
+
+def born(number: int, age: float, **members: Any) -> tuple[float, JobSnapshot]:
+    created = CREATED + DAY - age
+    return created, running(arn(number), created=created, started=created + 1.0, **members)
+
+
+def died(number: int, age: float, after: float, status: str = "COMPLETED", **members: Any) -> tuple[float, JobSnapshot]:
+    created = CREATED + DAY - age
+    end = {"created": created, "started": created + 1.0, "ended": created + after, "billable_seconds": 1.0}
+    events = (event(status, created + after),)
+    return created + after, ended(arn(number), status, **end, events=events, **members)
+
+
+def test_jobs_that_are_found_are_asked_for_and_the_account_is_learned() -> None:
+    house = Search(Selector((TagRule("team", frozenset({"a"})),)))
+    house.region.put(A, born(1, 100.0), team="a")
+    house.region.put(B, born(2, 100.0), team="b")
+    house.begin()
+    assert house.status().target == ("", REGION)
+    house.run(5.0)
+    assert [known.arn for known in house.store.records()] == [A]
+    assert house.job().named is False
+    assert house.status().target == (ACCOUNT, REGION)
+    assert house.region.identified == 0
+    assert (house.status().active, house.status().finished) == (1, 0)
+
+
+def test_few_active_jobs_are_followed_by_get_job_alone() -> None:
+    house = Search(EVERYTHING)
+    for number in range(20):
+        house.region.put(arn(number), born(number, 100.0 + number))
+    house.begin().run(600.0)
+    assert len(house.gets(arn(3))) == 20
+    assert len(house.region.searched) == 3 + 9  # the first list in three steps, then one list a minute
+
+
+def test_many_active_jobs_are_followed_by_pages_and_an_end_is_asked_for_at_once() -> None:
+    house = Search(EVERYTHING, interval=5.0)
+    for number in range(400):
+        house.region.put(arn(number), born(number, 4000.0 - 10.0 * number))
+    dying = arn(7)
+    created, alive = born(7, 3930.0)
+    house.region.put(dying, (created, alive), died(7, 3930.0, after=3930.0 + 900.0))
+    house.begin().run(920.0)
+    snapshot = house.job(dying).snapshot
+    assert snapshot is not None
+    assert snapshot.status == "COMPLETED"
+    (told,) = house.log("job_transition")
+    assert told["lag_seconds"] < 6.0
+    assert (house.status().staleness or 1e9) < 8.0
+
+
+def test_an_active_job_that_no_page_shows_is_asked_for_itself() -> None:
+    house = Search(EVERYTHING, interval=5.0)
+    for number in range(100):
+        house.region.put(arn(number), born(number, 100.0 + number))
+    house.begin().run(60.0)
+    house.region.hidden.add(A)
+    asked = len(house.gets(A))
+    house.run(60.0)
+    assert len(house.gets(A)) - asked >= 8
+
+
+def test_the_budget_of_each_operation_is_kept() -> None:
+    house = Search(EVERYTHING, interval=1.0)
+    for number in range(300):
+        house.region.put(arn(number), born(number, 100.0 + number))
+    house.begin().run(300.0)
+    for calls in (house.region.asked, house.region.searched):
+        times = [time for _, time in calls]
+        assert len(times) > 600
+        assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 0.4 - 1e-6
+
+
+def test_it_is_ready_when_active_jobs_were_asked_for_and_complete_when_all_were() -> None:
+    house = Search(EVERYTHING)
+    for number in range(10):
+        house.region.put(arn(number), born(number, 100.0 + number))
+    for number in range(10, 20):
+        house.region.put(arn(number), died(number, 900.0, after=100.0))
+    house.begin()
+    seen = []
+    for _ in range(30):
+        house.run(0.5)
+        seen.append((house.poller.first_poll_done, house.poller.full_poll_done, len(house.region.asked)))
+    ready = next(asked for done, _, asked in seen if done)
+    complete = next(asked for _, done, asked in seen if done)
+    assert ready in {10, 11}
+    assert complete == 20
+
+
+def test_failed_jobs_come_first_among_those_that_had_ended() -> None:
+    house = Search(EVERYTHING)
+    house.region.put(A, died(1, 900.0, after=500.0))
+    house.region.put(B, died(2, 900.0, after=800.0))
+    house.region.put(C, died(3, 900.0, after=100.0, status="FAILED"))
+    house.begin().run(10.0)
+    assert [job for job, _ in house.region.asked] == [C, B, A]
+    assert house.log("job_transition") == []
+
+
+def test_a_job_whose_series_would_be_over_is_not_asked_for() -> None:
+    house = Search(EVERYTHING)
+    house.region.put(A, died(1, 9000.0, after=100.0))
+    house.region.put(B, died(2, 4000.0, after=100.0, status="FAILED"))
+    house.begin().run(100.0)
+    assert [job for job, _ in house.region.asked] == [B]
+
+
+def test_a_job_that_lived_and_failed_between_two_lists_is_told_and_counted_once() -> None:
+    house = Search(EVERYTHING)
+    house.region.put(A, born(1, 100.0))
+    house.begin().run(10.0)
+    house.region.put(B, (born(2, -20.0)), died(2, -20.0, after=15.0, status="FAILED"))
+    house.ticks(7200.0)
+    told = [entry for entry in house.log("job_transition") if entry["job_arn"] == B]
+    assert [(entry["from_status"], entry["to_status"]) for entry in told] == [(None, "FAILED")]
+    assert 'outcome="FAILED"} 1.0' in house.page()
+    assert [entry["job_arn"] for entry in house.log("job_forgotten")] == [B]
+    assert len([entry for entry in house.log("job_discovered") if entry["job_arn"] == B]) == 1
+
+
+def test_a_job_that_loses_its_tag_is_forgotten_after_its_retention_and_goes_on_when_it_gets_it_back() -> None:
+    house = Search(Selector((TagRule("team", None),)))
+    house.region.put(A, born(1, -5.0), team="a")
+    house.region.put(B, born(2, 100.0), team="a")
+    house.begin().ticks(100.0)
+    house.region.tags[A] = {}
+    house.ticks(900.0)
+    assert house.log("job_forgotten") == []
+    house.ticks(300.0)
+    assert [(entry["job_arn"], entry["reason"]) for entry in house.log("job_forgotten")] == [(A, "deselected")]
+    assert 'braket_exporter_jobs_dropped_total{reason="deselected"} 1.0' in house.exporter_metrics()
+    assert (house.status().active, house.status().finished) == (1, 0)
+    house.region.tags[A] = {"team": "b"}
+    house.ticks(200.0)
+    assert house.job().snapshot is not None
+    assert len([entry for entry in house.log("job_discovered") if entry["job_arn"] == A]) == 1
+
+
+def test_a_found_job_that_braket_does_not_know_any_more_is_forgotten() -> None:
+    house = Search(EVERYTHING)
+    house.region.put(A, born(1, 100.0))
+    house.region.put(B, born(2, 90.0))
+    house.begin().ticks(60.0)
+    del house.region.jobs[A]
+    house.ticks(4000.0)
+    assert [(entry["job_arn"], entry["reason"]) for entry in house.log("job_forgotten")] == [(A, "not_found")]
+    assert [known.arn for known in house.store.records()] == [B]
+
+
+def test_an_account_without_jobs_is_up_and_ready_and_asks_aws_for_its_name() -> None:
+    house = Search(EVERYTHING).begin()
+    house.run(700.0)
+    assert house.up() is True
+    assert house.poller.full_poll_done
+    assert house.region.identified == 3
+    assert {entry["operation"] for entry in house.log("poll_failed")} == {"GetCallerIdentity"}
+    house.region.put(A, born(1, -710.0))
+    house.run(120.0)
+    assert house.status().target == (ACCOUNT, REGION)
+    assert [entry["from_status"] for entry in house.log("job_transition")] == [None]
+
+
+@pytest.mark.parametrize("error", [*TARGET_ERRORS, DENIED, REJECTED, MALFORMED])
+def test_when_nothing_can_be_listed_the_known_jobs_are_followed_and_it_begins_again(error: BraketError) -> None:
+    house = Search(EVERYTHING, account=ACCOUNT)
+    house.region.put(A, born(1, 100.0))
+    house.begin().run(70.0)
+    assert house.up() is True
+    house.region.search_error = error
+    house.region.put(B, born(2, -80.0))
+    house.run(400.0)
+    assert house.up() is False
+    assert len(house.gets(A)) == 16
+    assert {entry["operation"] for entry in house.log("poll_failed")} == {"SearchJobs"}
+    house.region.search_error = None
+    house.run(140.0)
+    assert house.up() is True
+    assert house.job(B).snapshot is not None
+
+
+@pytest.mark.parametrize("error", TARGET_ERRORS)
+def test_the_first_poll_does_not_wait_for_a_list_that_never_comes(error: BraketError) -> None:
+    house = Search(EVERYTHING, account=ACCOUNT)
+    house.region.search_error = error
+    done: list[tuple[bool, bool]] = []
+    house.begin()
+    for _ in range(2):
+        house.run(1.0 + 60.0 * len(done))
+        done.append((house.poller.first_poll_done, house.poller.full_poll_done))
+    assert done == [(False, False), (True, True)]
+
+
+def test_every_job_of_a_long_shifting_list_is_found() -> None:
+    house = Search(EVERYTHING, rate=AT_ONCE)
+    for number in range(1500):
+        house.region.put(arn(number), born(number, 100.0 + 500 * number))
+    house.region.hidden = {arn(number) for number in range(0, 1500, 7)}
+    house.begin()
+    while not house.poller.first_poll_done:
+        house.time.advance(house.poller.step())
+    house.region.hidden.clear()
+    while not house.poller.full_poll_done:
+        house.time.advance(house.poller.step())
+    assert len(house.store.records()) == 1500
