@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
-from exporter.arn import check_region
+from exporter.arn import check_region, parse_job_arn
 from exporter.braket import CONNECTIONS, BraketClient
 from exporter.budget import Budgets
 from exporter.clock import Clock
@@ -141,7 +141,8 @@ def _entry(selection: Selection, sessions: dict[Login, boto3.session.Session]) -
     if isinstance(selection, TargetSettings):
         login = Login(selection.profile, selection.role_arn, selection.external_id)
     if login not in sessions:
-        sessions[login] = make_session(login, next(iter(selection.regions), None))
+        regions = (*selection.regions, *(parse_job_arn(arn).region for arn in selection.jobs))
+        sessions[login] = make_session(login, next(iter(regions), None))
     if not selection.discovers:
         return Entry(login, selection.jobs)
     name = None if selection.job_name_regex is None else re.compile(selection.job_name_regex)

@@ -25,9 +25,11 @@ from botocore.parsers import ResponseParserError
 from exporter import __version__
 from exporter.arn import account_of
 from exporter.errors import (
+    ASSUME_ROLE,
     GET_CALLER_IDENTITY,
     GET_JOB,
     SEARCH_JOBS,
+    AssumeRoleDeniedError,
     BraketError,
     DeniedError,
     MalformedError,
@@ -40,8 +42,6 @@ from exporter.errors import (
 from exporter.model import JobSnapshot, SearchPage, Span, Target
 from exporter.parse import ParseError, parse_job, parse_page
 from exporter.windows import PAGE_SIZE
-
-ASSUME_ROLE: Final = "AssumeRole"
 
 CONNECTIONS: Final = 4
 """Calls to one target under way at once: enough to hide latency at the service's quota of 5 a second."""
@@ -92,10 +92,6 @@ _UNREADABLE: Final = (
     ValueError,
 )
 """botocore reads an answer of another shape than its model until something in Python gives way."""
-
-
-class AssumeRoleDeniedError(UnauthenticatedError):
-    """There are credentials, but AWS does not let them assume the role."""
 
 
 class RequestCounter(Protocol):
@@ -232,7 +228,8 @@ def _mapped_errors(operation: str) -> Iterator[None]:
     except BotoCoreError as error:
         raise UnavailableError("connection", str(error)) from error
     except _UNREADABLE as error:
-        raise MalformedError("malformed", f"{type(error).__name__}: {error}") from error
+        # After the first line botocore quotes the answer, which may hold what the log must not.
+        raise MalformedError("malformed", f"{type(error).__name__}: {error}".partition("\n")[0]) from error
 
 
 def _without_credentials(error: Exception) -> UnauthenticatedError:

@@ -11,8 +11,11 @@ import yaml
 
 from exporter import __version__, app, demo
 from exporter.app import StartError
+from exporter.braket import BraketClient
+from exporter.clock import Clock
 from exporter.families import job_families
-from exporter.lanes import Lane
+from exporter.lanes import Lane, Login
+from exporter.permissions import ask, report, uncounted
 from exporter.predict import Demand, Prediction, predict
 from exporter.settings import (
     CONFIG_VARIABLE,
@@ -31,13 +34,16 @@ _PROGRAM: Final = "braket-exporter"
 _COMMAND: Final = "the command"
 """Where the parser keeps it: under a name that no flag can have."""
 
+_ONLINE: Final = "online"
+
 _DESCRIPTION: Final = """\
 Prometheus exporter for Amazon Braket hybrid jobs.
 
 commands:
   run           poll and serve metrics until SIGTERM or SIGINT (the default)
   once          poll everything once, write the metrics to stdout; exits 1 if a target did not answer
-  check-config  say whether the settings are good, and what they will cost in calls and series
+  check-config  say whether the settings are good, and what they will cost in calls and series;
+                with --online, ask AWS, too, and say what is denied; exits 1 if anything is
   demo          try it: an embedded Braket endpoint with lively jobs; no AWS account, no network"""
 
 _EPILOG: Final = f"""\
@@ -49,7 +55,7 @@ AWS credentials, endpoints and proxies are found as every AWS SDK finds them.
 examples:
   braket-exporter demo
   braket-exporter --jobs arn:aws:braket:us-west-2:123456789012:job/0a1b2c3d
-  braket-exporter check-config --config exporter.yaml
+  braket-exporter check-config --config exporter.yaml --online
 
 exit status: 0 after SIGTERM or SIGINT, 2 for bad settings, 1 for anything else"""
 
@@ -66,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = flags.pop("config", os.environ.get(CONFIG_VARIABLE) or None)
     try:
         with app.interrupted_by_signals():
+            _check_online(command, flags)
             return COMMANDS[command](flags, config)
     except SettingsError as error:
         _tell(f"{_PROGRAM}: bad settings:", *(f"  {problem}" for problem in error.problems))
@@ -75,6 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 0
+
+
+def _check_online(command: str, flags: Flags) -> None:
+    if _ONLINE in flags and command != "check-config":
+        raise SettingsError([f"--{_ONLINE}: goes with check-config only, not with {command}"])
 
 
 def _run(flags: Flags, config: str | None) -> int:
@@ -88,11 +100,19 @@ def _once(flags: Flags, config: str | None) -> int:
 
 
 def _check_config(flags: Flags, config: str | None) -> int:
+    online = flags.pop(_ONLINE, False)
     settings = load(flags, os.environ, config)
     with app.sdk_errors():
-        lanes = app.lanes(settings, {})
+        sessions: dict[Login, Any] = {}
+        lanes = app.lanes(settings, sessions)
+        clients = [BraketClient(sessions[lane.login], lane.target, uncounted) for lane in lanes] if online else []
     _write(describe(settings, lanes).encode())
-    return 0
+    if not online:
+        return 0
+    since = Clock().wall() - settings.lookback
+    accesses = [ask(lane, client, since) for lane, client in zip(lanes, clients, strict=True)]
+    _write(report(accesses).encode())
+    return 0 if all(access.complete for access in accesses) else 1
 
 
 def _demo(flags: Flags, config: str | None) -> int:
@@ -113,6 +133,7 @@ _FLAGS: Final = {
     "--help",
     "--version",
     "--config",
+    f"--{_ONLINE}",
     *(f"--{key.replace('_', '-')}" for key in SCALAR_KEYS),
 }
 
@@ -212,6 +233,9 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument(_COMMAND, metavar="command", nargs="?", choices=COMMANDS, default="run", help=argparse.SUPPRESS)
     parser.add_argument("--config", metavar="FILE", help=f"YAML file with settings; also {CONFIG_VARIABLE}")
+    parser.add_argument(
+        f"--{_ONLINE}", action="store_true", help="with check-config: ask AWS who we are and whether we may poll"
+    )
     parser.add_argument("--version", action="version", version=f"{_PROGRAM} {__version__}")
     settings = parser.add_argument_group("settings")
     for key in SCALAR_KEYS:

@@ -5,6 +5,7 @@ from typing import ClassVar, Final
 GET_JOB: Final = "GetJob"
 SEARCH_JOBS: Final = "SearchJobs"
 GET_CALLER_IDENTITY: Final = "GetCallerIdentity"
+ASSUME_ROLE: Final = "AssumeRole"
 
 
 class BraketError(Exception):
@@ -28,6 +29,10 @@ class ThrottledError(BraketError):
 
 class UnauthenticatedError(BraketError):
     """There are no credentials, or AWS does not accept them."""
+
+
+class AssumeRoleDeniedError(UnauthenticatedError):
+    """There are credentials, but AWS does not let them assume the role."""
 
 
 class UnavailableError(BraketError):

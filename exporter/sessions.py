@@ -40,11 +40,11 @@ def make_session(login: Login, region: str | None = None) -> boto3.session.Sessi
         logging.getLogger(name).setLevel(logging.ERROR)
     source = _fast(botocore.session.Session(profile=login.profile))
     if login.role_arn is None:
-        return boto3.session.Session(botocore_session=source, region_name=region)
+        return boto3.session.Session(botocore_session=source)
     assumed = _fast(botocore.session.Session(profile=login.profile))
     provider = _RoleProvider(DeferredRefreshableCredentials(_assume(source, login, region), "sts-assume-role"))
     assumed.register_component("credential_provider", CredentialResolver([provider]))
-    return boto3.session.Session(botocore_session=assumed, region_name=region)
+    return boto3.session.Session(botocore_session=assumed)
 
 
 class _RoleProvider(CredentialProvider):
@@ -74,7 +74,9 @@ def _assume(source: botocore.session.Session, login: Login, region: str | None) 
                 "expiry_time": answer["Expiration"].isoformat(),
             }
         except _NO_ANSWER as error:
-            message = f"cannot assume {login.role_arn}: {error}"
+            # After the first line botocore quotes an answer that it could not read, and with it perhaps a secret key.
+            reason = str(error).partition("\n")[0]
+            message = f"cannot assume {login.role_arn}: {reason}"
             raise CredentialRetrievalError(provider=_RoleProvider.METHOD, error_msg=message) from error
 
     return assume

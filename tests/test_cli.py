@@ -359,6 +359,13 @@ def test_without_any_region_people_are_told_where_one_comes_from(
     assert terminal("check-config", "--all-jobs").status == 0
 
 
+def test_a_named_job_does_not_tell_where_to_look_for_others(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-2")
+    assert "1 active job in 2 targets" in terminal("check-config", "--jobs", ARN, "--all-jobs").out
+
+
 def test_a_flag_beats_the_environment_which_beats_the_file(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

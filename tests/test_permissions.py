@@ -1,0 +1,463 @@
+"""What AWS allows: real boto3 over real HTTP, to the simulator and to moto's STS."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import yaml
+from processes import LONG_AGO, closed_port, run, wire_job
+from sts import Sts, moto_server, sts_before
+
+from exporter.braket import BraketClient
+from exporter.lanes import Lane, Login
+from exporter.model import Target
+from exporter.permissions import Access, Answer, Permission, Verdict, ask, policies, report, uncounted
+from exporter.selector import Selector, TagRule
+from exporter.sessions import make_session
+from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
+
+ACCOUNT = "123456789012"  # the one that moto tells of keys it does not know
+REGION = "us-west-2"
+ARN = f"arn:aws:braket:{REGION}:{ACCOUNT}:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
+OTHER = f"arn:aws:braket:{REGION}:{ACCOUNT}:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f02"
+MADE_UP = f"arn:aws:braket:{REGION}:{ACCOUNT}:job/00000000-0000-4000-8000-000000000000"
+ROLE = "arn:aws:iam::111122223333:role/reader"
+ALL = Selector(all_jobs=True)
+OK = Verdict.OK
+NO_SEARCH = Fault(FaultKind.ACCESS_DENIED, operation="SearchJobs")
+NO_READING = Fault(FaultKind.ACCESS_DENIED, operation="GetJob")
+OWN = "the SDK's own credentials"
+READING = {"Effect": "Allow", "Action": "braket:GetJob", "Resource": f"arn:aws:braket:*:{ACCOUNT}:job/*"}
+SEARCHING = {"Effect": "Allow", "Action": "braket:SearchJobs", "Resource": "*"}
+
+
+def job(arn: str, **members: Any) -> ScriptedJob:
+    return ScriptedJob(arn, LONG_AGO, lambda _: wire_job(arn, "RUNNING", **members))
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    with moto_server() as url:
+        yield url
+
+
+@pytest.fixture
+def sts(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sts]:
+    with sts_before(moto) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
+        yield server
+
+
+@pytest.fixture
+def braket(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatorServer]:  # noqa: ARG001 -- STS is asked first
+    with SimulatorServer(World(), clock=time.time) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BRAKET", server.url)
+        yield server
+
+
+def lane(
+    *jobs: str,
+    selector: Selector | None = None,
+    account: str = ACCOUNT,
+    region: str = REGION,
+    login: Login = Login(),  # noqa: B008 -- frozen
+) -> Lane:
+    return Lane(login, Target(account, region), jobs, selector)
+
+
+def asked(one: Lane) -> Access:
+    client = BraketClient(make_session(one.login, one.target.region), one.target, uncounted)
+    return ask(one, client, LONG_AGO - 60)
+
+
+def told(access: Access) -> list[tuple[str, str]]:
+    return [(answer.operation, answer.verdict.value) for answer in access.answers]
+
+
+def asked_for(server: SimulatorServer) -> list[str | None]:
+    return [request.arn for request in server.requests if request.operation == "GetJob"]
+
+
+def statement(action: str, resource: str) -> str:
+    allowed = f'{{"Effect": "Allow", "Action": "{action}", "Resource": "{resource}"}}'
+    return f'# {{"Version": "2012-10-17", "Statement": [{allowed}]}}'
+
+
+def test_what_is_allowed_is_told(braket: SimulatorServer) -> None:
+    braket.world.put(job(ARN))
+    access = asked(lane(ARN, selector=ALL))
+    assert told(access) == [("GetCallerIdentity", "ok"), ("SearchJobs", "ok"), ("GetJob", "ok")]
+    assert access.complete
+    assert report([access]).splitlines() == [
+        "# AWS says:",
+        "#   123456789012/us-west-2 GetCallerIdentity: ok",
+        "#   123456789012/us-west-2 SearchJobs: ok",
+        "#   123456789012/us-west-2 GetJob: ok",
+    ]
+
+
+def test_nothing_is_searched_for_where_jobs_are_only_named(braket: SimulatorServer) -> None:
+    braket.world.put(job(ARN))
+    assert told(asked(lane(ARN))) == [("GetCallerIdentity", "ok"), ("GetJob", "ok")]
+    assert [request.operation for request in braket.requests] == ["GetJob"]
+
+
+def test_one_page_is_enough(braket: SimulatorServer) -> None:
+    braket.world.put(*(job(f"{ARN[:-4]}{number:04}") for number in range(150)))
+    assert asked(lane(selector=ALL)).complete
+    assert [request.operation for request in braket.requests] == ["SearchJobs", "GetJob"]
+
+
+def test_a_job_that_is_named_is_asked_for_before_one_that_is_found(braket: SimulatorServer) -> None:
+    braket.world.put(job(ARN), job(OTHER))
+    asked(lane(OTHER, ARN, selector=ALL))
+    assert asked_for(braket) == [OTHER]
+
+
+def test_of_the_jobs_that_are_found_one_that_would_be_polled_is_asked_for(braket: SimulatorServer) -> None:
+    # A policy may allow jobs by their tags, so that others do not tell whether these can be read.
+    braket.world.put(job(ARN), job(OTHER, tags={"team": "chemistry"}))
+    asked(lane(selector=Selector((TagRule("team", frozenset({"chemistry"})),))))
+    assert asked_for(braket) == [OTHER]
+
+
+def test_any_job_that_is_found_is_better_than_a_made_up_one(braket: SimulatorServer) -> None:
+    braket.world.put(job(ARN))
+    asked(lane(selector=Selector((TagRule("team", None),))))
+    assert asked_for(braket) == [ARN]
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, ""])
+def test_without_any_job_a_made_up_one_tells_of_the_permission(account: str, braket: SimulatorServer) -> None:
+    access = asked(lane(selector=ALL, account=account))
+    assert asked_for(braket) == [MADE_UP]
+    assert access == Access(
+        Target(ACCOUNT, REGION), (Answer("GetCallerIdentity", OK), Answer("SearchJobs", OK), Answer("GetJob", OK))
+    )
+
+
+def test_a_made_up_job_that_is_called_invalid_tells_of_the_permission_too(braket: SimulatorServer) -> None:
+    braket.faults.put(Fault(FaultKind.GATEWAY, operation="GetJob", status=400))
+    assert told(asked(lane(selector=ALL)))[-1] == ("GetJob", "ok")
+
+
+def test_a_named_job_that_is_called_invalid_is_a_failure(braket: SimulatorServer) -> None:
+    braket.faults.put(Fault(FaultKind.GATEWAY, operation="GetJob", status=400))
+    access = asked(lane(ARN))
+    assert told(access)[-1] == ("GetJob", "failed")
+    assert policies([access]) == {}
+
+
+def test_a_named_job_that_does_not_exist_is_told_and_is_not_denied(braket: SimulatorServer) -> None:
+    access = asked(lane(ARN))
+    assert asked_for(braket) == [ARN]
+    assert access.complete
+    assert f"#   {ACCOUNT}/{REGION} GetJob: ok, but there is no {ARN}\n" in report([access])
+
+
+def test_a_denied_search_is_told_with_the_policy_that_allows_it(braket: SimulatorServer) -> None:
+    braket.faults.put(NO_SEARCH)
+    access = asked(lane(selector=ALL))
+    assert told(access) == [("GetCallerIdentity", "ok"), ("SearchJobs", "denied"), ("GetJob", "ok")]
+    assert not access.complete
+    assert report([access]).splitlines()[2:] == [
+        "#   123456789012/us-west-2 SearchJobs: denied: AccessDeniedException: User is not authorized to do this",
+        "#   123456789012/us-west-2 GetJob: ok",
+        "# Missing; this IAM policy grants it to the SDK's own credentials:",
+        statement("braket:SearchJobs", "*"),
+    ]
+
+
+@pytest.mark.parametrize("jobs", [(ARN,), ()])
+def test_denied_reading_is_told_with_the_policy_that_allows_it(jobs: tuple[str, ...], braket: SimulatorServer) -> None:
+    braket.faults.put(NO_READING)
+    access = asked(lane(*jobs, selector=ALL))
+    assert told(access) == [("GetCallerIdentity", "ok"), ("SearchJobs", "ok"), ("GetJob", "denied")]
+    assert policies([access]) == {OWN: {"Version": "2012-10-17", "Statement": [READING]}}
+
+
+def test_what_is_missing_in_several_regions_is_one_policy_that_holds_nothing_twice(braket: SimulatorServer) -> None:
+    braket.faults.put(NO_READING, NO_SEARCH)
+    accesses = [asked(lane(selector=ALL, region=region)) for region in (REGION, "eu-north-1")]
+    assert policies(accesses) == {OWN: {"Version": "2012-10-17", "Statement": [SEARCHING, READING]}}
+
+
+def test_the_policy_is_of_the_regions_own_partition(braket: SimulatorServer) -> None:
+    braket.faults.put(NO_READING)
+    access = asked(lane(selector=ALL, region="us-gov-west-1"))
+    assert asked_for(braket)[0] == (
+        f"arn:aws-us-gov:braket:us-gov-west-1:{ACCOUNT}:job/00000000-0000-4000-8000-000000000000"
+    )
+    assert access.answers[-1].missing == Permission(OWN, "braket:GetJob", f"arn:aws-us-gov:braket:*:{ACCOUNT}:job/*")
+
+
+def test_each_login_has_a_policy_of_its_own() -> None:
+    first, second = Permission("profile one", "braket:SearchJobs", "*"), Permission(ROLE, "braket:SearchJobs", "*")
+    accesses = [
+        Access(Target(ACCOUNT, REGION), (Answer("SearchJobs", Verdict.DENIED, "no", missing),))
+        for missing in (first, second)
+    ]
+    assert policies(accesses) == {
+        "profile one": {"Version": "2012-10-17", "Statement": [SEARCHING]},
+        ROLE: {"Version": "2012-10-17", "Statement": [SEARCHING]},
+    }
+
+
+def test_two_roles_of_one_login_share_a_statement() -> None:
+    denied = [
+        Access(Target("", REGION), (Answer("AssumeRole", Verdict.DENIED, "", Permission(OWN, "sts:AssumeRole", role)),))
+        for role in (ROLE, f"{ROLE}-2")
+    ]
+    policy = policies(denied)[OWN]
+    assert policy["Statement"] == [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": [ROLE, f"{ROLE}-2"]}]
+
+
+def test_a_role_is_asked_for_its_own_account(braket: SimulatorServer, sts: Sts) -> None:
+    access = asked(lane(selector=ALL, account="111122223333", login=Login(role_arn=ROLE)))
+    assert access.complete
+    assert asked_for(braket) == [f"arn:aws:braket:{REGION}:111122223333:job/00000000-0000-4000-8000-000000000000"]
+    assert {sts.accounts.get(request.access_key_id or "") for request in braket.requests} == {"111122223333"}
+
+
+def test_what_a_role_lacks_is_granted_to_the_role(braket: SimulatorServer) -> None:
+    braket.faults.put(NO_READING)
+    access = asked(lane(selector=ALL, account="111122223333", login=Login(role_arn=ROLE)))
+    assert access.answers[-1].missing == Permission(ROLE, "braket:GetJob", "arn:aws:braket:*:111122223333:job/*")
+
+
+def test_a_role_that_may_not_be_assumed_is_told_with_the_policy_that_allows_it(
+    braket: SimulatorServer, sts: Sts
+) -> None:
+    sts.deny(ROLE)
+    access = asked(lane(selector=ALL, account="111122223333", login=Login(role_arn=ROLE)))
+    assert report([access]).splitlines() == [
+        "# AWS says:",
+        f"#   111122223333/us-west-2 AssumeRole: denied: cannot assume {ROLE}: AccessDenied: {sts.denial(ROLE)}",
+        "# Missing; this IAM policy grants it to the SDK's own credentials:",
+        statement("sts:AssumeRole", ROLE),
+        "# A role's trust policy, and its external ID if it asks for one, must fit, too.",
+    ]
+    assert braket.requests == []
+
+
+def expired(sts: Sts) -> str:
+    sts.refuse("ExpiredToken", "The security token included in the request is expired")
+    return "ExpiredToken: The security token included in the request is expired"
+
+
+def broken(sts: Sts) -> str:
+    sts.refuse("InternalFailure", "Something broke", status=500)
+    return "InternalFailure: Something broke"
+
+
+@pytest.mark.parametrize("trouble", [expired, broken])
+def test_a_role_that_cannot_be_assumed_for_another_reason_needs_no_policy(
+    trouble: Callable[[Sts], str], sts: Sts, braket: SimulatorServer
+) -> None:
+    reason = trouble(sts)
+    access = asked(lane(selector=ALL, account="111122223333", login=Login(role_arn=ROLE)))
+    assert access.answers == (Answer("AssumeRole", Verdict.FAILED, f"cannot assume {ROLE}: {reason}"),)
+    assert braket.requests == []
+
+
+def test_expired_credentials_are_told_as_such_and_not_asked_for_again(sts: Sts, braket: SimulatorServer) -> None:
+    reason = expired(sts)
+    access = asked(lane(ARN, selector=ALL))
+    assert access.answers == (Answer("GetCallerIdentity", Verdict.FAILED, reason),)
+    assert braket.requests == []
+
+
+def test_credentials_of_a_role_that_are_not_taken_are_no_failure_to_assume_it(
+    sts: Sts, braket: SimulatorServer
+) -> None:
+    sts.refuse("ExpiredToken", "is expired", about="GetCallerIdentity")
+    access = asked(lane(selector=ALL, account="111122223333", login=Login(role_arn=ROLE)))
+    assert access.answers == (Answer("GetCallerIdentity", Verdict.FAILED, "ExpiredToken: is expired"),)
+    assert braket.requests == []
+
+
+def test_credentials_that_only_braket_calls_expired_are_told_as_such(braket: SimulatorServer) -> None:
+    braket.faults.put(Fault(FaultKind.EXPIRED_TOKEN))
+    access = asked(lane(ARN, selector=ALL))
+    assert told(access) == [("GetCallerIdentity", "ok"), ("SearchJobs", "failed"), ("GetJob", "failed")]
+    assert report([access]).count(": failed: ExpiredTokenException: The security token is expired\n") == 2
+    assert policies([access]) == {}
+
+
+def test_missing_credentials_are_told_as_such(braket: SimulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    access = asked(lane(ARN, selector=ALL))
+    assert access.answers == (Answer("GetCallerIdentity", Verdict.FAILED, "Unable to locate credentials"),)
+    assert braket.requests == []
+
+
+def test_an_sts_that_cannot_be_reached_hides_nothing(braket: SimulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{closed_port()}")
+    braket.world.put(job(ARN))
+    access = asked(lane(selector=ALL, account=""))
+    assert told(access) == [("GetCallerIdentity", "failed"), ("SearchJobs", "ok"), ("GetJob", "ok")]
+    assert access.target == Target(ACCOUNT, REGION)
+    assert not access.complete
+
+
+def test_a_job_of_nobody_knows_which_account_is_not_made_up(
+    braket: SimulatorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{closed_port()}")
+    access = asked(lane(selector=ALL, account=""))
+    assert access.answers[-1] == Answer("GetJob", Verdict.FAILED, "not asked, since the account is not known")
+    assert asked_for(braket) == []
+    assert "#   unknown account/us-west-2 SearchJobs: ok\n" in report([access])
+
+
+def test_credentials_of_another_account_than_the_jobs_are_told_and_no_policy_is_offered(
+    braket: SimulatorServer,
+) -> None:
+    braket.faults.put(NO_READING)
+    foreign = ARN.replace(ACCOUNT, "999988887777")
+    access = asked(lane(foreign, account="999988887777"))
+    assert access.target == Target("999988887777", REGION)
+    assert access.answers[0] == Answer(
+        "GetCallerIdentity", Verdict.FAILED, "these are credentials of account 123456789012"
+    )
+    assert told(access)[1] == ("GetJob", "denied")
+    assert policies([access]) == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Fault(FaultKind.THROTTLE), "ThrottlingException: Rate exceeded"),
+        (Fault(FaultKind.INTERNAL_ERROR), "InternalServiceException: An internal error occurred"),
+        (Fault(FaultKind.EMPTY_BODY), "malformed: status: missing"),
+        (Fault(FaultKind.RESET), "onnection"),
+    ],
+    ids=lambda value: str(getattr(value, "kind", "")),
+)
+def test_a_failure_that_is_no_denial_is_told_as_one(fault: Fault, reason: str, braket: SimulatorServer) -> None:
+    braket.faults.put(fault)
+    access = asked(lane(ARN))
+    assert told(access) == [("GetCallerIdentity", "ok"), ("GetJob", "failed")]
+    assert reason in access.answers[1].reason
+    assert policies([access]) == {}
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\x85", "\u2028", "\x00", "\x1b[2J", "\ufeff", "\ud800"])
+def test_the_words_of_aws_cannot_leave_the_comment(ending: str) -> None:
+    answer = Answer("GetJob", Verdict.FAILED, f"one{ending}jobs: {'x' * 1000}")
+    text = report([Access(Target(ACCOUNT, REGION), (answer,))])
+    assert yaml.safe_load(text.encode()) is None
+    assert len(text.splitlines()) == 2
+    assert text.startswith("# AWS says:\n#   123456789012/us-west-2 GetJob: failed: one")
+    assert len(text) < 500
+
+
+def test_a_shard_without_targets_has_nothing_to_ask() -> None:
+    assert report([]) == "# AWS was asked nothing: no target is in this shard\n"
+
+
+def check(braket: SimulatorServer, sts: Sts, *arguments: str, **env: str | None) -> CompletedProcess[str]:
+    usual = {"AWS_ENDPOINT_URL_BRAKET": braket.url, "AWS_ENDPOINT_URL_STS": sts.url}
+    return run("check-config", "--online", *arguments, env={**usual, **env})
+
+
+def test_check_config_asks_aws_when_it_is_told_to(braket: SimulatorServer, sts: Sts, tmp_path: Path) -> None:
+    braket.world.put(job(ARN))
+    asked = check(braket, sts, "--jobs", ARN)
+    assert (asked.returncode, asked.stderr) == (0, "")
+    offline = run("check-config", "--jobs", ARN)
+    assert asked.stdout == offline.stdout + (
+        "# AWS says:\n#   123456789012/us-west-2 GetCallerIdentity: ok\n#   123456789012/us-west-2 GetJob: ok\n"
+    )
+    assert len(braket.requests) == 1
+    config = tmp_path / "exporter.yaml"
+    config.write_text(asked.stdout, encoding="utf-8")
+    assert run("check-config", "--config", str(config)).stdout == offline.stdout
+
+
+def test_check_config_looks_back_as_far_as_the_settings_say(braket: SimulatorServer, sts: Sts) -> None:
+    braket.world.put(ScriptedJob(ARN, time.time() - 7200, lambda _: wire_job(ARN, "RUNNING")))
+    for lookback, expected in (("1h", MADE_UP), ("3h", ARN)):
+        check(braket, sts, "--all-jobs", "--regions", REGION, "--lookback", lookback)
+        assert asked_for(braket)[-1] == expected
+
+
+def test_check_config_ends_with_1_and_stays_valid_yaml_when_something_is_denied(
+    braket: SimulatorServer, sts: Sts, tmp_path: Path
+) -> None:
+    braket.faults.put(NO_SEARCH, NO_READING)
+    asked = check(braket, sts, "--all-jobs", "--regions", "us-west-2,eu-north-1")
+    assert (asked.returncode, asked.stderr) == (1, "")
+    assert json.loads(asked.stdout.splitlines()[-1].removeprefix("# ")) == {
+        "Version": "2012-10-17",
+        "Statement": [SEARCHING, READING],
+    }
+    config = tmp_path / "exporter.yaml"
+    config.write_text(asked.stdout, encoding="utf-8")
+    assert run("check-config", "--config", str(config)).returncode == 0
+
+
+CONFIG = """
+targets:
+- role_arn: arn:aws:iam::111122223333:role/reader
+  regions: [us-west-2]
+  all_jobs: true
+- role_arn: arn:aws:iam::444455556666:role/away
+  regions: [eu-north-1]
+  tags: [team=chemistry]
+"""
+
+
+def test_a_role_that_cannot_be_assumed_does_not_hide_the_other_targets(
+    braket: SimulatorServer, sts: Sts, tmp_path: Path
+) -> None:
+    config = tmp_path / "exporter.yaml"
+    config.write_text(CONFIG)
+    sts.deny("arn:aws:iam::444455556666:role/away")
+    asked = check(braket, sts, "--config", str(config))
+    assert (asked.returncode, asked.stderr) == (1, "")
+    said = asked.stdout[asked.stdout.index("# AWS says:") :].splitlines()
+    assert said[1:4] == [
+        "#   111122223333/us-west-2 GetCallerIdentity: ok",
+        "#   111122223333/us-west-2 SearchJobs: ok",
+        "#   111122223333/us-west-2 GetJob: ok",
+    ]
+    assert said[4].startswith("#   444455556666/eu-north-1 AssumeRole: denied: cannot assume arn:aws:iam::444455556666")
+    assert json.loads(said[6].removeprefix("# "))["Statement"] == [
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "arn:aws:iam::444455556666:role/away"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("env", "word"),
+    [
+        ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "failed: Unable to locate credentials"),
+        ({"AWS_SECRET_ACCESS_KEY": None}, "AWS_SECRET_ACCESS_KEY"),
+    ],
+    ids=["none", "half"],
+)
+def test_check_config_tells_of_unusable_credentials_without_a_traceback(
+    env: dict[str, str | None], word: str, braket: SimulatorServer, sts: Sts
+) -> None:
+    asked = check(braket, sts, "--jobs", ARN, **env)
+    assert asked.returncode == 1
+    assert word in asked.stdout + asked.stderr
+    assert "Traceback" not in asked.stdout + asked.stderr
+    assert len(asked.stderr.splitlines()) <= 1
+
+
+@pytest.mark.parametrize("command", [(), ("run",), ("once",), ("demo",)])
+def test_only_check_config_asks_for_permissions(command: tuple[str, ...]) -> None:
+    refused = run(*command, "--jobs", ARN, "--online")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    name = command[0] if command else "run"
+    assert refused.stderr.splitlines()[1:] == [f"  --online: goes with check-config only, not with {name}"]
+
+
+def test_help_tells_of_asking_aws() -> None:
+    assert "--online" in run("--help").stdout
