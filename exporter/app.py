@@ -30,9 +30,10 @@ from exporter.roster import Retention
 from exporter.selector import Selector, parse_tag_rule
 from exporter.server import HttpServer
 from exporter.sessions import make_session
-from exporter.settings import Selection, Settings, SettingsError, TargetSettings, parse_listen
+from exporter.settings import Selection, Settings, SettingsError, TargetSettings
 from exporter.store import Store
 from exporter.telemetry import Telemetry
+from exporter.values import parse_listen
 from exporter.web import Web, expose
 from exporter.workers import Workers
 

@@ -17,16 +17,9 @@ from exporter.families import job_families
 from exporter.lanes import Lane, Login
 from exporter.permissions import ask, report, uncounted
 from exporter.predict import Demand, Prediction, predict
-from exporter.settings import (
-    CONFIG_VARIABLE,
-    ENV_PREFIX,
-    SCALAR_KEYS,
-    Settings,
-    SettingsError,
-    format_default,
-    format_duration,
-    load,
-)
+from exporter.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default
+from exporter.sources import CONFIG_VARIABLE, load
+from exporter.values import format_duration
 
 Flags = dict[str, Any]
 

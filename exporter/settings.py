@@ -1,19 +1,12 @@
-"""The settings: one frozen class from which the command line, ``--help`` and the table in the docs follow.
+"""The settings: frozen classes from which the command line, ``--help`` and the table in the docs follow. Pure.
 
-A value comes from a command-line flag, else from the environment (``BRAKET_EXPORTER_`` and the key in upper case), else
-from the YAML file, else from the default. Every problem is found before one error tells them all.
+The description of each field is its help text.
 """
 
-import difflib
-import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
-from pathlib import Path
-from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -21,43 +14,21 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
-    ValidationError,
     model_validator,
 )
-from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from exporter.arn import check_region, parse_job_arn
 from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families, tag_label
 from exporter.selector import parse_tag_rule
+from exporter.values import format_duration, near, parse_duration, parse_listen, split_list
 
 ENV_PREFIX: Final = "BRAKET_EXPORTER_"
-_TARGETS_VARIABLE: Final = f"{ENV_PREFIX}TARGETS"
-CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
 
 METRICS: Final = tuple(family.name for family in (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES))
 """Every metric that can be disabled."""
 
-_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.ASCII)
-_LISTEN: Final = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^\s:\[\]]*)):(?P<port>\d{1,5})", re.ASCII)
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
-_SERVICE_LINK: Final = re.compile(
-    r"(.*_)?(SERVICE_HOST=.*|SERVICE_PORT(_.+)?=\d+|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=.*|PORT=(tcp|udp|sctp)://.*)"
-)
-"""What Kubernetes puts into the environment of each pod beside a Service called ``braket-exporter``."""
-
-
-_NOTHING_TO_WATCH: Final = (
-    "nothing to watch: set jobs (ARNs, as in --jobs arn:aws:braket:us-west-2:123456789012:job/<id>), "
-    "tags (as in --tags team=chemistry) or all_jobs (--all-jobs); or list several accounts in targets"
-)
-_WATCHING: Final = ("jobs", "tags", "all_jobs", "targets")
-_NOT_BESIDE_TARGETS: Final = ("jobs", "tags", "all_jobs", "job_name_regex", "regions")
-_REASONS: Final = {"tuple_type": "a list, or text with commas", "model_type": "a mapping of keys to values"}
-"""What is expected, where pydantic says it in the words of Python."""
-
-_FALSE: Final = (None, False, "", "0", "f", "false", "n", "no", "off")
 
 
 class SettingsError(Exception):
@@ -70,58 +41,6 @@ class SettingsError(Exception):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
-
-
-class Listen(NamedTuple):
-    """Where to listen; an empty host is every address, port 0 any free port."""
-
-    host: str
-    port: int
-
-
-def parse_duration(value: object) -> float:
-    """Read ``30s``, ``5m``, ``24h``, ``7d`` or a number of seconds.
-
-    Raises:
-        ValueError: it is none of them, or not above 0.
-    """
-    match = None if isinstance(value, bool) else _DURATION.fullmatch(str(value).strip())
-    seconds = float(match[1]) * _UNITS[match[2] or "s"] if match else 0.0
-    if not 0 < seconds < float("inf"):
-        raise ValueError("expected a duration above 0, such as 30s, 5m, 24h, 7d or a number of seconds")
-    return seconds
-
-
-def format_duration(seconds: float) -> str:
-    """Write seconds in the largest unit that takes a whole number of them."""
-    for unit in ("d", "h", "m"):
-        if seconds >= _UNITS[unit] and seconds % _UNITS[unit] == 0:
-            return f"{seconds / _UNITS[unit]:.0f}{unit}"
-    digits = format(Decimal(repr(seconds)), "f")
-    return f"{digits.removesuffix('.0')}s"
-
-
-def parse_listen(text: str) -> Listen:
-    """Read ``HOST:PORT``, ``:PORT`` or ``[::1]:PORT``.
-
-    Raises:
-        ValueError: it is none of them, or the port is above 65535.
-    """
-    match = _LISTEN.fullmatch(text)
-    if match is None or int(match["port"]) > 65535:
-        raise ValueError("expected HOST:PORT, :PORT or [::1]:PORT, with a port from 0 to 65535")
-    return Listen(match["v6"] or match["host"], int(match["port"]))
-
-
-def _split(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        try:
-            return json.loads(value)
-        except json.JSONDecodeError as error:
-            raise ValueError("expected a JSON list or comma-separated values") from error
-    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def _check_arn(arn: str) -> str:
@@ -169,7 +88,7 @@ def _check_targets(targets: "tuple[TargetSettings, ...]") -> "tuple[TargetSettin
 
 def _check_metric(name: str) -> str:
     if name not in METRICS:
-        raise ValueError(f"is no metric of this exporter{_near(name, METRICS)}")
+        raise ValueError(f"is no metric of this exporter{near(name, METRICS)}")
     return name
 
 
@@ -195,7 +114,7 @@ def _check_labels(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 _SERIALIZED_DURATION: Final = PlainSerializer(format_duration)
 Duration = Annotated[float, BeforeValidator(parse_duration), _SERIALIZED_DURATION]
-_List = BeforeValidator(_split)
+_List = BeforeValidator(split_list)
 
 
 _Jobs = Annotated[tuple[Annotated[str, AfterValidator(_check_arn)], ...], _List, AfterValidator(_check_distinct)]
@@ -305,136 +224,3 @@ def format_default(key: str) -> str:
     if is_duration:
         return format_duration(default)
     return "" if default in (None, ()) else str(default)
-
-
-def load(
-    flags: Mapping[str, Any],
-    environ: Mapping[str, str],
-    config: str | None,
-    defaults: Mapping[str, Any] = MappingProxyType({}),
-) -> Settings:
-    """Read the settings from all their sources.
-
-    Args:
-        flags: what the command line gave, by key.
-        environ: the process's environment, searched for unknown keys.
-        config: the YAML file's path, if there is one.
-        defaults: values that come last of all, in place of the fields' own.
-
-    Raises:
-        SettingsError: with every problem at once.
-    """
-    file, unread = ({}, []) if config is None else _read_yaml(config)
-    problems = [*_unknown_variables(environ), *unread]
-    misplaced = {"targets"} if _TARGETS_VARIABLE in environ else set()
-    given: dict[str, Any] = {}
-
-    class Sourced(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- part of the signature
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- likewise
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- likewise
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            first, *rest = (InitSettingsSource(settings_cls, dict(values)) for values in (flags, file, defaults))
-            return first, env_settings, *rest
-
-        @model_validator(mode="before")
-        @classmethod
-        def take_note(cls, values: dict[str, Any]) -> dict[str, Any]:
-            given.update(values)
-            return values
-
-    wrong: set[int | str] = set()
-    try:
-        settings = Sourced()
-    except ValidationError as error:
-        problems += [_describe(detail) for detail in error.errors() if detail["loc"][0] not in misplaced]
-        wrong = {detail["loc"][0] for detail in error.errors()}
-    if not unread and wrong.isdisjoint(_WATCHING) and not any(_is_set(given, key) for key in _WATCHING):
-        problems.append(_NOTHING_TO_WATCH)
-    problems += _conflicts(given, wrong)
-    if problems:
-        raise SettingsError(problems)
-    return settings
-
-
-def _is_set(given: Mapping[str, Any], key: str) -> bool:
-    """Tell whether a key has another value than its empty one; a wrong value is another."""
-    value = given.get(key)
-    if key == "all_jobs":
-        return (value.lower() if isinstance(value, str) else value) not in _FALSE
-    try:
-        return bool(_split(value))
-    except ValueError:
-        return True
-
-
-def _conflicts(given: Mapping[str, Any], wrong: Collection[int | str]) -> Iterator[str]:
-    """Yield what is wrong between keys, those left out that are wrong by themselves."""
-    beside = [key for key in _NOT_BESIDE_TARGETS if _is_set(given, key)]
-    if _is_set(given, "targets") and beside:
-        yield f"targets: takes the place of {', '.join(beside)}; move them into a target"
-    if "shard" not in wrong and "total_shards" not in wrong:
-        shard, shards = int(given.get("shard", 0)), int(given.get("total_shards", 1))
-        if shard >= shards:
-            yield f"shard = {shard}: expected less than total_shards, which is {shards}"
-
-
-def _read_yaml(path: str) -> tuple[dict[str, Any], list[str]]:
-    """Return the file's keys with their values, or nothing and the problem."""
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
-        problem = f"{where}is no valid YAML: {error.problem}"
-    except (yaml.YAMLError, ValueError) as error:  # a scalar that only looks like a number or a date is a ValueError
-        problem = f"is no valid YAML: {' '.join(str(error).split())}"
-    except RecursionError:
-        problem = "is nested too deeply"
-    else:
-        if values is None:
-            return {}, []
-        if isinstance(values, dict):
-            return {str(key): value for key, value in values.items()}, []
-        problem = "expected keys with values, such as 'poll_interval: 30s'"
-    return {}, [f"config file {path}: {problem}"]
-
-
-def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
-    known = {f"{ENV_PREFIX}{key.upper()}" for key in SCALAR_KEYS} | {CONFIG_VARIABLE}
-    for name, value in sorted(environ.items()):
-        if not name.startswith(ENV_PREFIX) or name in known:
-            continue
-        if name == _TARGETS_VARIABLE:
-            yield f"{name}: targets can be set in the file only"
-        elif not _SERVICE_LINK.fullmatch(f"{name.removeprefix(ENV_PREFIX)}={value}"):
-            yield f"{name}: is no known variable{_near(name, sorted(known))}"
-
-
-def _describe(detail: ErrorDetails) -> str:
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
-    if detail["type"] == "extra_forbidden":
-        known = Settings.model_fields if len(detail["loc"]) == 1 else TargetSettings.model_fields
-        return f"{key}: is no known key{_near(str(detail['loc'][-1]), known)}"
-    reason = _REASONS.get(detail["type"], detail["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-    expected = reason if detail["type"] == "value_error" else f"expected {reason}"
-    return f"{key} = {_shown(detail['input'])}: {expected}"
-
-
-def _shown(value: object) -> str:
-    try:
-        return json.dumps(value, default=str)
-    except (TypeError, ValueError):  # YAML can write keys that JSON cannot, and lists that hold themselves
-        return str(value)
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, [*known], n=1)
-    return f"; did you mean {close[0]}?" if close else ""

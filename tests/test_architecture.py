@@ -13,14 +13,14 @@ ROOT = Path(exporter.__file__).parent
 
 PURE = frozenset(
     {"model", "arn", "errors", "parse", "lifecycle", "schedule", "health", "families", "exposition", "negotiate"}
-    | {"predict", "page", "selector", "lanes", "shard", "windows"}
+    | {"predict", "page", "selector", "lanes", "shard", "windows", "values"}
 )
 """Rooms without clock, environment, threads, network and logs: the same arguments give the same result."""
 
 SMALL_STATE = frozenset({"budget", "clock", "fleet", "agenda", "survey", "roster", "progress", "gate"})
 """Rooms that hold a few values, or hand them in, and touch nothing outside."""
 
-SETTINGS = frozenset({"settings"})
+SETTINGS = frozenset({"settings", "sources"})
 BOUNDARIES = frozenset({"braket", "sessions"})
 SHELLS = frozenset({"store", "finder", "poller", "workers", "telemetry", "logs", "server", "web", "permissions"})
 WIRING = frozenset({"app", "cli", "demo", "__main__", "__init__"})
@@ -128,11 +128,13 @@ def test_a_boundary_is_known_to_those_who_make_it_and_to_the_one_who_asks_for_pe
 
 
 def test_settings_are_read_by_the_command_line_and_the_wiring_alone() -> None:
-    assert {room for room in ROOMS if "settings" in rooms_of(room)} == {"app", "cli"}
+    assert {room for room in ROOMS if "settings" in rooms_of(room)} == {"app", "cli", "sources"}
+    assert {room for room in ROOMS if "sources" in rooms_of(room)} == {"cli"}
 
 
 def test_settings_know_only_pure_rooms() -> None:
     assert rooms_of("settings") <= PURE
+    assert rooms_of("sources") <= PURE | {"settings"}
 
 
 @pytest.mark.parametrize("room", sorted(SHELLS | BOUNDARIES))
@@ -160,8 +162,8 @@ def test_boto3_is_used_outside_of_the_boundaries_for_nothing_but_its_session_and
     [
         ("prometheus_client", {"exposition", "telemetry"}),
         ("h11", {"server"}),
-        ("pydantic", {"settings"}),
-        ("pydantic_settings", {"settings"}),
+        ("pydantic", {"settings", "sources"}),
+        ("pydantic_settings", {"settings", "sources"}),
         ("asyncio", {"server"}),
         ("argparse", {"cli"}),
         ("signal", {"app"}),

@@ -10,7 +10,8 @@ from exporter import cli, logs
 from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, job_families
 from exporter.predict import Demand, predict
 from exporter.roster import DROP_REASONS
-from exporter.settings import Settings, format_default, load
+from exporter.settings import Settings, format_default
+from exporter.sources import load
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])

@@ -11,17 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
-from exporter.settings import (
-    METRICS,
-    Listen,
-    Settings,
-    SettingsError,
-    format_default,
-    format_duration,
-    load,
-    parse_duration,
-    parse_listen,
-)
+from exporter.settings import METRICS, Settings, SettingsError, format_default
+from exporter.sources import load
+from exporter.values import Listen, format_duration, parse_duration, parse_listen
 
 ONE = "arn:aws:braket:us-west-2:123456789012:job/one"
 TWO = "arn:aws:braket:eu-north-1:123456789012:job/two"
