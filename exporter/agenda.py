@@ -7,7 +7,7 @@ from typing import Final
 
 from exporter.schedule import Rank, Urgency, Watch
 
-_ALWAYS_FIRST: Final = (Urgency.CHANGED, Urgency.DUE)
+_ALWAYS_FIRST: Final = (Urgency.CHANGED, Urgency.NEW, Urgency.DUE)
 _IN_TURN: Final = (Urgency.REFRESH, Urgency.FILL)
 
 

@@ -23,7 +23,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from exporter import __version__
-from exporter.arn import account_of
+from exporter.arn import account_of, parse_job_arn
 from exporter.errors import (
     ASSUME_ROLE,
     GET_CALLER_IDENTITY,
@@ -190,9 +190,13 @@ class BraketClient:
         self._learn(self._call(GET_CALLER_IDENTITY, read))
 
     def _belonging_here(self, page: SearchPage) -> SearchPage:
-        if not self.target.account and page.jobs:
-            self._learn(account_of(page.jobs[0].arn))
-        return page
+        """Leave out jobs of other Regions, which this client could never ask for; learn the account from the others."""
+        region = self.target.region
+        jobs = tuple(job for job in page.jobs if parse_job_arn(job.arn).region == region)
+        strangers = tuple(f"jobs.jobArn: {job.arn} is not in {region}" for job in page.jobs if job not in jobs)
+        if not self.target.account and jobs:
+            self._learn(account_of(jobs[0].arn))
+        return SearchPage(jobs, page.problems + strangers, page.token)
 
     def _learn(self, account: str) -> None:
         self.target = self.target._replace(account=account)

@@ -4,7 +4,7 @@ Braket allows 5 GetJob and 5 SearchJobs calls a second in each account and Regio
 """
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from exporter.model import Target
@@ -100,11 +100,14 @@ class Budgets:
             return bucket.rate
 
     def learned(self, before: Target, after: Target) -> None:
-        """Go on with the buckets of a target whose account was not known yet, under its name."""
+        """Go on as the buckets of a target whose account was not known yet, under its name.
+
+        These stay as they are: another login, whose account is not known either, may be of another one.
+        """
         with self._lock:
             for (target, operation), bucket in [*self._buckets.items()]:
                 if target == before:
-                    self._buckets.setdefault((after, operation), bucket)
+                    self._buckets.setdefault((after, operation), replace(bucket))
 
     def _bucket(self, target: Target, operation: str, now: float) -> TokenBucket:
         return self._buckets.setdefault((target, operation), TokenBucket.full(self._limit, now))

@@ -73,7 +73,7 @@ class Finder:
         for arn in self.survey.begin_round(active, now, wall):
             watch = self._agenda.get(arn)
             if watch is not None:
-                self._agenda.put(unless_told(watch, now=now, interval=self._policy.poll_interval))
+                self._agenda.put(unless_told(watch, interval=self._policy.poll_interval))
 
     def listed(self, search: Search, page: SearchPage, *, asked: float, now: float, wall: float) -> list[str]:
         """Take in a page; return the jobs on it.
@@ -89,7 +89,7 @@ class Finder:
         for job in told.values():
             self._meet(job, asked, now, wall)
         for watch in self._missing(search, told.keys()):
-            self._agenda.put(unless_told(watch, now=now, interval=0.0))
+            self._agenda.put(unless_told(watch, interval=0.0))
         self.survey.page(search, page, now)
         return [*told]
 
@@ -122,7 +122,7 @@ class Finder:
         self.roster.met(record, job, wall)
         watch = self._agenda.get(job.arn)
         if watch is not None:
-            known = None if record.snapshot is None else record.snapshot.status
+            known = record.sighted if record.snapshot is None else record.snapshot.status
             self._agenda.put(after_list(watch, known, job.status, asked=asked, now=now))
 
     def _take_up(self, job: JobSummary, now: float) -> None:
@@ -130,7 +130,8 @@ class Finder:
         if not self._store.add(self.roster.beginning(job)):
             return
         self.roster.take_in(job)
-        only_details = job.finished and not self.roster.is_news(job)
+        news = self.roster.is_news(job)
+        only_details = job.finished and not news
         self._progress.expect(job.arn, ended=only_details)
         self._agenda.put(
             Watch(
@@ -138,7 +139,7 @@ class Finder:
                 due=now,
                 answered=now,
                 ended=job.finished,
-                urgency=Urgency.FILL if only_details else Urgency.CHANGED,
+                urgency=Urgency.CHANGED if news else Urgency.FILL if only_details else Urgency.NEW,
                 order=(0 if job.status == "FAILED" else 1, -(job.ended or job.created)),
                 created=job.created,
                 listed=job.status,

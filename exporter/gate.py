@@ -56,7 +56,7 @@ class Gate:
 
     def rates(self, now: float) -> dict[str, float]:
         """Tell the budget of each operation now, requests a second."""
-        return {operation: self._budgets.rate(self._target(), operation, now) for operation in self._healths}
+        return {operation: self._budgets.rate(self._here(), operation, now) for operation in self._healths}
 
     def opens_at(self, operation: str) -> float:
         """Tell until when an operation is left alone."""
@@ -64,11 +64,7 @@ class Gate:
 
     def take(self, operation: str, now: float) -> float:
         """Take a request from the budget and return 0, or return the seconds until there is one to take."""
-        target = self._target()
-        if target != self._charged:
-            self._budgets.learned(self._charged, target)
-            self._charged = target
-        return self._budgets.take(target, operation, now)
+        return self._budgets.take(self._here(), operation, now)
 
     def failed_in_a_row(self, operation: str) -> int:
         """Count the calls without an answer since the last one."""
@@ -99,7 +95,9 @@ class Gate:
         elif isinstance(error, ThrottledError):
             health = health.troubled(str(error))
         else:
-            health = health.failed(arn, str(error), asked_jobs=jobs, own_fault=isinstance(error, JobError))
+            # The credentials are every job's, so one job tells for all.
+            concerned = 1 if isinstance(error, UnauthenticatedError) else jobs
+            health = health.failed(arn, str(error), asked_jobs=concerned, own_fault=isinstance(error, JobError))
         self._healths[GET_JOB] = health
         unreachable = isinstance(error, UnavailableError) and health.up is False
         if isinstance(error, UnauthenticatedError) or unreachable:
@@ -116,10 +114,18 @@ class Gate:
         if not isinstance(error, ThrottledError):
             self._leave_alone(SEARCH_JOBS, asked, now)
 
+    def _here(self) -> Target:
+        """Tell the account and Region; once the account is learned, its budget goes on as this one's did."""
+        target = self._target()
+        if target != self._charged:
+            self._budgets.learned(self._charged, target)
+            self._charged = target
+        return target
+
     def _failed(self, operation: str, error: BraketError, asked: float, now: float) -> Health:
         self._failures[operation] += 1
         if isinstance(error, ThrottledError):
-            self._budgets.throttled(self._target(), operation, asked, now, self._random())
+            self._budgets.throttled(self._here(), operation, asked, now, self._random())
         return self._healths[operation]
 
     def _leave_alone(self, operation: str, asked: float, now: float) -> None:

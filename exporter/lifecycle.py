@@ -65,18 +65,19 @@ def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: floa
         polled_at=record.polled_at if before is not None and before.finished else now,
         failing=None,
         unknown=record.unknown | set(snapshot.unknown),
+        sighted=None,
     )
-    if before is None and not _is_news(snapshot, since):
+    if before is None and not _is_news(record, snapshot, since):
         counted = _ALL_COUNTS if snapshot.finished else frozenset[str]()
         return Observation(
             replace(after, counted=counted), None, (), _declarations(snapshot), snapshot.unknown, discovered=True
         )
-    transition = diff(before, snapshot, now)
+    transition = _change(_status_before(record, snapshot, since), snapshot, now)
     countable = {what: step for what, step in _countable(before, snapshot, after) if what not in record.counted}
     return Observation(
         record=replace(after, counted=record.counted | countable.keys()),
         transition=transition,
-        events=_new_events(record, snapshot),
+        events=_new_events(record, snapshot, None if before is not None or _is_new(snapshot, since) else since),
         increments=(
             *(_declarations(snapshot) if before is None else ()),
             *countable.values(),
@@ -89,10 +90,7 @@ def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: floa
 
 def diff(before: JobSnapshot | None, after: JobSnapshot, now: float) -> Transition | None:
     """Tell the change of status between two answers, if there is one."""
-    from_status = None if before is None else before.status
-    if from_status == after.status:
-        return None
-    return Transition(after, from_status, entered_at(from_status, after), now)
+    return _change(None if before is None else before.status, after, now)
 
 
 def entered_at(from_status: str | None, snapshot: JobSnapshot) -> float | None:
@@ -135,8 +133,30 @@ def complete(record: JobRecord) -> bool:
     return told_end and (job.billable_seconds is not None or job.started is None)
 
 
-def _is_news(snapshot: JobSnapshot, since: float) -> bool:
+def _is_news(record: JobRecord, snapshot: JobSnapshot, since: float) -> bool:
+    """Whether a first answer tells what happened since: the job is new, or it changed after a list showed it active."""
+    if _is_new(snapshot, since):
+        return True
+    if record.sighted in {None, snapshot.status}:
+        return False
+    entered = entered_at(record.sighted, snapshot)
+    return entered is None or entered > since
+
+
+def _is_new(snapshot: JobSnapshot, since: float) -> bool:
     return snapshot.created is not None and snapshot.created > since
+
+
+def _status_before(record: JobRecord, snapshot: JobSnapshot, since: float) -> str | None:
+    if record.snapshot is not None:
+        return record.snapshot.status
+    return None if _is_new(snapshot, since) else record.sighted
+
+
+def _change(from_status: str | None, after: JobSnapshot, now: float) -> Transition | None:
+    if from_status == after.status:
+        return None
+    return Transition(after, from_status, entered_at(from_status, after), now)
 
 
 def _countable(before: JobSnapshot | None, job: JobSnapshot, record: JobRecord) -> Iterator[tuple[str, Increment]]:
@@ -176,9 +196,13 @@ def _group(job: JobSnapshot) -> tuple[str, str, str]:
     return job.account, job.region, job.device
 
 
-def _new_events(record: JobRecord, snapshot: JobSnapshot) -> tuple[JobEvent, ...]:
-    """Pick each event that was not known, once, oldest first; one without a time goes last."""
-    new = {event.key: event for event in snapshot.events if event.key not in record.events}
+def _new_events(record: JobRecord, snapshot: JobSnapshot, since: float | None) -> tuple[JobEvent, ...]:
+    """Pick each event that was not known and is not from before ``since``, once, oldest first; untimed ones go last."""
+    new = {
+        event.key: event
+        for event in snapshot.events
+        if event.key not in record.events and (since is None or event.key.time is None or event.key.time > since)
+    }
     return tuple(sorted(new.values(), key=lambda event: (event.key.time is None, event.key.time or 0.0)))
 
 

@@ -77,9 +77,8 @@ class Journal:
         if job is None:
             return
         if observation.discovered:
-            self._logger.info(
-                "job_discovered", **_job_fields(job), status=job.status, created_time=rfc3339(job.created)
-            )
+            status = (observation.transition and observation.transition.from_status) or job.status
+            self._logger.info("job_discovered", **_job_fields(job), status=status, created_time=rfc3339(job.created))
         for event in observation.events:
             self._event(job, event)
         if observation.transition is not None:

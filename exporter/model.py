@@ -191,6 +191,8 @@ class JobRecord:
         polled_at: when GetJob last answered, unix seconds.
         failing: the error code while GetJob fails for this very job.
         unknown: every value that this release does not know and that the job ever showed, as (field, value).
+        sighted: the status that SearchJobs told when the job was found, until GetJob answers; ``None`` for one that
+            had ended by then.
         named: listed in the settings, so kept as long as it is listed; otherwise it was discovered.
     """
 
@@ -201,6 +203,7 @@ class JobRecord:
     polled_at: float | None = None
     failing: str | None = None
     unknown: frozenset[tuple[str, str]] = frozenset()
+    sighted: str | None = None
     named: bool = True
 
     @property

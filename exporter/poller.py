@@ -127,7 +127,7 @@ class TargetPoller:
         self._refresh_turn = True
         self._identify_after = now
         for arn in self._named:
-            self._agenda.put(Watch(arn, due=now, answered=now, urgency=Urgency.CHANGED))
+            self._agenda.put(Watch(arn, due=now, answered=now, urgency=Urgency.NEW))
             store.put(JobRecord(arn))
 
     @property

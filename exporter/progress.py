@@ -27,6 +27,7 @@ class Progress:
         """Wait for a job no longer."""
         self.waiting.discard(arn)
         self.filling.discard(arn)
+        self._members.discard(arn)
 
     def begin(self, members: Iterable[str], now: float) -> None:
         """Begin a pass over the given jobs, if none is under way."""

@@ -44,19 +44,22 @@ class Roster:
         self._let_go: dict[str, tuple[float, str]] = {}
         self._forgotten: dict[str, tuple[float, JobRecord | None]] = {}
         self._ends: list[tuple[float, str]] = []
+        self._noted: dict[str, float] = {}
+        """When each member's series end, as last noted; what else is said of it in ``_ends`` is out of date."""
 
     def wanted(self, job: JobSummary, now: float) -> bool:
         """Tell whether a job that is not watched should be.
 
         One that had ended before the exporter began is wanted while its series would be kept. One that was created
-        later is news however late it is found; but not twice.
+        later is news however late it is found; but not twice, even if a list that lags says that it is active. One that
+        was let go before its end is wanted again.
         """
         if not self._selector.selects(job):
             return False
-        if not job.finished:
+        if job.arn in self._forgotten:
+            return self._forgotten[job.arn][1] is not None
+        if not job.finished or job.created > self._since:
             return True
-        if job.created > self._since:
-            return job.arn not in self._forgotten
         kept = self._retention.failed if job.status == "FAILED" else self._retention.usual
         return job.ended is None or job.ended + kept > now
 
@@ -67,7 +70,7 @@ class Roster:
     def beginning(self, job: JobSummary) -> JobRecord:
         """Return the record with which to begin; a job that was let go goes on where it was."""
         _, record = self._forgotten.get(job.arn, (0.0, None))
-        return JobRecord(job.arn, named=False) if record is None else record
+        return _sighted(job) if record is None else record
 
     def take_in(self, job: JobSummary) -> None:
         """Make a job a member."""
@@ -92,24 +95,28 @@ class Roster:
     def note(self, record: JobRecord) -> None:
         """Note when the job's series end, as far as its record tells now."""
         end = self._end(record) if record.arn in self.members else None
-        if end is not None:
+        if end is not None and self._noted.get(record.arn) != end[0]:
+            self._noted[record.arn] = end[0]
             heappush(self._ends, (end[0], record.arn))
 
     def expired(self, find: Callable[[str], JobRecord | None], now: float) -> Iterator[tuple[JobRecord, str]]:
         """Yield each job whose time is over, with the reason; it is expected to be forgotten.
 
         Args:
-            find: gives a job's record, or ``None`` for one that may not be forgotten now.
+            find: gives a job's record, or ``None`` for one that may not be forgotten now, and will be noted later.
             now: the time.
         """
         while self._ends and self._ends[0][0] <= now:
-            _, arn = heappop(self._ends)
+            noted, arn = heappop(self._ends)
+            if self._noted.get(arn) != noted:
+                continue
+            del self._noted[arn]
             record = find(arn)
             end = None if record is None else self._end(record)
             if record is None or end is None:
                 continue
             if end[0] > now:
-                heappush(self._ends, (end[0], arn))
+                self.note(record)
                 continue
             self._forget(record)
             yield record, end[1]
@@ -131,5 +138,9 @@ class Roster:
         self.members.discard(record.arn)
         self._let_go.pop(record.arn, None)
         created = None if record.snapshot is None else record.snapshot.created
-        if created is not None and created > self._since:
+        if created is not None:
             self._forgotten[record.arn] = (created, None if not record.active else record)
+
+
+def _sighted(job: JobSummary) -> JobRecord:
+    return JobRecord(job.arn, sighted=None if job.finished else job.status, named=False)

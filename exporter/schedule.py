@@ -36,12 +36,14 @@ class Urgency(IntEnum):
     """Why a job is asked for, the most urgent first."""
 
     CHANGED = 0
-    """Nothing is known of it yet, or SearchJobs told a change."""
-    DUE = 1
+    """SearchJobs told a change, or a job that was created since the exporter began to watch."""
+    NEW = 1
+    """It was never asked for."""
+    DUE = 2
     """Nobody else tells its status, its last question failed, or its end lacked something."""
-    REFRESH = 2
+    REFRESH = 3
     """It is active: its place in the queue and its events move on."""
-    FILL = 3
+    FILL = 4
     """It had ended before it was found, so nothing depends on its details but its own series."""
 
 
@@ -112,7 +114,7 @@ def after_answer(watch: Watch, record: JobRecord, *, asked: float, interval: flo
     fresh = replace(watch, answered=asked, failures=0, refused=False)
     if record.active:
         created = None if record.snapshot is None else record.snapshot.created
-        return _after_active_answer(replace(fresh, created=created), asked, interval)
+        return _after_active_answer(replace(fresh, ended=False, created=created), asked, interval)
     if complete(record) or watch.after_end >= QUESTIONS_AFTER_END or _ended_long_ago(record, wall):
         return None
     wait = interval * 2**watch.after_end
@@ -138,10 +140,12 @@ def after_list(watch: Watch, known_status: str | None, listed_status: str, *, as
     return replace(told, due=min(watch.due, now), urgency=Urgency.CHANGED)
 
 
-def unless_told(watch: Watch, *, now: float, interval: float) -> Watch:
+def unless_told(watch: Watch, *, interval: float) -> Watch:
     """Have GetJob tell the status of a job that shares no SearchJobs page with another active one."""
-    due = watch.due if watch.failures else max(now, watch.confirmed + interval)
-    return replace(watch, due=due, urgency=min(watch.urgency, Urgency.DUE))
+    if watch.failures or watch.urgency < Urgency.DUE:
+        return watch
+    due = watch.confirmed + interval
+    return replace(watch, due=min(due, watch.due) if watch.urgency is Urgency.DUE else due, urgency=Urgency.DUE)
 
 
 def _after_active_answer(watch: Watch, asked: float, interval: float) -> Watch:

@@ -22,7 +22,14 @@ SESSION_NAME: Final = "braket-exporter"
 _TELLING_TWICE: Final = ("botocore.credentials", "botocore.tokens")
 """Loggers that warn, with a traceback, of a failed refresh. When that matters it is raised, too, and told by us."""
 
-_NO_ANSWER: Final = (BotoCoreError, ClientError, ResponseParserError, LookupError, TypeError, ValueError)
+_NO_ANSWER: Final = (
+    BotoCoreError,
+    ClientError,
+    ResponseParserError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 """What an STS that is denied, away, misconfigured or a proxy's page brings in place of credentials."""
 
 
@@ -71,7 +78,7 @@ def _assume(source: botocore.session.Session, login: Login, region: str | None) 
                 "access_key": answer["AccessKeyId"],
                 "secret_key": answer["SecretAccessKey"],
                 "token": answer["SessionToken"],
-                "expiry_time": answer["Expiration"].isoformat(),
+                "expiry_time": _told_time(answer["Expiration"]).isoformat(),
             }
         except _NO_ANSWER as error:
             # After the first line botocore quotes an answer that it could not read, and with it perhaps a secret key.
@@ -80,6 +87,12 @@ def _assume(source: botocore.session.Session, login: Login, region: str | None) 
             raise CredentialRetrievalError(provider=_RoleProvider.METHOD, error_msg=message) from error
 
     return assume
+
+
+def _told_time(value: object) -> datetime:
+    if not isinstance(value, datetime):
+        raise TypeError(f"Expiration is no time: {value!r}")
+    return value
 
 
 def _fast(session: botocore.session.Session) -> botocore.session.Session:
@@ -92,11 +105,11 @@ def _fast(session: botocore.session.Session) -> botocore.session.Session:
     return session
 
 
-def parse_time(value: object) -> datetime:
+def parse_time(value: object) -> object:
     """Read a timestamp of an AWS answer; what is no ISO 8601 text with an offset is left to botocore.
 
-    Raises:
-        ValueError: botocore cannot read it either.
+    What botocore cannot read either stays as it is: whoever wants that time finds that it is none, and the rest of the
+    answer, which may be about a hundred other jobs, is not lost with it.
     """
     if isinstance(value, str):
         try:
@@ -106,5 +119,8 @@ def parse_time(value: object) -> datetime:
         else:
             if moment.tzinfo is not None:
                 return moment
-    parsed: datetime = parse_timestamp(value)
+    try:
+        parsed: datetime = parse_timestamp(value)
+    except (OverflowError, RuntimeError, TypeError, ValueError):
+        return value
     return parsed

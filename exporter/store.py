@@ -61,6 +61,7 @@ class Store:
         with self._lock:
             if record.arn in self._records:
                 return False
+            self._fleet.move(None, record.snapshot)
             self._records[record.arn] = record
             self._rows[record.arn] = render_job(self._job_families, record)
             return True

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Final
 
 from exporter.model import SearchPage, Span
-from exporter.windows import CreationIndex, cover, partition
+from exporter.windows import PAGE_SIZE, CreationIndex, cover, partition
 
 OVERLAP_SECONDS: Final = 600.0
 """A list begins so long before the newest job that is known: SearchJobs does not promise to show jobs at once."""
@@ -142,7 +142,8 @@ class Survey:
             self.index.add(job.created)
         if page.token is not None and page.token != search.token and search.purpose is not Purpose.ROUND:
             self._several_pages |= search.purpose is Purpose.LIST
-            self._queues[search.purpose].extendleft(reversed(self._rest(search, page.token)))
+            crowded = len(page.jobs) + len(page.problems) > PAGE_SIZE // 2
+            self._queues[search.purpose].extendleft(reversed(self._rest(search, page.token, crowded=crowded)))
         self._end(search.purpose, now)
 
     def failed(self, search: Search, now: float, *, token_refused: bool) -> None:
@@ -152,9 +153,9 @@ class Survey:
         """
         self._under_way[search.purpose] -= 1
         if search.purpose is not Purpose.ROUND:
-            smaller = self.index.halves(search.span) if token_refused and search.token is not None else None
-            again = [search] if smaller is None else [replace(search, span=span, token=None) for span in smaller]
-            self._queues[search.purpose].extendleft(reversed(again))
+            again = self._anew(search) if token_refused and search.token is not None else [search]
+            # Last, so that an answer which never can be read does not keep the others from being asked for.
+            self._queues[search.purpose].extend(again)
         self._end(search.purpose, now)
 
     def _is_idle(self, purpose: Purpose) -> bool:
@@ -188,12 +189,19 @@ class Survey:
         spans = partition(wall - self._lookback, self.index)
         self._queues[Purpose.SWEEP].extend(Search(Purpose.SWEEP, span) for span in spans)
 
-    def _rest(self, search: Search, token: str) -> list[Search]:
-        """What is still to be asked for: the next page in a list, both halves of a span in a sweep."""
-        smaller = self.index.halves(search.span) if search.purpose is Purpose.SWEEP else None
-        if smaller is None:
-            return [replace(search, token=token)]
-        return [replace(search, span=span, token=None) for span in smaller]
+    def _anew(self, search: Search) -> list[Search]:
+        """Both halves of a span from their first page; the whole span when it cannot be halved."""
+        spans = self.index.halves(search.span) or (search.span,)
+        return [replace(search, span=span, token=None) for span in spans]
+
+    def _rest(self, search: Search, token: str, *, crowded: bool) -> list[Search]:
+        """What is still to be asked for: the next page in a list, both halves of a span in a sweep.
+
+        A page that is half empty and yet names a next one does not tell that there are too many jobs.
+        """
+        if search.purpose is Purpose.SWEEP and crowded and self.index.halves(search.span) is not None:
+            return self._anew(search)
+        return [replace(search, token=token)]
 
     def _end(self, purpose: Purpose, now: float) -> None:
         """Note that a list or a sweep is complete, if it is."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.arn import BRAKET_REGIONS, parse_device, parse_job_arn
+from exporter.arn import BRAKET_REGIONS, account_of, check_region, parse_device, parse_job_arn
 
 UUID = "5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
 
@@ -83,6 +83,49 @@ def test_what_is_no_job_arn_is_refused_with_an_example(text: str) -> None:
 def test_an_arn_with_characters_that_aws_never_uses_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no job ARN"):
         parse_job_arn(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "account"),
+    [
+        ("arn:aws:iam::123456789012:role/braket-exporter", "123456789012"),
+        ("arn:aws-cn:iam::123456789012:role/path/to/it", "123456789012"),
+        (f"arn:aws:braket:us-west-2:210987654321:job/{UUID}", "210987654321"),
+        ("arn:aws:iam::123456789012:role/a:b:c", "123456789012"),
+        ("arn:aws:braket:::device/quantum-simulator/amazon/sv1", ""),
+        ("arn:aws:s3:::bucket", ""),
+        ("arn:aws:iam", ""),
+        ("no ARN at all", ""),
+        ("", ""),
+    ],
+)
+def test_an_arn_tells_its_account_if_it_names_one(text: str, account: str) -> None:
+    assert account_of(text) == account
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        *("us-east-1", "us-west-1", "us-west-2", "eu-west-2", "eu-north-1"),
+        *("cn-north-1", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1", "us-isof-south-1"),
+        *("eu-isoe-west-1", "eusc-de-east-1"),
+    ],
+)
+def test_a_region_with_braket_or_of_another_partition_is_good(region: str) -> None:
+    check_region(region)
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        *("eu-central-1", "us-east-2", "us-west-22", "ap-southeast-1", "il-central-1"),
+        *("", "us-east", "US-EAST-1", " us-east-1", "us-east-1\n", "us-east-1a", "us_east_1", "*", "aws-global"),
+        *("cn-north", "us-gov-", "us-east-\N{ARABIC-INDIC DIGIT ONE}", "us-east-1,us-west-2", "us-east-1/x"),
+    ],
+)
+def test_a_region_without_braket_is_refused_beside_those_with_it(region: str) -> None:
+    with pytest.raises(ValueError, match=r"^has no Amazon Braket; there is in us-east-1, .*, eu-north-1$"):
+        check_region(region)
 
 
 @pytest.mark.parametrize(

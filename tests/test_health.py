@@ -1,6 +1,16 @@
 """When a target as a whole is up and when it is down."""
 
-from exporter.health import Health
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.health import Health, TargetStatus, combined, merged
+from exporter.model import Target
+
+WEST = Target("123456789012", "us-west-2")
+NORTH = Target("123456789012", "eu-north-1")
 
 
 def fail(health: Health, *jobs: str, asked_jobs: int = 10, own_fault: bool = False) -> Health:
@@ -89,3 +99,119 @@ def test_pauses_are_counted_until_an_answer_comes() -> None:
     assert fail(health, "d").pauses == 2
     assert health.answered("no such job").pauses == 0
     assert health.succeeded(6000.0).pauses == 0
+
+
+# Trouble that no single job is to blame for.
+
+
+def troubled(health: Health, times: int) -> Health:
+    for number in range(times):
+        health = health.troubled(f"throttled {number}")
+    return health
+
+
+def test_three_questions_in_a_row_that_no_job_is_to_blame_for_make_a_target_down() -> None:
+    assert [troubled(UP, times).up for times in (1, 2, 3, 4)] == [True, True, False, False]
+    assert [troubled(Health(), times).up for times in (1, 2, 3)] == [None, None, False]
+    assert troubled(UP, 3).last_error == "throttled 2"
+
+
+def test_trouble_and_jobs_without_an_answer_count_together() -> None:
+    assert troubled(fail(UP, "a"), 1).up is True
+    assert troubled(fail(UP, "a"), 2).up is False
+    assert fail(troubled(UP, 2), "a").up is False
+    assert troubled(fail(troubled(UP, 1), "a"), 1).up is False
+
+
+def test_an_answer_ends_a_row_of_troubles() -> None:
+    assert troubled(troubled(UP, 2).succeeded(6000.0), 2).up is True
+    assert troubled(troubled(UP, 2).answered("no such job"), 2).up is True
+
+
+# Several things that are asked of one target.
+
+DOWN = fail(Health().succeeded(4000.0), *"abc")
+
+
+def test_a_target_of_which_nothing_is_asked_is_unknown() -> None:
+    assert combined([]) == Health()
+
+
+def test_a_target_is_up_when_something_answers_and_nothing_fails() -> None:
+    assert combined([UP, Health()]).up is True
+    assert combined([Health(), UP]).up is True
+    assert combined([Health(), Health()]).up is None
+
+
+def test_a_target_is_down_when_anything_fails() -> None:
+    assert combined([UP, DOWN]).up is False
+    assert combined([DOWN, Health()]).up is False
+
+
+def test_the_latest_success_of_all_and_the_first_error_stand_for_the_target() -> None:
+    both = combined([Health(), UP, DOWN, Health(up=False, last_error="other")])
+    assert both == Health(up=False, last_success=5000.0, last_error="no answer for c")
+
+
+@given(st.lists(st.sampled_from([None, True, False]), max_size=5))
+def test_the_order_of_what_is_asked_makes_no_difference_to_whether_a_target_is_up(ups: Sequence[bool | None]) -> None:
+    assert combined(map(Health, ups)).up is combined(map(Health, reversed(ups))).up
+
+
+# Several logins in one account and Region.
+
+
+def status(target: Target = WEST, **members: Any) -> TargetStatus:
+    usual: dict[str, Any] = {
+        "health": UP,
+        "active": 2,
+        "finished": 3,
+        "waiting": 1,
+        "staleness": 10.0,
+        "poll_duration": 1.5,
+        "budget": {"GetJob": 2.5},
+    }
+    return TargetStatus(target, **{**usual, **members})
+
+
+def test_targets_that_differ_stay_as_they_are_and_in_their_order() -> None:
+    statuses = [status(WEST), status(NORTH, health=DOWN.paused()), status(Target("", "us-west-2"))]
+    assert merged(statuses) == statuses
+    assert merged([]) == []
+
+
+def test_what_several_logins_tell_of_one_target_is_joined() -> None:
+    other = status(
+        health=DOWN,
+        active=4,
+        finished=5,
+        waiting=6,
+        staleness=25.0,
+        poll_duration=0.5,
+        budget={"GetJob": 2.5, "SearchJobs": 1.25},
+    )
+    assert merged([status(WEST), status(NORTH), other]) == [
+        TargetStatus(
+            target=WEST,
+            health=Health(up=False, last_success=5000.0, last_error="no answer for c"),
+            active=6,
+            finished=8,
+            waiting=7,
+            staleness=25.0,
+            poll_duration=1.5,
+            budget={"GetJob": 2.5, "SearchJobs": 1.25},
+        ),
+        status(NORTH),
+    ]
+
+
+def test_a_login_that_has_nothing_to_tell_takes_nothing_from_the_others() -> None:
+    silent = status(health=Health(), active=0, finished=0, waiting=0, staleness=None, poll_duration=None, budget={})
+    assert merged([silent, status()]) == [status()]
+    assert merged([silent, silent]) == [silent]
+
+
+def test_joining_changes_none_of_what_was_told() -> None:
+    first = status(budget={"GetJob": 2.5})
+    merged([first, status(budget={"SearchJobs": 2.5})])
+    assert first.budget == {"GetJob": 2.5}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import ACCOUNT, CREATED, REGION, SV1, arn, event, finished, record, snapshot
+from builders import ACCOUNT, ARN, CREATED, REGION, SV1, arn, event, finished, record, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -583,3 +583,42 @@ def test_an_ended_job_stays_ended(jobs: list[JobSnapshot], since: float) -> None
         assert seen.record.snapshot is not None
         assert seen.record.snapshot.finished or not ended
         ended = seen.record.snapshot.finished
+
+
+# A job that a list showed before GetJob did.
+
+
+def sighted(status: str = "RUNNING") -> JobRecord:
+    return JobRecord(ARN, sighted=status, named=False)
+
+
+def test_a_job_that_a_list_showed_active_and_that_ended_before_its_first_answer_counts_as_usual() -> None:
+    old = event("RUNNING", CREATED + 84.0)
+    job = finished("FAILED", events=(old, event("FAILED", CREATED + 120.0)))
+    seen = observe(sighted(), job, since=CREATED + 100.0, now=CREATED + 125.0)
+    assert seen.discovered
+    assert seen.transition is not None
+    assert (seen.transition.from_status, seen.transition.to_status) == ("RUNNING", "FAILED")
+    assert [found.key.type for found in seen.events] == ["FAILED"]
+    outcomes = [step for step in seen.increments if step.metric == "braket_job_outcomes_total" and step.amount]
+    assert [step.labels[-1] for step in outcomes] == ["FAILED"]
+    assert seen.record.sighted is None
+    assert observe(seen.record, job, since=CREATED + 100.0, now=CREATED + 130.0).increments == ()
+
+
+def test_a_job_that_is_still_as_the_list_showed_it_is_baseline() -> None:
+    seen = observe(sighted(), snapshot(), since=CREATED + 100.0, now=CREATED + 125.0)
+    assert (seen.transition, seen.events, seen.discovered) == (None, (), True)
+    assert seen.record.sighted is None
+
+
+def test_a_list_that_lagged_makes_no_news_of_what_is_older_than_the_exporter() -> None:
+    seen = observe(sighted(), finished("FAILED"), since=CREATED + 500.0, now=CREATED + 525.0)
+    assert (seen.transition, seen.events) == (None, ())
+    assert not any(step.amount for step in seen.increments)
+
+
+def test_a_new_job_comes_from_nowhere_whatever_a_list_showed_meanwhile() -> None:
+    seen = observe(sighted("QUEUED"), snapshot(), since=CREATED - 1.0, now=CREATED + 50.0)
+    assert seen.transition is not None
+    assert (seen.transition.from_status, seen.transition.to_status) == (None, "RUNNING")

@@ -1,4 +1,4 @@
-"""A GetJob answer becomes a snapshot, or one error that names what was wrong."""
+"""A GetJob answer becomes a snapshot, a SearchJobs answer a page, or one error that names what was wrong."""
 
 import copy
 import json
@@ -19,8 +19,8 @@ from exporter.exposition import render_job
 from exporter.families import job_families
 from exporter.lifecycle import observe
 from exporter.logs import Journal
-from exporter.model import EVENT_TYPES, STATUSES, JobRecord, JobSnapshot
-from exporter.parse import ParseError, parse_job, parse_queue_position, parse_time
+from exporter.model import EVENT_TYPES, STATUSES, JobRecord, JobSnapshot, JobSummary, SearchPage
+from exporter.parse import ParseError, parse_job, parse_page, parse_queue_position, parse_time
 
 CREATED = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 
@@ -513,3 +513,201 @@ def test_every_answer_that_can_be_read_can_be_counted_rendered_and_logged(
         assert log.entries[0]["event"] == "job_discovered"
     for entry in log.entries:
         json.dumps(entry, allow_nan=False, ensure_ascii=False).encode()
+
+
+# SearchJobs.
+
+ENTRY: dict[str, Any] = {
+    "createdAt": "2023-11-14T22:13:20.000Z",
+    "device": SV1,
+    "endedAt": "2023-11-14T22:15:22.154Z",
+    "jobArn": ARN,
+    "jobName": "vqe-h2",
+    "startedAt": "2023-11-14T22:14:02.800Z",
+    "status": "COMPLETED",
+    "tags": {"team": "chemistry", "owner": ""},
+}
+
+
+def entry(**members: Any) -> dict[str, Any]:
+    return {**ENTRY, **members}
+
+
+def summary(**members: Any) -> JobSummary:
+    """Read a page with one entry of the given members."""
+    page = parse_page({"jobs": [entry(**members)]})
+    assert page.problems == ()
+    return page.jobs[0]
+
+
+def problem(**members: Any) -> str:
+    """Tell what is wrong with an entry of the given members, between two good ones."""
+    page = parse_page({"jobs": [ENTRY, entry(**members), entry(jobArn=arn(2))]})
+    assert [job.arn for job in page.jobs] == [ARN, arn(2)]
+    (text,) = page.problems
+    return text
+
+
+def test_a_page_is_read_whole() -> None:
+    answer = {"jobs": [ENTRY, entry(jobArn=arn(2), status="QUEUED")], "nextToken": "token"}
+    page = parse_page(answer)
+    assert page == SearchPage(
+        jobs=(
+            JobSummary(
+                arn=ARN,
+                name="vqe-h2",
+                status="COMPLETED",
+                created=CREATED,
+                started=CREATED + 42.8,
+                ended=CREATED + 122.154,
+                tags={"team": "chemistry", "owner": ""},
+            ),
+            page.jobs[1],
+        ),
+        problems=(),
+        token="token",
+    )
+    assert (page.jobs[1].arn, page.jobs[1].status) == (arn(2), "QUEUED")
+    assert [job.finished for job in page.jobs] == [True, False]
+
+
+def test_reading_a_page_changes_nothing_in_it() -> None:
+    answer = {"jobs": [copy.deepcopy(ENTRY)], "nextToken": "token"}
+    parse_page(answer)
+    assert answer == {"jobs": [ENTRY], "nextToken": "token"}
+
+
+def test_a_page_may_be_empty() -> None:
+    assert parse_page({"jobs": []}) == SearchPage((), (), None)
+
+
+@pytest.mark.parametrize("token", [None, ""])
+def test_a_page_without_a_token_is_the_last(token: object) -> None:
+    assert parse_page({"jobs": [], "nextToken": token}).token is None
+
+
+@pytest.mark.parametrize("member", ["startedAt", "endedAt", "jobName", "tags", "device"])
+def test_an_entry_may_lack_what_is_optional_or_have_it_null(member: str) -> None:
+    missing = {name: value for name, value in ENTRY.items() if name != member}
+    page = parse_page({"jobs": [missing, entry(**{member: None})]})
+    assert page.jobs[0] == page.jobs[1]
+    assert page.problems == ()
+
+
+def test_what_an_entry_lacks_is_nothing() -> None:
+    job = summary(startedAt=None, endedAt=None, jobName=None, tags=None)
+    assert (job.started, job.ended, job.name, job.tags) == (None, None, "", {})
+
+
+def test_every_tag_of_an_entry_is_kept_but_those_without_a_value() -> None:
+    assert summary(tags={"team": "a", "Team": "b", "": "c", "none": None}).tags == {"team": "a", "Team": "b", "": "c"}
+
+
+def test_a_status_that_this_release_does_not_know_is_carried_through() -> None:
+    assert summary(status="PAUSED").status == "PAUSED"
+    assert not summary(status="PAUSED").finished
+
+
+def test_an_older_job_whose_arn_ends_in_its_name_is_read() -> None:
+    name = "arn:aws:braket:us-west-2:123456789012:job/my-job"
+    assert summary(jobArn=name).arn == name
+
+
+@pytest.mark.parametrize(
+    ("members", "text"),
+    [
+        ({"jobArn": None}, "is no job ARN; one looks like arn:aws:braket:us-west-2:123456789012:job/<id>"),
+        (
+            {"jobArn": "arn:aws:s3:::bucket"},
+            "is no job ARN; one looks like arn:aws:braket:us-west-2:123456789012:job/<id>",
+        ),
+        ({"jobArn": 5}, "jobs.jobArn: expected text, got 5"),
+        ({"status": None}, f"jobs.status: missing for {ARN}"),
+        ({"status": ""}, f"jobs.status: missing for {ARN}"),
+        ({"status": 5}, "jobs.status: expected text, got 5"),
+        ({"createdAt": None}, f"jobs.createdAt: missing for {ARN}"),
+        ({"createdAt": "soon"}, "jobs.createdAt: expected a time, got 'soon'"),
+        ({"createdAt": True}, "jobs.createdAt: expected a time, got True"),
+        ({"startedAt": []}, "jobs.startedAt: expected a time, got []"),
+        ({"endedAt": 1e300}, "jobs.endedAt: expected a time, got 1e+300"),
+        ({"jobName": {}}, "jobs.jobName: expected text, got {}"),
+        ({"tags": []}, "tags: expected an object, got list"),
+        ({"tags": {"team": 5}}, "tags.team: expected text, got 5"),
+    ],
+)
+def test_an_entry_that_cannot_be_read_costs_the_page_nothing_but_itself(members: dict[str, Any], text: str) -> None:
+    assert problem(**members) == text
+
+
+@pytest.mark.parametrize("item", [None, 5, "text", [], True])
+def test_an_entry_that_is_no_object_is_a_problem(item: object) -> None:
+    page = parse_page({"jobs": [item, ENTRY]})
+    assert [job.arn for job in page.jobs] == [ARN]
+    assert page.problems == (f"jobs: expected an object, got {type(item).__name__}",)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (None, "answer: expected an object, got NoneType"),
+        ([ENTRY], "answer: expected an object, got list"),
+        ({}, "jobs: missing"),
+        ({"jobs": None}, "jobs: missing"),
+        ({"jobs": {}}, "jobs: expected a list, got {}"),
+        ({"jobs": "text"}, "jobs: expected a list, got 'text'"),
+        ({"jobs": [], "nextToken": 5}, "nextToken: expected text, got 5"),
+    ],
+)
+def test_an_answer_that_is_no_page_cannot_be_read(answer: object, text: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        parse_page(answer)
+    assert str(caught.value) == text
+
+
+def test_lone_surrogates_become_question_marks_on_a_page_too() -> None:
+    answer = json.loads(
+        r"""{"jobs": [{"status": "\ud800", "jobName": "a\udfffb", "tags": {"team": "\ud83d"}, "createdAt": 0}]}"""
+    )
+    answer["jobs"][0]["jobArn"] = ARN
+    job = parse_page(answer).jobs[0]
+    assert (job.status, job.name, job.tags) == ("?", "a?b", {"team": "?"})
+
+
+@settings(deadline=None)
+@given(JSON)
+def test_any_json_value_is_a_page_or_unreadable_and_nothing_else(answer: object) -> None:
+    with suppress(ParseError):
+        assert isinstance(parse_page(answer), SearchPage)
+
+
+@settings(deadline=None)
+@given(st.lists(JSON, max_size=5), JSON)
+def test_any_list_of_json_values_is_a_page_with_as_many_problems(items: list[object], token: object) -> None:
+    page = parse_page({"jobs": items, "nextToken": token if isinstance(token, str) else None})
+    assert (page.jobs, len(page.problems)) == ((), len(items))
+
+
+ENTRIES = st.fixed_dictionaries(
+    {
+        "jobArn": mostly(st.sampled_from([arn(number) for number in range(9)])),
+        "status": mostly(st.sampled_from(STATUSES)),
+        "createdAt": mostly(TIMES),
+    },
+    optional={
+        "jobName": mostly(ANY_TEXT),
+        "startedAt": mostly(TIMES),
+        "endedAt": mostly(TIMES),
+        "tags": mostly(st.dictionaries(ANY_TEXT, mostly(ANY_TEXT), max_size=3)),
+    },
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(mostly(ENTRIES), max_size=6))
+def test_every_entry_of_a_page_is_a_job_or_a_problem(entries: list[Any]) -> None:
+    page = parse_page({"jobs": entries})
+    assert len(page.jobs) + len(page.problems) == len(entries)
+    for job in page.jobs:
+        assert job.status
+        assert job.arn.startswith(f"arn:aws:braket:{REGION}:{ACCOUNT}:job/")
+        assert "".join([job.name, job.status, *job.tags.values()]).encode().decode()

@@ -1,18 +1,23 @@
-"""Which job is asked for next, and when."""
+"""When a job is asked for, and how urgent that is."""
+
+from dataclasses import replace
 
 import pytest
-from builders import ARN, CREATED, arn, event, finished, record, snapshot
+from builders import ARN, CREATED, event, finished, record, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.model import JobRecord, JobSnapshot
+from exporter.model import STATUSES, JobRecord, JobSnapshot
 from exporter.schedule import (
+    Urgency,
     Watch,
     after_answer,
     after_job_failure,
+    after_list,
     after_target_failure,
-    most_urgent,
+    suffices_alone,
     target_backoff,
+    unless_told,
 )
 
 WATCH = Watch(ARN, due=100.0, answered=70.0, failures=5)
@@ -24,23 +29,35 @@ def ask_again(what: JobRecord, watch: Watch = WATCH, wall: float = WALL) -> Watc
     return after_answer(watch, what, asked=101.0, interval=30.0, wall=wall)
 
 
-def test_the_job_that_is_due_first_is_the_most_urgent() -> None:
-    watches = [Watch(arn(number), due=due, answered=0.0) for number, due in ((1, 9.0), (2, 3.0), (3, 5.0))]
-    assert most_urgent(watches) == watches[1]
-
-
-def test_among_equals_the_one_that_waits_longest_is_asked_first() -> None:
-    watches = [Watch(arn(number), due=3.0, answered=0.0) for number in (2, 1, 3)]
-    assert most_urgent(watches) == watches[0]
-
-
-def test_without_jobs_nothing_is_urgent() -> None:
-    assert most_urgent([]) is None
-
-
 @pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLING", "PAUSED"])
 def test_an_active_job_is_asked_again_one_interval_after_the_question_was_sent(status: str) -> None:
-    assert ask_again(record(snapshot(status=status))) == Watch(ARN, due=131.0, answered=101.0)
+    assert ask_again(record(snapshot(status=status))) == Watch(ARN, due=131.0, answered=101.0, created=CREATED)
+
+
+@pytest.mark.parametrize("urgency", [*Urgency])
+def test_once_an_active_job_answered_it_is_as_urgent_as_any_other(urgency: Urgency) -> None:
+    again = ask_again(record(snapshot()), replace(WATCH, urgency=urgency, refused=True, told=90.0, listed="RUNNING"))
+    assert again == Watch(ARN, due=131.0, answered=101.0, created=CREATED, told=90.0, listed="RUNNING")
+
+
+@pytest.mark.parametrize(("interval", "second_look"), [(30.0, 103.0), (1.0, 102.0)])
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
+def test_a_job_whose_end_a_list_told_and_getjob_did_not_is_looked_at_again_within_two_seconds(
+    status: str, interval: float, second_look: float
+) -> None:
+    watch = replace(WATCH, listed=status, urgency=Urgency.CHANGED)
+    again = after_answer(watch, record(snapshot()), asked=101.0, interval=interval, wall=WALL)
+    assert again == Watch(ARN, due=second_look, answered=101.0, urgency=Urgency.DUE, created=CREATED)
+
+
+def test_after_the_second_look_such_a_job_is_asked_for_as_any_other() -> None:
+    watch = ask_again(record(snapshot()), replace(WATCH, listed="COMPLETED"))
+    assert watch is not None
+    assert ask_again(record(snapshot()), watch) == Watch(ARN, due=131.0, answered=101.0, created=CREATED)
+
+
+def test_a_job_of_which_nothing_is_known_yet_is_asked_again_one_interval_later() -> None:
+    assert ask_again(JobRecord(ARN)) == Watch(ARN, due=131.0, answered=101.0)
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
@@ -64,7 +81,7 @@ def test_a_finished_job_that_lacks_something_is_asked_three_times_more_ever_late
 
 def test_a_finished_job_that_lacks_its_end_time_is_asked_three_times_more() -> None:
     watch = ask_again(record(finished(ended=None)), wall=CREATED + 1e9)
-    assert watch == Watch(ARN, due=131.0, answered=101.0, after_end=1)
+    assert watch == Watch(ARN, due=131.0, answered=101.0, after_end=1, ended=True, urgency=Urgency.DUE)
     assert ask_again(record(finished(ended=None)), Watch(ARN, 0.0, 0.0, after_end=3), wall=CREATED + 1e9) is None
 
 
@@ -86,7 +103,7 @@ def test_a_job_that_is_refused_is_asked_ever_more_rarely_up_to_five_minutes() ->
         watch = after_job_failure(watch, asked=101.0, interval=30.0)
         waits.append(watch.due - 101.0)
     assert waits == [30.0, 60.0, 120.0, 240.0, 300.0, 300.0]
-    assert watch == Watch(ARN, due=401.0, answered=70.0, failures=6, after_end=1, refused=True)
+    assert watch == Watch(ARN, due=401.0, answered=70.0, failures=6, after_end=1, refused=True, urgency=Urgency.DUE)
 
 
 def test_a_job_that_is_refused_is_never_asked_more_often_than_its_interval() -> None:
@@ -101,7 +118,111 @@ def test_a_job_that_a_failing_target_did_not_answer_is_asked_again_soon_and_with
         watch = after_target_failure(watch, now=105.0, interval=30.0)
         waits.append(watch.due - 105.0)
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
-    assert watch == Watch(ARN, due=135.0, answered=70.0, failures=7, after_end=1)
+    assert watch == Watch(ARN, due=135.0, answered=70.0, failures=7, after_end=1, urgency=Urgency.DUE)
+
+
+def test_a_finished_job_that_was_never_asked_for_goes_by_its_order_and_any_other_by_when_it_is_due() -> None:
+    watch = Watch(ARN, due=7.0, answered=0.0, order=(1, -50.0))
+    ranks = [replace(watch, urgency=urgency).rank for urgency in Urgency]
+    assert ranks == [*[(0, 7.0)] * 4, (1, -50.0)]
+
+
+def test_what_changed_comes_before_what_is_new_or_due_and_these_before_what_may_be_refreshed_or_had_ended() -> None:
+    order = [Urgency.CHANGED, Urgency.NEW, Urgency.DUE, Urgency.REFRESH, Urgency.FILL]
+    assert sorted(Urgency) == order
+
+
+# What SearchJobs tells.
+
+
+LISTED = Watch(ARN, due=130.0, answered=100.0)
+
+
+def told(listed: str, known: str | None = "RUNNING", watch: Watch = LISTED) -> Watch:
+    return after_list(watch, known, listed, asked=109.0, now=110.0)
+
+
+@pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "PAUSED"])
+def test_a_list_that_tells_what_is_known_confirms_it(status: str) -> None:
+    watch = told(status, status)
+    assert watch == replace(LISTED, told=109.0, listed=status)
+    assert watch.confirmed == 109.0
+
+
+def test_a_list_confirms_a_job_of_which_nothing_is_known_yet() -> None:
+    assert told("COMPLETED", None) == replace(LISTED, told=109.0, listed="COMPLETED")
+
+
+@pytest.mark.parametrize("status", ["QUEUED", "CANCELLING", "COMPLETED", "FAILED", "CANCELLED", "PAUSED"])
+def test_a_list_that_tells_a_change_has_the_job_asked_for_at_once(status: str) -> None:
+    assert told(status) == replace(LISTED, due=110.0, told=109.0, listed=status, urgency=Urgency.CHANGED)
+
+
+def test_a_job_that_changed_while_it_waited_for_its_turn_keeps_its_place() -> None:
+    assert told("COMPLETED", watch=replace(LISTED, due=90.0)).due == 90.0
+
+
+def test_the_same_change_is_looked_into_once_and_another_one_again() -> None:
+    watch = replace(LISTED, listed="QUEUED")
+    assert told("QUEUED", watch=watch) == replace(watch, told=109.0)
+    assert told("CANCELLING", watch=watch).urgency is Urgency.CHANGED
+
+
+@pytest.mark.parametrize("watch", [replace(LISTED, failures=1), replace(LISTED, ended=True)])
+def test_a_job_that_fails_or_has_ended_is_not_asked_for_sooner(watch: Watch) -> None:
+    assert told("COMPLETED", watch=watch) == replace(watch, told=109.0, listed="COMPLETED")
+
+
+@pytest.mark.parametrize(
+    ("answered", "said", "confirmed"), [(100.0, None, 100.0), (100.0, 109.0, 109.0), (100.0, 9.0, 100.0)]
+)
+def test_a_status_is_as_old_as_the_latest_that_told_it(answered: float, said: float | None, confirmed: float) -> None:
+    assert Watch(ARN, due=0.0, answered=answered, told=said).confirmed == confirmed
+
+
+# What nobody else tells.
+
+
+def lone(watch: Watch) -> Watch:
+    return unless_told(watch, interval=30.0)
+
+
+def test_a_job_that_shares_no_page_is_asked_for_an_interval_after_its_status_was_told() -> None:
+    assert lone(LISTED) == replace(LISTED, due=130.0, urgency=Urgency.DUE)
+    assert lone(replace(LISTED, told=108.0)) == replace(LISTED, due=138.0, told=108.0, urgency=Urgency.DUE)
+
+
+def test_a_job_that_shares_no_page_and_was_not_told_for_an_interval_is_due() -> None:
+    assert lone(LISTED).due <= 200.0
+    assert lone(LISTED).urgency is Urgency.DUE
+
+
+def test_of_two_jobs_that_share_no_page_the_one_that_waits_longer_is_asked_first_however_long_both_wait() -> None:
+    assert lone(LISTED).rank < lone(replace(LISTED, answered=150.0)).rank
+
+
+def test_a_job_that_changed_stays_more_urgent_than_those_that_share_no_page() -> None:
+    assert lone(replace(LISTED, urgency=Urgency.CHANGED)).urgency is Urgency.CHANGED
+
+
+def test_a_job_that_fails_keeps_its_time() -> None:
+    assert lone(replace(LISTED, failures=1, due=400.0)).due == 400.0
+
+
+@pytest.mark.parametrize(
+    ("active", "rate", "interval", "alone"),
+    [(60, 2.5, 30.0, True), (61, 2.5, 30.0, False), (0, 0.01, 1.0, True), (2, 2.5, 1.0, True), (3, 2.5, 1.0, False)],
+)
+def test_getjob_alone_suffices_while_active_jobs_leave_a_fifth_of_its_budget(
+    active: int,
+    rate: float,
+    interval: float,
+    alone: bool,  # noqa: FBT001
+) -> None:
+    assert suffices_alone(active, rate=rate, interval=interval) is alone
+
+
+# When a target fails.
 
 
 @pytest.mark.parametrize(
@@ -141,3 +262,34 @@ def test_every_backoff_is_positive_and_bounded(failures: int, jitter: float, int
     assert 0.5 < target_backoff(failures, jitter) <= 60.0
     assert 0.0 < after_target_failure(watch, now=0.0, interval=interval).due <= interval
     assert interval <= after_job_failure(watch, asked=0.0, interval=interval).due <= max(interval, 300.0)
+
+
+WATCHES = st.builds(
+    Watch,
+    st.just(ARN),
+    due=st.floats(0.0, 200.0),
+    answered=st.floats(0.0, 100.0),
+    failures=st.integers(0, 3),
+    ended=st.booleans(),
+    urgency=st.sampled_from(Urgency),
+    told=st.none() | st.floats(0.0, 100.0),
+    listed=st.none() | st.sampled_from(STATUSES),
+)
+
+
+@given(watch=WATCHES, known=st.none() | st.sampled_from(STATUSES), listed=st.sampled_from(STATUSES))
+def test_a_list_never_has_a_job_asked_for_later_or_makes_it_less_urgent(
+    watch: Watch, known: str | None, listed: str
+) -> None:
+    after = after_list(watch, known, listed, asked=100.0, now=101.0)
+    assert after.due <= watch.due
+    assert after.urgency <= watch.urgency
+    assert after.confirmed >= watch.confirmed
+    assert after_list(after, known, listed, asked=102.0, now=103.0) == replace(after, told=102.0)
+
+
+@given(watch=WATCHES)
+def test_a_job_that_shares_no_page_is_never_less_urgent_for_it(watch: Watch) -> None:
+    after = unless_told(watch, interval=30.0)
+    assert after.failures or after.urgency <= min(watch.urgency, Urgency.DUE)
+    assert after == watch or after.due <= watch.confirmed + 30.0

@@ -45,6 +45,67 @@ def test_a_job_that_is_not_watched_is_no_record() -> None:
         Store(job_families()).forget(ARN)
 
 
+def test_a_job_that_may_not_be_watched_can_be_looked_for() -> None:
+    store = store_with(record(snapshot()))
+    assert store.find(ARN) == record(snapshot())
+    assert store.find(arn(2)) is None
+    store.forget(ARN)
+    assert store.find(ARN) is None
+
+
+def test_a_job_that_is_not_watched_yet_is_taken_in_by_the_first_who_adds_it() -> None:
+    store = Store(job_families())
+    assert store.add(JobRecord(ARN, named=False))
+    assert not store.add(JobRecord(ARN, named=True))
+    assert store.records() == [JobRecord(ARN, named=False)]
+
+
+def test_a_job_that_is_watched_already_stays_as_it_is() -> None:
+    store = store_with(record(finished()))
+    before = page(store.view())
+    assert not store.add(JobRecord(ARN, failing="ResourceNotFoundException"))
+    assert store.find(ARN) == record(finished())
+    assert page(store.view()) == before
+
+
+def test_a_job_that_was_added_is_there_to_be_put_seen_and_forgotten() -> None:
+    store = Store(job_families())
+    store.add(JobRecord(ARN, failing="ResourceNotFoundException"))
+    assert ARN in page(store.view())["braket_job_poll_failing"]
+    store.put(record(snapshot()))
+    assert 'status="RUNNING"} 1.0' in page(store.view())["braket_jobs"]
+    store.forget(ARN)
+    assert 'status="RUNNING"} 0.0' in page(store.view())["braket_jobs"]
+    assert store.add(JobRecord(ARN))
+
+
+def test_a_job_that_comes_back_with_what_was_known_of_it_counts_in_the_fleet() -> None:
+    store = Store(job_families())
+    store.add(record(snapshot()))
+    assert 'status="RUNNING"} 1.0' in page(store.view())["braket_jobs"]
+    store.put(record(finished()))
+    assert 'status="RUNNING"} 0.0' in page(store.view())["braket_jobs"]
+    assert 'status="COMPLETED"} 1.0' in page(store.view())["braket_jobs"]
+
+
+def test_of_many_who_add_a_job_at_the_same_time_one_has_it() -> None:
+    for _ in range(50):
+        store = Store(job_families())
+        barrier = threading.Barrier(4)
+        taken: list[bool] = []
+
+        def add(store: Store = store, barrier: threading.Barrier = barrier, taken: list[bool] = taken) -> None:
+            barrier.wait()
+            taken.append(store.add(JobRecord(ARN)))
+
+        threads = [threading.Thread(target=add) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(taken) == [False, False, False, True]
+
+
 def test_a_job_that_never_answered_has_no_samples() -> None:
     assert "".join(page(store_with(JobRecord(ARN)).view()).values()) == ""
 

@@ -1,0 +1,154 @@
+"""Which accounts and Regions are polled, with whose credentials and for which jobs."""
+
+from collections.abc import Sequence
+
+import pytest
+from builders import ACCOUNT, arn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.lanes import Entry, Lane, Login, plan_lanes
+from exporter.model import Target
+from exporter.selector import Selector
+
+OTHER = "210987654321"
+EVERY = Selector(all_jobs=True)
+USUAL = Login()
+ROLE = Login(role_arn=f"arn:aws:iam::{OTHER}:role/braket-exporter", external_id="x")
+PROFILE = Login(profile="chemistry")
+
+WEST, NORTH, EAST = "us-west-2", "eu-north-1", "us-east-1"
+
+
+def test_without_entries_there_are_no_lanes() -> None:
+    assert plan_lanes([]) == []
+    assert plan_lanes([Entry(USUAL)]) == []
+
+
+def test_named_jobs_are_polled_in_the_account_and_region_that_their_arns_name() -> None:
+    jobs = [arn(1), arn(2, NORTH), arn(3), arn(4, WEST, OTHER)]
+    assert plan_lanes([Entry(USUAL, jobs)]) == [
+        Lane(USUAL, Target(ACCOUNT, WEST), (arn(1), arn(3)), None),
+        Lane(USUAL, Target(ACCOUNT, NORTH), (arn(2, NORTH),), None),
+        Lane(USUAL, Target(OTHER, WEST), (arn(4, WEST, OTHER),), None),
+    ]
+
+
+def test_jobs_are_looked_for_in_every_region_that_is_set() -> None:
+    assert plan_lanes([Entry(USUAL, (), EVERY, [WEST, NORTH])]) == [
+        Lane(USUAL, Target("", WEST), (), EVERY),
+        Lane(USUAL, Target("", NORTH), (), EVERY),
+    ]
+
+
+def test_regions_without_anything_to_look_for_are_no_lanes() -> None:
+    assert plan_lanes([Entry(USUAL, [arn(1)], None, [NORTH, EAST])]) == [
+        Lane(USUAL, Target(ACCOUNT, WEST), (arn(1),), None),
+    ]
+
+
+def test_a_region_that_is_set_twice_is_one_lane() -> None:
+    assert plan_lanes([Entry(USUAL, (), EVERY, [WEST, WEST])]) == [Lane(USUAL, Target("", WEST), (), EVERY)]
+
+
+def test_named_jobs_tell_whose_credentials_these_are() -> None:
+    assert plan_lanes([Entry(USUAL, [arn(1)], EVERY, [WEST, NORTH])]) == [
+        Lane(USUAL, Target(ACCOUNT, WEST), (arn(1),), EVERY),
+        Lane(USUAL, Target(ACCOUNT, NORTH), (), EVERY),
+    ]
+
+
+def test_a_region_with_named_jobs_alone_is_not_searched() -> None:
+    assert plan_lanes([Entry(USUAL, [arn(1)], EVERY, [NORTH])]) == [
+        Lane(USUAL, Target(ACCOUNT, WEST), (arn(1),), None),
+        Lane(USUAL, Target(ACCOUNT, NORTH), (), EVERY),
+    ]
+
+
+def test_named_jobs_of_several_accounts_leave_open_whose_credentials_these_are() -> None:
+    assert plan_lanes([Entry(USUAL, [arn(1), arn(2, WEST, OTHER)], EVERY, [WEST])]) == [
+        Lane(USUAL, Target(ACCOUNT, WEST), (arn(1),), None),
+        Lane(USUAL, Target(OTHER, WEST), (arn(2, WEST, OTHER),), None),
+        Lane(USUAL, Target("", WEST), (), EVERY),
+    ]
+
+
+def test_a_role_tells_its_account_whatever_the_named_jobs_say() -> None:
+    assert plan_lanes([Entry(ROLE, [arn(1)], EVERY, [WEST])]) == [
+        Lane(ROLE, Target(ACCOUNT, WEST), (arn(1),), None),
+        Lane(ROLE, Target(OTHER, WEST), (), EVERY),
+    ]
+
+
+def test_each_entry_has_lanes_of_its_own_even_in_the_same_account_and_region() -> None:
+    physics = Selector(all_jobs=True)
+    entries = [Entry(USUAL, [arn(1)]), Entry(PROFILE, [arn(2)], physics, [WEST])]
+    assert plan_lanes(entries) == [
+        Lane(USUAL, Target(ACCOUNT, WEST), (arn(1),), None),
+        Lane(PROFILE, Target(ACCOUNT, WEST), (arn(2),), physics),
+    ]
+
+
+def test_the_order_of_named_jobs_is_kept() -> None:
+    jobs = [arn(number) for number in (3, 1, 2)]
+    assert plan_lanes([Entry(USUAL, jobs)])[0].jobs == tuple(jobs)
+
+
+def test_a_named_job_that_is_no_job_is_refused() -> None:
+    with pytest.raises(ValueError, match="is no job ARN"):
+        plan_lanes([Entry(USUAL, ["arn:aws:s3:::bucket"])])
+
+
+@pytest.mark.parametrize(
+    ("login", "account", "key"),
+    [
+        (USUAL, ACCOUNT, f"{ACCOUNT}/{WEST}"),
+        (ROLE, OTHER, f"{OTHER}/{WEST}"),
+        (PROFILE, ACCOUNT, f"{ACCOUNT}/{WEST}"),
+        (PROFILE, "", f"chemistry/{WEST}"),
+        (USUAL, "", f"/{WEST}"),
+    ],
+)
+def test_a_lane_is_shared_out_by_the_quota_that_it_draws_on_as_far_as_the_settings_tell(
+    login: Login, account: str, key: str
+) -> None:
+    assert Lane(login, Target(account, WEST), (), EVERY).shard_key == key
+
+
+ACCOUNTS = st.sampled_from([ACCOUNT, OTHER, "000000000001"])
+REGIONS = st.sampled_from([WEST, NORTH, EAST])
+JOBS = st.lists(st.builds(arn, st.integers(0, 99), REGIONS, ACCOUNTS), max_size=6, unique=True)
+ENTRIES = st.lists(
+    st.builds(
+        Entry,
+        st.sampled_from([USUAL, ROLE, PROFILE]),
+        JOBS,
+        st.sampled_from([None, EVERY]),
+        st.lists(REGIONS, max_size=3),
+    ),
+    max_size=5,
+)
+
+
+@given(entries=ENTRIES, total=st.integers(1, 6))
+def test_every_lane_belongs_to_one_shard_and_lanes_of_one_quota_stay_together(
+    entries: Sequence[Entry], total: int
+) -> None:
+    shares = [plan_lanes(entries, shard=shard, total_shards=total) for shard in range(total)]
+    lanes = plan_lanes(entries)
+    assert sorted(map(repr, lanes)) == sorted(repr(lane) for share in shares for lane in share)
+    owners: dict[str, int] = {}
+    for shard, share in enumerate(shares):
+        assert [lane for lane in lanes if lane in share] == share
+        assert all(owners.setdefault(lane.shard_key, shard) == shard for lane in share)
+
+
+@given(entries=ENTRIES)
+def test_every_named_job_and_every_region_to_search_is_in_one_lane_of_its_entry(entries: Sequence[Entry]) -> None:
+    for entry in entries:
+        lanes = plan_lanes([entry])
+        assert sorted(job for lane in lanes for job in lane.jobs) == sorted(entry.jobs)
+        searched = [lane.target.region for lane in lanes if lane.selector is not None]
+        assert sorted(searched) == ([] if entry.selector is None else sorted(set(entry.regions)))
+        assert len({lane.target for lane in lanes}) == len(lanes)
+        assert {lane.login for lane in lanes} <= {entry.login}
