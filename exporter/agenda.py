@@ -7,8 +7,8 @@ from typing import Final
 
 from exporter.schedule import Rank, Urgency, Watch
 
-_ALWAYS_FIRST: Final = (Urgency.CHANGED, Urgency.NEW, Urgency.DUE)
-_IN_TURN: Final = (Urgency.REFRESH, Urgency.FILL)
+_ALWAYS_FIRST: Final = (Urgency.CHANGED, Urgency.NEW)
+_IN_TURN: Final = (Urgency.DUE, Urgency.REFRESH, Urgency.FILL)
 
 
 class Agenda:
@@ -42,14 +42,14 @@ class Agenda:
         """Take a job off the agenda, if it is there."""
         self._watches.pop(arn, None)
 
-    def due(self, now: float, *, refresh_first: bool = True) -> Watch | None:
+    def due(self, now: float, *, turn: Urgency = Urgency.DUE) -> Watch | None:
         """Return the watch to ask for now, and leave it on the agenda.
 
         Args:
             now: the time.
-            refresh_first: whether active jobs go before finished ones that were never asked for.
+            turn: which urgency goes before the others, of those below ``NEW``.
         """
-        for urgency in (*_ALWAYS_FIRST, *(_IN_TURN if refresh_first else reversed(_IN_TURN))):
+        for urgency in (*_ALWAYS_FIRST, turn, *_IN_TURN):
             watch = self._first(urgency)
             if watch is not None and watch.due <= now:
                 return watch

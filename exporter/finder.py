@@ -88,8 +88,9 @@ class Finder:
         told = {job.arn: job for job in page.jobs}
         for job in told.values():
             self._meet(job, asked, now, wall)
-        for watch in self._missing(search, told.keys()):
-            self._agenda.put(unless_told(watch, interval=0.0))
+        if not self.survey.goes_on(search, page):
+            for watch in self._missing(search, told.keys()):
+                self._agenda.put(unless_told(watch, interval=0.0))
         self.survey.page(search, page, now)
         return [*told]
 

@@ -34,6 +34,7 @@ from exporter.schedule import (
     after_job_failure,
     after_target_failure,
     suffices_alone,
+    whose_turn,
 )
 from exporter.selector import Selector
 from exporter.store import Store
@@ -124,7 +125,7 @@ class TargetPoller:
             )
         operations = (GET_JOB,) if self._finder is None else (GET_JOB, SEARCH_JOBS)
         self._gate = Gate(operations, budgets=budgets, target=lambda: source.target, random=random, now=now)
-        self._refresh_turn = True
+        self._questions = 0
         self._identify_after = now
         for arn in self._named:
             self._agenda.put(Watch(arn, due=now, answered=now, urgency=Urgency.NEW))
@@ -200,12 +201,12 @@ class TargetPoller:
         ready = max(self._agenda.next_due(), self._gate.opens_at(GET_JOB))
         if ready > now:
             return None, ready - now
-        watch = self._agenda.due(now, refresh_first=self._refresh_turn)
+        turn = whose_turn(self._questions, alone=self._suffices_alone(now))
+        watch = self._agenda.due(now, turn=turn)
         if wait := self._gate.take(GET_JOB, now):
             return None, wait
         assert watch is not None  # noqa: S101 -- the agenda said so
-        if watch.urgency in {Urgency.REFRESH, Urgency.FILL}:
-            self._refresh_turn = self._suffices_alone(now) or not self._refresh_turn
+        self._questions += 1
         self._progress.begin((other.arn for other in self._agenda if not other.ended), now)
         self._agenda.remove(watch.arn)
         self._asking[watch.arn] = watch
@@ -320,7 +321,7 @@ class TargetPoller:
         with self._lock:
             now = self._clock.monotonic()
             self._gate.search_failed(error, asked=asked, now=now)
-            finder.survey.failed(search, now, token_refused=isinstance(error, RejectedError))
+            finder.survey.failed(search, now, own_fault=isinstance(error, RejectedError | MalformedError))
             retry_in = max(0.0, self._gate.opens_at(SEARCH_JOBS) - now)
         self._journal.poll_failed(self._source.target, SEARCH_JOBS, error, retry_in)
 

@@ -90,6 +90,21 @@ class Watch:
         return self.answered if self.told is None else max(self.answered, self.told)
 
 
+_TURNS_ALONE: Final = (Urgency.FILL, Urgency.DUE, Urgency.DUE, Urgency.DUE, Urgency.DUE)
+_TURNS: Final = (Urgency.FILL, Urgency.DUE, Urgency.REFRESH, Urgency.DUE, Urgency.FILL)
+
+
+def whose_turn(questions: int, *, alone: bool) -> Urgency:
+    """Tell whose turn it is, so that none of those that a budget may not suffice for waits for ever.
+
+    Args:
+        questions: how many there have been.
+        alone: whether GetJob alone follows the active jobs; what it has to spare then is the rest of ``ROOM``.
+    """
+    turns = _TURNS_ALONE if alone else _TURNS
+    return turns[questions % len(turns)]
+
+
 def suffices_alone(active: int, *, rate: float, interval: float) -> bool:
     """Tell whether GetJob alone keeps so many jobs as fresh as wished: it tells more than SearchJobs does.
 

@@ -8,7 +8,7 @@ and since tags change. A small state; times are monotonic seconds but where unix
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
@@ -17,6 +17,15 @@ from exporter.windows import PAGE_SIZE, CreationIndex, cover, partition
 
 OVERLAP_SECONDS: Final = 600.0
 """A list begins so long before the newest job that is known: SearchJobs does not promise to show jobs at once."""
+
+MOST_PAGES: Final = 2000
+"""Of one span: 200,000 jobs. A service that goes on names the same pages again."""
+
+MOST_PAGES_OF_A_WINDOW: Final = 4
+"""A window fits one page; where the service makes several of it, so many are read before GetJob is asked instead."""
+
+MOST_TRIES: Final = 5
+"""So often a call is made that the service refuses, or answers with what cannot be read."""
 
 SWEEP_INTERVAL: Final = 3600.0
 SWEEP_TURN: Final = 8
@@ -42,13 +51,17 @@ class Search:
         purpose: why.
         span: the jobs to tell, by creation.
         token: of the next page.
-        arns: the active jobs that a round expects on the page.
+        arns: the active jobs that a round expects on the page, and on those before it did not find.
+        page: which page of the span.
+        tries: how often it was called, this time included.
     """
 
     purpose: Purpose
     span: Span
     token: str | None = None
     arns: tuple[str, ...] = ()
+    page: int = field(default=1, compare=False)
+    tries: int = field(default=1, compare=False)
 
 
 class Survey:
@@ -140,22 +153,34 @@ class Survey:
         self._under_way[search.purpose] -= 1
         for job in page.jobs:
             self.index.add(job.created)
-        if page.token is not None and page.token != search.token and search.purpose is not Purpose.ROUND:
+        if page.token is not None and self.goes_on(search, page):
             self._several_pages |= search.purpose is Purpose.LIST
-            crowded = len(page.jobs) + len(page.problems) > PAGE_SIZE // 2
-            self._queues[search.purpose].extendleft(reversed(self._rest(search, page.token, crowded=crowded)))
+            self._queues[search.purpose].extendleft(reversed(self._rest(search, page, page.token)))
         self._end(search.purpose, now)
 
-    def failed(self, search: Search, now: float, *, token_refused: bool) -> None:
+    @staticmethod
+    def goes_on(search: Search, page: SearchPage) -> bool:
+        """Tell whether the next page will be asked for; a service that names one again and again is not followed."""
+        most = MOST_PAGES_OF_A_WINDOW if search.purpose is Purpose.ROUND else MOST_PAGES
+        return page.token is not None and page.token != search.token and search.page < most
+
+    def failed(self, search: Search, now: float, *, own_fault: bool) -> None:
         """Have a call made again; one whose token the service does not take any more, for smaller spans instead.
 
-        A round's call is let go: the next round makes it anew.
+        A round's call is let go: the next round makes it anew. So is a call that has failed by its own fault too
+        often: the next sweep makes it anew.
+
+        Args:
+            search: the call.
+            now: the time.
+            own_fault: whether the service refuses the call itself, or answers it with what cannot be read.
         """
         self._under_way[search.purpose] -= 1
-        if search.purpose is not Purpose.ROUND:
-            again = self._anew(search) if token_refused and search.token is not None else [search]
-            # Last, so that an answer which never can be read does not keep the others from being asked for.
-            self._queues[search.purpose].extend(again)
+        if search.purpose is not Purpose.ROUND and not (own_fault and search.tries >= MOST_TRIES):
+            again = self._anew(search) if own_fault and search.token is not None else [search]
+            tries = search.tries + own_fault
+            # Last, so that such a call does not keep the others from being made.
+            self._queues[search.purpose].extend(replace(one, tries=tries) for one in again)
         self._end(search.purpose, now)
 
     def _is_idle(self, purpose: Purpose) -> bool:
@@ -179,9 +204,9 @@ class Survey:
         return [Span(wall - age, end) for age, end in zip(ages, ends, strict=False)]
 
     def _newest_span(self, wall: float) -> Span:
-        """From Braket's own times, not ours: our clock may be wrong."""
+        """From Braket's own times, not ours: our clock may be wrong. A job from the future must not hide the others."""
         newest = self.index.newest
-        return Span(wall - self._lookback if newest is None else newest - OVERLAP_SECONDS, None)
+        return Span(wall - self._lookback if newest is None else min(newest, wall) - OVERLAP_SECONDS, None)
 
     def _begin_sweep(self, wall: float) -> None:
         self._sweep_due = float("inf")
@@ -192,16 +217,19 @@ class Survey:
     def _anew(self, search: Search) -> list[Search]:
         """Both halves of a span from their first page; the whole span when it cannot be halved."""
         spans = self.index.halves(search.span) or (search.span,)
-        return [replace(search, span=span, token=None) for span in spans]
+        return [replace(search, span=span, token=None, page=1) for span in spans]
 
-    def _rest(self, search: Search, token: str, *, crowded: bool) -> list[Search]:
-        """What is still to be asked for: the next page in a list, both halves of a span in a sweep.
+    def _rest(self, search: Search, page: SearchPage, token: str) -> list[Search]:
+        """What is still to be asked for: the next page or, when a sweep meets too many jobs, both halves of its span.
 
         A page that is half empty and yet names a next one does not tell that there are too many jobs.
         """
+        crowded = len(page.jobs) + len(page.problems) > PAGE_SIZE // 2
         if search.purpose is Purpose.SWEEP and crowded and self.index.halves(search.span) is not None:
             return self._anew(search)
-        return [replace(search, token=token)]
+        told = {job.arn for job in page.jobs}
+        missing = tuple(arn for arn in search.arns if arn not in told)
+        return [replace(search, token=token, page=search.page + 1, arns=missing)]
 
     def _end(self, purpose: Purpose, now: float) -> None:
         """Note that a list or a sweep is complete, if it is."""

@@ -25,10 +25,10 @@ def agenda_of(*watches: Watch) -> Agenda:
     return agenda
 
 
-def emptied(agenda: Agenda, now: float = 100.0, *, refresh_first: bool = True) -> list[str]:
+def emptied(agenda: Agenda, now: float = 100.0, *, turn: Urgency = DUE) -> list[str]:
     """Ask for one job after the other; return the last digits of their ARNs."""
     asked = []
-    while (next_one := agenda.due(now, refresh_first=refresh_first)) is not None:
+    while (next_one := agenda.due(now, turn=turn)) is not None:
         agenda.remove(next_one.arn)
         asked.append(next_one.arn[-2:].lstrip("0"))
     return asked
@@ -89,21 +89,23 @@ def test_what_is_more_urgent_but_not_due_holds_nothing_up() -> None:
     assert agenda.due(50.0) == watch(1, 50.0, CHANGED)
 
 
-def test_active_and_finished_jobs_go_first_in_turn() -> None:
-    assert agenda_of(watch(1, 0.0, FILL), watch(2)).due(0.0, refresh_first=True) == watch(2)
-    assert agenda_of(watch(1, 0.0, FILL), watch(2)).due(0.0, refresh_first=False) == watch(1, 0.0, FILL)
+@pytest.mark.parametrize(
+    ("turn", "order"), [(DUE, ["3", "2", "1"]), (REFRESH, ["2", "3", "1"]), (FILL, ["1", "3", "2"])]
+)
+def test_what_the_budget_may_not_suffice_for_goes_first_in_turn(turn: Urgency, order: list[str]) -> None:
+    assert emptied(agenda_of(watch(1, 0.0, FILL), watch(2), watch(3, 9.0, DUE)), turn=turn) == order
 
 
-@pytest.mark.parametrize("refresh_first", [True, False])
-def test_whose_turn_it_is_changes_nothing_for_what_is_urgent(refresh_first: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("turn", [DUE, REFRESH, FILL])
+def test_whose_turn_it_is_changes_nothing_for_what_changed_and_what_is_new(turn: Urgency) -> None:
     agenda = agenda_of(watch(1, 0.0, FILL), watch(2), watch(3, 9.0, DUE), watch(4, 9.0, CHANGED), watch(5, 9.0, NEW))
-    assert emptied(agenda, refresh_first=refresh_first)[:3] == ["4", "5", "3"]
+    assert emptied(agenda, turn=turn)[:2] == ["4", "5"]
 
 
-@pytest.mark.parametrize("refresh_first", [True, False])
-def test_whose_turn_it_is_leaves_nothing_out(refresh_first: bool) -> None:  # noqa: FBT001
-    assert agenda_of(watch(1)).due(0.0, refresh_first=refresh_first) == watch(1)
-    assert agenda_of(watch(1, 0.0, FILL)).due(0.0, refresh_first=refresh_first) == watch(1, 0.0, FILL)
+@pytest.mark.parametrize("turn", [DUE, REFRESH, FILL])
+def test_whose_turn_it_is_leaves_nothing_out(turn: Urgency) -> None:
+    for one in (watch(1), watch(1, 0.0, FILL), watch(1, 0.0, DUE)):
+        assert agenda_of(one).due(0.0, turn=turn) == one
 
 
 def test_finished_jobs_are_asked_for_by_their_order_and_not_by_when_they_were_put() -> None:
@@ -171,11 +173,11 @@ STEPS = st.lists(WATCHES | st.integers(0, 7), max_size=60)
 
 
 @settings(deadline=None, max_examples=300)
-@given(steps=STEPS, now=DUES, refresh_first=st.booleans())
+@given(steps=STEPS, now=DUES, turn=st.sampled_from([DUE, REFRESH, FILL]))
 def test_whatever_happened_the_most_urgent_due_watch_is_next(
     steps: Iterable[Watch | int],
     now: float,
-    refresh_first: bool,  # noqa: FBT001
+    turn: Urgency,
 ) -> None:
     agenda, known = Agenda(), dict[str, Watch]()
     for step in steps:
@@ -185,14 +187,14 @@ def test_whatever_happened_the_most_urgent_due_watch_is_next(
         else:
             agenda.remove(arn(step))
             known.pop(arn(step), None)
-        assert_next(agenda, known.values(), now, refresh_first=refresh_first)
+        assert_next(agenda, known.values(), now, turn)
         assert (len(agenda), {one.arn: one for one in agenda}) == (len(known), known)
 
 
-def assert_next(agenda: Agenda, known: Iterable[Watch], now: float, *, refresh_first: bool) -> None:
-    groups = [CHANGED, NEW, DUE, *([REFRESH, FILL] if refresh_first else [FILL, REFRESH])]
+def assert_next(agenda: Agenda, known: Iterable[Watch], now: float, turn: Urgency) -> None:
+    groups = [CHANGED, NEW, turn, *(other for other in (DUE, REFRESH, FILL) if other is not turn)]
     best = min(((groups.index(one.urgency), one.rank) for one in known if one.due <= now), default=None)
-    found = agenda.due(now, refresh_first=refresh_first)
+    found = agenda.due(now, turn=turn)
     assert (None if found is None else (groups.index(found.urgency), found.rank)) == best
     assert found is None or agenda.get(found.arn) == found
     assert agenda.next_due() == min((one.due for one in known), default=float("inf"))

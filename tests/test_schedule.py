@@ -18,6 +18,7 @@ from exporter.schedule import (
     suffices_alone,
     target_backoff,
     unless_told,
+    whose_turn,
 )
 
 WATCH = Watch(ARN, due=100.0, answered=70.0, failures=5)
@@ -192,21 +193,29 @@ def test_a_job_that_shares_no_page_is_asked_for_an_interval_after_its_status_was
     assert lone(replace(LISTED, told=108.0)) == replace(LISTED, due=138.0, told=108.0, urgency=Urgency.DUE)
 
 
-def test_a_job_that_shares_no_page_and_was_not_told_for_an_interval_is_due() -> None:
-    assert lone(LISTED).due <= 200.0
-    assert lone(LISTED).urgency is Urgency.DUE
-
-
 def test_of_two_jobs_that_share_no_page_the_one_that_waits_longer_is_asked_first_however_long_both_wait() -> None:
     assert lone(LISTED).rank < lone(replace(LISTED, answered=150.0)).rank
 
 
-def test_a_job_that_changed_stays_more_urgent_than_those_that_share_no_page() -> None:
-    assert lone(replace(LISTED, urgency=Urgency.CHANGED)).urgency is Urgency.CHANGED
+def test_a_job_that_shares_no_page_in_one_round_after_another_keeps_its_place() -> None:
+    waiting = lone(LISTED)
+    assert lone(waiting) == waiting
+    assert lone(replace(waiting, told=120.0)) == replace(waiting, told=120.0)
+
+
+def test_a_job_that_is_due_later_than_an_interval_after_its_status_was_told_is_asked_for_sooner() -> None:
+    assert lone(replace(LISTED, due=400.0, urgency=Urgency.DUE)).due == 130.0
+
+
+@pytest.mark.parametrize("urgency", [Urgency.CHANGED, Urgency.NEW])
+def test_a_job_that_changed_or_is_new_stays_more_urgent_than_those_that_share_no_page(urgency: Urgency) -> None:
+    watch = replace(LISTED, due=109.0, urgency=urgency)
+    assert lone(watch) == watch
 
 
 def test_a_job_that_fails_keeps_its_time() -> None:
-    assert lone(replace(LISTED, failures=1, due=400.0)).due == 400.0
+    watch = replace(LISTED, failures=1, due=400.0)
+    assert lone(watch) == watch
 
 
 @pytest.mark.parametrize(
@@ -289,7 +298,24 @@ def test_a_list_never_has_a_job_asked_for_later_or_makes_it_less_urgent(
 
 
 @given(watch=WATCHES)
-def test_a_job_that_shares_no_page_is_never_less_urgent_for_it(watch: Watch) -> None:
+def test_a_job_that_shares_no_page_is_never_less_urgent_for_it_and_moves_once(watch: Watch) -> None:
     after = unless_told(watch, interval=30.0)
-    assert after.failures or after.urgency <= min(watch.urgency, Urgency.DUE)
+    assert after.urgency <= watch.urgency
+    assert after == watch or (after.urgency, after.failures) == (Urgency.DUE, 0)
     assert after == watch or after.due <= watch.confirmed + 30.0
+    assert unless_told(after, interval=30.0) == after
+
+
+# Whose turn it is.
+
+
+@pytest.mark.parametrize("start", range(7))
+def test_nobody_waits_longer_for_a_turn_than_five_questions(start: int) -> None:
+    turns = {whose_turn(start + number, alone=False) for number in range(5)}
+    assert turns == {Urgency.DUE, Urgency.REFRESH, Urgency.FILL}
+
+
+@pytest.mark.parametrize("start", range(7))
+def test_where_get_job_follows_the_active_jobs_alone_the_finished_ones_get_what_it_can_spare(start: int) -> None:
+    turns = [whose_turn(start + number, alone=True) for number in range(100)]
+    assert turns.count(Urgency.FILL) == 20

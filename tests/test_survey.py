@@ -330,11 +330,54 @@ def test_a_round_that_is_skipped_comes_an_interval_later() -> None:
     assert plan.round_due(NOW + 35.0)
 
 
-def test_a_window_that_turns_out_too_full_is_not_followed() -> None:
+def test_a_window_of_several_pages_is_followed_for_the_jobs_that_are_still_missing() -> None:
     plan = after_first_list(*spread(5))
     plan.begin_round([(WALL, arn(1)), (WALL - 1.0, arn(2))], NOW, WALL)
-    plan.page(take(plan), page(*spread(5), token="a"), NOW)
+    plan.page(take(plan), SearchPage((JobSummary(arn(1), "", "RUNNING", WALL, None, None, {}),), (), "a"), NOW)
+    assert take(plan) == Search(ROUND, Span(WALL - 1.0, None), token="a", arns=(arn(2),))
+
+
+def test_a_window_is_not_followed_for_ever() -> None:
+    plan = after_first_list(*spread(5))
+    plan.begin_round([(WALL, arn(1)), (WALL - 1.0, arn(2))], NOW, WALL)
+    for number in range(4):
+        call = take(plan)
+        answer = page(token=str(number))
+        assert plan.goes_on(call, answer) is (number < 3)
+        plan.page(call, answer, NOW)
     assert plan.next(NOW, WALL) is None
+
+
+def test_a_service_that_names_the_same_pages_again_and_again_is_not_followed_for_ever() -> None:
+    plan = survey(HOUR)
+    calls = Counter[Purpose]()
+    while (call := plan.next(NOW, WALL)) is not None:
+        plan.page(call, page(token="ab"[calls.total() % 2]), NOW)
+        calls[call.purpose] += 1
+    assert calls == {LIST: 2000, SWEEP: 2000}
+    assert (plan.listed, plan.swept) == (True, True)
+
+
+def test_a_call_that_the_service_refuses_or_answers_unreadably_is_given_up_until_the_next_sweep() -> None:
+    plan = survey(HOUR)
+    calls = 0
+    while (call := plan.next(NOW, WALL)) is not None:
+        plan.failed(call, NOW, own_fault=True)
+        calls += 1
+    assert calls == 5
+    assert plan.listed
+
+
+def test_a_call_that_cannot_be_made_now_is_never_given_up() -> None:
+    plan = survey(HOUR)
+    for _ in range(50):
+        plan.failed(take(plan), NOW, own_fault=False)
+    assert not plan.listed
+
+
+def test_a_job_from_the_future_does_not_hide_those_that_are_created_until_then() -> None:
+    plan = after_first_list(WALL + 5 * DAY)
+    assert plan.next(NOW + 60.0, WALL + 60.0) == Search(LIST, Span(WALL + 60.0 - 600.0, None))
 
 
 def test_a_round_indexes_the_jobs_that_it_meets() -> None:
@@ -372,7 +415,7 @@ def test_what_has_nothing_to_ask_leaves_its_turn_to_the_others() -> None:
 def test_a_call_that_failed_is_made_again_after_the_others_of_its_kind() -> None:
     plan = survey()
     first = take(plan)
-    plan.failed(first, NOW, token_refused=False)
+    plan.failed(first, NOW, own_fault=False)
     assert plan.next_due() <= NOW
     spans = [call.span for call in drain(plan, page())]
     assert spans == [Span(WALL - 3 * DAY, WALL - DAY), Span(WALL - 14 * DAY, WALL - 3 * DAY), first.span]
@@ -382,12 +425,12 @@ def test_a_call_that_failed_is_made_again_after_the_others_of_its_kind() -> None
 def test_a_call_that_fails_whenever_it_is_made_keeps_no_other_from_being_made() -> None:
     plan = survey()
     poisoned, asked = take(plan), []
-    plan.failed(poisoned, NOW, token_refused=False)
+    plan.failed(poisoned, NOW, own_fault=False)
     for _ in range(10):
         call = take(plan)
         asked.append(call)
         if call == poisoned:
-            plan.failed(call, NOW, token_refused=False)
+            plan.failed(call, NOW, own_fault=False)
         else:
             plan.page(call, page(), NOW)
     assert len({*asked}) == 3
@@ -399,21 +442,21 @@ def test_a_page_that_failed_is_asked_for_again_by_its_token() -> None:
     plan = survey(HOUR)
     plan.page(take(plan), page(WALL, token="a"), NOW)
     second = take(plan)
-    plan.failed(second, NOW, token_refused=False)
+    plan.failed(second, NOW, own_fault=False)
     assert take(plan) == second
     assert second.token == "a"
 
 
 def test_a_list_is_not_complete_while_one_of_its_calls_is_to_be_made_again() -> None:
     plan = survey(HOUR)
-    plan.failed(take(plan), NOW, token_refused=False)
+    plan.failed(take(plan), NOW, own_fault=False)
     assert not plan.listed
 
 
 def test_smaller_spans_are_asked_for_when_the_service_does_not_take_a_token_any_more() -> None:
     plan = survey(DAY)
     plan.page(take(plan), page(*spread(4, HOUR), token="a"), NOW)
-    plan.failed(take(plan), NOW, token_refused=True)
+    plan.failed(take(plan), NOW, own_fault=True)
     assert [take(plan), take(plan)] == [
         Search(LIST, Span(WALL - DAY, WALL - HOUR)),
         Search(LIST, Span(WALL - HOUR, None)),
@@ -424,7 +467,7 @@ def test_a_span_that_cannot_be_halved_is_begun_anew_when_its_token_is_refused() 
     plan = survey(HOUR)
     first = take(plan)
     plan.page(first, page(token="a"), NOW)
-    plan.failed(take(plan), NOW, token_refused=True)
+    plan.failed(take(plan), NOW, own_fault=True)
     assert take(plan) == first
 
 
@@ -433,21 +476,21 @@ def test_a_first_page_that_is_refused_is_asked_for_as_it_was() -> None:
     first = take(plan)
     plan.index.add(WALL - 10.0)
     plan.index.add(WALL - 5.0)
-    plan.failed(first, NOW, token_refused=True)
+    plan.failed(first, NOW, own_fault=True)
     assert take(plan) == first
 
 
 def test_a_sweep_that_failed_is_made_again() -> None:
     plan = after_first_list(WALL)
     sweep = take_sweep(plan)
-    plan.failed(sweep, NOW + HOUR, token_refused=False)
+    plan.failed(sweep, NOW + HOUR, own_fault=False)
     assert sweep in drain(plan, page(), NOW + HOUR)
 
 
 def test_a_round_whose_call_failed_waits_for_the_next_one() -> None:
     plan = after_first_list(*spread(5))
     plan.begin_round([(WALL, arn(1)), (WALL - 1.0, arn(2))], NOW, WALL)
-    plan.failed(take(plan), NOW, token_refused=False)
+    plan.failed(take(plan), NOW, own_fault=False)
     assert plan.next(NOW, WALL) is None
     assert not plan.round_due(NOW + 29.0)
     assert plan.round_due(NOW + 30.0)
@@ -541,7 +584,7 @@ class Watcher:
             search = self.under_way.pop(self.rng.randrange(len(self.under_way)))
             self.now += self.rng.random()
             if self.rng.random() < self.failing:
-                self.plan.failed(search, self.now, token_refused=self.rng.random() < 0.3)
+                self.plan.failed(search, self.now, own_fault=self.rng.random() < 0.3)
                 assert search.purpose is ROUND or self.plan.next_due() <= self.now
                 continue
             answer = self.service.answer(search, self.wall)
