@@ -584,8 +584,10 @@ class Watcher:
             search = self.under_way.pop(self.rng.randrange(len(self.under_way)))
             self.now += self.rng.random()
             if self.rng.random() < self.failing:
-                self.plan.failed(search, self.now, own_fault=self.rng.random() < 0.3)
-                assert search.purpose is ROUND or self.plan.next_due() <= self.now
+                own_fault = self.rng.random() < 0.3
+                self.plan.failed(search, self.now, own_fault=own_fault)
+                given_up = search.purpose is ROUND or (own_fault and search.tries == 5)
+                assert given_up or self.plan.next_due() <= self.now
                 continue
             answer = self.service.answer(search, self.wall)
             self.known |= {one.arn: one for one in answer.jobs}
