@@ -440,7 +440,8 @@ def test_a_throttling_storm_takes_the_target_down_until_it_is_over(fleet: Fleet)
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     with exporting(fleet) as exporter:
-        eventually(lambda: exporter.value("braket_exporter_target_up") == 1)
+        eventually(lambda: exporter.get("/-/ready").status == 200)
+        assert exporter.value("braket_exporter_target_up") == 1
         fleet.server.faults.put(Fault(FaultKind.THROTTLE))
         eventually(lambda: exporter.value("braket_exporter_target_up") == 0)
         assert len([line for line in exporter.samples if line.startswith("braket_job_status{")]) == 18
