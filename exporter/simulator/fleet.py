@@ -55,7 +55,7 @@ _STAGES = ("prod", "dev", "dev")
 _INSTANCES = {
     Hardware.QPU: ("ml.m5.large", "ml.t3.large"),
     Hardware.SIMULATOR: ("ml.m5.large", "ml.m5.4xlarge", "ml.c5.2xlarge"),
-    Hardware.LOCAL: ("ml.m5.4xlarge", "ml.p3.2xlarge", "ml.g4dn.xlarge", "ml.c5.9xlarge"),
+    Hardware.LOCAL: ("ml.m5.4xlarge", "ml.g4dn.4xlarge", "ml.g4dn.xlarge", "ml.c5.9xlarge"),
 }
 _RUNTIME_LIMITS_SECONDS = (3600, 6 * 3600, 86_400, 3 * 86_400)
 
