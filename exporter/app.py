@@ -183,7 +183,7 @@ def run(settings: Settings, listening: Callable[[tuple[str, int]], None] = lambd
         exporter.journal.started(
             version=__version__,
             listen_address=format_address(server.address),
-            jobs=len(settings.jobs),
+            jobs=sum(len(selection.jobs) for selection in (settings, *settings.targets)),
             targets=len(exporter.pollers),
             poll_interval_seconds=settings.poll_interval,
         )

@@ -141,7 +141,7 @@ def _notes(record: JobRecord) -> list[str]:
 def _rank(record: JobRecord) -> tuple[int, float]:
     """Order jobs by how much they ask for a look, then the newest first."""
     if record.snapshot is None:
-        return (0, 0.0)
+        return (5 if record.failing is None else 0), 0.0
     return _ORDER.get(record.snapshot.status, 4), -(record.snapshot.created or 0.0)
 
 

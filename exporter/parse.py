@@ -15,6 +15,9 @@ from exporter.model import EVENT_TYPES, STATUSES, EventKey, JobEvent, JobSnapsho
 MAX_MESSAGE: Final = 2500
 """Longest event message and, to be generous, failure reason that is kept; Braket's own limits are 2,500 and 1,024."""
 
+MAX_NAME: Final = 256
+"""Longest name, status or event type that is kept; Braket's own names have at most 50 characters."""
+
 _YEAR_1: Final = -62135596800.0
 _YEAR_10000: Final = 253402300800.0
 _POSITION: Final = re.compile(r"(>?)\s*(\d{1,9})", re.ASCII)
@@ -42,7 +45,7 @@ def parse_job(arn: str, answer: object, tag_keys: frozenset[str] = frozenset()) 
     answered = job.text("jobArn")
     if answered not in (None, arn):
         raise ParseError(f"jobArn: asked for {arn}, got {answered}")
-    status = job.text("status")
+    status = job.text("status", MAX_NAME)
     if not status:
         raise ParseError("status: missing")
     instances, stopping, queue = (
@@ -55,7 +58,7 @@ def parse_job(arn: str, answer: object, tag_keys: frozenset[str] = frozenset()) 
     position, is_floor = parse_queue_position(position_text)
     return JobSnapshot(
         arn=arn,
-        name=job.text("jobName") or "",
+        name=job.text("jobName", MAX_NAME) or "",
         status=status,
         account=parts.account,
         region=parts.region,
@@ -96,13 +99,13 @@ def parse_page(answer: object) -> SearchPage:
 
 
 def _summary(job: "_Members") -> JobSummary:
-    arn, status, created = job.text("jobArn") or "", job.text("status"), job.time("createdAt")
+    arn, status, created = job.text("jobArn") or "", job.text("status", MAX_NAME), job.time("createdAt")
     parse_job_arn(arn)
     if not status or created is None:
         raise ParseError(f"jobs.{'createdAt' if status else 'status'}: missing for {arn}")
     return JobSummary(
         arn=arn,
-        name=job.text("jobName") or "",
+        name=job.text("jobName", MAX_NAME) or "",
         status=status,
         created=created,
         started=job.time("startedAt"),
@@ -194,7 +197,7 @@ class _Members:
 
 
 def _event(event: _Members) -> JobEvent:
-    key = EventKey(event.text("eventType") or None, event.time("timeOfEvent"))
+    key = EventKey(event.text("eventType", MAX_NAME) or None, event.time("timeOfEvent"))
     return JobEvent(key, event.text("message", MAX_MESSAGE) or "")
 
 

@@ -126,6 +126,7 @@ class TargetPoller:
         operations = (GET_JOB,) if self._finder is None else (GET_JOB, SEARCH_JOBS)
         self._gate = Gate(operations, budgets=budgets, target=lambda: source.target, random=random, now=now)
         self._questions = 0
+        self._search_turn = False
         self._identify_after = now
         for arn in self._named:
             self._agenda.put(Watch(arn, due=now, answered=now, urgency=Urgency.NEW))
@@ -166,10 +167,7 @@ class TargetPoller:
         """Make a call that is due; return 0, or the seconds until there will be one to make."""
         asked = self.last_step = self._clock.monotonic()
         with self._lock:
-            call, wait = self._next_question(asked)
-            if call is None and self._finder is not None:
-                call, search_wait = self._next_search(self._finder, asked)
-                wait = min(wait, search_wait)
+            call, wait = self._next_call(asked)
         if call is None:
             return max(0.0, min(IDLE, wait))
         call()
@@ -196,6 +194,21 @@ class TargetPoller:
         return watch.refused and self._store.record(watch.arn).snapshot is None
 
     # Which call is due.
+
+    def _next_call(self, now: float) -> tuple[Call | None, float]:
+        """Offer both operations in turn: where answers are slow, the threads do not suffice for both budgets."""
+        if self._finder is None:
+            return self._next_question(now)
+        offers: list[Callable[[float], tuple[Call | None, float]]]
+        offers = [self._next_question, partial(self._next_search, self._finder)]
+        waits: list[float] = []
+        for offer in reversed(offers) if self._search_turn else offers:
+            call, wait = offer(now)
+            if call is not None:
+                self._search_turn = offer is offers[0]
+                return call, 0.0
+            waits.append(wait)
+        return None, min(waits)
 
     def _next_question(self, now: float) -> tuple[Call | None, float]:
         ready = max(self._agenda.next_due(), self._gate.opens_at(GET_JOB))

@@ -523,7 +523,7 @@ HOSTILE = [
     "} 1.0\n# EOF\nbraket_job_status{",
     "<script>alert(1)</script>&amp;'",
     "",
-    "x" * 5000,
+    "x" * 256,
     "\ud800 lone",
 ]
 

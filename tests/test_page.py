@@ -251,16 +251,18 @@ def test_jobs_that_ask_for_a_look_come_first_then_the_newest() -> None:
         record(snapshot(arn="old", name="old", status="FAILED", created=CREATED - 10)),
         record(snapshot(arn="undated", name="undated", status="FAILED", created=None)),
         JobRecord(arn="unknown"),
+        JobRecord(arn="refused", failing="AccessDeniedException"),
     ]
     assert [cells[0] for cells in read(*records).jobs] == [
         "FAILED",
         "old",
         "undated",
-        "unknown",
+        "refused",
         "RUNNING",
         "QUEUED",
         "CANCELLING",
         "COMPLETED",
+        "unknown",
     ]
 
 

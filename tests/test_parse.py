@@ -711,3 +711,13 @@ def test_every_entry_of_a_page_is_a_job_or_a_problem(entries: list[Any]) -> None
         assert job.status
         assert job.arn.startswith(f"arn:aws:braket:{REGION}:{ACCOUNT}:job/")
         assert "".join([job.name, job.status, *job.tags.values()]).encode().decode()
+
+
+def test_names_statuses_and_event_types_of_any_length_are_cut() -> None:
+    long = "x" * 10_000
+    job = parse_job(ARN, {"status": long, "jobName": long, "events": [{"eventType": long}]})
+    assert (len(job.name), len(job.status), len(job.events[0].key.type or "")) == (256, 256, 256)
+    (summary,) = parse_page(
+        {"jobs": [{"jobArn": ARN, "jobName": long, "status": long, "createdAt": "2025-06-15T15:06:40Z"}]}
+    ).jobs
+    assert (len(summary.name), len(summary.status)) == (256, 256)

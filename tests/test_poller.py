@@ -1119,9 +1119,23 @@ def test_every_job_of_a_long_shifting_list_is_found() -> None:
         house.region.put(arn(number), born(number, 100.0 + 500 * number))
     house.region.hidden = {arn(number) for number in range(0, 1500, 7)}
     house.begin()
-    while not house.poller.first_poll_done:
+    finder = house.poller._finder
+    assert finder is not None
+    while not finder.survey.listed:
         house.time.advance(house.poller.step())
     house.region.hidden.clear()
     while not house.poller.full_poll_done:
         house.time.advance(house.poller.step())
     assert len(house.store.records()) == 1500
+
+
+def test_slow_answers_about_jobs_do_not_keep_new_ones_from_being_looked_for() -> None:
+    house = Search(EVERYTHING, rate=AT_ONCE, interval=0.001)
+    for number in range(30):
+        house.region.put(arn(number), born(number, 100.0 + number))
+    house.begin()
+    for _ in range(2000):
+        house.poller.step()
+        house.time.advance(0.5)
+    lists = [span for span, _ in house.region.searched if span.end is None]
+    assert len(lists) >= 1000.0 / 60.0

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Thread
 
 from exporter.simulator.fleet import REGIONS, Births, Plan, generate_fleet
@@ -54,8 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"argument --listen: {error}")
     with _held_signals(), simulator as server:
         jobs = [job.arn for job in server.world.existing(time.time())]
-        sys.stdout.write(json.dumps({"url": server.url, "jobs": jobs}) + "\n")
-        sys.stdout.flush()
+        with suppress(BrokenPipeError):  # whoever started it is gone already; the end of stdin will tell
+            sys.stdout.write(json.dumps({"url": server.url, "jobs": jobs}) + "\n")
+            sys.stdout.flush()
         if options.exit_with_stdin:
             Thread(target=_stop_at_the_end_of, args=(sys.stdin.fileno(),), daemon=True).start()
         signal.sigwait(_STOPPING)
