@@ -72,7 +72,7 @@ def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: floa
         return Observation(
             replace(after, counted=counted), None, (), _declarations(snapshot), snapshot.unknown, discovered=True
         )
-    transition = _change(_status_before(record, snapshot, since), snapshot, now)
+    transition = diff(_status_before(record, snapshot, since), snapshot, now)
     countable = {what: step for what, step in _countable(before, snapshot, after) if what not in record.counted}
     return Observation(
         record=replace(after, counted=record.counted | countable.keys()),
@@ -88,9 +88,11 @@ def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: floa
     )
 
 
-def diff(before: JobSnapshot | None, after: JobSnapshot, now: float) -> Transition | None:
-    """Tell the change of status between two answers, if there is one."""
-    return _change(None if before is None else before.status, after, now)
+def diff(from_status: str | None, after: JobSnapshot, now: float) -> Transition | None:
+    """Tell the change from a status, ``None`` for a new job, to an answer's, if it is one."""
+    if from_status == after.status:
+        return None
+    return Transition(after, from_status, entered_at(from_status, after), now)
 
 
 def entered_at(from_status: str | None, snapshot: JobSnapshot) -> float | None:
@@ -151,12 +153,6 @@ def _status_before(record: JobRecord, snapshot: JobSnapshot, since: float) -> st
     if record.snapshot is not None:
         return record.snapshot.status
     return None if _is_new(snapshot, since) else record.sighted
-
-
-def _change(from_status: str | None, after: JobSnapshot, now: float) -> Transition | None:
-    if from_status == after.status:
-        return None
-    return Transition(after, from_status, entered_at(from_status, after), now)
 
 
 def _countable(before: JobSnapshot | None, job: JobSnapshot, record: JobRecord) -> Iterator[tuple[str, Increment]]:
