@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from exporter.arn import check_region, parse_job_arn
 from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families, tag_label
 from exporter.selector import parse_tag_rule
-from exporter.values import format_duration, near, parse_duration, parse_listen, split_list
+from exporter.values import format_duration, near, parse_duration, parse_listen, shard_of, split_list
 
 ENV_PREFIX: Final = "BRAKET_EXPORTER_"
 
@@ -205,7 +205,12 @@ class Settings(Selection, BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto is console on a terminal, json elsewhere"
     )
-    shard: int = Field(0, ge=0, description="which share of the targets is this process's, from 0")
+    shard: Annotated[int, BeforeValidator(shard_of)] = Field(
+        0,
+        ge=0,
+        description="which share of the targets is this process's, from 0; or the name of a StatefulSet's pod, "
+        "which ends in it",
+    )
     total_shards: int = Field(1, ge=1, le=1000, description="among how many processes the targets are shared")
 
 

@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from exporter.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, TargetSettings
-from exporter.values import near, split_list
+from exporter.values import near, shard_of, split_list
 
 CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
 _TARGETS_VARIABLE: Final = f"{ENV_PREFIX}TARGETS"
@@ -112,7 +112,7 @@ def _conflicts(given: Mapping[str, Any], wrong: Collection[int | str]) -> Iterat
     if _is_set(given, "targets") and beside:
         yield f"targets: takes the place of {', '.join(beside)}; move them into a target"
     if "shard" not in wrong and "total_shards" not in wrong:
-        shard, shards = int(given.get("shard", 0)), int(given.get("total_shards", 1))
+        shard, shards = int(shard_of(given.get("shard", 0))), int(given.get("total_shards", 1))
         if shard >= shards:
             yield f"shard = {shard}: expected less than total_shards, which is {shards}"
 

@@ -5,10 +5,13 @@ import json
 import re
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.ASCII)
+_POD: Final = re.compile(r"[a-z0-9][a-z0-9.-]*-(\d+)", re.ASCII)
 _LISTEN: Final = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^\s:\[\]]*)):(?P<port>\d{1,5})", re.ASCII)
 
 
@@ -51,6 +54,12 @@ def parse_listen(text: str) -> Listen:
     if match is None or int(match["port"]) > 65535:
         raise ValueError("expected HOST:PORT, :PORT or [::1]:PORT, with a port from 0 to 65535")
     return Listen(match["v6"] or match["host"], int(match["port"]))
+
+
+def shard_of(value: T) -> T | str:
+    """Pick the ordinal from a StatefulSet pod's name, such as ``braket-exporter-2``; what is none stays as it is."""
+    match = _POD.fullmatch(value) if isinstance(value, str) else None
+    return match[1] if match else value
 
 
 def split_list(value: object) -> object:

@@ -670,6 +670,14 @@ def test_without_anything_to_watch_the_three_ways_are_told(world: World, flags: 
             'regions = "us-west-2,us-west-2": us-west-2 is listed more than once; list it once',
         ),
         ({"jobs": ONE, "shard": "3", "total_shards": "3"}, "shard = 3: expected less than total_shards, which is 3"),
+        (
+            {"jobs": ONE, "shard": "exporter-3", "total_shards": "3"},
+            "shard = 3: expected less than total_shards, which is 3",
+        ),
+        (
+            {"jobs": ONE, "shard": "exporter"},
+            'shard = "exporter": expected a valid integer, unable to parse string as an integer',
+        ),
         ({"jobs": ONE, "shard": "-1"}, 'shard = "-1": expected greater than or equal to 0'),
         ({"jobs": ONE, "total_shards": "0"}, 'total_shards = "0": expected greater than or equal to 1'),
     ],
@@ -745,3 +753,10 @@ def test_targets_cannot_be_a_variable(world: World) -> None:
 def test_targets_beside_empty_selections_are_no_conflict(world: World) -> None:
     yaml = "targets: [{all_jobs: true}]\njobs: []\nall_jobs: false\ntags: []\njob_name_regex: null\n"
     assert len(world.load(yaml=yaml).targets) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shard"), [("2", 2), ("braket-exporter-2", 2), ("team-7-exporter-0", 0), ("a.b-1", 1)]
+)
+def test_a_shard_is_a_number_or_the_end_of_a_pods_name(world: World, text: str, shard: int) -> None:
+    assert world.load({"jobs": ONE, "shard": text, "total_shards": "3"}).shard == shard
