@@ -1,13 +1,13 @@
 # The commands that the README promises; `make` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := exporter tests bench
+SOURCES := exporter grafana tests bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format clean
+.PHONY: help demo test check bench dashboards format clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/runtime ## try it: simulated jobs and the exporter, on http://localhost:9834
 	@exec $(BIN)/braket-exporter demo
@@ -25,6 +25,9 @@ bench: .venv/development ## measure, beside the named peers; prints ratios
 	$(BIN)/python bench/calls.py
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/scrape.py
+
+dashboards: .venv/development ## write the Grafana dashboards anew, from their code in grafana/
+	$(BIN)/python -m grafana
 
 format: .venv/development ## put the code in form
 	$(BIN)/ruff check --fix $(SOURCES)

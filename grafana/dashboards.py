@@ -1,0 +1,124 @@
+"""A dashboard: rows of panels on a grid of 24 columns, the same links on each."""
+
+import json
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import (
+    AnnotationQuery,
+    Dashboard,
+    DashboardCursorSync,
+    DashboardLink,
+    DashboardLinkType,
+    GridPos,
+    Panel,
+    RowPanel,
+)
+
+from grafana.variables import DATA_SOURCE, Variable
+
+TAG: Final = "amazon-braket"
+COLUMNS: Final = 24
+
+FLEET: Final = "braket-fleet"
+JOB: Final = "braket-job"
+EXPORTER: Final = "braket-exporter"
+"""The dashboards' identities; the alerts lead to the last two by them."""
+
+
+class Row(NamedTuple):
+    """Panels side by side.
+
+    Attributes:
+        height: in units of the grid, of about 38 pixels.
+        panels: each with its width in columns; together at most 24.
+        title: a heading above the row, if there is one.
+    """
+
+    height: int
+    panels: Sequence[tuple[int, Builder[Panel]]]
+    title: str | None = None
+
+
+def assemble(
+    uid: str,
+    title: str,
+    description: str,
+    rows: Sequence[Row],
+    *,
+    variables: Sequence[Variable],
+    annotations: Sequence[Builder[AnnotationQuery]],
+    since: str,
+    links: Sequence[Builder[DashboardLink]] = (),
+) -> Dashboard:
+    """Put a dashboard together; ``since`` is the range that it shows at first, such as 24h."""
+    made = (
+        dashboard.Dashboard(title)
+        .uid(uid)
+        .description(description)
+        .tags([TAG])
+        .timezone("browser")
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .time(f"now-{since}", "now")
+        .refresh("1m")
+        .editable()
+        .variables([*variables])
+        .annotations([*annotations])
+        .links([_to_the_others(), *links])
+        .build()
+    )
+    made.panels = _placed(rows)
+    return made
+
+
+def annotation(name: str, expr: str, title: str, text: str, colour: str) -> Builder[AnnotationQuery]:
+    """Mark the times that a query gives, in milliseconds of unix time."""
+    return (
+        dashboard.AnnotationQuery()
+        .name(name)
+        .datasource(DATA_SOURCE)
+        .enable(enable=True)
+        .icon_color(colour)
+        .expr(expr)
+        .title_format(title)
+        .text_format(text)
+        .step("60s")
+        .use_value_for_time(use_value_for_time=True)
+    )
+
+
+def to_json(made: Dashboard) -> str:
+    """Write a dashboard as the file that Grafana reads."""
+    return json.dumps(made, cls=JSONEncoder, indent=2, ensure_ascii=False) + "\n"
+
+
+def _to_the_others() -> dashboard.DashboardLink:
+    return (
+        dashboard.DashboardLink("Amazon Braket")
+        .type(DashboardLinkType.DASHBOARDS)
+        .tags([TAG])
+        .include_vars(include_vars=True)
+        .keep_time(keep_time=True)
+    )
+
+
+def _placed(rows: Sequence[Row]) -> list[Panel | RowPanel]:
+    placed: list[Panel | RowPanel] = []
+    top = 0
+    for row in rows:
+        if row.title is not None:
+            heading = dashboard.Row(row.title).build()
+            heading.id_val, heading.grid_pos = len(placed) + 1, GridPos(x=0, y=top, w=COLUMNS, h=1)
+            placed.append(heading)
+            top += 1
+        left = 0
+        for width, builder in row.panels:
+            panel = builder.build()
+            panel.id_val, panel.grid_pos = len(placed) + 1, GridPos(x=left, y=top, w=width, h=row.height)
+            placed.append(panel)
+            left += width
+        top += row.height
+    return placed

@@ -1,0 +1,151 @@
+"""PromQL for the dashboards. Pure.
+
+Several exporters may tell the same (a replaced pod, a second Prometheus job): everything is first brought down to one
+series for each thing that it speaks of, with ``max by``, and only then added up.
+
+Grafana puts its variables in: ``$account``, ``$region`` and ``$device`` are regular expressions, ``$job`` is one ARN.
+"""
+
+from typing import Final
+
+TARGET_FILTER: Final = 'aws_account_id=~"$account",aws_region=~"$region"'
+GROUP_FILTER: Final = f'{TARGET_FILTER},device=~"$device"'
+JOB_FILTER: Final = 'job_arn="$job"'
+
+MOST_JOBS: Final = 50
+"""Rows in a table, or jobs in a graph: more would only make a browser slow."""
+
+QUEUED_FOR_LONG_SECONDS: Final = 86400
+CANCELLING_FOR_LONG_SECONDS: Final = 1800
+NEAR_THE_LIMIT: Final = 0.8
+"""All three as in the alert rules."""
+
+_TARGET: Final = "aws_account_id, aws_region"
+_GROUP: Final = f"{_TARGET}, device"
+
+
+def _and(*parts: str) -> str:
+    return ", ".join(parts)
+
+
+def _matchers(*parts: str) -> str:
+    return ",".join(part for part in parts if part)
+
+
+def of_fleet(metric: str, *labels: str, where: str = "") -> str:
+    """One series for each account, Region, device and the given labels; ``where`` narrows by a matcher."""
+    return f"max by ({_and(_GROUP, *labels)}) ({metric}{{{_matchers(GROUP_FILTER, where)}}})"
+
+
+def of_targets(metric: str, *labels: str, where: str = "") -> str:
+    """One series of an exporter's metric for each account, Region and the given labels."""
+    return f"max by ({_and(_TARGET, *labels)}) ({metric}{{{_matchers(TARGET_FILTER, where)}}})"
+
+
+def increase_of_fleet(metric: str, *labels: str, where: str = "") -> str:
+    """How much a counter of the fleet grew within the time that the dashboard shows."""
+    return f"max by ({_and(_GROUP, *labels)}) (increase({metric}{{{_matchers(GROUP_FILTER, where)}}}[$__range]))"
+
+
+def grown(recorded: str, *labels: str, where: str = "") -> str:
+    """How much a recorded counter grew in each step of a graph, in whole numbers.
+
+    ``increase`` extrapolates, so that one failed job would be 1.03, and loses what falls between two windows. A counter
+    that fell, since an exporter was replaced, has not grown.
+    """
+    series = f"{recorded}{{{_matchers(GROUP_FILTER, where)}}}"
+    return f"sum by ({', '.join(labels)}) (clamp_min({series} - ({series} offset $__interval or {series} * 0), 0))"
+
+
+def with_device_name(series: str) -> str:
+    """Add a label ``device_name``: a device's ARN from its provider on, such as iqm/Garnet; what is no ARN as it is."""
+    return f'label_replace({series}, "device_name", "$1", "device", "(?:.*:device/[^/]+/)?(.+)")'
+
+
+def quantile(share: float, recorded_buckets: str) -> str:
+    """A quantile by device of a recorded histogram's growth."""
+    buckets = with_device_name(f"{recorded_buckets}{{{GROUP_FILTER}}}")
+    return f"histogram_quantile({share:g}, sum by (le, device_name) ({buckets}))"
+
+
+def of_job(metric: str, *labels: str, where: str = "") -> str:
+    """One series of the chosen job for the given labels."""
+    by = f" by ({', '.join(labels)})" if labels else ""
+    return f"max{by} ({metric}{{{_matchers(JOB_FILTER, where)}}})"
+
+
+def of_each_job(metric: str, *labels: str, where: str = "") -> str:
+    """One series for each job and the given labels."""
+    return f"max by ({_and('job_arn', *labels)}) ({metric}{{{where}}})"
+
+
+def jobs_that_are(status: str) -> str:
+    """The jobs in a status, or in one of several: it is a regular expression."""
+    matcher = f'status=~"{status}"'
+    return f"({of_each_job('braket_job_status', where=matcher)} == 1)"
+
+
+def job_facts() -> str:
+    """What is known of the jobs in the chosen accounts, Regions and devices; of two exporters one counts."""
+    return f"topk by (job_arn) (1, braket_job_info{{{GROUP_FILTER}}})"
+
+
+def described(series: str, *facts: str) -> str:
+    """Give series of jobs the labels that describe a job, and leave out the jobs that are not chosen."""
+    return f"({series}) * on (job_arn) group_left ({_and('job_name', *facts)}) {job_facts()}"
+
+
+_CREATED: Final = of_each_job("braket_job_created_timestamp_seconds")
+_OUT_OF_TIME: Final = of_each_job("braket_job_event_timestamp_seconds", where='event_type="MAX_RUNTIME_EXCEEDED"')
+_CANCELLING: Final = " and on (job_arn) ".join(
+    f'max by (job_arn) (braket_job_status{{status="CANCELLING"}}{ago}) == 1'
+    for ago in ("", f" offset {CANCELLING_FOR_LONG_SECONDS}s")
+)
+_NEAR_THE_LIMIT: Final = (
+    f"{of_each_job('braket_job_started_timestamp_seconds')} "
+    f"+ {NEAR_THE_LIMIT:g} * {of_each_job('braket_job_max_runtime_seconds')}"
+)
+# Where Braket gives no time of the end, that of the last answer, which stands still from then on.
+_END: Final = (
+    f"({of_each_job('braket_job_ended_timestamp_seconds')} "
+    f"or on (job_arn) {of_each_job('braket_job_last_poll_timestamp_seconds')})"
+)
+
+
+def problems() -> str:
+    """Every job with a problem, by the label ``problem``, and since when it has it, in milliseconds of unix time.
+
+    What has ended is told for as long as the dashboard's range; what is active, while it lasts.
+    """
+    since = {
+        "FAILED": f"{_lately(_END)} and on (job_arn) {jobs_that_are('FAILED')} unless on (job_arn) {_OUT_OF_TIME}",
+        "MAX_RUNTIME_EXCEEDED": _lately(_OUT_OF_TIME),
+        "NEAR MAX RUNTIME": f"{_NEAR_THE_LIMIT} <= time() and on (job_arn) {jobs_that_are('RUNNING')}",
+        "STUCK IN QUEUE": f"{_CREATED} < time() - {QUEUED_FOR_LONG_SECONDS} and on (job_arn) {jobs_that_are('QUEUED')}",
+        "STUCK CANCELLING": f"(time() - {CANCELLING_FOR_LONG_SECONDS}) * ({_CANCELLING})",
+    }
+    rows = " or ".join(f'label_replace({query}, "problem", "{problem}", "", "")' for problem, query in since.items())
+    return f"sort_desc(topk({MOST_JOBS}, 1000 * {described(rows, 'device_name', 'aws_region')}))"
+
+
+def ends_of(status: str) -> str:
+    """When the latest jobs of a status ended, in milliseconds of unix time."""
+    return _latest(f"{of_each_job('braket_job_ended_timestamp_seconds')} and on (job_arn) {jobs_that_are(status)}")
+
+
+def times_of(event_type: str) -> str:
+    """When the latest events of a type happened, in milliseconds of unix time."""
+    return _latest(of_each_job("braket_job_event_timestamp_seconds", where=f'event_type="{event_type}"'))
+
+
+def _latest(times: str) -> str:
+    return f"1000 * {described(f'topk({MOST_JOBS}, {times})', 'device')}"
+
+
+def _lately(time: str) -> str:
+    return f"{time} > time() - $__range_s"
+
+
+def of_exporters(metric: str) -> str:
+    """A series that Prometheus or the client library keeps of many programs, of the exporters only."""
+    return f"{metric} and on (job, instance) braket_exporter_build_info"
