@@ -50,7 +50,7 @@ class Fleet:
                 self._observe(family, labels, amount)
             else:
                 counter = self.counters[metric]
-                counter[labels] = counter.get(labels, 0.0) + amount
+                counter[labels] = counter.get(labels, 0.0) + (amount or 0.0)
 
     def move(self, before: JobSnapshot | None, after: JobSnapshot | None) -> None:
         """Count a job under its new status and no longer under its old one."""
@@ -69,8 +69,10 @@ class Fleet:
         for labels, value in sorted(values.items()):
             yield FleetSample(family.name, family.labels, labels, value)
 
-    def _observe(self, family: Family, labels: Labels, value: float) -> None:
+    def _observe(self, family: Family, labels: Labels, value: float | None) -> None:
         histogram = self.histograms[family.name].setdefault(labels, Histogram([0] * (len(family.buckets) + 1)))
+        if value is None:
+            return
         histogram.observations[bisect_left(family.buckets, value)] += 1
         histogram.sum += value
 

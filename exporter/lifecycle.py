@@ -184,8 +184,13 @@ def _transition_step(transition: Transition) -> Increment:
 
 def _declarations(job: JobSnapshot) -> tuple[Increment, ...]:
     """Make the job's counters exist at zero, so that ``increase()`` sees their first step."""
-    outcomes = (Increment("braket_job_outcomes_total", (*_group(job), outcome), 0.0) for outcome in OUTCOMES)
-    return (*outcomes, Increment("braket_billable_seconds_total", (*_group(job), job.instance_type), 0.0))
+    group = _group(job)
+    return (
+        *(Increment("braket_job_outcomes_total", (*group, outcome), None) for outcome in OUTCOMES),
+        Increment("braket_billable_seconds_total", (*group, job.instance_type), None),
+        Increment("braket_job_queue_duration_seconds", group, None),
+        *(Increment("braket_job_run_duration_seconds", (*group, status), None) for status in TERMINAL_STATUSES),
+    )
 
 
 def _group(job: JobSnapshot) -> tuple[str, str, str]:

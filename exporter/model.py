@@ -249,12 +249,13 @@ class Transition:
 class Increment(NamedTuple):
     """A step of one fleet counter, or one observation of a fleet histogram.
 
-    ``labels`` are label values in the family's order; a step of 0 makes a counter's series exist.
+    ``labels`` are label values in the family's order. Without an amount it only makes the series exist, at 0, so that
+    ``increase()`` sees the first step.
     """
 
     metric: str
     labels: tuple[str, ...]
-    amount: float
+    amount: float | None
 
 
 def _elapsed(start: float | None, end: float | None) -> float | None:

@@ -17,6 +17,7 @@ from grafana_foundation_sdk.models.dashboard import (
     Panel,
     RowPanel,
 )
+from grafana_foundation_sdk.models.table import Options as TableOptions
 
 from grafana.variables import DATA_SOURCE, Variable
 
@@ -117,6 +118,8 @@ def _placed(rows: Sequence[Row]) -> list[Panel | RowPanel]:
         left = 0
         for width, builder in row.panels:
             panel = builder.build()
+            if isinstance(panel.options, TableOptions):
+                panel.options.footer = None  # the SDK's default, which Grafana has moved elsewhere
             panel.id_val, panel.grid_pos = len(placed) + 1, GridPos(x=left, y=top, w=width, h=row.height)
             placed.append(panel)
             left += width

@@ -158,14 +158,14 @@ def _targets() -> Row:
         columns=[
             Column(names[0], "Account"),
             Column(names[1], "Region"),
-            Column("Value #A", "Up", steps=((None, BAD), (1, GOOD))),
+            Column("Value #A", "Up", unit="short", steps=((None, BAD), (1, GOOD))),
             Column("Value #B", "Last success", unit="dateTimeFromNow"),
             Column(
                 "Value #C", "Oldest knowledge", unit="s", steps=((None, GOOD), (300, WARNING), (_STALE_SECONDS, BAD))
             ),
             Column("Value #D", "Last pass took", unit="s"),
-            Column("Value #E", "Active jobs"),
-            Column("Value #F", "Finished jobs"),
+            Column("Value #E", "Active jobs", unit="short"),
+            Column("Value #F", "Finished jobs", unit="short"),
         ],
         no_value="No exporter is scraped",
     )

@@ -35,7 +35,7 @@ _CHOICES: Final = "&".join(
 _TO_THE_JOB: Final = f"/d/{JOB}?var-job=${{__data.fields.job_arn:percentencode}}&{_CHOICES}&${{__url_time_range}}"
 
 _NAME: Final = Column("job_name", "Job", link=("Open the job", _TO_THE_JOB))
-_DEVICE: Final = Column("device_name", "Device", width=110)
+_DEVICE: Final = Column("device_name", "Device", width=100)
 _REGION: Final = Column("aws_region", "Region", width=100)
 _ARN: Final = Column("job_arn", "ARN")
 
@@ -147,11 +147,11 @@ def _what_and_who() -> Row:
         "their maximum run time, have been queued for a day or have been CANCELLING for half an hour.",
         Query(queries.problems()),
         columns=[
-            Column("problem", "Problem", colours=PROBLEM_COLOURS, width=190),
+            Column("problem", "Problem", colours=PROBLEM_COLOURS, width=220),
             _NAME,
             _DEVICE,
             _REGION,
-            Column("Value", "Since", unit="dateTimeFromNow", width=130),
+            Column("Value", "Since", unit="dateTimeFromNow", width=160),
             _ARN,
         ],
         no_value="No job has a problem",
@@ -225,6 +225,7 @@ def _percentiles(title: str, description: str, recorded: str) -> Builder[Panel]:
         Query(queries.quantile(0.95, recorded), "{{device_name}} 95 %"),
         unit="s",
         no_value=_NOTHING_RECORDED,
+        beside=True,
     )
 
 
@@ -238,7 +239,7 @@ def _billed() -> Row:
                 bars(
                     "By device",
                     "Billable time of the jobs that ended within the range of the dashboard, times their instances.",
-                    Query(f"topk(10, sum by (device_name) ({with_device_name(seconds)}) > 0)", "{{device_name}}"),
+                    Query(f"topk(8, sum by (device_name) ({with_device_name(seconds)}) > 0)", "{{device_name}}"),
                     unit="s",
                 ),
             ),
@@ -247,7 +248,7 @@ def _billed() -> Row:
                 bars(
                     "By instance type",
                     "The same by the type of the instances.",
-                    Query(f"topk(10, sum by (instance_type) ({seconds}) > 0)", "{{instance_type}}"),
+                    Query(f"topk(8, sum by (instance_type) ({seconds}) > 0)", "{{instance_type}}"),
                     unit="s",
                 ),
             ),
@@ -276,7 +277,7 @@ def _jobs() -> Row:
                         _NAME,
                         _DEVICE,
                         _REGION,
-                        Column("Value", "Created", unit="dateTimeFromNow", width=130),
+                        Column("Value", "Created", unit="dateTimeFromNow", width=160),
                         _ARN,
                     ],
                     no_value="No job is known",
@@ -291,7 +292,7 @@ def _jobs() -> Row:
                     Query(queries.described(position, "device_name", "aws_region")),
                     columns=[
                         Column("Value #A", "Waits for", unit="dtdurations", width=150),
-                        Column("Value #B", "Place", width=70),
+                        Column("Value #B", "Place", unit="short", width=70),
                         _NAME,
                         _DEVICE,
                         _REGION,

@@ -116,7 +116,7 @@ def _life() -> Row:
     )
     texts = {number: (status, STATUS_COLOURS[status]) for number, status in enumerate(_STATUSES, 1)}
     life = timeline(
-        "Status",
+        "Status over time",
         "What the exporter saw. Marks are Braket's events, at the times that Braket gives.",
         Query(f"max({codes})", "status"),
         texts={0: ("unknown to this dashboard", "text"), **texts},
@@ -144,7 +144,7 @@ def _phases() -> Row:
         columns=[
             Column("event_type", "Event", colours=STATUS_COLOURS),
             Column("Value #A", "Latest", unit="dateTimeAsIso", width=180),
-            Column("Value #B", "Times", width=70),
+            Column("Value #B", "Times", unit="short", width=70),
         ],
         no_value="Braket has told no event",
     )
@@ -192,12 +192,12 @@ def _facts() -> Row:
             Column("device_provider", "Provider", width=90),
             Column("device_type", "Type", width=90),
             Column("instance_type", "Instance type", width=130),
-            Column("Value #B", "Instances", width=90),
-            Column("Value #C", "Maximum run time", unit="dtdurations", width=150),
+            Column("Value #B", "Instances", unit="short", width=90),
+            Column("Value #C", "Maximum", unit="dtdurations", width=120),
             Column("Value #D", "Created", unit="dateTimeAsIso", width=170),
             Column("Value #E", "Started", unit="dateTimeAsIso", width=170),
             Column("Value #F", "Ended", unit="dateTimeAsIso", width=170),
-            Column("Value #G", "Last answer", unit="dateTimeFromNow", width=130),
+            Column("Value #G", "Last answer", unit="dateTimeFromNow"),
         ],
         no_value="No such job",
     )

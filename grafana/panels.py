@@ -96,7 +96,7 @@ class Column:
     Attributes:
         label: of the query's answer; ``Value`` is the sample's value.
         title: for people.
-        unit: Grafana's name of a unit.
+        unit: Grafana's name of a unit; without one the column is text, whatever it looks like.
         colours: of the texts that may stand in it.
         link: title and address of where a click leads.
         width: in pixels; without one the column takes what is left.
@@ -184,6 +184,7 @@ def graph(
     most: float | None = None,
     interval: str | None = None,
     no_value: str = "No data",
+    beside: bool = False,
 ) -> Builder[Panel]:
     """Values over time.
 
@@ -200,10 +201,11 @@ def graph(
         most: the highest value, where there is one.
         interval: the shortest step, such as 10m.
         no_value: what to say where there is nothing.
+        beside: whether the names of the series stand beside the graph, where they may be many.
     """
     panel = _described(timeseries.Panel(), title, description, unit, no_value)
     panel = (
-        panel.legend(_legend())
+        panel.legend(_legend(LegendPlacement.RIGHT if beside else LegendPlacement.BOTTOM))
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
         .min(0)
         .line_width(1 if bars else 2)
@@ -274,7 +276,7 @@ def rows(title: str, description: str, *queries: Query, columns: Sequence[Column
 
     Several queries are joined by the labels that they share; the value of query A is the column ``Value #A``.
     """
-    panel = _described(table.Panel(), title, description, "short", no_value)
+    panel = _described(table.Panel(), title, description, "string", no_value)
     shown = [column.label for column in columns]
     order = {
         "indexByName": {label: place for place, label in enumerate(shown)},
@@ -292,9 +294,7 @@ def rows(title: str, description: str, *queries: Query, columns: Sequence[Column
 
 
 def _look_of(column: Column) -> list[DynamicConfigValue]:
-    look: dict[str, object] = {}
-    if column.unit is not None:
-        look["unit"] = column.unit
+    look: dict[str, object] = {} if column.unit is None else {"unit": column.unit, "noValue": "-"}
     if column.width is not None:
         look["custom.width"] = column.width
     if column.link is not None:
@@ -339,11 +339,11 @@ def _mapped(text: str, colour: str) -> ValueMappingResult:
     return ValueMappingResult(text=text, color=colour)
 
 
-def _legend(*, shown: bool = True) -> common.VizLegendOptions:
+def _legend(placement: LegendPlacement = LegendPlacement.BOTTOM, *, shown: bool = True) -> common.VizLegendOptions:
     return (
         common.VizLegendOptions()
         .show_legend(show_legend=shown)
         .display_mode(LegendDisplayMode.LIST)
-        .placement(LegendPlacement.BOTTOM)
+        .placement(placement)
         .calcs([])
     )

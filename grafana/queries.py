@@ -63,9 +63,9 @@ def with_device_name(series: str) -> str:
 
 
 def quantile(share: float, recorded_buckets: str) -> str:
-    """A quantile by device of a recorded histogram's growth."""
+    """A quantile by device of a recorded histogram's growth; without the devices where nothing was observed."""
     buckets = with_device_name(f"{recorded_buckets}{{{GROUP_FILTER}}}")
-    return f"histogram_quantile({share:g}, sum by (le, device_name) ({buckets}))"
+    return f"histogram_quantile({share:g}, sum by (le, device_name) ({buckets})) >= 0"
 
 
 def of_job(metric: str, *labels: str, where: str = "") -> str:

@@ -103,9 +103,9 @@ def test_the_documented_numbers_of_series_are_those_predicted() -> None:
     cost = predict(
         [Demand(1, discovers=True)], interval=30.0, discovery_interval=60.0, rate=2.5, families=job_families()
     )
-    assert (cost.series_per_job, cost.series_per_device) == (30, 46)
+    assert (cost.series_per_job, cost.series_per_device) == (30, 80)
     assert "about 30 series" in page("docs/configuration.md")
-    assert "about 50 of the fleet" in page("docs/configuration.md")
+    assert "about 80 of the fleet" in page("docs/configuration.md")
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

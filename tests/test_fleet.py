@@ -91,12 +91,20 @@ def test_a_counter_adds_up_per_labels_and_its_samples_are_sorted() -> None:
     assert samples(fleet, BILLABLE) == [(BILLABLE, names, large, 5.0), (BILLABLE, names, small, 80.5)]
 
 
-def test_a_step_of_zero_makes_a_series_exist_and_changes_none_that_does() -> None:
+def test_a_histogram_that_is_only_declared_has_all_its_lines_at_zero_and_loses_nothing() -> None:
+    fleet = Fleet()
+    fleet.apply([Increment(QUEUE, GROUP, None)])
+    assert [sample.value for sample in samples(fleet, QUEUE)] == [0.0] * 17
+    fleet.apply([Increment(QUEUE, GROUP, 45.0), Increment(QUEUE, GROUP, None)])
+    assert [sample.value for sample in samples(fleet, QUEUE)[-2:]] == [1.0, 45.0]
+
+
+def test_a_counter_that_is_only_declared_exists_and_one_that_does_loses_nothing() -> None:
     fleet = Fleet()
     labels = (*GROUP, "FAILED")
-    fleet.apply([Increment(OUTCOMES, labels, 0.0)])
+    fleet.apply([Increment(OUTCOMES, labels, None)])
     assert [sample.value for sample in samples(fleet, OUTCOMES)] == [0.0]
-    fleet.apply([Increment(OUTCOMES, labels, 1.0), Increment(OUTCOMES, labels, 0.0)])
+    fleet.apply([Increment(OUTCOMES, labels, 1.0), Increment(OUTCOMES, labels, None)])
     assert [sample.value for sample in samples(fleet, OUTCOMES)] == [1.0]
 
 

@@ -101,8 +101,9 @@ def test_families_that_are_left_out_cost_nothing() -> None:
 
 
 def test_the_fleet_has_some_series_for_each_device() -> None:
-    # statuses 6, transitions 1, outcomes 4, billable 1, two histograms of 15 buckets, a count and a sum
-    assert prediction(1).series_per_device == 46
+    # statuses 6, transitions 1, outcomes 4, billable 1, four histograms (three by outcome) of 15 buckets, a count
+    # and a sum
+    assert prediction(1).series_per_device == 80
 
 
 @given(
