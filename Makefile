@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := exporter grafana tests bench
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench dashboards format clean
+.PHONY: help demo test check bench dashboards lock format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,12 +30,17 @@ bench: .venv/development ## measure, beside the named peers; prints ratios
 dashboards: .venv/development ## write the Grafana dashboards anew, from their code in grafana/
 	$(BIN)/python -m grafana
 
+lock: .venv/development ## pin the image's packages anew
+	$(LOCK) --output-file requirements.lock pyproject.toml
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	  | $(LOCK) --output-file requirements-build.lock -
+
 format: .venv/development ## put the code in form
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
 clean: ## forget the environment and all caches
-	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 .venv/runtime: .venv/python pyproject.toml
 	@echo "Installing braket-exporter into .venv ..."

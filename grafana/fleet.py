@@ -35,7 +35,7 @@ _CHOICES: Final = "&".join(
 _TO_THE_JOB: Final = f"/d/{JOB}?var-job=${{__data.fields.job_arn:percentencode}}&{_CHOICES}&${{__url_time_range}}"
 
 _NAME: Final = Column("job_name", "Job", link=("Open the job", _TO_THE_JOB))
-_DEVICE: Final = Column("device_name", "Device", width=100)
+_DEVICE: Final = Column("device_name", "Device", width=130)
 _REGION: Final = Column("aws_region", "Region", width=100)
 _ARN: Final = Column("job_arn", "ARN")
 
@@ -184,6 +184,7 @@ def _over_time() -> Row:
                     "Jobs that are queued, running or being cancelled, for the devices that have most.",
                     Query(f"topk(10, sum by (device_name) ({with_device_name(active)}))", "{{device_name}}"),
                     stacked=True,
+                    beside=True,
                 ),
             ),
         ],

@@ -172,7 +172,15 @@ def _over_time() -> Row:
         limit=((NEAR_THE_LIMIT, WARNING), (1, BAD)),
         no_value="Not started",
     )
-    return Row(7, [(12, place), (12, used)])
+    failing = number(
+        "Polls of it fail with",
+        "The code of Braket's error, while GetJob fails for this very job. What is shown is then old.",
+        Query(of_job("braket_job_poll_failing", "code"), "{{code}}"),
+        show="name",
+        steps=((None, BAD),),
+        no_value="Nothing",
+    )
+    return Row(7, [(10, place), (10, used), (4, failing)])
 
 
 def _facts() -> Row:
@@ -201,12 +209,4 @@ def _facts() -> Row:
         ],
         no_value="No such job",
     )
-    failing = number(
-        "Polls of it fail with",
-        "The code of Braket's error, while GetJob fails for this very job. What is shown is then old.",
-        Query(of_job("braket_job_poll_failing", "code"), "{{code}}"),
-        show="name",
-        steps=((None, BAD),),
-        no_value="Nothing",
-    )
-    return Row(4, [(20, facts), (4, failing)])
+    return Row(4, [(24, facts)])

@@ -17,6 +17,7 @@ from grafana_foundation_sdk.builders import (
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.common import (
     BarGaugeDisplayMode,
+    BarGaugeNamePlacement,
     BigValueColorMode,
     BigValueGraphMode,
     BigValueTextMode,
@@ -247,6 +248,7 @@ def bars(
         panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .orientation(VizOrientation.HORIZONTAL)
         .display_mode(BarGaugeDisplayMode.BASIC)
+        .name_placement(BarGaugeNamePlacement.LEFT)
         .min(0)
         .thresholds(_thresholds(((None, "blue"),)))
         .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))

@@ -14,10 +14,10 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 import pytest
-from processes import FAST, Daemon, closed_port, daemon, eventually, fetch, iso, tool, wire_event, wire_job
+from processes import FAST, Daemon, closed_port, daemon, eventually, iso, tool, wire_event, wire_job
+from servers import Prometheus, prometheus_with, serving
 
 from exporter.simulator import ScriptedJob, SimulatorServer, World, job_arn
 
@@ -111,25 +111,6 @@ def receiving() -> Iterator[tuple[Webhook, str]]:
             thread.join()
 
 
-@contextmanager
-def serving(address: str, log: Path, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a server until it is ready, and kill it at the end."""
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
-        try:
-            eventually(lambda: is_ready(address) or process.poll() is not None, 20)
-            assert process.poll() is None, log.read_text()
-            yield process
-        finally:
-            process.kill()
-
-
-def is_ready(address: str) -> bool:
-    try:
-        return fetch(address, "/-/ready").status == 200
-    except OSError:
-        return False
-
-
 def adapted(sample: Path, changes: Mapping[str, str]) -> str:
     """Change a sample's addresses, paths and intervals, each of which must be there."""
     text = sample.read_text(encoding="utf-8")
@@ -139,65 +120,47 @@ def adapted(sample: Path, changes: Mapping[str, str]) -> str:
     return text
 
 
-@dataclass
-class Prometheus:
-    """A running Prometheus with the sample configuration.
+class Follower(NamedTuple):
+    """A Prometheus with the sample configuration."""
 
-    Attributes:
-        address: where it listens.
-        config: its configuration file.
-        alertmanager: where it sends alerts.
-    """
-
-    address: str
     config: Path
     alertmanager: str
-    process: "subprocess.Popen[bytes] | None" = None
+    prometheus: Prometheus
 
     def follow(self, exporter: str) -> None:
-        """Write the configuration, and have a running Prometheus read it."""
-        changes = {
-            "scrape_interval: 15s": "scrape_interval: 1s",
-            "evaluation_interval: 15s": "evaluation_interval: 1s",
-            "../helm/braket-exporter/rules": str(RULES),
-            "localhost:9093": self.alertmanager,
-            "localhost:9834": exporter,
-        }
-        self.config.write_text(adapted(PROMETHEUS_SAMPLE, changes), encoding="utf-8")
-        if self.process is not None:
-            self.process.send_signal(signal.SIGHUP)
-
-    def ask(self, path: str, **parameters: str) -> Any:
-        answer = fetch(self.address, f"/api/v1/{path}?{urlencode(parameters)}")
-        assert answer.status == 200, answer.text
-        return json.loads(answer.body)["data"]
+        """Have it read a configuration with another exporter in it."""
+        configure(self.config, exporter, self.alertmanager)
+        self.prometheus.process.send_signal(signal.SIGHUP)
 
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        found = self.ask("query", query=expression)["result"]
-        return [(sample["metric"], float(sample["value"][1])) for sample in found]
+        return self.prometheus.query(expression)
 
     def last_look(self) -> str:
         """Tell when the rules on jobs were last evaluated."""
-        groups = self.ask("rules")["groups"]
+        groups = self.prometheus.ask("rules")["groups"]
         return str(next(group["lastEvaluation"] for group in groups if group["name"] == "braket-jobs"))
 
     def has_looked_since(self, look: str) -> bool:
         return self.last_look() != look
 
 
+def configure(config: Path, exporter: str, alertmanager: str) -> None:
+    changes = {
+        "scrape_interval: 15s": "scrape_interval: 1s",
+        "evaluation_interval: 15s": "evaluation_interval: 1s",
+        "../helm/braket-exporter/rules": str(RULES),
+        "localhost:9093": alertmanager,
+        "localhost:9834": exporter,
+    }
+    config.write_text(adapted(PROMETHEUS_SAMPLE, changes), encoding="utf-8")
+
+
 @contextmanager
-def prometheus_of(alertmanager: str, folder: Path) -> Iterator[Prometheus]:
-    address = f"127.0.0.1:{closed_port()}"
-    prometheus = Prometheus(address, folder / "prometheus.yaml", alertmanager)
-    prometheus.follow(f"127.0.0.1:{closed_port()}")
-    command = (
-        tool("prometheus"),
-        f"--config.file={prometheus.config}",
-        f"--storage.tsdb.path={folder / 'prometheus'}",
-        f"--web.listen-address={address}",
-    )
-    with serving(address, folder / "prometheus.log", *command) as prometheus.process:
-        yield prometheus
+def prometheus_of(alertmanager: str, folder: Path) -> Iterator[Follower]:
+    config = folder / "prometheus.yaml"
+    configure(config, f"127.0.0.1:{closed_port()}", alertmanager)
+    with prometheus_with(config, folder) as prometheus:
+        yield Follower(config, alertmanager, prometheus)
 
 
 @contextmanager
@@ -288,7 +251,7 @@ class Scene:
 
     braket: Braket
     webhook: Webhook
-    prometheus: Prometheus
+    prometheus: Follower
 
 
 @pytest.fixture
@@ -328,7 +291,7 @@ def test_each_bad_job_is_told_once_and_no_good_one_ever(scene: Scene, capsys: py
         sys.stdout.write(f"\n{report(webhook, braket)}\n")
 
 
-def let_it_look_again(prometheus: Prometheus) -> None:
+def let_it_look_again(prometheus: Follower) -> None:
     """Wait for three more evaluations of the rules, of which each would send what it has to say."""
     for _ in range(3):
         eventually(partial(prometheus.has_looked_since, prometheus.last_look()))

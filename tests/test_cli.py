@@ -591,6 +591,24 @@ def _with_stdout(stdout: int, asked: str, url: str) -> tuple[int, str]:
     return ended.returncode, ended.stderr
 
 
+SLOW_TO_IMPORT = """
+import builtins, sys, time
+def slowly(name, *args, real=builtins.__import__, **kwargs):
+    if name == "exporter.cli":
+        print("importing", file=sys.stderr, flush=True)
+        time.sleep(60)
+    return real(name, *args, **kwargs)
+builtins.__import__ = slowly
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_comes_while_modules_are_imported_ends_it_with_0(number: signal.Signals) -> None:
+    with daemon(prelude=SLOW_TO_IMPORT, started=False) as running:
+        eventually(lambda: running.lines == ["importing"])
+        assert running.stop(number) == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_that_comes_before_the_start_is_done_ends_it_with_0(number: signal.Signals, tmp_path: Path) -> None:
     # Nobody writes to the pipe, so the process waits in the reading of its settings.

@@ -251,3 +251,33 @@ def test_whatever_asks_for_every_job_is_bounded() -> None:
         found = [*selectors(interpolated(asked.expr))]
         if any(metric in of_jobs and "job_arn" not in labels for metric, labels in found):
             assert "topk(50, " in asked.expr, asked.key
+
+
+# Provisioning
+
+
+def test_a_plain_grafana_finds_the_dashboards_where_the_documentation_mounts_them() -> None:
+    (provider,) = _provisioning("dashboards/braket.yaml")["providers"]
+    path = provider["options"]["path"]
+    assert (provider["type"], path) == ("file", "/etc/grafana/dashboards")
+    documented = (ROOT / "docs" / "dashboards.md").read_text(encoding="utf-8")
+    assert f"$PWD/grafana/dashboards:{path}:ro" in documented
+    assert "$PWD/grafana/provisioning:/etc/grafana/provisioning:ro" in documented
+
+
+def test_a_plain_grafana_has_the_data_source_that_its_environment_names() -> None:
+    (source,) = _provisioning("datasources/prometheus.yaml")["datasources"]
+    assert (source["type"], source["url"], source["isDefault"]) == ("prometheus", "$PROMETHEUS_URL", True)
+    assert "-e PROMETHEUS_URL=" in (ROOT / "docs" / "dashboards.md").read_text(encoding="utf-8")
+
+
+@each_dashboard
+def test_each_dashboard_is_documented(name: str) -> None:
+    row = f"| {MADE[name]['title']} | `{MADE[name]['uid']}` |"
+    assert row in (ROOT / "docs" / "dashboards.md").read_text(encoding="utf-8")
+
+
+def _provisioning(path: str) -> Any:
+    document = yaml.safe_load((ROOT / "grafana" / "provisioning" / path).read_text(encoding="utf-8"))
+    assert document["apiVersion"] == 1
+    return document
