@@ -20,6 +20,10 @@ _PLACE: Final = of_job("braket_job_queue_position")
 _PLACE_IS_FLOOR: Final = f"({of_job('braket_job_queue_position_is_floor')} == 1)"
 _BILLABLE: Final = of_job("braket_job_billable_duration_seconds")
 
+_FACTS: Final = (
+    *("job_arn", "job_name", "aws_account_id", "aws_region"),
+    *("device_name", "device_provider", "device_type", "instance_type"),
+)
 _UNTIL_NOW: Final = f"({_ENDED} or vector(time()))"
 _RUN_TIME: Final = f"{_UNTIL_NOW} - {_STARTED}"
 _USED: Final = f"({_RUN_TIME}) / {_LIMIT}"
@@ -188,7 +192,7 @@ def _facts() -> Row:
     facts = rows(
         "Facts",
         "What does not change about the job, its times, and when Braket last answered for it.",
-        Query(f"braket_job_info{{{JOB_FILTER}}}"),
+        Query(of_job("braket_job_info", *_FACTS)),
         Query(of_job("braket_job_instance_count", "job_arn")),
         Query(of_job("braket_job_max_runtime_seconds", "job_arn")),
         *(Query(f"1000 * {of_job(time, 'job_arn')}") for time in times),

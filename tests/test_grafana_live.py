@@ -38,6 +38,9 @@ EMPTY_WHEN_WELL: Final = {
 """Every other query has an answer as soon as jobs live."""
 
 
+_QUEUED_FOR: Final = "aws_account_id_aws_region_device_le:braket_job_queue_duration_seconds_bucket:max"
+
+
 class Braket:
     """An endpoint with one job of each kind; all are well until ``trouble`` comes."""
 
@@ -140,8 +143,17 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         config = folder / "prometheus.yaml"
         text = CONFIG.read_text(encoding="utf-8").replace("interval: 15s", "interval: 1s")
         text = text.replace("../helm/braket-exporter/rules", str(RULES)).replace("localhost:9834", exporter.address)
-        config.write_text(text, encoding="utf-8")
+        config.write_text(text + _again(exporter), encoding="utf-8")
         yield Stage(braket, exporter, stack.enter_context(prometheus_with(config, folder)))
+
+
+def _again(exporter: Daemon) -> str:
+    """Have everything scraped twice, as when two exporters follow the same jobs."""
+    return f"""
+  - job_name: replica
+    static_configs:
+      - targets: ["{exporter.address}"]
+"""
 
 
 def _remember_a_cancelling_job(folder: Path) -> None:
@@ -161,7 +173,9 @@ def well(stage: Stage) -> Stage:
     """A fleet in which a job started, ran and completed."""
     prometheus = stage.prometheus
     done = f'job_arn="{job_arn("done")}"'
-    eventually(lambda: prometheus.query("count(braket_job_info) == 12"), 20)
+    eventually(lambda: prometheus.query("count(braket_job_info) == 24"), 20)
+    # A rule must have seen the zeros from which it counts.
+    eventually(lambda: prometheus.query(f"{_QUEUED_FOR} == 0"))
     stage.braket.live()
     eventually(lambda: prometheus.query(f'braket_job_status{{{done},status="RUNNING"}} == 1'))
     stage.braket.end()
@@ -262,6 +276,11 @@ def test_each_problem_is_listed_once_with_what_leads_to_the_job(troubled: Stage)
         assert sample["metric"]["job_arn"] == job_arn(sample["metric"]["job_name"])
         assert sample["metric"]["aws_region"] == "us-east-1"
         assert sample["metric"]["device_name"] == "Garnet"
+
+
+def test_a_job_has_one_row_of_facts(troubled: Stage) -> None:
+    rows = [troubled.answer(asked) for asked in ASKED if asked.place == "Facts"]
+    assert [len(row) for row in rows] == [1] * 7
 
 
 def test_each_target_has_one_row_with_all_its_values(troubled: Stage) -> None:
