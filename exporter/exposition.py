@@ -5,11 +5,13 @@ lines are rendered once, when the job changes, and joined at each scrape. promet
 each scrape; what it makes of the same families is the oracle that tests hold this module against, byte for byte.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from prometheus_client.utils import floatToGoString
 
+from exporter.compressed import PASSING_LEVEL, Chain, chain, compress, gzipped
 from exporter.families import JOB_LABELS, Family, JobFamily
 from exporter.fleet import FleetSample
 from exporter.model import JobRecord
@@ -61,6 +63,35 @@ def render_header(family: Family, form: Format) -> bytes:
     if openmetrics:
         text = text.replace('"', r"\"")
     return f"# HELP {name} {text}\n# TYPE {name} {family.type}\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of one family: texts as they are, and compressed ones behind them."""
+
+    plain: Sequence[bytes]
+    sealed: Chain = field(default_factory=Chain)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield all as text."""
+        yield from self.plain
+        yield from (piece.text() for piece in self.sealed.pieces)
+
+
+def compress_page(families: Iterable[tuple[Family, Lines]], own: bytes, form: Format) -> Iterator[bytes]:
+    """Yield the page that ``render_page`` makes as a gzip stream, in parts."""
+
+    def chains() -> Iterator[Chain]:
+        for family, lines in families:
+            yield _passing(render_header(family, form), *lines.plain)
+            yield lines.sealed
+        yield _passing(own)
+
+    return gzipped(chains())
+
+
+def _passing(*texts: bytes) -> Chain:
+    return chain([compress(b"".join(texts), PASSING_LEVEL)])
 
 
 def render_page(families: Iterable[tuple[Family, Iterable[bytes]]], own: bytes, form: Format) -> bytes:

@@ -5,8 +5,9 @@ an earlier time and counts nowhere. A job created later is news, however late it
 between two looks is neither lost nor silent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from exporter.model import (
     MAX_RUNTIME_EXCEEDED,
@@ -18,10 +19,12 @@ from exporter.model import (
     Transition,
 )
 
+T = TypeVar("T")
+
 OUTCOMES = (*TERMINAL_STATUSES, MAX_RUNTIME_EXCEEDED)
 """How a job can come out; one that ran out of time counts under its status *and* under the last."""
 
-_ALL_COUNTS = frozenset({"outcome", MAX_RUNTIME_EXCEEDED, "billable", "queue", "run"})
+_ALL_COUNTS = ("outcome", MAX_RUNTIME_EXCEEDED, "billable", "queue", "run")
 _REQUEUED = ("DEPRIORITIZED_DUE_TO_INACTIVITY", "WAITING_FOR_PRIORITY", "QUEUED_FOR_EXECUTION")
 
 
@@ -60,22 +63,23 @@ def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: floa
         snapshot = before  # an answer from behind: a job does not come back from its end
     after = replace(
         record,
-        snapshot=snapshot,
-        events=record.events | {event.key for event in snapshot.events},
+        # What is kept for days is kept small: the messages are told now, and the keys stand in the record.
+        snapshot=replace(snapshot, events=()),
+        events=_with(record.events, (event.key for event in snapshot.events)),
         polled_at=record.polled_at if before is not None and before.finished else now,
         failing=None,
-        unknown=record.unknown | set(snapshot.unknown),
+        unknown=_with(record.unknown, snapshot.unknown),
         sighted=None,
     )
     if before is None and not _is_news(record, snapshot, since):
-        counted = _ALL_COUNTS if snapshot.finished else frozenset[str]()
+        counted = _ALL_COUNTS if snapshot.finished else ()
         return Observation(
             replace(after, counted=counted), None, (), _declarations(snapshot), snapshot.unknown, discovered=True
         )
     transition = diff(_status_before(record, snapshot, since), snapshot, now)
     countable = {what: step for what, step in _countable(before, snapshot, after) if what not in record.counted}
     return Observation(
-        record=replace(after, counted=record.counted | countable.keys()),
+        record=replace(after, counted=_with(record.counted, countable)),
         transition=transition,
         events=_new_events(record, snapshot, None if before is not None or _is_new(snapshot, since) else since),
         increments=(
@@ -86,6 +90,11 @@ def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: floa
         unknown=tuple(pair for pair in snapshot.unknown if pair not in record.unknown),
         discovered=before is None,
     )
+
+
+def _with(known: tuple[T, ...], more: Iterable[T]) -> tuple[T, ...]:
+    """Add what is not known yet, in the order in which it was met."""
+    return tuple(dict.fromkeys((*known, *more)))
 
 
 def diff(from_status: str | None, after: JobSnapshot, now: float) -> Transition | None:

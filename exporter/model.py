@@ -185,7 +185,7 @@ class JobRecord:
 
     Attributes:
         arn: the job's ARN.
-        snapshot: the last good GetJob answer; a failed poll keeps it.
+        snapshot: the last good GetJob answer, but for its events; a failed poll keeps it.
         events: every distinct event ever seen. GetJob tells at most 20, so older ones stay only here.
         counted: which of the fleet's counters this job has already been counted in.
         polled_at: when GetJob last answered, unix seconds.
@@ -198,11 +198,11 @@ class JobRecord:
 
     arn: str
     snapshot: JobSnapshot | None = None
-    events: frozenset[EventKey] = frozenset()
-    counted: frozenset[str] = frozenset()
+    events: tuple[EventKey, ...] = ()
+    counted: tuple[str, ...] = ()
     polled_at: float | None = None
     failing: str | None = None
-    unknown: frozenset[tuple[str, str]] = frozenset()
+    unknown: tuple[tuple[str, str], ...] = ()
     sighted: str | None = None
     named: bool = True
 

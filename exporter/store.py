@@ -1,17 +1,40 @@
-"""The one cell that changes: what is known of every job, its rendered lines, and the fleet's counters.
+"""The one cell that changes: what is known of every job, its lines of text, and the fleet's counters.
 
 A write replaces a job's record and its lines together; a reader copies references under the same short lock, so neither
-waits for the other's work: rendering a job happens before the lock, joining a page after it.
+waits for the other's work: rendering happens before the lock, compressing and joining after it.
+
+Lines of finished jobs hardly ever change, so they are sealed: compressed together, a few hundred jobs to a chunk, and
+served as they are. When one of a chunk's jobs does change, or is forgotten, the chunk melts: the others' lines are
+rendered anew until they are sealed again. The newest are sealed first, so that those which are about to be forgotten
+stay open, and a chunk melts once.
 """
 
+import heapq
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
-from exporter.exposition import JobRow, render_fleet, render_job
+from exporter.compressed import LASTING_LEVEL, Chain, Piece, chain, compress
+from exporter.exposition import JobRow, Lines, render_fleet, render_job
 from exporter.families import FLEET_FAMILIES, Family, JobFamily
 from exporter.fleet import Fleet
 from exporter.model import Increment, JobRecord
+
+CHUNK_JOBS: Final = 256
+"""Their lines of one family fill the window of the compression, so that more would not save more."""
+
+OPEN_FINISHED_JOBS: Final = 2 * CHUNK_JOBS
+"""How many finished jobs stay open until a chunk of them is sealed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Jobs that are sealed together, and the lines of each family, compressed."""
+
+    arns: tuple[str, ...]
+    pieces: tuple[Piece, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +43,15 @@ class View:
 
     job_families: Sequence[JobFamily]
     job_rows: Sequence[JobRow]
+    sealed: Sequence[Chain]
     fleet: Sequence[tuple[Family, bytes]]
 
-    def families(self) -> Iterable[tuple[Family, Iterable[bytes]]]:
+    def families(self) -> Iterator[tuple[Family, Lines]]:
         """Yield each family with its lines; samples of one family stand together."""
-        for index, family in enumerate(self.job_families):
-            yield family, [row[index] for row in self.job_rows]
+        for index, (family, sealed) in enumerate(zip(self.job_families, self.sealed, strict=True)):
+            yield family, Lines([row[index] for row in self.job_rows], sealed)
         for fleet_family, lines in self.fleet:
-            yield fleet_family, [lines]
+            yield fleet_family, Lines([lines])
 
 
 class Store:
@@ -40,9 +64,16 @@ class Store:
     def __init__(self, job_families: Sequence[JobFamily]) -> None:
         self._job_families = tuple(job_families)
         self._records: dict[str, JobRecord] = {}
-        self._rows: dict[str, JobRow] = {}
+        self._open: dict[str, JobRow] = {}
+        self._finished: set[str] = set()
+        """The open ones of the finished jobs."""
+        self._sealed: dict[str, Chunk] = {}
+        self._chunks: dict[Chunk, None] = {}
+        self._chains = tuple(Chain() for _ in self._job_families)
         self._fleet = Fleet()
         self._lock = threading.Lock()
+        self._sealing = threading.Lock()
+        """Held by who makes or melts chunks; taken before the other lock."""
 
     def record(self, arn: str) -> JobRecord:
         """Return what is known of a job.
@@ -58,13 +89,14 @@ class Store:
 
     def add(self, record: JobRecord) -> bool:
         """Take in a job that is not watched yet; return whether that is so."""
+        row = render_job(self._job_families, record)
         with self._lock:
             if record.arn in self._records:
                 return False
             self._fleet.move(None, record.snapshot)
-            self._records[record.arn] = record
-            self._rows[record.arn] = render_job(self._job_families, record)
-            return True
+            self._set(record, row)
+        self._seal_many()
+        return True
 
     def records(self) -> list[JobRecord]:
         """Return what is known of every job."""
@@ -74,22 +106,87 @@ class Store:
     def put(self, record: JobRecord, increments: Iterable[Increment] = ()) -> None:
         """Take in what is known of a job now, and what it adds to the fleet's counters."""
         row = render_job(self._job_families, record)
-        with self._lock:
+        with self._unsealed(record.arn):
             before = self._records.get(record.arn)
             self._fleet.move(None if before is None else before.snapshot, record.snapshot)
             self._fleet.apply(increments)
-            self._records[record.arn] = record
-            self._rows[record.arn] = row
+            self._set(record, row)
+        self._seal_many()
 
     def forget(self, arn: str) -> None:
         """Drop a job and its series; what it added to the fleet's counters stays."""
-        with self._lock:
+        with self._unsealed(arn):
             self._fleet.move(self._records.pop(arn).snapshot, None)
-            del self._rows[arn]
+            del self._open[arn]
+            self._finished.discard(arn)
 
     def view(self) -> View:
         """Return what a scrape shows."""
         with self._lock:
-            rows = list(self._rows.values())
+            rows = list(self._open.values())
+            sealed = list(self._chains)
             fleet = [(family, list(self._fleet.samples(family))) for family in FLEET_FAMILIES]
-        return View(self._job_families, rows, [(family, render_fleet(samples)) for family, samples in fleet])
+        return View(self._job_families, rows, sealed, [(family, render_fleet(samples)) for family, samples in fleet])
+
+    def _set(self, record: JobRecord, row: JobRow) -> None:
+        self._records[record.arn] = record
+        self._open[record.arn] = row
+        if record.snapshot is not None and record.snapshot.finished:
+            self._finished.add(record.arn)
+        else:
+            self._finished.discard(record.arn)
+
+    @contextmanager
+    def _unsealed(self, arn: str) -> Iterator[None]:
+        """Hold the lock while a job is in no chunk."""
+        while True:
+            self._melt_chunk_of(arn)
+            with self._lock:
+                if arn not in self._sealed:
+                    yield
+                    return
+
+    def _melt_chunk_of(self, arn: str) -> None:
+        if arn not in self._sealed:
+            return
+        with self._sealing:
+            chunk = self._sealed.get(arn)
+            if chunk is None:
+                return
+            rows = {other: render_job(self._job_families, self._records[other]) for other in chunk.arns}
+            others = [other for other in self._chunks if other is not chunk]
+            chains = tuple(map(chain, zip(*(other.pieces for other in others), strict=True)))
+            with self._lock:
+                del self._chunks[chunk]
+                self._chains = chains or tuple(Chain() for _ in self._job_families)
+                self._open |= rows
+                self._finished.update(rows)
+                for other in rows:
+                    del self._sealed[other]
+
+    def _seal_many(self) -> None:
+        """Seal a chunk where that is worth it, in this thread, unless another one is about it."""
+        if len(self._finished) < OPEN_FINISHED_JOBS or not self._sealing.acquire(blocking=False):
+            return
+        try:
+            with self._lock:
+                arns = tuple(heapq.nlargest(CHUNK_JOBS, self._finished, key=self._end_of))
+                rows = [self._open[arn] for arn in arns]
+            pieces = tuple(compress(b"".join(lines), LASTING_LEVEL) for lines in zip(*rows, strict=True))
+            chunk = Chunk(arns, pieces)
+            chains = tuple(each.add(piece) for each, piece in zip(self._chains, pieces, strict=True))
+            with self._lock:
+                if any(self._open.get(arn) is not row for arn, row in zip(arns, rows, strict=True)):
+                    return
+                self._chunks[chunk] = None
+                self._chains = chains
+                self._finished.difference_update(arns)
+                for arn in arns:
+                    del self._open[arn]
+                    self._sealed[arn] = chunk
+        finally:
+            self._sealing.release()
+
+    def _end_of(self, arn: str) -> float:
+        snapshot = self._records[arn].snapshot
+        return 0.0 if snapshot is None or snapshot.ended is None else snapshot.ended

@@ -1,6 +1,6 @@
 """Small jobs to say things about."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from exporter.clock import Clock
@@ -52,12 +52,19 @@ def finished(status: str = "COMPLETED", **members: Any) -> JobSnapshot:
     return snapshot(**{**usual, **members})
 
 
+def kept(job: JobSnapshot) -> JobSnapshot:
+    """Return what is kept of an answer."""
+    return replace(job, events=())
+
+
 def record(job: JobSnapshot | None = None, **members: Any) -> JobRecord:
     """Return what is known after one look at a job."""
     if job is None:
         return JobRecord(**{"arn": ARN, **members})
-    events = frozenset(event.key for event in job.events)
-    return JobRecord(**{"arn": job.arn, "snapshot": job, "events": events, "polled_at": CREATED + 130.0, **members})
+    events = tuple(dict.fromkeys(event.key for event in job.events))
+    return JobRecord(
+        **{"arn": job.arn, "snapshot": kept(job), "events": events, "polled_at": CREATED + 130.0, **members}
+    )
 
 
 @dataclass

@@ -278,7 +278,7 @@ def test_the_latest_event_of_each_type_that_was_seen_has_its_time() -> None:
 
 
 def test_events_that_the_answer_does_not_tell_any_more_still_count() -> None:
-    of = record(job(events=()), events=frozenset({EventKey("RUNNING", 5.0)}))
+    of = record(job(events=()), events=(EventKey("RUNNING", 5.0),))
     line = '{event_type="RUNNING",job_arn="a",job_name="n"}'
     assert f"{line} 1.0\n" in exposed("braket_job_events_total", of)
     assert f"{line} 5.0\n" in exposed("braket_job_event_timestamp_seconds", of)

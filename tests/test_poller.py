@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, event, finished, snapshot
+from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, event, finished, kept, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog import wrap_logger
@@ -268,14 +268,14 @@ def test_billable_time_that_comes_late_is_waited_for() -> None:
 def test_late_details_are_asked_for_again_after_a_failure_of_the_target(error: BraketError) -> None:
     house = House({A: [ended(billable_seconds=None), error, error, ended()]})
     house.run(600.0)
-    assert house.job().snapshot == ended()
+    assert house.job().snapshot == kept(ended())
 
 
 def test_a_finished_job_that_the_service_forgot_is_quietly_let_go() -> None:
     house = House({A: [ended(billable_seconds=None), NOT_FOUND]})
     house.run(10_000.0)
     assert house.asked() == [0.0, 30.0]
-    assert house.job().snapshot == ended(billable_seconds=None)
+    assert house.job().snapshot == kept(ended(billable_seconds=None))
     assert house.job().failing is None
     assert "braket_job_poll_failing{" not in house.page()
     assert house.up() is True
@@ -674,7 +674,7 @@ def test_a_job_that_never_existed_is_not_stale() -> None:
 def test_a_finished_job_is_asked_again_for_its_details_after_a_passing_refusal() -> None:
     house = House({A: [ended(billable_seconds=None), DENIED, ended()]})
     house.run(200.0)
-    assert house.store.record(A).snapshot == ended()
+    assert house.store.record(A).snapshot == kept(ended())
     assert house.store.record(A).failing is None
 
 

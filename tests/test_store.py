@@ -1,13 +1,20 @@
 """What a scrape sees of what is known."""
 
+import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
-from builders import ACCOUNT, ARN, REGION, SV1, arn, finished, record, snapshot
+from builders import ACCOUNT, ARN, CREATED, REGION, SV1, arn, finished, record, snapshot
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from exporter.families import JOBS, job_families
+from exporter.compressed import Chain
+from exporter.exposition import JobRow, render_job
+from exporter.families import FLEET_FAMILIES, JOBS, job_families
 from exporter.model import Increment, JobRecord
-from exporter.store import Store, View
+from exporter.store import CHUNK_JOBS, Store, View
 
 OUTCOMES = "braket_job_outcomes_total"
 COMPLETED = Increment(OUTCOMES, (ACCOUNT, REGION, SV1, "COMPLETED"), 1.0)
@@ -226,3 +233,105 @@ def test_every_view_is_of_one_moment_while_a_writer_writes() -> None:
         ended = 'status="COMPLETED"} 1.0' in lines["braket_job_status"]
         assert ('status="COMPLETED"} 1.0' in lines["braket_jobs"]) == ended
     assert 'outcome="COMPLETED"} 150.0' in page(store.view())[OUTCOMES]
+
+
+# Sealing.
+
+MANY = 2 * CHUNK_JOBS
+
+
+def filled(count: int, **members: Any) -> Store:
+    """Return a store with so many finished jobs, of which those with higher numbers ended later."""
+    return store_with(
+        *(record(finished(arn=arn(number), ended=CREATED + 500.0 + number, **members)) for number in range(count))
+    )
+
+
+def is_sealed(view: View) -> dict[str, int]:
+    return {"open": len(view.job_rows), "chunks": len(view.sealed[0].pieces)}
+
+
+def test_finished_jobs_are_sealed_a_chunk_at_a_time_and_the_earliest_stay_open() -> None:
+    assert is_sealed(filled(MANY - 1).view()) == {"open": MANY - 1, "chunks": 0}
+    store = filled(MANY)
+    assert is_sealed(store.view()) == {"open": CHUNK_JOBS, "chunks": 1}
+    left = b"".join(row[0] for row in store.view().job_rows).decode()
+    assert all(f'"{arn(number)}"' in left for number in range(CHUNK_JOBS))
+
+
+def test_active_jobs_are_never_sealed() -> None:
+    store = store_with(*(record(snapshot(arn=arn(number))) for number in range(MANY + 1)))
+    assert is_sealed(store.view()) == {"open": MANY + 1, "chunks": 0}
+
+
+def test_sealing_changes_no_line() -> None:
+    store = filled(MANY)
+    lines = page(store.view())
+    for family, text in page(View(job_families(), *_rendered(store), store.view().fleet)).items():
+        assert sorted(lines[family].splitlines()) == sorted(text.splitlines()), family
+
+
+def _rendered(store: Store) -> tuple[list[JobRow], list[Chain]]:
+    families = job_families()
+    return [render_job(families, known) for known in store.records()], [Chain()] * len(families)
+
+
+def test_a_sealed_job_that_changes_melts_its_chunk_and_shows_the_change() -> None:
+    store = filled(MANY)
+    last = arn(MANY - 1)
+    store.put(record(finished(arn=last, ended=CREATED + 501.0, billable_seconds=7.0)))
+    assert is_sealed(store.view()) == {"open": CHUNK_JOBS, "chunks": 1}
+    billed = page(store.view())["braket_job_billable_duration_seconds"]
+    assert re.findall(rf'job_arn="{re.escape(last)}".*', billed) == [f'job_arn="{last}",job_name="vqe-h2"}} 7.0']
+
+
+def test_a_sealed_job_that_is_forgotten_leaves_and_the_others_stay() -> None:
+    store = filled(MANY)
+    store.forget(arn(MANY - 1))
+    text = page(store.view())["braket_job_info"]
+    assert arn(MANY - 1) not in text
+    assert len(text.splitlines()) == MANY - 1
+    assert is_sealed(store.view()) == {"open": MANY - 1, "chunks": 0}
+
+
+def test_a_store_without_job_families_seals_nothing_that_could_be_seen() -> None:
+    store = Store(())
+    for number in range(MANY):
+        store.put(record(finished(arn=arn(number))))
+    store.forget(arn(3))
+    assert list(page(store.view())) == [family.name for family in FLEET_FAMILIES]
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.integers(0, 2 * MANY), st.sampled_from(["put", "change", "forget"])), max_size=30))
+def test_whatever_is_put_changed_and_forgotten_each_job_is_exposed_once_as_it_is(steps: list[tuple[int, str]]) -> None:
+    store = filled(MANY + 5)
+    for number, step in steps:
+        known = store.find(arn(number))
+        if step == "forget" and known is not None:
+            store.forget(arn(number))
+        elif step != "forget":
+            store.put(record(finished(arn=arn(number), ended=CREATED + 500.0 + number, billable_seconds=float(number))))
+    lines = page(store.view())
+    for family, text in page(View(job_families(), *_rendered(store), store.view().fleet)).items():
+        assert sorted(lines[family].splitlines()) == sorted(text.splitlines()), family
+
+
+def test_readers_and_writers_of_sealed_jobs_never_see_half_a_change() -> None:
+    store = filled(MANY)
+    seen: list[int] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            seen.append(len(page(store.view())["braket_job_info"].splitlines()))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    with ThreadPoolExecutor(4) as writers:
+        for number in range(MANY - 40, MANY):
+            writers.submit(store.put, record(finished(arn=arn(number), ended=CREATED + number, billable_seconds=1.0)))
+    done.set()
+    reader.join()
+    assert set(seen) == {MANY}
+    assert len(page(store.view())["braket_job_info"].splitlines()) == MANY
