@@ -5,7 +5,7 @@ SOURCES := exporter grafana tests bench
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench dashboards lock format clean
+.PHONY: help demo test check bench dashboards chart lock format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench: .venv/development ## measure, beside the named peers; prints ratios
 
 dashboards: .venv/development ## write the Grafana dashboards anew, from their code in grafana/
 	$(BIN)/python -m grafana
+
+chart: ## write the table of the chart's README anew
+	cd helm/braket-exporter && $(CURDIR)/.cache/tools/bin/readme-generator -v values.yaml -r README.md
 
 lock: .venv/development ## pin the image's packages anew
 	$(LOCK) --output-file requirements.lock pyproject.toml

@@ -1,0 +1,110 @@
+{{/* The chart's name, or what the user calls it. */}}
+{{- define "braket-exporter.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* The name of most objects: release and chart, once where they are the same. */}}
+{{- define "braket-exporter.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name }}
+{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{/* A name with an ending that survives the cut: (list . "test"). */}}
+{{- define "braket-exporter.suffixed" -}}
+{{- $suffix := index . 1 }}
+{{- printf "%s-%s" (include "braket-exporter.fullname" (index . 0) | trunc (sub 62 (len $suffix) | int) | trimSuffix "-") $suffix }}
+{{- end }}
+
+{{/* A StatefulSet's name: Kubernetes makes labels of it and a hash of ten characters. */}}
+{{- define "braket-exporter.statefulsetName" -}}
+{{- include "braket-exporter.fullname" . | trunc 52 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "braket-exporter.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "braket-exporter.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "braket-exporter.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
+{{- end }}
+
+{{/* What never changes between releases: no version in it. */}}
+{{- define "braket-exporter.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "braket-exporter.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end }}
+
+{{/* The labels of an object: (list . labels-of-the-values). The chart's own win. */}}
+{{- define "braket-exporter.labels" -}}
+{{- $root := index . 0 }}
+{{- $labels := include "braket-exporter.selectorLabels" $root | fromYaml }}
+{{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
+{{- $_ := set $labels "app.kubernetes.io/version" $root.Chart.AppVersion }}
+{{- $_ := set $labels "app.kubernetes.io/managed-by" $root.Release.Service }}
+{{- toYaml (merge $labels (deepCopy (index . 1)) (deepCopy $root.Values.commonLabels)) }}
+{{- end }}
+
+{{/* The metadata of an object: (list . name labels-of-the-values annotations-of-the-values namespace). */}}
+{{- define "braket-exporter.metadata" -}}
+{{- $root := index . 0 }}
+{{- $annotations := merge (deepCopy (index . 3)) (deepCopy $root.Values.commonAnnotations) -}}
+name: {{ index . 1 }}
+namespace: {{ default $root.Release.Namespace (index . 4) | quote }}
+labels:
+  {{- include "braket-exporter.labels" (list $root (index . 2)) | nindent 2 }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The exporter's settings: what the user gave, and what is the chart's to say. */}}
+{{- define "braket-exporter.settings" -}}
+{{- $settings := dict "listen_address" (printf ":%v" .Values.containerPort) }}
+{{- if gt (int .Values.sharding.totalShards) 1 }}
+{{- $_ := set $settings "total_shards" (int .Values.sharding.totalShards) }}
+{{- end }}
+{{- range $key, $value := .Values.config }}
+{{- if not (kindIs "invalid" $value) }}
+{{- $_ := set $settings $key $value }}
+{{- end }}
+{{- end }}
+{{- if $settings.targets }}
+{{- range list "jobs" "tags" "all_jobs" "job_name_regex" "regions" }}
+{{- if get $settings . }}
+{{- fail (printf "config.targets takes the place of config.%s; move it into a target" .) }}
+{{- end }}
+{{- end }}
+{{- else if not (or $settings.jobs $settings.tags $settings.all_jobs) }}
+{{- if hasKey $settings "all_jobs" }}
+{{- fail "config: nothing to watch: set config.jobs, config.tags, config.all_jobs or config.targets" }}
+{{- end }}
+{{- $_ := set $settings "all_jobs" true }}
+{{- end }}
+{{- toYaml $settings }}
+{{- end }}
+
+{{/* The name of a dashboard's objects: (list . path). */}}
+{{- define "braket-exporter.dashboardName" -}}
+{{- include "braket-exporter.suffixed" (list (index . 0) (base (index . 1) | trimSuffix ".json" | trimPrefix "braket-" | printf "dashboard-%s")) }}
+{{- end }}
+
+{{/* The labels of the pod of `helm test`, which no selector of the exporter's pods may match. */}}
+{{- define "braket-exporter.testLabels" -}}
+app.kubernetes.io/name: {{ include "braket-exporter.name" . | trunc 58 | trimSuffix "-" }}-test
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end }}

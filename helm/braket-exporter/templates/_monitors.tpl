@@ -1,0 +1,35 @@
+{{/* What is scraped, and how: an endpoint of a ServiceMonitor or a PodMonitor. */}}
+{{- define "braket-exporter.endpoint" -}}
+port: metrics
+path: /metrics
+interval: {{ .interval }}
+{{- with .scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+{{- if .honorLabels }}
+honorLabels: true
+{{- end }}
+{{- with .relabelings }}
+relabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .metricRelabelings }}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* What both monitors say beside that: (list . values). */}}
+{{- define "braket-exporter.scrape" -}}
+{{- with index . 1 -}}
+{{- with .jobLabel -}}
+jobLabel: {{ . }}
+{{ end -}}
+{{- if .sampleLimit -}}
+sampleLimit: {{ int .sampleLimit }}
+{{ end -}}
+{{- end -}}
+namespaceSelector:
+  matchNames:
+    - {{ (index . 0).Release.Namespace | quote }}
+{{- end }}

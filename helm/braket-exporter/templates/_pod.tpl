@@ -1,0 +1,119 @@
+{{/* A probe of a path: (list values path). */}}
+{{- define "braket-exporter.probe" -}}
+httpGet:
+  path: {{ index . 1 }}
+  port: metrics
+{{ toYaml (omit (index . 0) "enabled") }}
+{{- end }}
+
+{{/* The pod template of the Deployment and the StatefulSet. */}}
+{{- define "braket-exporter.podTemplate" -}}
+metadata:
+  labels:
+    {{- $labels := include "braket-exporter.selectorLabels" . | fromYaml }}
+    {{- toYaml (merge $labels (deepCopy .Values.podLabels) (deepCopy .Values.commonLabels)) | nindent 4 }}
+  annotations:
+    {{- $checksum := dict "checksum/config" (include "braket-exporter.settings" . | sha256sum) }}
+    {{- toYaml (merge $checksum (deepCopy .Values.podAnnotations)) | nindent 4 }}
+spec:
+  serviceAccountName: {{ include "braket-exporter.serviceAccountName" . }}
+  automountServiceAccountToken: {{ .Values.serviceAccount.automountServiceAccountToken }}
+  enableServiceLinks: false
+  terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+  {{- with .Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.podSecurityContext }}
+  securityContext:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.initContainers }}
+  initContainers:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  containers:
+    - name: exporter
+      image: {{ include "braket-exporter.image" . | quote }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      {{- with .Values.securityContext }}
+      securityContext:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      env:
+        - name: BRAKET_EXPORTER_CONFIG
+          value: /etc/braket-exporter/exporter.yaml
+        {{- if gt (int .Values.sharding.totalShards) 1 }}
+        - name: BRAKET_EXPORTER_SHARD
+          valueFrom:
+            fieldRef:
+              fieldPath: metadata.name
+        {{- end }}
+        {{- if .Values.aws.credentialsSecret }}
+        - name: AWS_SHARED_CREDENTIALS_FILE
+          value: /etc/aws/credentials
+        - name: AWS_CONFIG_FILE
+          value: /etc/aws/config
+        {{- end }}
+        {{- with .Values.extraEnv }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- with .Values.extraEnvFrom }}
+      envFrom:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      ports:
+        - name: metrics
+          containerPort: {{ .Values.containerPort }}
+          protocol: TCP
+      {{- if .Values.startupProbe.enabled }}
+      startupProbe:
+        {{- include "braket-exporter.probe" (list .Values.startupProbe "/-/healthy") | nindent 8 }}
+      {{- end }}
+      {{- if .Values.livenessProbe.enabled }}
+      livenessProbe:
+        {{- include "braket-exporter.probe" (list .Values.livenessProbe "/-/healthy") | nindent 8 }}
+      {{- end }}
+      {{- if .Values.readinessProbe.enabled }}
+      readinessProbe:
+        {{- include "braket-exporter.probe" (list .Values.readinessProbe "/-/ready") | nindent 8 }}
+      {{- end }}
+      {{- with .Values.resources }}
+      resources:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      volumeMounts:
+        # The folder, not the file: only so does a change of the ConfigMap reach a running pod.
+        - name: config
+          mountPath: /etc/braket-exporter
+          readOnly: true
+        {{- if .Values.aws.credentialsSecret }}
+        - name: aws
+          mountPath: /etc/aws
+          readOnly: true
+        {{- end }}
+        {{- with .Values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+    {{- with .Values.extraContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  volumes:
+    - name: config
+      configMap:
+        name: {{ include "braket-exporter.fullname" . }}
+    {{- if .Values.aws.credentialsSecret }}
+    - name: aws
+      secret:
+        secretName: {{ .Values.aws.credentialsSecret }}
+        defaultMode: 0440
+    {{- end }}
+    {{- with .Values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- range $key := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" "runtimeClassName" "dnsConfig" "hostAliases" }}
+  {{- with get $.Values $key }}
+  {{- toYaml (dict $key .) | nindent 2 }}
+  {{- end }}
+  {{- end }}
+{{- end }}

@@ -1,0 +1,66 @@
+"""docs/kubernetes.md and the chart's README: what they show works."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from chart_support import CHART, ROOT, of_kind, render
+
+PAGES = (ROOT / "docs" / "kubernetes.md", CHART / "README.md")
+BLOCKS = {
+    name: text
+    for page in PAGES
+    for name, text in re.findall(r"```yaml\n# (\S+)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+}
+
+EXPORTER = {"ServiceAccount", "ConfigMap", "Service", "Deployment", "Pod"}
+KINDS = {
+    "irsa.yaml": EXPORTER,
+    "accounts.yaml": EXPORTER,
+    "monitor.yaml": EXPORTER | {"ServiceMonitor"},
+    "alerts.yaml": EXPORTER | {"PrometheusRule"},
+    "monitoring-only.yaml": {"ConfigMap", "PrometheusRule"},
+    "resources.yaml": EXPORTER,
+    "my-values.yaml": EXPORTER | {"ServiceMonitor", "PrometheusRule"},
+}
+
+
+def values(name: str) -> dict[str, Any]:
+    return dict(yaml.safe_load(BLOCKS[name]))
+
+
+def test_every_example_is_one_of_these() -> None:
+    assert BLOCKS.keys() == KINDS.keys()
+    written = sum(page.read_text(encoding="utf-8").count("```yaml") for page in PAGES)
+    assert written == len(BLOCKS)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_an_example_can_be_installed(name: str) -> None:
+    assert {manifest["kind"] for manifest in render(values(name))} == KINDS[name]
+
+
+def test_all_examples_can_be_used_together_but_for_the_exporter_that_runs_elsewhere() -> None:
+    merged: dict[str, Any] = {}
+    for name in ("irsa.yaml", "monitor.yaml", "alerts.yaml", "resources.yaml"):
+        merged |= values(name)
+    assert len(of_kind(render(merged), "Deployment")) == 1
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_link_leads_to_a_page_and_a_heading(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8"))
+    assert links
+    for target, anchor in links:
+        path = (page.parent / target).resolve()
+        assert path.is_relative_to(ROOT)
+        headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        slugs = {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+        assert not anchor or anchor in slugs, (target, anchor)
+
+
+def test_the_command_that_asks_for_permissions_is_in_the_image() -> None:
+    assert "/opt/braket-exporter/bin/braket-exporter check-config --online" in PAGES[0].read_text(encoding="utf-8")
+    assert "/opt/braket-exporter/bin" in (ROOT / "Dockerfile").read_text(encoding="utf-8")

@@ -1,0 +1,50 @@
+"""templates/networkpolicy.yaml."""
+
+from chart_support import LABELS, NAME, NAMESPACE, SELECTOR, everything, of_kind, only, render
+
+ENABLED = {"networkPolicy": {"enabled": True}}
+TEST_POD = {"podSelector": {"matchLabels": {**SELECTOR, "app.kubernetes.io/name": "braket-exporter-test"}}}
+EGRESS = [
+    {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
+    {"ports": [{"port": 443, "protocol": "TCP"}]},
+    {
+        "ports": [{"port": 80, "protocol": "TCP"}],
+        "to": [
+            {"ipBlock": {"cidr": "169.254.170.23/32"}},
+            {"ipBlock": {"cidr": "fd00:ec2::23/128"}},
+            {"ipBlock": {"cidr": "169.254.169.254/32"}},
+            {"ipBlock": {"cidr": "fd00:ec2::254/128"}},
+        ],
+    },
+]
+
+
+def test_there_is_none_unless_asked_for() -> None:
+    assert of_kind(render(), "NetworkPolicy") == []
+    assert of_kind(render({**ENABLED, "exporter": {"enabled": False}}), "NetworkPolicy") == []
+
+
+def test_it_lets_scrapes_in_and_names_aws_and_the_pods_identity_out() -> None:
+    policy = only(render(ENABLED), "NetworkPolicy")
+    assert policy["metadata"] == {"name": NAME, "namespace": NAMESPACE, "labels": LABELS}
+    assert policy["spec"] == {
+        "podSelector": {"matchLabels": SELECTOR},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"ports": [{"port": "metrics", "protocol": "TCP"}]}],
+        "egress": EGRESS,
+    }
+
+
+def test_with_peers_only_they_and_the_pod_of_helm_test_may_scrape() -> None:
+    spec = only(everything(), "NetworkPolicy")["spec"]
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    assert spec["ingress"] == [
+        {"ports": [{"port": "metrics", "protocol": "TCP"}], "from": [monitoring, TEST_POD]},
+        {"from": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]},
+    ]
+    assert spec["egress"] == [*EGRESS, {"ports": [{"port": 3128}]}]
+
+
+def test_it_knows_the_pod_of_helm_test() -> None:
+    pod = only(render(ENABLED), "Pod", f"{NAME}-test")
+    assert TEST_POD["podSelector"]["matchLabels"] == pod["metadata"]["labels"]

@@ -1,0 +1,33 @@
+"""templates/poddisruptionbudget.yaml."""
+
+import pytest
+from chart_support import LABELS, NAME, NAMESPACE, SELECTOR, of_kind, only, refusal, render
+
+
+def budget(**values: object) -> dict[str, object]:
+    manifest = only(render({"podDisruptionBudget": {"enabled": True, **values}}), "PodDisruptionBudget")
+    assert manifest["metadata"] == {"name": NAME, "namespace": NAMESPACE, "labels": LABELS}
+    return dict(manifest["spec"])
+
+
+def test_there_is_none_unless_asked_for() -> None:
+    assert of_kind(render(), "PodDisruptionBudget") == []
+    values = {"podDisruptionBudget": {"enabled": True}, "exporter": {"enabled": False}}
+    assert of_kind(render(values), "PodDisruptionBudget") == []
+
+
+def test_by_default_it_holds_up_no_drain_of_a_node() -> None:
+    assert budget() == {"maxUnavailable": 1, "selector": {"matchLabels": SELECTOR}}
+
+
+@pytest.mark.parametrize("value", [0, 2, "34%"])
+def test_it_says_how_many_may_be_away_or_must_be_there(value: object) -> None:
+    assert budget(maxUnavailable=value) == {"maxUnavailable": value, "selector": {"matchLabels": SELECTOR}}
+    minimum = budget(maxUnavailable=None, minAvailable=value)
+    assert minimum == {"minAvailable": value, "selector": {"matchLabels": SELECTOR}}
+
+
+@pytest.mark.parametrize("values", [{"minAvailable": 1}, {"maxUnavailable": None}])
+def test_both_or_none_are_refused(values: dict[str, object]) -> None:
+    told = refusal({"podDisruptionBudget": {"enabled": True, **values}})
+    assert "podDisruptionBudget: set one of maxUnavailable and minAvailable, and the other one to null" in told

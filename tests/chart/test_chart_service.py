@@ -1,0 +1,47 @@
+"""templates/service.yaml and templates/service-headless.yaml."""
+
+from chart_support import LABELS, NAME, NAMESPACE, SELECTOR, everything, of_kind, only, render
+
+HEADLESS = "quantum-braket-exporter-headless"
+
+
+def test_the_service_leads_to_the_pods() -> None:
+    service = only(render(), "Service")
+    assert service["metadata"] == {
+        "name": NAME,
+        "namespace": NAMESPACE,
+        "labels": {**LABELS, "app.kubernetes.io/component": "metrics"},
+    }
+    assert service["spec"] == {
+        "type": "ClusterIP",
+        "publishNotReadyAddresses": True,
+        "ports": [{"name": "metrics", "port": 9834, "targetPort": "metrics", "protocol": "TCP"}],
+        "selector": SELECTOR,
+    }
+
+
+def test_the_service_is_as_the_user_wants_it() -> None:
+    service = only(everything(), "Service")
+    assert service["metadata"]["annotations"] == {"example.com/owner": "platform", "example.com/service": "yes"}
+    assert service["metadata"]["labels"]["example.com/service"] == "yes"
+    assert service["spec"]["ports"][0]["port"] == 80
+    assert service["spec"]["ipFamilyPolicy"] == "PreferDualStack"
+    assert service["spec"]["ipFamilies"] == ["IPv4"]
+    node_port = only(render({"service": {"type": "NodePort"}}), "Service")
+    assert node_port["spec"]["type"] == "NodePort"
+
+
+def test_only_shards_have_a_headless_service() -> None:
+    assert [one["metadata"]["name"] for one in of_kind(render(), "Service")] == [NAME]
+    manifests = render({"sharding": {"totalShards": 2}})
+    assert {one["metadata"]["name"] for one in of_kind(manifests, "Service")} == {NAME, HEADLESS}
+    assert only(manifests, "Service", HEADLESS)["spec"] == {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+        "ports": [{"name": "metrics", "port": 9834, "targetPort": "metrics", "protocol": "TCP"}],
+        "selector": SELECTOR,
+    }
+
+
+def test_there_is_none_where_the_exporter_runs_elsewhere() -> None:
+    assert of_kind(render({"exporter": {"enabled": False}, "sharding": {"totalShards": 2}}), "Service") == []
