@@ -115,14 +115,14 @@ class Finder:
         return (watch for watch in watches if watch is not None and not watch.ended)
 
     def _meet(self, job: JobSummary, asked: float, now: float, wall: float) -> None:
-        record = self._store.find(job.arn)
-        if record is None:
+        if job.arn not in self._store:
             if self.roster.wanted(job, wall):
                 self._take_up(job, now)
             return
-        self.roster.met(record, job, wall)
+        self.roster.met(self._store.record, job, wall)
         watch = self._agenda.get(job.arn)
         if watch is not None:
+            record = self._store.record(job.arn)
             known = record.sighted if record.snapshot is None else record.snapshot.status
             self._agenda.put(after_list(watch, known, job.status, asked=asked, now=now))
 

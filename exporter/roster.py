@@ -77,14 +77,14 @@ class Roster:
         self.members.add(job.arn)
         self._forgotten.pop(job.arn, None)
 
-    def met(self, record: JobRecord, job: JobSummary, now: float) -> None:
-        """Note whether a watched job is still selected."""
+    def met(self, record: Callable[[str], JobRecord], job: JobSummary, now: float) -> None:
+        """Note whether a watched job is still selected; ``record`` gives what is known of one that is not."""
         if job.arn not in self.members:
             return
         if self._selector.selects(job):
             self._let_go.pop(job.arn, None)
         elif job.arn not in self._let_go:
-            self.let_go(record, DESELECTED, now)
+            self.let_go(record(job.arn), DESELECTED, now)
 
     def let_go(self, record: JobRecord, reason: str, now: float) -> None:
         """Have a job forgotten after its retention, counted from now."""

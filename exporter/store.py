@@ -3,10 +3,10 @@
 A write replaces a job's record and its lines together; a reader copies references under the same short lock, so neither
 waits for the other's work: rendering happens before the lock, compressing and joining after it.
 
-Lines of finished jobs hardly ever change, so they are sealed: compressed together, a few hundred jobs to a chunk, and
-served as they are. When one of a chunk's jobs does change, or is forgotten, the chunk melts: the others' lines are
-rendered anew until they are sealed again. The newest are sealed first, so that those which are about to be forgotten
-stay open, and a chunk melts once.
+Finished jobs hardly ever change, so they are sealed, a few hundred to a chunk: what is known of them is packed, their
+lines are compressed together and served as they are. When one of a chunk's jobs does change, or is forgotten, the chunk
+melts: the others are open until they are sealed again. The newest are sealed first, so that those which are about to be
+forgotten stay open, and a chunk melts once.
 """
 
 import heapq
@@ -21,6 +21,7 @@ from exporter.exposition import JobRow, Lines, render_fleet, render_job
 from exporter.families import FLEET_FAMILIES, Family, JobFamily
 from exporter.fleet import Fleet
 from exporter.model import Increment, JobRecord
+from exporter.packed import pack, unpack
 
 CHUNK_JOBS: Final = 256
 """Their lines of one family fill the window of the compression, so that more would not save more."""
@@ -31,10 +32,15 @@ OPEN_FINISHED_JOBS: Final = 2 * CHUNK_JOBS
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """Jobs that are sealed together, and the lines of each family, compressed."""
+    """Jobs that are sealed together: what is known of them, packed, and the lines of each family, compressed."""
 
     arns: tuple[str, ...]
+    packed: bytes
     pieces: tuple[Piece, ...]
+
+    def record(self, arn: str) -> JobRecord:
+        """Return what is known of one of its jobs."""
+        return unpack(self.packed)[self.arns.index(arn)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +70,9 @@ class Store:
     def __init__(self, job_families: Sequence[JobFamily]) -> None:
         self._job_families = tuple(job_families)
         self._records: dict[str, JobRecord] = {}
+        """Of the open jobs, as are the two that follow."""
         self._open: dict[str, JobRow] = {}
         self._finished: set[str] = set()
-        """The open ones of the finished jobs."""
         self._sealed: dict[str, Chunk] = {}
         self._chunks: dict[Chunk, None] = {}
         self._chains = tuple(Chain() for _ in self._job_families)
@@ -81,17 +87,27 @@ class Store:
         Raises:
             KeyError: the job is not watched.
         """
-        return self._records[arn]
+        record = self.find(arn)
+        if record is None:
+            raise KeyError(arn)
+        return record
 
     def find(self, arn: str) -> JobRecord | None:
         """Return what is known of a job, or ``None`` for one that is not watched."""
-        return self._records.get(arn)
+        with self._lock:
+            record, chunk = self._records.get(arn), self._sealed.get(arn)
+        return record if chunk is None else chunk.record(arn)
+
+    def __contains__(self, arn: str) -> bool:
+        """Tell whether a job is watched."""
+        with self._lock:
+            return arn in self._records or arn in self._sealed
 
     def add(self, record: JobRecord) -> bool:
         """Take in a job that is not watched yet; return whether that is so."""
         row = render_job(self._job_families, record)
         with self._lock:
-            if record.arn in self._records:
+            if record.arn in self._records or record.arn in self._sealed:
                 return False
             self._fleet.move(None, record.snapshot)
             self._set(record, row)
@@ -101,7 +117,8 @@ class Store:
     def records(self) -> list[JobRecord]:
         """Return what is known of every job."""
         with self._lock:
-            return list(self._records.values())
+            chunks, records = [*self._chunks], [*self._records.values()]
+        return [*(record for chunk in chunks for record in unpack(chunk.packed)), *records]
 
     def put(self, record: JobRecord, increments: Iterable[Increment] = ()) -> None:
         """Take in what is known of a job now, and what it adds to the fleet's counters."""
@@ -153,12 +170,14 @@ class Store:
             chunk = self._sealed.get(arn)
             if chunk is None:
                 return
-            rows = {other: render_job(self._job_families, self._records[other]) for other in chunk.arns}
+            records = dict(zip(chunk.arns, unpack(chunk.packed), strict=True))
+            rows = {other: render_job(self._job_families, record) for other, record in records.items()}
             others = [other for other in self._chunks if other is not chunk]
             chains = tuple(map(chain, zip(*(other.pieces for other in others), strict=True)))
             with self._lock:
                 del self._chunks[chunk]
                 self._chains = chains or tuple(Chain() for _ in self._job_families)
+                self._records |= records
                 self._open |= rows
                 self._finished.update(rows)
                 for other in rows:
@@ -171,9 +190,9 @@ class Store:
         try:
             with self._lock:
                 arns = tuple(heapq.nlargest(CHUNK_JOBS, self._finished, key=self._end_of))
-                rows = [self._open[arn] for arn in arns]
+                rows, records = [self._open[arn] for arn in arns], [self._records[arn] for arn in arns]
             pieces = tuple(compress(b"".join(lines), LASTING_LEVEL) for lines in zip(*rows, strict=True))
-            chunk = Chunk(arns, pieces)
+            chunk = Chunk(arns, pack(records), pieces)
             chains = tuple(each.add(piece) for each, piece in zip(self._chains, pieces, strict=True))
             with self._lock:
                 if any(self._open.get(arn) is not row for arn, row in zip(arns, rows, strict=True)):
@@ -182,7 +201,7 @@ class Store:
                 self._chains = chains
                 self._finished.difference_update(arns)
                 for arn in arns:
-                    del self._open[arn]
+                    del self._open[arn], self._records[arn]
                     self._sealed[arn] = chunk
         finally:
             self._sealing.release()

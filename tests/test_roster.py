@@ -276,25 +276,25 @@ def test_a_job_is_let_go_once_and_the_first_reason_stands() -> None:
 
 def test_a_job_that_loses_its_tags_is_let_go_when_a_page_tells_so() -> None:
     known = with_member(RUNNING)
-    known.met(RUNNING, listed(tags={}), CREATED)
-    known.met(RUNNING, listed(tags={}), CREATED + 500.0)
+    known.met(lambda _: RUNNING, listed(tags={}), CREATED)
+    known.met(lambda _: RUNNING, listed(tags={}), CREATED + 500.0)
     assert gone(known, RUNNING, now=CREATED + USUAL) == [(ARN, DESELECTED)]
 
 
 def test_a_job_that_gets_its_selection_back_in_time_is_kept() -> None:
     known = with_member(RUNNING)
-    known.met(RUNNING, listed(tags={}), CREATED)
-    known.met(RUNNING, listed(), CREATED + USUAL - 1.0)
+    known.met(lambda _: RUNNING, listed(tags={}), CREATED)
+    known.met(lambda _: RUNNING, listed(), CREATED + USUAL - 1.0)
     assert gone(known, RUNNING, now=CREATED + 1e9) == []
     assert known.members == {ARN}
-    known.met(RUNNING, listed(tags={}), CREATED + 2e9)
+    known.met(lambda _: RUNNING, listed(tags={}), CREATED + 2e9)
     assert gone(known, RUNNING, now=CREATED + 2e9 + USUAL) == [(ARN, DESELECTED)]
 
 
 def test_a_finished_job_that_gets_its_selection_back_is_forgotten_when_it_would_have_been() -> None:
     known = with_member(FAILED_JOB)
-    known.met(FAILED_JOB, listed(tags={}), ENDED)
-    known.met(FAILED_JOB, listed(), ENDED + 10.0)
+    known.met(lambda _: FAILED_JOB, listed(tags={}), ENDED)
+    known.met(lambda _: FAILED_JOB, listed(), ENDED + 10.0)
     assert gone(known, FAILED_JOB, now=ENDED + USUAL) == []
     assert gone(known, FAILED_JOB, now=ENDED + FAILED) == [(ARN, RETENTION)]
 
@@ -302,7 +302,7 @@ def test_a_finished_job_that_gets_its_selection_back_is_forgotten_when_it_would_
 def test_a_job_that_a_page_still_tells_is_kept_though_getjob_did_not_know_it() -> None:
     known = with_member(RUNNING)
     known.let_go(RUNNING, NOT_FOUND, CREATED)
-    known.met(RUNNING, listed(), CREATED + 10.0)
+    known.met(lambda _: RUNNING, listed(), CREATED + 10.0)
     assert gone(known, RUNNING, now=CREATED + 1e9) == []
 
 
@@ -314,7 +314,7 @@ def test_a_job_that_is_no_member_is_left_to_others(job: JobRecord) -> None:
     known = roster()
     known.note(job)
     known.let_go(job, NOT_FOUND, CREATED)
-    known.met(job, listed(tags={}), CREATED)
+    known.met(lambda _: job, listed(tags={}), CREATED)
     assert gone(known, job, now=CREATED + 1e9) == []
 
 
@@ -379,10 +379,10 @@ class World:
             self.store[job.arn] = job
             self.known.note(job)
         elif act == "lose":
-            self.known.met(job, self.page(job.arn, tags={}), self.now)
+            self.known.met(lambda _: job, self.page(job.arn, tags={}), self.now)
             self.let_go.setdefault(job.arn, (self.now, DESELECTED))
         elif act == "regain":
-            self.known.met(job, self.page(job.arn), self.now)
+            self.known.met(lambda _: job, self.page(job.arn), self.now)
             self.let_go.pop(job.arn, None)
         elif act == "vanish":
             self.known.let_go(job, NOT_FOUND, self.now)

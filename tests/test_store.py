@@ -335,3 +335,23 @@ def test_readers_and_writers_of_sealed_jobs_never_see_half_a_change() -> None:
     reader.join()
     assert set(seen) == {MANY}
     assert len(page(store.view())["braket_job_info"].splitlines()) == MANY
+
+
+def test_what_is_known_of_a_sealed_job_can_be_looked_up() -> None:
+    store = filled(MANY)
+    last = arn(MANY - 1)
+    assert store.record(last) == record(finished(arn=last, ended=CREATED + 500.0 + MANY - 1))
+    assert store.find(last) == store.record(last)
+    assert last in store
+    assert arn(MANY) not in store
+    assert not store.add(JobRecord(last))
+    assert len(store.records()) == MANY
+    assert {known.arn for known in store.records()} == {arn(number) for number in range(MANY)}
+
+
+def test_counters_of_a_job_that_was_sealed_go_on_from_where_they_were() -> None:
+    store = filled(MANY)
+    store.put(record(finished(arn=arn(MANY - 1), status="FAILED")))
+    lines = page(store.view())["braket_jobs"]
+    assert f'status="COMPLETED"}} {MANY - 1}.0' in lines
+    assert 'status="FAILED"} 1.0' in lines
