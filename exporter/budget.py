@@ -4,7 +4,8 @@ Braket allows 5 GetJob and 5 SearchJobs calls a second in each account and Regio
 """
 
 import threading
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from exporter.model import Target
@@ -14,6 +15,8 @@ LOWEST_SHARE: Final = 1 / 32
 
 RECOVERY_SECONDS: Final = 120.0
 """From nothing to the limit, on average; jitter makes it 80 to 240, so that exporters do not come back in step."""
+
+MINUTE: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -27,6 +30,7 @@ class TokenBucket:
         recovery: how fast the rate comes back, requests a second in each second.
         updated: up to when the rate has come back.
         halved: when the rate was last halved; requests sent before that tell nothing new.
+        taken: when each request of the last minute was taken.
     """
 
     limit: float
@@ -35,6 +39,7 @@ class TokenBucket:
     updated: float
     recovery: float = 0.0
     halved: float = float("-inf")
+    taken: deque[float] = field(default_factory=deque)
 
     @classmethod
     def full(cls, limit: float, now: float) -> "TokenBucket":
@@ -47,7 +52,15 @@ class TokenBucket:
         if self.ready > now + 1e-9:
             return self.ready - now
         self.ready = now + 1 / self.rate
+        self.taken.append(now)
+        self.used(now)
         return 0.0
+
+    def used(self, now: float) -> int:
+        """Count the requests that were taken within the last minute, and forget those before."""
+        while self.taken and self.taken[0] <= now - MINUTE:
+            self.taken.popleft()
+        return len(self.taken)
 
     def recover(self, now: float) -> None:
         """Let the rate come back by now."""
@@ -99,6 +112,11 @@ class Budgets:
             bucket.recover(now)
             return bucket.rate
 
+    def used(self, target: Target, operation: str, now: float) -> int:
+        """Count the requests of the last minute."""
+        with self._lock:
+            return self._bucket(target, operation, now).used(now)
+
     def learned(self, before: Target, after: Target) -> None:
         """Go on as the buckets of a target whose account was not known yet, under its name.
 
@@ -107,7 +125,7 @@ class Budgets:
         with self._lock:
             for (target, operation), bucket in [*self._buckets.items()]:
                 if target == before:
-                    self._buckets.setdefault((after, operation), replace(bucket))
+                    self._buckets.setdefault((after, operation), replace(bucket, taken=bucket.taken.copy()))
 
     def _bucket(self, target: Target, operation: str, now: float) -> TokenBucket:
         return self._buckets.setdefault((target, operation), TokenBucket.full(self._limit, now))

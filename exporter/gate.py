@@ -58,6 +58,10 @@ class Gate:
         """Tell the budget of each operation now, requests a second."""
         return {operation: self._budgets.rate(self._here(), operation, now) for operation in self._healths}
 
+    def used(self, now: float) -> dict[str, int]:
+        """Count the requests of the last minute by operation, those of other logins to the same account included."""
+        return {operation: self._budgets.used(self._here(), operation, now) for operation in self._healths}
+
     def opens_at(self, operation: str) -> float:
         """Tell until when an operation is left alone."""
         return self._open_at[operation]

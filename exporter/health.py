@@ -5,7 +5,7 @@ One job's trouble says nothing about its account and Region; several jobs in a r
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from exporter.model import Target
@@ -87,6 +87,8 @@ class TargetStatus:
         staleness: seconds since the active job that waits longest was answered; ``None`` without one.
         poll_duration: seconds that the last pass over all due jobs took; ``None`` before the first.
         budget: requests a second that the exporter allows itself, by operation.
+        used: requests of the last minute, by operation.
+        listed: whether all jobs that there were at the start are known.
     """
 
     target: Target
@@ -97,6 +99,8 @@ class TargetStatus:
     staleness: float | None
     poll_duration: float | None
     budget: dict[str, float]
+    used: dict[str, int] = field(default_factory=dict)
+    listed: bool = True
 
 
 def merged(statuses: Iterable[TargetStatus]) -> list[TargetStatus]:
@@ -108,9 +112,12 @@ def merged(statuses: Iterable[TargetStatus]) -> list[TargetStatus]:
 
 
 def _joined(parts: list[TargetStatus]) -> TargetStatus:
+    # The budget is shared, so each part tells the same of an operation.
     budget: dict[str, float] = {}
+    used: dict[str, int] = {}
     for part in parts:
         budget |= part.budget
+        used |= part.used
     return TargetStatus(
         target=parts[0].target,
         health=combined(part.health for part in parts),
@@ -120,4 +127,6 @@ def _joined(parts: list[TargetStatus]) -> TargetStatus:
         staleness=max((part.staleness for part in parts if part.staleness is not None), default=None),
         poll_duration=max((part.poll_duration for part in parts if part.poll_duration is not None), default=None),
         budget=budget,
+        used=used,
+        listed=all(part.listed for part in parts),
     )

@@ -1,60 +1,75 @@
 """The page for people: what is watched and how it fares, as HTML that needs no script. Pure.
 
-Every text that came over the network goes through ``html.escape``; the answer's Content-Security-Policy allows nothing
-but the page's own style sheet.
+Every text that came from outside goes through ``html.escape``, also in addresses, whose parts are checked or encoded
+before. Search and order are links and a form: they can be kept as a bookmark, and the Content-Security-Policy allows no
+script at all. Links to the exporter itself are relative: a proxy may serve the page below a path of its own.
 """
 
-import base64
-import hashlib
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
 from typing import Final
 
+from exporter.console import jobs_url, logs_url
+from exporter.errors import GET_JOB
 from exporter.health import TargetStatus
-from exporter.lifecycle import ran_out_of_time
-from exporter.model import JobRecord
-
-MOST_ROWS: Final = 500
-"""Jobs on the page; more would only make a browser slow."""
-
-_STYLE: Final = """
-:root { color-scheme: light dark; --line: #8884; --quiet: #888; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 78rem; padding: 0 1rem; }
-h1 { font-size: 1.4rem; margin: 0; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
-p { margin: .2rem 0; color: var(--quiet); }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-th { font-weight: 600; white-space: nowrap; } td { overflow-wrap: anywhere; }
-td.short { white-space: nowrap; }
-.status { border: 1px solid; border-radius: .6rem; padding: 0 .55rem; font-size: .85em; white-space: nowrap; }
-.good { color: #1a7f37; } .bad { color: #cf222e; } .busy { color: #0969da; } .wait { color: #9a6700; }
-.off { color: #777; }
-@media (prefers-color-scheme: dark) {
-  .good { color: #4ac26b; } .bad { color: #ff7b72; } .busy { color: #6cb6ff; } .wait { color: #d4a72c; }
-  .off { color: #999; }
-}
-"""
-
-_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-SECURITY_POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+from exporter.listing import (
+    EVERYTHING,
+    MOST_CHARACTERS,
+    NO_ANSWER,
+    Listing,
+    Wish,
+    billable_seconds,
+    list_jobs,
+    ran_seconds,
+    short_device,
+    statuses_of,
 )
+from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot
+from exporter.style import STYLE
+
+MOST_OF_AN_ERROR: Final = 300
+MOST_OF_A_STATUS: Final = 40
 
 _COLOURS: Final = {
-    "COMPLETED": "good",
-    "FAILED": "bad",
-    "RUNNING": "busy",
-    "QUEUED": "wait",
-    "CANCELLING": "wait",
-    "CANCELLED": "off",
+    "FAILED": "red",
+    MAX_RUNTIME_EXCEEDED: "purple",
+    "RUNNING": "blue",
+    "QUEUED": "yellow",
+    "CANCELLING": "orange",
+    "COMPLETED": "green",
+    "CANCELLED": "grey",
 }
-_ORDER: Final = {"FAILED": 0, "RUNNING": 1, "QUEUED": 2, "CANCELLING": 3}
+"""As in the dashboards, and in the order in which people look for them."""
+
+_COLUMNS: Final = (
+    ("status", "Status"),
+    ("job", "Job"),
+    ("device", "Device"),
+    ("region", "Region"),
+    ("queue", "Queue"),
+    ("created", "Created"),
+    ("used", "Ran"),
+    ("billable", "Billable"),
+    ("answered", "Last answer"),
+)
+"""What the jobs can be sorted by, and its title."""
+
+_NUMBERS: Final = frozenset({"queue", "used", "billable"})
+_LOGIN: Final = re.compile(r"arn:[\w-]*:(?:iam|sts):\S*")
+"""AWS names the role in some errors; the page is for more eyes than the log."""
 
 
 def render_page(
-    version: str, uptime: float, targets: Sequence[TargetStatus], records: Sequence[JobRecord], now: float
+    version: str,
+    uptime: float,
+    targets: Sequence[TargetStatus],
+    records: Sequence[JobRecord],
+    now: float,
+    *,
+    wish: Wish = EVERYTHING,
 ) -> str:
     """Write the page.
 
@@ -64,100 +79,235 @@ def render_page(
         targets: how each account and Region fares.
         records: what is known of each job.
         now: unix seconds.
+        wish: which jobs to list, and in which order.
     """
-    shown = sorted(records, key=_rank)[:MOST_ROWS]
-    target_rows = (_target_row(target, now) for target in targets)
-    job_rows = (_job_row(record, now) for record in shown)
-    more = f"<p>{len(records) - len(shown)} more jobs are in the metrics only.</p>" if len(shown) < len(records) else ""
+    listing = list_jobs(records, wish, now)
+    several = len({target.target.account for target in targets}) > 1
+    target_heads = (
+        "Account",
+        "Region",
+        "State",
+        "Last success",
+        "Jobs",
+        "Budget used in the last minute",
+        "Last error",
+    )
     return f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>braket-exporter</title><style>{_STYLE}</style></head>
+<title>braket-exporter</title><style>{STYLE}</style></head>
 <body>
 <h1>braket-exporter</h1>
-<p>Version {escape(version)}, up for {_span(uptime)}. <a href="/metrics">Metrics</a></p>
-<h2>Targets</h2>
-{_table(("Account", "Region", "State", "Last success", "Jobs", "Last error"), target_rows)}
-<h2>Jobs</h2>
-{_table(("Job", "Status", "Device", "Queue", "Created", "Ran", "Note"), job_rows)}
-{more}
+<p>Version {escape(version)}, up for {_span(uptime)}. As of {_time(now)}. <a href="metrics">Metrics</a></p>
+{_fill(targets)}
+<h2 id="targets">Targets</h2>
+{_table("targets", map(_head, target_heads), (_target_row(target, now) for target in targets))}
+<h2 id="jobs">Jobs</h2>
+{_filters(wish, listing)}
+{_form(wish)}
+<p>{_summary(wish, listing)}</p>
+{_table("jobs", _job_heads(wish), (_job_row(record, now, several=several) for record in listing.shown))}
 </body>
 </html>
 """
 
 
-def _table(heads: Sequence[str], rows: Iterable[str]) -> str:
-    head = "".join(f"<th>{text}</th>" for text in heads)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+def _table(label: str, heads: Iterable[str], rows: Iterable[str]) -> str:
+    """Write a table that scrolls within itself, by keyboard as well."""
+    inside = f"<thead><tr>{''.join(heads)}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    return f'<div class="wide" role="region" aria-labelledby="{label}" tabindex="0"><table>{inside}</table></div>'
+
+
+def _head(title: str) -> str:
+    return f'<th scope="col">{title}</th>'
+
+
+def _fill(targets: Sequence[TargetStatus]) -> str:
+    """Tell how far the first look at every job has come, while it is under way."""
+    waiting = sum(target.waiting for target in targets)
+    total = sum(target.active + target.finished for target in targets)
+    notes = []
+    if not all(target.listed for target in targets):
+        notes.append(f"Looking for jobs; {total:,} found so far.")
+    if waiting:
+        notes.append(f"{waiting:,} of {total:,} jobs were not asked for yet{_time_to_go(targets)}.")
+    if not notes:
+        return ""
+    done = max(0, total - waiting)
+    bar = f'<progress max="{max(1, total)}" value="{done}" aria-label="jobs that were asked for"></progress>'
+    return f'<p class="fill">{bar} {" ".join(notes)}</p>'
+
+
+def _time_to_go(targets: Sequence[TargetStatus]) -> str:
+    """Tell how long the budgets need at the least; nothing where a target that does not answer holds it up."""
+    behind = [target for target in targets if target.waiting]
+    rates = [target.budget.get(GET_JOB, 0.0) for target in behind]
+    if not all(rates) or any(target.health.up is False for target in behind):
+        return ""
+    longest = max(target.waiting / rate for target, rate in zip(behind, rates, strict=True))
+    return f"; this takes at least {_span(longest)}"
 
 
 def _target_row(status: TargetStatus, now: float) -> str:
     health = status.health
-    state = {None: ("wait", "starting"), True: ("good", "up"), False: ("bad", "failing")}[health.up]
-    jobs = f"{status.active} active, {status.finished} finished"
+    state = {None: ("yellow", "starting"), True: ("green", "up"), False: ("red", "failing")}[health.up]
+    jobs = f"{status.active:,} active, {status.finished:,} finished"
     if status.waiting:
-        jobs += f", {status.waiting} not asked for yet"
-    error = escape((health.last_error or "")[:300])
+        jobs += f", {status.waiting:,} not asked for yet"
+    error = _LOGIN.sub("…", health.last_error or "")[:MOST_OF_AN_ERROR]
+    region = status.target.region
     cells = (
-        _short(escape(status.target.account)),
-        _short(escape(status.target.region)),
-        _short(_badge(*state)),
-        _short(_ago(health.last_success, now)),
-        f"<td>{jobs}</td>",
-        f"<td>{error}</td>",
+        _cell(escape(status.target.account) or "not known yet"),
+        _cell(_link(jobs_url(region), escape(region))),
+        _cell(_badge(*state)),
+        _cell(_ago(health.last_success, now)),
+        _cell(jobs),
+        _cell("".join(_use(operation, status) for operation in status.budget)),
+        f'<td class="text">{_foreign(error)}</td>',
     )
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _job_row(record: JobRecord, now: float) -> str:
+def _use(operation: str, status: TargetStatus) -> str:
+    used, allowed = status.used.get(operation, 0), 60 * status.budget[operation]
+    text = f"{escape(operation)} {used:,} of {allowed:,.4g}"
+    return f'<div><meter max="{allowed:g}" value="{used}" aria-label="{text}"></meter> {text}</div>'
+
+
+def _filters(wish: Wish, listing: Listing) -> str:
+    """Write a link for each status that jobs have, and for the one that is asked for."""
+    known = [status for status in _COLOURS if status in listing.found]
+    statuses = [*known, *sorted(listing.found.keys() - _COLOURS.keys())]
+    if wish.status and wish.status not in statuses:
+        statuses.append(wish.status)
+    links = [_filter(replace(wish, status=status), listing, current=status == wish.status) for status in statuses]
+    everything = _filter(replace(wish, status=""), listing, current=not wish.status)
+    return f'<nav aria-label="Status">{everything}{"".join(links)}</nav>'
+
+
+def _filter(wish: Wish, listing: Listing, *, current: bool) -> str:
+    found = listing.found.get(wish.status, 0) if wish.status else sum(listing.found.values())
+    if not wish.status:
+        found -= listing.found.get(MAX_RUNTIME_EXCEEDED, 0)  # these count under their own status as well
+    mark = ' aria-current="true"' if current else ""
+    colour = _COLOURS.get(wish.status, "grey") if wish.status else "plain"
+    text = f"{_foreign(wish.status.replace(NO_ANSWER, 'no answer yet')[:MOST_OF_A_STATUS]) or 'all'} {found:,}"
+    return f'<a href="{escape(wish.href)}" class="{colour}"{mark}>{text}</a>'
+
+
+def _form(wish: Wish) -> str:
+    hidden = "".join(
+        f'<input type="hidden" name="{name}" value="{escape(value)}">'
+        for name, value in wish.parameters.items()
+        if name != "q"
+    )
+    reset = ' <a href=".">Reset</a>' if wish.parameters else ""
+    hint = escape("Words that must all be in a job's name, ARN, status, device, failure category or error code")
+    given = f'id="q" name="q" value="{escape(wish.q)}" maxlength="{MOST_CHARACTERS}"'
+    search = f'<label for="q">Search</label><input type="search" {given} title="{hint}">'
+    return f'<form role="search">{search}{hidden}<button>Search</button>{reset}</form>'
+
+
+def _summary(wish: Wish, listing: Listing) -> str:
+    if not listing.total:
+        return "There are no jobs yet."
+    text = f"{listing.total:,} job{'s' * (listing.total != 1)}"
+    if wish.q or wish.status:
+        text = f"{listing.fitting:,} of {text}"
+    if not wish.sort:
+        text += ", those that ask for a look first"
+    if len(listing.shown) < listing.fitting:
+        text += f". The first {len(listing.shown):,} are shown; search or choose a status to see others"
+    return f"{text}."
+
+
+def _job_heads(wish: Wish) -> Iterable[str]:
+    words = {"asc": "ascending", "desc": "descending"}
+    for key, title in _COLUMNS:
+        mark = f' aria-sort="{words[wish.order]}"' if key == wish.sort else ""
+        kind = ' class="number"' if key in _NUMBERS else ""
+        yield f'<th scope="col"{kind}{mark}><a href="{escape(wish.sorted_by(key).href)}">{title}</a></th>'
+    yield _head("Logs")
+
+
+def _job_row(record: JobRecord, now: float, *, several: bool) -> str:
+    """Write a job's row, with the account where there are several."""
     job = record.snapshot
     if job is None:
-        note = "not asked for yet" if record.failing is None else escape(record.failing)
-        return f"<tr><td>{escape(record.arn)}</td><td></td><td></td><td></td><td></td><td></td><td>{note}</td></tr>"
-    position = "" if job.queue_position is None else f"{'&gt;' * job.queue_position_is_floor}{job.queue_position}"
-    end = job.ended if job.finished else now
-    ran = "" if job.started is None or end is None else _span(end - job.started)
+        return f"<tr>{_status_cell(record)}{_name_cell(record, '')}{'<td></td>' * (len(_COLUMNS) - 1)}</tr>"
+    billable, logs = billable_seconds(record), logs_url(record.arn, job.name)
+    account = f"<div><small>{escape(job.account)}</small></div>" if several else ""
     cells = (
-        f'<td title="{escape(job.arn)}">{escape(job.name) or escape(job.arn)}</td>',
-        _short(_badge(_COLOURS.get(job.status, "off"), escape(job.status[:40]))),
-        f"<td>{escape(job.device.rpartition('device/')[2])}</td>",
-        _short(position),
-        _short(_ago(job.created, now)),
-        _short(ran),
-        f"<td>{', '.join(_notes(record))}</td>",
+        _status_cell(record),
+        _name_cell(record, job.name),
+        f'<td title="{escape(job.device)}">{_foreign(short_device(job.device))}</td>',
+        _cell(_link(jobs_url(job.region), escape(job.region)) + account),
+        _number("" if job.queue_position is None else f"{'&gt;' * job.queue_position_is_floor}{job.queue_position}"),
+        _cell("" if job.created is None else _ago(job.created, now)),
+        _number(_ran(record, job, now)),
+        _number("" if billable is None else _span(billable)),
+        _cell(_ago(record.polled_at, now)),
+        _cell(_link(logs, "logs") if logs else ""),
     )
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _notes(record: JobRecord) -> list[str]:
-    notes = ["out of time"] if ran_out_of_time(record) else []
-    if record.snapshot is not None and record.snapshot.failure_category is not None:
-        notes.append(record.snapshot.failure_category)
-    if record.failing is not None:
-        notes.append(escape(record.failing))
-    return notes
+def _status_cell(record: JobRecord) -> str:
+    own, *more = statuses_of(record)
+    if own == NO_ANSWER:
+        badge = _badge("grey", "no answer yet" if record.failing else "not asked for yet")
+    else:
+        badge = _badge(_COLOURS.get(own, "grey"), escape(own[:MOST_OF_A_STATUS]))
+    notes = [f'<span class="{_COLOURS[status]}">out of time</span>' for status in more]
+    category = None if record.snapshot is None else record.snapshot.failure_category
+    notes += [escape(note) for note in (category, record.failing) if note]
+    return _cell(badge + (f"<div><small>{', '.join(notes)}</small></div>" if notes else ""))
 
 
-def _rank(record: JobRecord) -> tuple[int, float]:
-    """Order jobs by how much they ask for a look, then the newest first."""
-    if record.snapshot is None:
-        return (5 if record.failing is None else 0), 0.0
-    return _ORDER.get(record.snapshot.status, 4), -(record.snapshot.created or 0.0)
+def _name_cell(record: JobRecord, name: str) -> str:
+    return f'<td class="text" title="{escape(record.arn)}">{_foreign(name or record.arn)}</td>'
 
 
-def _badge(colour: str, text: str) -> str:
-    return f'<span class="status {colour}">{text}</span>'
+def _ran(record: JobRecord, job: JobSnapshot, now: float) -> str:
+    ran = ran_seconds(record, now)
+    if ran is None:
+        return ""
+    limit = "" if job.max_runtime_seconds is None else f" <small>of {_span(job.max_runtime_seconds)}</small>"
+    return f"{_span(ran)}{limit}"
 
 
-def _short(text: str) -> str:
-    return f'<td class="short">{text}</td>'
+def _link(url: str | None, html: str) -> str:
+    if url is None:
+        return html
+    return f'<a href="{escape(url)}" target="_blank" rel="noreferrer noopener">{html}</a>'
+
+
+def _badge(colour: str, html: str) -> str:
+    return f'<span class="status {colour}">{html}</span>'
+
+
+def _cell(html: str) -> str:
+    return f"<td>{html}</td>"
+
+
+def _number(html: str) -> str:
+    return f'<td class="number">{html}</td>'
+
+
+def _foreign(text: str) -> str:
+    """Write a text that others chose, so that its direction marks change nothing around it."""
+    return f"<bdi>{escape(text)}</bdi>" if text else ""
 
 
 def _ago(time: float | None, now: float) -> str:
-    if time is None:
-        return "never"
-    exact = datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return f'<span title="{exact}">{_span(now - time)} ago</span>'
+    return "never" if time is None else _time(time, f"{_span(now - time)} ago")
+
+
+def _time(time: float, html: str = "") -> str:
+    """Write a moment: as given, else in full."""
+    machine = datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    exact = f"{machine[:10]} {machine[11:19]} UTC"
+    return f'<time datetime="{machine}" title="{exact}">{html or exact}</time>'
 
 
 def _span(seconds: float) -> str:

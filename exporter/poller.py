@@ -161,6 +161,8 @@ class TargetPoller:
                 staleness=max(stale, default=None),
                 poll_duration=self._progress.took,
                 budget=self._gate.rates(now),
+                used=self._gate.used(now),
+                listed=self._finder is None or self._finder.survey.listed,
             )
 
     def step(self) -> float:

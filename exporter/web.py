@@ -6,11 +6,12 @@ from exporter import __version__
 from exporter.clock import Clock
 from exporter.exposition import CONTENT_TYPES, Format, compress_page, render_page, sample_names
 from exporter.health import TargetStatus
+from exporter.listing import read_wish
 from exporter.negotiate import accepts_gzip, choose_format
-from exporter.page import SECURITY_POLICY
 from exporter.page import render_page as render_html
 from exporter.server import Request, Response
 from exporter.store import Store
+from exporter.style import SECURITY_POLICY
 from exporter.telemetry import Telemetry
 
 
@@ -100,12 +101,14 @@ class Web:
     def _readiness(self, _: Request) -> Response:
         return Response(200, b"Ready.\n") if self._ready() else Response(503, b"The first full poll is under way.\n")
 
-    def _page(self, _: Request) -> Response:
-        uptime = self._clock.monotonic() - self._began
-        page = render_html(__version__, uptime, [*self._targets()], self._store.records(), self._clock.wall())
+    def _page(self, request: Request) -> Response:
+        uptime, wish = self._clock.monotonic() - self._began, read_wish(request.query)
+        page = render_html(
+            __version__, uptime, [*self._targets()], self._store.records(), self._clock.wall(), wish=wish
+        )
         headers = {
             "Content-Security-Policy": SECURITY_POLICY,
             "Referrer-Policy": "no-referrer",
             "X-Content-Type-Options": "nosniff",
         }
-        return Response(200, page.encode(), "text/html; charset=utf-8", headers)
+        return Response(200, page.encode(errors="replace"), "text/html; charset=utf-8", headers)

@@ -13,7 +13,8 @@ ROOT = Path(exporter.__file__).parent
 
 PURE = frozenset(
     {"model", "arn", "errors", "parse", "lifecycle", "schedule", "health", "families", "exposition", "negotiate"}
-    | {"compressed", "packed", "predict", "page", "selector", "lanes", "shard", "windows", "values"}
+    | {"compressed", "packed", "predict", "page", "listing", "style", "console"}
+    | {"selector", "lanes", "shard", "windows", "values"}
 )
 """Rooms without clock, environment, threads, network and logs: the same arguments give the same result."""
 

@@ -232,6 +232,44 @@ def test_accounts_that_had_no_name_in_the_same_region_do_not_share_a_bucket_once
     assert budgets.take(nameless, "GetJob", 1.0) == 0.0
 
 
+# What is used.
+
+
+def test_the_requests_of_the_last_minute_are_counted() -> None:
+    budgets = Budgets(2.0)
+    assert budgets.used(HERE, "GetJob", 0.0) == 0
+    for half_second in range(200):
+        assert budgets.take(HERE, "GetJob", half_second / 2) == 0.0
+    assert budgets.used(HERE, "GetJob", 99.5) == 120
+    assert budgets.used(HERE, "SearchJobs", 99.5) == 0
+    assert budgets.used(ELSEWHERE, "GetJob", 99.5) == 0
+    assert budgets.used(HERE, "GetJob", 159.0) == 1
+    assert budgets.used(HERE, "GetJob", 159.5) == 0
+
+
+def test_a_request_that_had_to_wait_is_not_counted_before_it_is_made() -> None:
+    budgets = Budgets(1.0)
+    assert [budgets.take(HERE, "GetJob", 0.0) for _ in range(3)] == [0.0, 1.0, 1.0]
+    assert budgets.used(HERE, "GetJob", 0.0) == 1
+
+
+def test_nothing_is_remembered_of_requests_that_nobody_counts() -> None:
+    bucket = TokenBucket.full(1.0, 0.0)
+    for second in range(1000):
+        bucket.take(float(second))
+    assert len(bucket.taken) == 60
+
+
+def test_what_was_used_before_the_account_was_known_goes_on_under_its_name_for_each_login_alone() -> None:
+    nameless = Target("", "us-west-2")
+    budgets = Budgets(2.0)
+    budgets.take(nameless, "GetJob", 0.0)
+    budgets.learned(nameless, HERE)
+    budgets.take(HERE, "GetJob", 1.0)
+    assert budgets.used(HERE, "GetJob", 1.0) == 2
+    assert budgets.used(nameless, "GetJob", 1.0) == 1
+
+
 # Whatever happens.
 
 JITTERS = st.floats(0.0, 1.0, exclude_max=True)

@@ -112,6 +112,15 @@ def test_the_budget_of_each_operation_is_told() -> None:
     assert gate(GET_JOB).rates(NOW) == {GET_JOB: 2.0}
 
 
+def test_what_was_used_of_it_is_told_whichever_login_used_it() -> None:
+    budgets = Budgets(2.0)
+    one, other = gate(budgets=budgets), gate(GET_JOB, budgets=budgets)
+    one.take(GET_JOB, NOW)
+    other.take(GET_JOB, NOW + 1.0)
+    assert one.used(NOW + 1.0) == {GET_JOB: 2, SEARCH_JOBS: 0}
+    assert other.used(NOW + 1.0) == {GET_JOB: 2}
+
+
 def test_a_throttled_question_halves_the_budget_of_getjob_alone() -> None:
     one = gate()
     ask(one, THROTTLED, 1)

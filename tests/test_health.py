@@ -170,6 +170,7 @@ def status(target: Target = WEST, **members: Any) -> TargetStatus:
         "staleness": 10.0,
         "poll_duration": 1.5,
         "budget": {"GetJob": 2.5},
+        "used": {"GetJob": 87},
     }
     return TargetStatus(target, **{**usual, **members})
 
@@ -189,6 +190,8 @@ def test_what_several_logins_tell_of_one_target_is_joined() -> None:
         staleness=25.0,
         poll_duration=0.5,
         budget={"GetJob": 2.5, "SearchJobs": 1.25},
+        used={"GetJob": 87, "SearchJobs": 7},
+        listed=False,
     )
     assert merged([status(WEST), status(NORTH), other]) == [
         TargetStatus(
@@ -200,18 +203,23 @@ def test_what_several_logins_tell_of_one_target_is_joined() -> None:
             staleness=25.0,
             poll_duration=1.5,
             budget={"GetJob": 2.5, "SearchJobs": 1.25},
+            used={"GetJob": 87, "SearchJobs": 7},
+            listed=False,
         ),
         status(NORTH),
     ]
 
 
 def test_a_login_that_has_nothing_to_tell_takes_nothing_from_the_others() -> None:
-    silent = status(health=Health(), active=0, finished=0, waiting=0, staleness=None, poll_duration=None, budget={})
+    silent = status(
+        health=Health(), active=0, finished=0, waiting=0, staleness=None, poll_duration=None, budget={}, used={}
+    )
     assert merged([silent, status()]) == [status()]
     assert merged([silent, silent]) == [silent]
 
 
 def test_joining_changes_none_of_what_was_told() -> None:
-    first = status(budget={"GetJob": 2.5})
-    merged([first, status(budget={"SearchJobs": 2.5})])
+    first = status(budget={"GetJob": 2.5}, used={"GetJob": 1})
+    merged([first, status(budget={"SearchJobs": 2.5}, used={"SearchJobs": 2})])
     assert first.budget == {"GetJob": 2.5}
+    assert first.used == {"GetJob": 1}

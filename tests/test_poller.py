@@ -545,6 +545,13 @@ def test_a_target_that_throttles_is_called_ever_more_rarely() -> None:
     assert house.status().budget["GetJob"] < 0.2
 
 
+def test_what_is_used_of_the_budget_is_told() -> None:
+    house = House({A: [snapshot(arn=A)]}, interval=10.0)
+    house.run(35.0)
+    assert house.status().used == {"GetJob": 4}
+    assert house.status().listed
+
+
 def test_pauses_are_shortened_at_random_so_that_exporters_do_not_come_back_in_step() -> None:
     house = House({job: [EXPIRED] for job in (A, B, C)}, jitter=0.5)
     house.run(10.0)
@@ -1111,6 +1118,7 @@ def test_the_first_poll_does_not_wait_for_a_list_that_never_comes(error: BraketE
         house.run(1.0 + 60.0 * len(done))
         done.append((house.poller.first_poll_done, house.poller.full_poll_done))
     assert done == [(False, False), (True, True)]
+    assert not house.status().listed
 
 
 def test_every_job_of_a_long_shifting_list_is_found() -> None:

@@ -11,9 +11,9 @@ import exporter
 from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
 from exporter.health import Health, TargetStatus
 from exporter.model import Increment, Target
-from exporter.page import SECURITY_POLICY
 from exporter.server import Request, Response
 from exporter.store import Store
+from exporter.style import SECURITY_POLICY
 from exporter.telemetry import Telemetry
 from exporter.web import Web, expose
 
@@ -286,8 +286,8 @@ def test_the_page_for_people_shows_version_uptime_targets_and_jobs() -> None:
     page = get("/", web).body.decode()
     assert f"Version {exporter.__version__}, up for 1 h 2 min." in page
     assert "123456789012" in page
-    assert ">vqe-h2</td>" in page
-    assert ">1 h 2 min ago</span>" in page
+    assert ">vqe-h2</bdi></td>" in page
+    assert ">1 h 2 min ago</time>" in page
 
 
 def test_uptime_does_not_jump_with_the_wall_clock() -> None:

@@ -1,0 +1,37 @@
+"""Where the AWS console shows a job. Pure.
+
+Only the ``aws`` partition has Braket. The address of a single job's page is not documented, so there is none here.
+"""
+
+from typing import Final
+from urllib.parse import quote
+
+from exporter.arn import BRAKET_REGIONS, parse_job_arn
+
+_LOG_GROUP: Final = "/aws/braket/jobs"
+
+
+def jobs_url(region: str) -> str | None:
+    """Tell where the jobs of a Region are listed; ``None`` where there is no Braket."""
+    if region not in BRAKET_REGIONS:
+        return None
+    return f"https://{region}.console.aws.amazon.com/braket/home?region={region}#/jobs"
+
+
+def logs_url(arn: str, name: str) -> str | None:
+    """Tell where a job's log streams, which begin with its name, are listed; ``None`` where that is not known."""
+    try:
+        job = parse_job_arn(arn)
+    except ValueError:
+        return None
+    if job.partition != "aws" or not name:
+        return None
+    # The Region is one of Braket's, or the ARN would not have been read.
+    streams = f"{_in_fragment(_LOG_GROUP)}$3FlogStreamNameFilter$3D{_in_fragment(name)}"
+    home = f"https://{job.region}.console.aws.amazon.com/cloudwatch/home?region={job.region}"
+    return f"{home}#logsV2:log-groups/log-group/{streams}"
+
+
+def _in_fragment(text: str) -> str:
+    """Encode as the CloudWatch console does behind the ``#``: percent-encoded twice, with ``$`` for the outer ``%``."""
+    return quote(quote(text, safe="", errors="replace"), safe="").replace("%", "$")
