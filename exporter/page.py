@@ -214,7 +214,7 @@ def _summary(wish: Wish, listing: Listing) -> str:
     text = f"{listing.total:,} job{'s' * (listing.total != 1)}"
     if wish.q or wish.status:
         text = f"{listing.fitting:,} of {text}"
-    if not wish.sort:
+    if not wish.sort and listing.fitting > 1:
         text += ", those that ask for a look first"
     if len(listing.shown) < listing.fitting:
         text += f". The first {len(listing.shown):,} are shown; search or choose a status to see others"

@@ -17,7 +17,7 @@ STYLE: Final = """
   }
 }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 92rem; padding: 1.5rem; background: var(--page); color: var(--text);
+body { margin: 0 auto; max-width: 92rem; padding: 1.25rem 1rem; background: var(--page); color: var(--text);
   font: 14px/1.5 system-ui, "Liberation Sans", sans-serif; }
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .6rem; }
 p { margin: .3rem 0; color: var(--quiet); }
@@ -30,7 +30,7 @@ th, td { padding: .4rem .5rem; text-align: left; vertical-align: top; white-spac
 th { background: var(--raised); font-weight: 600; } tbody tr { border-top: 1px solid var(--line); }
 th a { color: inherit; text-decoration: none; } th a:hover { text-decoration: underline; }
 th[aria-sort=ascending] a::after { content: " \\25b2"; } th[aria-sort=descending] a::after { content: " \\25bc"; }
-.text { white-space: normal; overflow-wrap: anywhere; min-width: 11rem; }
+.text { white-space: normal; overflow-wrap: anywhere; min-width: 10rem; }
 .number { text-align: right; }
 small { color: var(--quiet); font-size: .9em; }
 form, nav { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; margin: .6rem 0; }
@@ -43,7 +43,7 @@ nav a[aria-current] { background: var(--raised); border-color: currentColor; fon
 .red { color: var(--red); } .purple { color: var(--purple); } .blue { color: var(--blue); }
 .yellow { color: var(--yellow); } .orange { color: var(--orange); } .green { color: var(--green); }
 .grey { color: var(--quiet); } .plain { color: var(--text); }
-@media (max-width: 40rem) { body { padding: 1rem .75rem; } input { flex: 1 1 8rem; } }
+@media (max-width: 40rem) { body { padding: .75rem; } input { flex: 1 1 8rem; } }
 """
 
 _HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()

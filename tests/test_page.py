@@ -321,7 +321,7 @@ def test_jobs_that_ask_for_a_look_come_first_then_the_newest() -> None:
     ("count", "rows", "note"),
     [
         (0, 0, "There are no jobs yet."),
-        (1, 1, "1 job, those that ask for a look first."),
+        (1, 1, "1 job."),
         (500, 500, "500 jobs, those that ask for a look first."),
         (
             1234,
@@ -531,7 +531,7 @@ def test_a_status_that_no_job_has_is_shown_as_what_it_is() -> None:
     page = read(record(snapshot()), wish=Wish(status=EVIL))
     assert page.filters == ["all 1", "RUNNING 1", f"{EVIL[:40]} 0"]
     assert page.jobs == []
-    assert "\n0 of 1 job, those that ask for a look first.\n" in page.text
+    assert "\n0 of 1 job.\n" in page.text
 
 
 def test_the_search_form_keeps_what_else_is_asked_for() -> None:

@@ -1,6 +1,8 @@
 """The HTTP paths, without a socket: each request is handed in, each answer looked at."""
 
 import gzip
+from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from builders import FakeTime, finished, record, snapshot
@@ -49,11 +51,12 @@ def make_web(
     ready: bool = True,
     store: Store | None = None,
     time: FakeTime | None = None,
+    targets: Iterable[TargetStatus] | None = None,
 ) -> Web:
     return Web(
         store=filled_store() if store is None else store,
         telemetry=Telemetry(lambda: [target_status()]),
-        targets=lambda: [target_status()],
+        targets=lambda: [target_status()] if targets is None else targets,
         disabled=disabled,
         healthy=lambda: healthy,
         ready=lambda: ready,
@@ -288,6 +291,18 @@ def test_the_page_for_people_shows_version_uptime_targets_and_jobs() -> None:
     assert "123456789012" in page
     assert ">vqe-h2</bdi></td>" in page
     assert ">1 h 2 min ago</time>" in page
+
+
+def test_the_page_for_people_lists_what_its_address_asks_for() -> None:
+    assert ">vqe-h2</bdi></td>" in get("/?q=VQE&status=RUNNING&sort=created&order=asc").body.decode()
+    assert ">vqe-h2</bdi></td>" not in get("/?q=nothing").body.decode()
+    assert ">vqe-h2</bdi></td>" not in get("/?status=FAILED").body.decode()
+    assert get("/?sort=nonsense&order=nonsense&unknown=1&q=").body == get("/").body
+
+
+def test_an_error_that_utf8_cannot_carry_does_not_take_the_page() -> None:
+    failing = replace(target_status(), health=Health(up=False, last_error="\ud800"))
+    assert ">?</bdi></td>" in get("/", make_web(targets=[failing])).body.decode()
 
 
 def test_uptime_does_not_jump_with_the_wall_clock() -> None:
