@@ -22,6 +22,7 @@ from exporter.budget import Budgets
 from exporter.clock import Clock
 from exporter.families import job_families
 from exporter.finder import Policy
+from exporter.guard import FileGuard
 from exporter.health import TargetStatus, merged
 from exporter.lanes import Entry, Lane, Login, plan_lanes
 from exporter.logs import Journal, make_logger
@@ -34,7 +35,8 @@ from exporter.settings import Selection, Settings, SettingsError, TargetSettings
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.values import parse_listen
-from exporter.web import Web, expose
+from exporter.web import PROBES, Web, expose
+from exporter.webconfig import WebConfigError
 from exporter.workers import Workers
 
 STUCK_AFTER: Final = 60.0
@@ -162,6 +164,19 @@ def _sdk_region(session: boto3.session.Session) -> str:
     return str(region)
 
 
+def guard_of(settings: Settings) -> FileGuard | None:
+    """Read the web configuration file, if there is one.
+
+    Raises:
+        SettingsError: it is bad.
+    """
+    file = settings.web_config_file
+    try:
+        return None if file is None else FileGuard(file)
+    except WebConfigError as error:
+        raise SettingsError([f"web_config_file {file}: {problem}" for problem in error.problems]) from error
+
+
 def run(settings: Settings, listening: Callable[[tuple[str, int]], None] = lambda _: None) -> int:
     """Run the daemon until SIGTERM or SIGINT; return the exit status.
 
@@ -171,9 +186,11 @@ def run(settings: Settings, listening: Callable[[tuple[str, int]], None] = lambd
 
     Raises:
         StartError: the exporter cannot start.
+        SettingsError: the web configuration file is bad, or no Region is known to look for jobs in.
     """
+    guard = guard_of(settings)
     exporter = build(settings, make_logger(settings.log_level, settings.log_format, sys.stderr), Clock())
-    server = _listen(exporter)
+    server = _listen(exporter, guard)
     began = exporter.clock.monotonic()
     with stopped_by_signals() as stop:
         workers = Workers(exporter.pollers, CONNECTIONS, stop)
@@ -183,12 +200,15 @@ def run(settings: Settings, listening: Callable[[tuple[str, int]], None] = lambd
         exporter.journal.started(
             version=__version__,
             listen_address=format_address(server.address),
+            tls=guard is not None and guard.secure,
             jobs=sum(len(selection.jobs) for selection in (settings, *settings.targets)),
             targets=len(exporter.pollers),
             poll_interval_seconds=settings.poll_interval,
         )
         while not stop.wait(SWEEP_INTERVAL):
             exporter.forget_expired()
+            if guard is not None:
+                guard.look(exporter.journal)
         server.stop()
         workers.join()
     exporter.journal.stopped(uptime_seconds=round(exporter.clock.monotonic() - began, 3))
@@ -247,7 +267,7 @@ def format_address(address: tuple[str, int]) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _listen(exporter: Exporter) -> HttpServer:
+def _listen(exporter: Exporter, guard: FileGuard | None) -> HttpServer:
     web = Web(
         store=exporter.store,
         telemetry=exporter.telemetry,
@@ -259,7 +279,7 @@ def _listen(exporter: Exporter) -> HttpServer:
     )
     address = exporter.settings.listen_address
     try:
-        return HttpServer(web, *parse_listen(address))
+        return HttpServer(web, *parse_listen(address), guard=guard, urgent=PROBES)
     except OSError as error:
         raise StartError(f"cannot listen on {address}: {error.strerror}; set another listen_address") from error
 

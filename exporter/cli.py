@@ -95,6 +95,7 @@ def _once(flags: Flags, config: str | None) -> int:
 def _check_config(flags: Flags, config: str | None) -> int:
     online = flags.pop(_ONLINE, False)
     settings = load(flags, os.environ, config)
+    app.guard_of(settings)
     with app.sdk_errors():
         sessions: dict[Login, Any] = {}
         lanes = app.lanes(settings, sessions)

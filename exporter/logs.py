@@ -109,6 +109,14 @@ class Journal:
         """Write that the exporter serves and polls."""
         self._logger.info("started", **fields)
 
+    def config_reloaded(self, file: str) -> None:
+        """Write that a changed file is in force."""
+        self._logger.info("config_reloaded", file=file)
+
+    def config_reload_failed(self, file: str, error: str) -> None:
+        """Write that a changed file is bad; what was in force stays."""
+        self._logger.error("config_reload_failed", file=file, error=error)
+
     def stopped(self, **fields: Any) -> None:  # noqa: ANN401 -- likewise
         """Write that the exporter ended in order."""
         self._logger.info("stopped", **fields)

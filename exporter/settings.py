@@ -201,6 +201,9 @@ class Settings(Selection, BaseSettings):
     listen_address: Annotated[str, AfterValidator(_check_listen)] = Field(
         ":9834", description="HOST:PORT, :PORT or [::1]:PORT; port 0 picks a free one and logs it"
     )
+    web_config_file: str | None = Field(
+        None, description="TLS and basic auth in the format of Prometheus's exporter-toolkit"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least important level to log")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto is console on a terminal, json elsewhere"

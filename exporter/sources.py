@@ -11,13 +11,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-import yaml
 from pydantic import ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from exporter.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, TargetSettings
-from exporter.values import near, shard_of, split_list
+from exporter.values import near, parse_mapping, shard_of, split_list
 
 CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
 _TARGETS_VARIABLE: Final = f"{ENV_PREFIX}TARGETS"
@@ -120,23 +119,15 @@ def _conflicts(given: Mapping[str, Any], wrong: Collection[int | str]) -> Iterat
 def _read_yaml(path: str) -> tuple[dict[str, Any], list[str]]:
     """Return the file's keys with their values, or nothing and the problem."""
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = parse_mapping(Path(path).read_text(encoding="utf-8")) or {}
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
-        problem = f"{where}is no valid YAML: {error.problem}"
-    except (yaml.YAMLError, ValueError) as error:  # a scalar that only looks like a number or a date is a ValueError
-        problem = f"is no valid YAML: {' '.join(str(error).split())}"
-    except RecursionError:
-        problem = "is nested too deeply"
+    except UnicodeDecodeError as error:
+        problem = f"is no valid YAML: {error}"
+    except ValueError as error:
+        problem = str(error)
     else:
-        if values is None:
-            return {}, []
-        if isinstance(values, dict):
-            return {str(key): value for key, value in values.items()}, []
-        problem = "expected keys with values, such as 'poll_interval: 30s'"
+        return {str(key): value for key, value in values.items()}, []
     return {}, [f"config file {path}: {problem}"]
 
 

@@ -5,7 +5,9 @@ import json
 import re
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
+
+import yaml
 
 T = TypeVar("T")
 
@@ -76,6 +78,27 @@ def split_list(value: object) -> object:
         except json.JSONDecodeError as error:
             raise ValueError("expected a JSON list or comma-separated values") from error
     return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def parse_mapping(text: str) -> dict[Any, Any] | None:
+    """Read YAML that is keys with values; ``None`` when there is nothing.
+
+    Raises:
+        ValueError: it is something else, or no YAML.
+    """
+    try:
+        values = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+        raise ValueError(f"{where}is no valid YAML: {error.problem}") from error
+    except (yaml.YAMLError, ValueError) as error:  # a scalar that only looks like a number or a date is a ValueError
+        raise ValueError(f"is no valid YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
+    if values is not None and not isinstance(values, dict):
+        raise ValueError("expected keys with values, such as 'poll_interval: 30s'")
+    return values
 
 
 def near(name: str, known: Iterable[str]) -> str:

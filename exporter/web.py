@@ -14,6 +14,9 @@ from exporter.store import Store
 from exporter.style import SECURITY_POLICY
 from exporter.telemetry import Telemetry
 
+PROBES: Final = ("/-/healthy", "/-/ready")
+"""Paths whose answers are quick, and must not wait for others."""
+
 
 def expose(
     store: Store,

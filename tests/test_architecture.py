@@ -13,23 +13,25 @@ ROOT = Path(exporter.__file__).parent
 
 PURE = frozenset(
     {"model", "arn", "errors", "parse", "lifecycle", "schedule", "health", "families", "exposition", "negotiate"}
-    | {"compressed", "packed", "predict", "page", "listing", "style", "console"}
+    | {"compressed", "packed", "predict", "page", "listing", "style", "console", "webconfig"}
     | {"selector", "lanes", "shard", "windows", "values"}
 )
 """Rooms without clock, environment, threads, network and logs: the same arguments give the same result."""
 
-SMALL_STATE = frozenset({"budget", "clock", "fleet", "agenda", "survey", "roster", "progress", "gate"})
+SMALL_STATE = frozenset({"budget", "clock", "fleet", "agenda", "survey", "roster", "progress", "gate", "auth"})
 """Rooms that hold a few values, or hand them in, and touch nothing outside."""
 
 SETTINGS = frozenset({"settings", "sources"})
-BOUNDARIES = frozenset({"braket", "sessions"})
-SHELLS = frozenset({"store", "finder", "poller", "workers", "telemetry", "logs", "server", "web", "permissions"})
+BOUNDARIES = frozenset({"braket", "sessions", "tls"})
+SHELLS = frozenset(
+    {"store", "finder", "poller", "workers", "telemetry", "logs", "server", "web", "guard", "permissions"}
+)
 WIRING = frozenset({"app", "cli", "demo", "__main__", "__init__"})
 ROOMS = PURE | SMALL_STATE | SETTINGS | BOUNDARIES | SHELLS | WIRING
 
 IMPURE_MODULES = frozenset(
     {"time", "os", "random", "threading", "logging", "socket", "sys", "io", "asyncio", "subprocess", "signal"}
-    | {"pathlib", "sqlite3", "queue", "secrets", "uuid", "warnings", "structlog", "boto3", "botocore", "h11"}
+    | {"pathlib", "sqlite3", "queue", "secrets", "uuid", "warnings", "structlog", "boto3", "botocore", "h11", "ssl"}
 )
 IMPURE_CALLS = frozenset({"open", "print", "input", "exec", "eval", "__import__"})
 
@@ -121,11 +123,13 @@ def test_the_server_knows_http_and_nothing_of_the_exporter() -> None:
 def test_the_boundaries_know_only_what_goes_in_and_what_comes_out() -> None:
     assert rooms_of("braket") == {"arn", "errors", "model", "parse", "windows"}
     assert rooms_of("sessions") == {"braket", "lanes"}
+    assert rooms_of("tls") == {"server", "webconfig"}
 
 
 def test_a_boundary_is_known_to_those_who_make_it_and_to_the_one_who_asks_for_permissions() -> None:
     assert {room for room in ROOMS if "braket" in rooms_of(room)} == {"app", "cli", "permissions", "sessions"}
     assert {room for room in ROOMS if "sessions" in rooms_of(room)} == {"app"}
+    assert {room for room in ROOMS if "tls" in rooms_of(room)} == {"guard"}
 
 
 def test_settings_are_read_by_the_command_line_and_the_wiring_alone() -> None:
@@ -144,8 +148,8 @@ def test_a_shell_knows_no_settings_and_nothing_of_the_wiring(room: str) -> None:
 
 
 def test_boto3_is_known_to_the_boundaries_and_to_those_who_hand_its_sessions_on_or_tell_its_version() -> None:
-    assert importers("boto3") == {"app", "telemetry"} | BOUNDARIES
-    assert importers("botocore") == {"app"} | BOUNDARIES
+    assert importers("boto3") == {"app", "telemetry", "braket", "sessions"}
+    assert importers("botocore") == {"app", "braket", "sessions"}
 
 
 @pytest.mark.parametrize("room", ["app", "telemetry"])
@@ -163,6 +167,9 @@ def test_boto3_is_used_outside_of_the_boundaries_for_nothing_but_its_session_and
     [
         ("prometheus_client", {"exposition", "telemetry"}),
         ("h11", {"server"}),
+        ("ssl", {"guard", "tls"}),
+        ("bcrypt", {"auth"}),
+        ("yaml", {"cli", "values"}),
         ("pydantic", {"settings", "sources"}),
         ("pydantic_settings", {"settings", "sources"}),
         ("asyncio", {"server"}),

@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Any, Self
 
 import pytest
 
 from exporter import server as server_module
-from exporter.server import Handler, HttpServer, Request, Response
+from exporter.server import Guard, Handler, HttpServer, Request, Response
 
 PATIENCE = 10.0
 """Nothing here takes long; a test that waits this long has failed."""
@@ -32,8 +33,14 @@ def crash(_: Request) -> Response:
 
 
 @contextmanager
-def serving(handler: Handler = echo, host: str = "127.0.0.1", send_buffer: int | None = None) -> Iterator[HttpServer]:
-    server = HttpServer(handler, host, 0)
+def serving(
+    handler: Handler = echo,
+    host: str = "127.0.0.1",
+    send_buffer: int | None = None,
+    guard: Guard | None = None,
+    urgent: tuple[str, ...] = (),
+) -> Iterator[HttpServer]:
+    server = HttpServer(handler, host, 0, guard=guard, urgent=urgent)
     if send_buffer is not None:
         server._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     server.start()
@@ -421,6 +428,11 @@ def test_stopping_lets_an_answer_end_that_the_peer_is_slow_to_take(stack: ExitSt
     stopped.result(PATIENCE)
 
 
+def is_answering(server: HttpServer, count: int) -> bool:
+    """Tell whether so many requests have come whose answers have not gone."""
+    return sum(connection.answering for connection in [*server._connections.values()]) == count
+
+
 def is_handled(server: HttpServer) -> bool:
     """Tell whether the only connection has its answer written, if not sent."""
     (connection,) = server._connections.values()
@@ -531,18 +543,184 @@ def test_a_port_that_is_taken_in_one_address_family_is_not_half_listened_on(stac
         stack.enter_context(closing_unstarted(HttpServer(echo, "", port)))
 
 
-def test_beyond_the_most_connections_a_peer_is_turned_away_until_one_goes(
+@pytest.mark.parametrize("first", [b"", b"GET /one HT"], ids=["silent", "halfway"])
+def test_beyond_the_most_connections_the_one_that_waited_longest_makes_room(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch, first: bytes
+) -> None:
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
+    server = stack.enter_context(serving())
+    oldest = stack.enter_context(Peer(server)).send(first)
+    wait_until(lambda: len(server._connections) == 1)
+    second = stack.enter_context(Peer(server))
+    wait_until(lambda: len(server._connections) == 2)
+    newest = stack.enter_context(Peer(server))
+    assert newest.send(GET).answer()[2] == b"GET /one"
+    assert oldest.rest() == b""
+    assert second.send(GET).answer()[2] == b"GET /one"
+
+
+def test_a_connection_that_was_used_lately_stays_before_one_that_came_later_and_waits(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
     server = stack.enter_context(serving())
-    first, second = stack.enter_context(Peer(server)), stack.enter_context(Peer(server))
-    wait_until(lambda: len(server._connections) == 2)
-    assert talk(server, b"") == b""
-    assert second.send(GET).answer()[2] == b"GET /one"
-    first.socket.close()
+    scraper = stack.enter_context(Peer(server))
     wait_until(lambda: len(server._connections) == 1)
+    silent = stack.enter_context(Peer(server))
+    wait_until(lambda: len(server._connections) == 2)
+    assert scraper.send(GET).answer()[0] == 200
     assert_alive(server)
+    assert silent.rest() == b""
+    assert scraper.send(GET).answer()[2] == b"GET /one"
+
+
+def test_one_that_waits_makes_room_before_one_whose_answer_is_under_way(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
+    handler = Blocking()
+    server = stack.enter_context(
+        serving(lambda request: handler(request) if request.path == "/slow" else echo(request))
+    )
+    stack.callback(handler.go.set)
+    busy = stack.enter_context(Peer(server)).send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert handler.entered.wait(PATIENCE)
+    silent = stack.enter_context(Peer(server))
+    wait_until(lambda: len(server._connections) == 2)
+    assert_alive(server)
+    assert silent.rest() == b""
+    handler.go.set()
+    assert busy.answer()[2] == b"done"
+
+
+def test_when_all_take_their_answers_slowly_the_slowest_makes_room(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 3)
+    large = Response(200, b"x" * 5_000_000)
+    server = stack.enter_context(
+        serving(lambda request: large if request.path == "/large" else echo(request), send_buffer=4096)
+    )
+    for number in range(3):
+        peer = stack.enter_context(Peer(server, receive_buffer=4096))
+        peer.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(partial(is_answering, server, number + 1))
+    for _ in range(3):
+        assert_alive(server)
+
+
+def test_a_probe_is_answered_while_200_peers_send_their_requests_slowly(stack: ExitStack) -> None:
+    server = stack.enter_context(serving())
+    peers = [stack.enter_context(Peer(server)).send(b"GET /one HTTP/1.1\r\nX: ") for _ in range(200)]
+    wait_until(lambda: len(server._connections) == 200)
+    enough = threading.Event()
+    stack.enter_context(background(lambda: drip_all(peers, enough)))
+    stack.callback(enough.set)
+    for _ in range(20):
+        began = time.monotonic()
+        assert_alive(server)
+        assert time.monotonic() - began < 1.0
+    assert len(server._connections) >= 200
+
+
+@contextmanager
+def background(work: Callable[[], None]) -> Iterator[None]:
+    """Run something beside the test; what breaks in it breaks the test."""
+    with ThreadPoolExecutor(1) as executor:
+        running = executor.submit(work)
+        yield
+        running.result(PATIENCE)
+
+
+def drip_all(peers: list[Peer], enough: threading.Event) -> None:
+    """Send a byte from each of them, over and over."""
+    while not enough.wait(0.01):
+        for peer in peers:
+            peer.send(b"a")
+
+
+def test_200_peers_that_take_their_answers_slowly_hold_up_no_probe(stack: ExitStack) -> None:
+    large = Response(200, b"x" * 200_000)
+    server = stack.enter_context(
+        serving(lambda request: large if request.path == "/large" else echo(request), send_buffer=4096)
+    )
+    peers = [stack.enter_context(Peer(server, receive_buffer=4096)) for _ in range(200)]
+    for peer in peers:
+        peer.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+    wait_until(partial(is_answering, server, 200))
+    began = time.monotonic()
+    assert_alive(server)
+    assert time.monotonic() - began < 1.0
+
+
+def test_an_urgent_path_is_answered_while_every_worker_is_busy(stack: ExitStack) -> None:
+    handler = Blocking()
+    server = stack.enter_context(
+        serving(lambda request: echo(request) if request.path == "/one" else handler(request), urgent=("/one",))
+    )
+    stack.callback(handler.go.set)
+    scrapes = [stack.enter_context(Peer(server)).send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(100)]
+    wait_until(partial(is_answering, server, 100))
+    assert_alive(server)
+    handler.go.set()
+    assert {scrape.answer()[2] for scrape in scrapes} == {b"done"}
+
+
+def test_50_scrapes_at_once_are_all_answered_whole(stack: ExitStack) -> None:
+    body = bytes(range(256)) * 4_000
+    server = stack.enter_context(serving(lambda _: Response(200, body)))
+    executor = stack.enter_context(ThreadPoolExecutor(50))
+
+    def scrape(_: int) -> bytes:
+        with Peer(server) as peer:
+            return peer.send(GET).answer()[2]
+
+    assert all(answer == body for answer in executor.map(scrape, range(50)))
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [
+        (200, b"HTTP/1.1 200 OK\r\n"),
+        (404, b"HTTP/1.1 404 Not Found\r\n"),
+        (503, b"HTTP/1.1 503 Service Unavailable\r\n"),
+    ],
+)
+def test_the_status_line_says_what_the_status_means(stack: ExitStack, status: int, line: bytes) -> None:
+    server = stack.enter_context(serving(lambda _: Response(status, b"")))
+    assert talk(server, GET_AND_CLOSE).startswith(line)
+
+
+def test_an_answer_is_not_lost_to_the_bytes_that_nobody_read(stack: ExitStack) -> None:
+    peer = stack.enter_context(Peer(stack.enter_context(serving(send_buffer=4096))))
+    peer.send(b"GET / HTTP/1.1\r\nHost: x\r\nA: ")
+    sender = threading.Thread(target=lambda: until_refused(peer, b"a" * 65536), daemon=True)
+    sender.start()
+    sender.join(0.2)
+    assert peer.rest().endswith(b"\r\n\r\nThis is no HTTP request that is understood here.\n")
+    sender.join(PATIENCE)
+
+
+def until_refused(peer: Peer, data: bytes) -> None:
+    with suppress(OSError):
+        while True:
+            peer.send(data)
+
+
+def test_a_peer_that_goes_on_sending_after_its_last_answer_is_closed_soon(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "LINGER_TIMEOUT", 0.05)
+    server = stack.enter_context(serving())
+    peer = stack.enter_context(Peer(server)).send(GET_AND_CLOSE)
+    assert peer.answer()[2] == b"GET /one"
+    assert drip(peer) < 3.0
+    wait_until(lambda: not server._connections)
+
+
+def test_several_requests_before_the_end_of_sending_are_all_answered(stack: ExitStack) -> None:
+    peer = stack.enter_context(Peer(stack.enter_context(serving())))
+    assert peer.send(GET * 3).finish_sending().rest().count(b"\r\n\r\nGET /one") == 3
 
 
 def test_a_peer_that_never_ends_its_request_is_closed(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,93 @@
+"""Who may ask: basic authentication against bcrypt hashes, which are slow to check on purpose, so verdicts are kept.
+
+No password is kept: a verdict stands under a keyed digest.
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import bcrypt
+
+MAX_GOOD: Final = 128
+MAX_BAD: Final = 1024
+"""How many verdicts are kept; apart, so that guesses never push out those who were let in."""
+
+_LONGEST: Final = 72
+"""bcrypt knows no more bytes of a password; every tool cuts the rest off, only the library refuses it."""
+
+
+class _Login(NamedTuple):
+    user: bytes
+    password: bytes
+
+
+class Auth:
+    """Checks logins.
+
+    ``verdict`` may be called in one thread while ``check`` runs in another, but ``check`` in one thread only.
+
+    Args:
+        users: the bcrypt hash of each one's password; at least one.
+        secret: random bytes of this process.
+    """
+
+    def __init__(self, users: Mapping[str, str], secret: bytes) -> None:
+        self._hashes = {user.encode(): digest.encode() for user, digest in users.items()}
+        self._secret = secret
+        self._good: dict[bytes, bool] = {}
+        self._bad: dict[bytes, bool] = {}
+
+    def verdict(self, authorization: str) -> bool | None:
+        """Tell what is known of a login without checking it; ``None`` when it must be checked.
+
+        Args:
+            authorization: the header's value, empty when there is none.
+        """
+        login = _read(authorization)
+        if login is None:
+            return False
+        key = self._key(login)
+        return True if key in self._good else (False if key in self._bad else None)
+
+    def check(self, authorization: str) -> bool:
+        """Check a login, and keep the verdict. It takes as long as bcrypt does, whoever the user is."""
+        login = _read(authorization)
+        if login is None:
+            return False
+        known = self.verdict(authorization)
+        if known is not None:
+            return known
+        digest = self._hashes.get(login.user)
+        matches = bcrypt.checkpw(login.password[:_LONGEST], digest or self._decoy(login.user))
+        good = matches and digest is not None
+        verdicts, most = (self._good, MAX_GOOD) if good else (self._bad, MAX_BAD)
+        verdicts[self._key(login)] = good
+        while len(verdicts) > most:
+            del verdicts[next(iter(verdicts))]
+        return good
+
+    def _decoy(self, user: bytes) -> bytes:
+        """Choose a hash to check an unknown user against, the same each time: costs may differ from hash to hash."""
+        hashes = [*self._hashes.values()]
+        return hashes[int.from_bytes(self._digest(user)) % len(hashes)]
+
+    def _key(self, login: _Login) -> bytes:
+        return self._digest(login.user + b":" + login.password)
+
+    def _digest(self, data: bytes) -> bytes:
+        return hmac.digest(self._secret, data, "sha256")
+
+
+def _read(authorization: str) -> _Login | None:
+    """Read the header ``Authorization: Basic ...`` (RFC 7617)."""
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, colon, password = base64.b64decode(credentials.strip().encode("ascii"), validate=True).partition(b":")
+    except (binascii.Error, UnicodeEncodeError):
+        return None
+    return _Login(user, password) if colon else None

@@ -1,0 +1,143 @@
+"""The door: the web configuration file in force, read again when it or a file that it names has changed."""
+
+import hashlib
+import secrets
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from exporter.auth import Auth
+from exporter.logs import Journal
+from exporter.server import Channel, PlainChannel, Request
+from exporter.tls import TlsChannel, make_context
+from exporter.webconfig import WebConfig, WebConfigError, parse_web_config
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What is in force.
+
+    Attributes:
+        config: what the file says.
+        context: the certificates, if TLS is spoken.
+        auth: who may ask, if not everyone.
+        fingerprint: of the files that all this was read from.
+    """
+
+    config: WebConfig
+    context: ssl.SSLContext | None
+    auth: Auth | None
+    fingerprint: bytes
+
+
+class FileGuard:
+    """Secures connections and lets requests in as a web configuration file says.
+
+    Args:
+        file: the file's path.
+
+    Raises:
+        WebConfigError: the file is bad; each problem is named.
+    """
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._secret = secrets.token_bytes(32)
+        self._rules = self._read()
+        self._seen = self._rules.fingerprint
+        self._error: str | None = None
+
+    @property
+    def secure(self) -> bool:
+        """Whether TLS is spoken."""
+        return self._rules.context is not None
+
+    def channel(self) -> Channel:
+        """Make the channel of a new connection, with the newest certificate."""
+        rules = self._rules
+        if rules.context is None or rules.config.tls is None:
+            return PlainChannel()
+        return TlsChannel(rules.context, rules.config.tls.client_allowed_sans)
+
+    def verdict(self, request: Request) -> bool | None:
+        """Tell whether the request is let in; ``None`` when its password must be checked."""
+        auth = self._rules.auth
+        return True if auth is None else auth.verdict(request.headers.get("authorization", ""))
+
+    def check(self, request: Request) -> bool:
+        """Check the request's password."""
+        auth = self._rules.auth
+        return True if auth is None else auth.check(request.headers.get("authorization", ""))
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers that every answer gets."""
+        return self._rules.config.headers
+
+    def look(self, journal: Journal) -> None:
+        """Read the files again if they have changed; what is bad is told once, and what was in force stays.
+
+        A change is taken up when it is seen for the second time: whoever writes the files may not be done.
+        """
+        fingerprint = self._fingerprint(self._bytes(), self._rules.config)
+        settled, self._seen = fingerprint == self._seen, fingerprint
+        if not settled or (self._error is None and fingerprint == self._rules.fingerprint):
+            return
+        try:
+            self.reload()
+        except WebConfigError as error:
+            if str(error) != self._error:
+                journal.config_reload_failed(file=self._file, error=str(error))
+            self._error = str(error)
+        else:
+            self._error = None
+            self._seen = self._rules.fingerprint
+            journal.config_reloaded(file=self._file)
+
+    def reload(self) -> None:
+        """Read the files again.
+
+        Raises:
+            WebConfigError: they are bad; what was in force stays.
+        """
+        rules = self._read(self._rules)
+        if (rules.context is None) != (self._rules.context is None):
+            raise WebConfigError(["tls_server_config: cannot come or go while the exporter runs; restart it"])
+        self._rules = rules
+
+    def _read(self, before: _Rules | None = None) -> _Rules:
+        content = self._bytes()
+        if isinstance(content, OSError):
+            raise WebConfigError([f"cannot be read: {content.strerror}"])
+        try:
+            text = content.decode()
+        except UnicodeDecodeError as error:
+            raise WebConfigError(["is no UTF-8 text"]) from error
+        config = parse_web_config(text, str(Path(self._file).parent))
+        # Taken first: what changes while the files are read is then seen as a change.
+        fingerprint = self._fingerprint(content, config)
+        context = None if config.tls is None else make_context(config.tls)
+        return _Rules(config, context, self._auth(config, before), fingerprint)
+
+    def _auth(self, config: WebConfig, before: _Rules | None) -> Auth | None:
+        """Keep the verdicts while the users stay the same; a new certificate is no reason to ask bcrypt again."""
+        if before is not None and before.config.users == config.users:
+            return before.auth
+        return Auth(config.users, self._secret) if config.users else None
+
+    def _bytes(self) -> bytes | OSError:
+        return _content(self._file)
+
+    @staticmethod
+    def _fingerprint(content: bytes | OSError, config: WebConfig) -> bytes:
+        named: Iterable[str] = () if config.tls is None else config.tls.files
+        contents = (content, *(_content(path) for path in named))
+        digests = (b"" if isinstance(each, OSError) else hashlib.sha256(each).digest() for each in contents)
+        return b"|".join(digests)
+
+
+def _content(path: str) -> bytes | OSError:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        return error

@@ -1,0 +1,171 @@
+"""TLS between the socket's bytes and HTTP's, over OpenSSL's memory buffers; and what its certificates are read into.
+
+asyncio's own TLS is bound to a listening socket for good, and gives up an answer whose peer has ended its side.
+"""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from exporter.server import ChannelError, PlainPeerError
+from exporter.webconfig import TlsConfig, WebConfigError, canonical_san
+
+_PIECE: Final = 128 * 1024
+"""How much of an answer is encrypted at once: others are served between two pieces."""
+
+_VERSIONS: Final = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
+_CLIENT: Final = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
+_HANDSHAKE: Final = 0x16
+"""The first byte of every TLS connection."""
+
+
+def make_context(config: TlsConfig) -> ssl.SSLContext:
+    """Read the certificates.
+
+    Raises:
+        WebConfigError: with every problem at once.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version, context.maximum_version = _VERSIONS[config.min_version], _VERSIONS[config.max_version]
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    if config.ciphers:
+        context.set_ciphers(":".join(config.ciphers))
+    problems = [
+        *_unreadable("cert_file", config.cert_file),
+        *_unreadable("key_file", config.key_file),
+        *_unreadable("client_ca_file", config.client_ca_file),
+    ]
+    if not problems:
+        problems = [*_load_pair(context, config), *_load_authorities(context, config)]
+    if problems:
+        raise WebConfigError([f"tls_server_config.{problem}" for problem in problems])
+    context.verify_mode = _CLIENT[config.client_certificate]
+    return context
+
+
+def _unreadable(key: str, path: str | None) -> Iterator[str]:
+    try:
+        if path is not None:
+            Path(path).read_bytes()
+    except OSError as error:
+        yield f"{key}: {path} cannot be read: {error.strerror}"
+
+
+def _load_pair(context: ssl.SSLContext, config: TlsConfig) -> Iterator[str]:
+    def no_passphrase() -> str:
+        # Without this OpenSSL would ask for it on the terminal.
+        raise ValueError
+
+    try:
+        context.load_cert_chain(config.cert_file, config.key_file, no_passphrase)
+    except ValueError:
+        yield f"key_file: {config.key_file} is encrypted; the exporter needs it without a passphrase"
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            yield f"key_file: {config.key_file} is not the key of {config.cert_file}"
+        else:
+            reason = f" ({error.reason})" if error.reason else ""
+            yield f"cert_file, key_file: {config.cert_file} and {config.key_file} are no certificate and key{reason}"
+    except OSError as error:
+        yield f"cert_file, key_file: cannot be read: {error.strerror}"
+
+
+def _load_authorities(context: ssl.SSLContext, config: TlsConfig) -> Iterator[str]:
+    try:
+        if config.client_ca_file is not None:
+            context.load_verify_locations(config.client_ca_file)
+    except OSError:  # an SSLError is one
+        yield f"client_ca_file: {config.client_ca_file} holds no certificate"
+
+
+class TlsChannel:
+    """One connection's TLS, the server's side.
+
+    Args:
+        context: certificates and versions.
+        allowed: names of which the client's certificate must have one; any when empty.
+    """
+
+    def __init__(self, context: ssl.SSLContext, allowed: frozenset[str]) -> None:
+        self._allowed = allowed
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._silent = True
+        self.established = False
+        self.ended = False
+
+    def receive(self, data: bytes) -> bytes:
+        """Take bytes from the socket, none at their end; return those decrypted, if any.
+
+        Raises:
+            PlainPeerError: the peer does not begin as TLS does.
+            ChannelError: they are no TLS, or the peer's certificate is not good.
+        """
+        if data and self._silent and data[0] != _HANDSHAKE:
+            raise PlainPeerError
+        self._silent = False
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+        try:
+            if not self.established:
+                self._tls.do_handshake()
+                self._check_names()
+                self.established = True
+            return b"".join(self._decrypted())
+        except ssl.SSLWantReadError:
+            return b""
+        except ssl.SSLError as error:
+            raise ChannelError from error
+
+    def _decrypted(self) -> Iterator[bytes]:
+        """Yield what is there, to the last whole record."""
+        while True:
+            try:
+                part = self._tls.read(_PIECE)
+            except ssl.SSLWantReadError:
+                return
+            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                part = b""
+            if not part:
+                self.ended = True
+                return
+            yield part
+
+    def _check_names(self) -> None:
+        if self._allowed and self._allowed.isdisjoint(_names(self._tls.getpeercert())):
+            raise ChannelError
+
+    def pending(self) -> bytes:
+        """Return what TLS itself has to say: its part of the handshake, alerts."""
+        return self._outgoing.read()
+
+    def send(self, data: bytes) -> Iterator[bytes]:
+        """Yield the bytes encrypted, in pieces.
+
+        Raises:
+            ChannelError: the channel is broken.
+        """
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[self._tls.write(rest[:_PIECE]) :]
+            except ssl.SSLError as error:
+                raise ChannelError from error
+            yield self._outgoing.read()
+
+    def close(self) -> bytes:
+        """Return the end of the channel, after which the peer knows that nothing was cut off."""
+        if self.established:
+            # It is one as long as the peer has not said the same.
+            with suppress(ssl.SSLError):
+                self._tls.unwrap()
+        return self._outgoing.read()
+
+
+def _names(certificate: Any) -> Iterator[str]:  # noqa: ANN401 -- the standard library's nested tuples
+    """Yield the alternative names of a certificate."""
+    yield from (canonical_san(value) for _, value in (certificate or {}).get("subjectAltName", ()))
