@@ -119,7 +119,7 @@ def _conflicts(given: Mapping[str, Any], wrong: Collection[int | str]) -> Iterat
 def _read_yaml(path: str) -> tuple[dict[str, Any], list[str]]:
     """Return the file's keys with their values, or nothing and the problem."""
     try:
-        values = parse_mapping(Path(path).read_text(encoding="utf-8")) or {}
+        values = parse_mapping(Path(path).read_text(encoding="utf-8"), "poll_interval: 30s") or {}
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError as error:

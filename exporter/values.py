@@ -80,8 +80,12 @@ def split_list(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
-def parse_mapping(text: str) -> dict[Any, Any] | None:
+def parse_mapping(text: str, example: str) -> dict[Any, Any] | None:
     """Read YAML that is keys with values; ``None`` when there is nothing.
+
+    Args:
+        text: the YAML.
+        example: a line of it that would be right.
 
     Raises:
         ValueError: it is something else, or no YAML.
@@ -97,7 +101,7 @@ def parse_mapping(text: str) -> dict[Any, Any] | None:
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
     if values is not None and not isinstance(values, dict):
-        raise ValueError("expected keys with values, such as 'poll_interval: 30s'")
+        raise ValueError(f"expected keys with values, such as '{example}'")
     return values
 
 

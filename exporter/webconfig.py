@@ -147,7 +147,7 @@ def parse_web_config(text: str, folder: str) -> WebConfig:
     """
     problems: list[str] = []
     try:
-        values = parse_mapping(text)
+        values = parse_mapping(text, "basic_auth_users: {}")
     except ValueError as error:
         raise WebConfigError([str(error)]) from error
     if values is None:
