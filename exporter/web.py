@@ -1,6 +1,7 @@
 """The HTTP paths: what each answers. The server below knows HTTP, this room knows the exporter."""
 
 from collections.abc import Callable, Collection, Iterable
+from typing import Final
 
 from exporter import __version__
 from exporter.clock import Clock

@@ -169,15 +169,15 @@ def test_a_bad_file_is_told_its_key_and_what_would_be_right(text: str, problem: 
         (
             "client_auth_type: RequireAnyClientCert",
             (
-                "client_auth_type: RequireAnyClientCert is not supported: Python's TLS takes no certificate that it cannot "
-                "verify; use RequireAndVerifyClientCert"
+                "client_auth_type: RequireAnyClientCert is not supported: Python's TLS takes no certificate that it "
+                "cannot verify; use RequireAndVerifyClientCert"
             ),
         ),
         (
             "client_auth_type: Always",
             (
-                'client_auth_type = "Always": expected one of NoClientCert, RequestClientCert, VerifyClientCertIfGiven, '
-                "RequireAndVerifyClientCert"
+                'client_auth_type = "Always": expected one of NoClientCert, RequestClientCert, '
+                "VerifyClientCertIfGiven, RequireAndVerifyClientCert"
             ),
         ),
         (
