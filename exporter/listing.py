@@ -1,10 +1,9 @@
 """Which jobs the page for people lists, and in which order: search, filter and sort. Pure."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from heapq import nlargest, nsmallest
-from itertools import islice
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
@@ -93,19 +92,40 @@ def read_wish(query: Mapping[str, Sequence[str]]) -> Wish:
     return Wish(given.get("q", ""), given.get("status", ""), sort, order)
 
 
-def list_jobs(records: Sequence[JobRecord], wish: Wish, now: float) -> Listing:
-    """Choose the jobs to list.
+def list_jobs(records: Iterable[JobRecord], wish: Wish, now: float) -> Listing:
+    """Choose the jobs to list. It goes through them once and keeps no more than are shown.
 
     Args:
         records: all jobs.
         wish: what is asked for.
         now: unix seconds.
     """
-    words = wish.q.casefold().split()
-    found = [record for record in records if _has(record, words)] if words else records
-    counts = Counter(status for record in found for status in statuses_of(record))
-    fitting = [record for record in found if wish.status in statuses_of(record)] if wish.status else found
-    return Listing(_first(fitting, wish, now), len(fitting), counts, len(records))
+    sieve = _Sieve(wish.q.casefold().split(), wish.status)
+    shown = _first(sieve.fitting(records), wish, now)
+    return Listing(shown, sieve.fitted, sieve.found, sieve.total)
+
+
+@dataclass(slots=True)
+class _Sieve:
+    """Lets through what fits, and counts."""
+
+    words: Sequence[str]
+    status: str
+    fitted: int = 0
+    found: Counter[str] = field(default_factory=Counter)
+    total: int = 0
+
+    def fitting(self, records: Iterable[JobRecord]) -> Iterator[JobRecord]:
+        for record in records:
+            self.total += 1
+            if self.words and not _has(record, self.words):
+                continue
+            statuses = statuses_of(record)
+            for status in statuses:
+                self.found[status] += 1
+            if not self.status or self.status in statuses:
+                self.fitted += 1
+                yield record
 
 
 def statuses_of(record: JobRecord) -> tuple[str, ...]:
@@ -146,16 +166,23 @@ def _has(record: JobRecord, words: Iterable[str]) -> bool:
     return all(word in text for word in words)
 
 
-def _first(records: Sequence[JobRecord], wish: Wish, now: float) -> list[JobRecord]:
+def _first(records: Iterable[JobRecord], wish: Wish, now: float) -> list[JobRecord]:
     """Sort, and keep as many as are shown; jobs without a value come last in either direction."""
     if not wish.sort:
         return nsmallest(MOST_ROWS, records, key=_urgency)
-    value = _VALUES[wish.sort]
-    # No list of pairs: 100,000 tuples at once would set the garbage collector going over the whole heap.
-    having = [record for record in records if value(record, now) is not None]
-    first = (nlargest if wish.order == "desc" else nsmallest)(MOST_ROWS, having, key=lambda record: value(record, now))
-    lacking = islice((record for record in records if value(record, now) is None), MOST_ROWS - len(first))
-    return [*first, *lacking]
+    value, lacking = _VALUES[wish.sort], list[JobRecord]()
+
+    def having() -> Iterator[JobRecord]:
+        for record in records:
+            if value(record, now) is not None:
+                yield record
+            elif len(lacking) < MOST_ROWS:
+                lacking.append(record)
+
+    first = (nlargest if wish.order == "desc" else nsmallest)(
+        MOST_ROWS, having(), key=lambda record: value(record, now)
+    )
+    return [*first, *lacking][:MOST_ROWS]
 
 
 _RANKS: Final = {"RUNNING": 1, "QUEUED": 2, "CANCELLING": 3}

@@ -66,7 +66,7 @@ def render_page(
     version: str,
     uptime: float,
     targets: Sequence[TargetStatus],
-    records: Sequence[JobRecord],
+    records: Iterable[JobRecord],
     now: float,
     *,
     wish: Wish = EVERYTHING,

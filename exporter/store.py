@@ -116,9 +116,15 @@ class Store:
 
     def records(self) -> list[JobRecord]:
         """Return what is known of every job."""
+        return [*self.scan()]
+
+    def scan(self) -> Iterator[JobRecord]:
+        """Yield what is known of every job, all of one moment, with never more than a chunk of sealed ones unpacked."""
         with self._lock:
             chunks, records = [*self._chunks], [*self._records.values()]
-        return [*(record for chunk in chunks for record in unpack(chunk.packed)), *records]
+        for chunk in chunks:
+            yield from unpack(chunk.packed)
+        yield from records
 
     def put(self, record: JobRecord, increments: Iterable[Increment] = ()) -> None:
         """Take in what is known of a job now, and what it adds to the fleet's counters."""

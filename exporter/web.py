@@ -107,9 +107,7 @@ class Web:
 
     def _page(self, request: Request) -> Response:
         uptime, wish = self._clock.monotonic() - self._began, read_wish(request.query)
-        page = render_html(
-            __version__, uptime, [*self._targets()], self._store.records(), self._clock.wall(), wish=wish
-        )
+        page = render_html(__version__, uptime, [*self._targets()], self._store.scan(), self._clock.wall(), wish=wish)
         headers = {
             "Content-Security-Policy": SECURITY_POLICY,
             "Referrer-Policy": "no-referrer",
