@@ -17,7 +17,7 @@ from prometheus_client import generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from exporter.exposition import compress_page
+from exporter.exposition import compressed_page
 from exporter.families import JOB_LABELS, job_families
 from exporter.lifecycle import observe
 from exporter.model import EventKey, JobEvent, JobRecord, JobSnapshot
@@ -74,7 +74,7 @@ class Peer(Collector):
 
 def ours(store: Store) -> bytes:
     """Make the compressed page as a scrape does."""
-    return b"".join(compress_page(store.view().families(), b"", "text"))
+    return b"".join(compressed_page(store.view().families(), b"", "text").parts)
 
 
 def theirs(records: list[JobRecord]) -> bytes:

@@ -87,7 +87,8 @@ class Exporter:
 
     def expose(self) -> bytes:
         """Render the exposition as text."""
-        return expose(self.store, self.telemetry, "text", disabled=frozenset(self.settings.disabled_metrics))
+        page = expose(self.store, self.telemetry, "text", disabled=frozenset(self.settings.disabled_metrics))
+        return b"".join(page.parts)
 
 
 def build(settings: Settings, logger: FilteringBoundLogger, clock: Clock) -> Exporter:

@@ -72,14 +72,41 @@ class Lines:
     plain: Sequence[bytes]
     sealed: Chain = field(default_factory=Chain)
 
+    @property
+    def size(self) -> int:
+        """Bytes of text."""
+        return sum(map(len, self.plain)) + self.sealed.checksum.size
+
     def __iter__(self) -> Iterator[bytes]:
         """Yield all as text."""
         yield from self.plain
         yield from (piece.text() for piece in self.sealed.pieces)
 
 
-def compress_page(families: Iterable[tuple[Family, Lines]], own: bytes, form: Format) -> Iterator[bytes]:
-    """Yield the page that ``render_page`` makes as a gzip stream, in parts."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page in parts, some of which are made only when it is their turn, and its size in bytes."""
+
+    size: int
+    parts: Iterable[bytes]
+
+
+def plain_page(families: Iterable[tuple[Family, Lines]], own: bytes, form: Format) -> Page:
+    """Make the page that ``render_page`` makes, without ever holding the whole text."""
+    kept = [(render_header(family, form), lines) for family, lines in families]
+    size = sum(len(header) + lines.size for header, lines in kept) + len(own)
+
+    def parts() -> Iterator[bytes]:
+        for header, lines in kept:
+            yield b"".join((header, *lines.plain))
+            yield from (piece.text() for piece in lines.sealed.pieces)
+        yield own
+
+    return Page(size, parts())
+
+
+def compressed_page(families: Iterable[tuple[Family, Lines]], own: bytes, form: Format) -> Page:
+    """Make the same page as a gzip stream."""
 
     def chains() -> Iterator[Chain]:
         for family, lines in families:
@@ -87,7 +114,8 @@ def compress_page(families: Iterable[tuple[Family, Lines]], own: bytes, form: Fo
             yield lines.sealed
         yield _passing(own)
 
-    return gzipped(chains())
+    parts = [*gzipped(chains())]
+    return Page(sum(map(len, parts)), parts)
 
 
 def _passing(*texts: bytes) -> Chain:

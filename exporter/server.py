@@ -13,7 +13,7 @@ import errno
 import logging
 import socket
 import threading
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -59,11 +59,19 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Body:
+    """A body in parts, each made when it is its turn, so that nobody need hold all of it; and its size in bytes."""
+
+    size: int
+    parts: Iterable[bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """One answer."""
 
     status: int
-    body: bytes
+    body: bytes | Body
     content_type: str = "text/plain; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -415,21 +423,27 @@ class _Connection:
     async def _write(self, response: Response, *, with_body: bool = True) -> None:
         if self._protocol.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return
+        body = response.body if isinstance(response.body, Body) else Body(len(response.body), [response.body])
         headers = {
             "Content-Type": response.content_type,
-            "Content-Length": str(len(response.body)),
+            "Content-Length": str(body.size),
             **response.headers,
             **({"Connection": "close"} if self.last else {}),
         }
         reason = HTTPStatus(response.status).phrase
         head = h11.Response(status_code=response.status, headers=list(headers.items()), reason=reason.encode())
-        body = [h11.Data(data=response.body)] if with_body else []
-        events = (head, *body, h11.EndOfMessage())
-        data = b"".join(self._protocol.send(event) or b"" for event in events)
+        data = self._protocol.send(head) or b""
         async with asyncio.timeout(ANSWER_TIMEOUT):
-            for part in self._channel.send(data):
-                self._writer.write(part)
-                await self._writer.drain()
+            for part in body.parts if with_body else ():
+                # A small answer is one write: its head goes with it.
+                await self._send(data + (self._protocol.send(h11.Data(data=part)) or b""))
+                data = b""
+            await self._send(data + (self._protocol.send(h11.EndOfMessage()) or b""))
+
+    async def _send(self, data: bytes) -> None:
+        for part in self._channel.send(data):
+            self._writer.write(part)
+            await self._writer.drain()
 
     async def _part(self) -> None:
         """Say that no more comes, and wait a little for the peer to see it.

@@ -5,12 +5,12 @@ from typing import Final
 
 from exporter import __version__
 from exporter.clock import Clock
-from exporter.exposition import CONTENT_TYPES, Format, compress_page, render_page, sample_names
+from exporter.exposition import CONTENT_TYPES, Format, Page, compressed_page, plain_page, sample_names
 from exporter.health import TargetStatus
 from exporter.listing import read_wish
 from exporter.negotiate import accepts_gzip, choose_format
 from exporter.page import render_page as render_html
-from exporter.server import Request, Response
+from exporter.server import Body, Request, Response
 from exporter.store import Store
 from exporter.style import SECURITY_POLICY
 from exporter.telemetry import Telemetry
@@ -27,7 +27,7 @@ def expose(
     disabled: frozenset[str],
     names: frozenset[str] = frozenset(),
     compressed: bool = False,
-) -> bytes:
+) -> Page:
     """Render the whole exposition.
 
     Args:
@@ -42,9 +42,9 @@ def expose(
     def wanted(name: str, kind: str) -> bool:
         return name not in disabled and (not names or not names.isdisjoint(sample_names(name, kind)))
 
-    families = [(family, lines) for family, lines in store.view().families() if wanted(family.name, family.type)]
-    own = telemetry.render(form, wanted)
-    return b"".join(compress_page(families, own, form)) if compressed else render_page(families, own, form)
+    families = ((family, lines) for family, lines in store.view().families() if wanted(family.name, family.type))
+    make = compressed_page if compressed else plain_page
+    return make(families, telemetry.render(form, wanted), form)
 
 
 class Web:
@@ -95,9 +95,9 @@ class Web:
         form = choose_format(request.headers.get("accept", ""))
         names = frozenset(request.query.get("name[]", ()))
         compressed = accepts_gzip(request.headers.get("accept-encoding", ""))
-        body = expose(self._store, self._telemetry, form, disabled=self._disabled, names=names, compressed=compressed)
+        page = expose(self._store, self._telemetry, form, disabled=self._disabled, names=names, compressed=compressed)
         headers = {"Vary": "Accept, Accept-Encoding", **({"Content-Encoding": "gzip"} if compressed else {})}
-        return Response(200, body, CONTENT_TYPES[form], headers)
+        return Response(200, Body(page.size, page.parts), CONTENT_TYPES[form], headers)
 
     def _health(self, _: Request) -> Response:
         return Response(200, b"Healthy.\n") if self._healthy() else Response(503, b"The polling loop is stuck.\n")

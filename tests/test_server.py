@@ -15,7 +15,7 @@ from typing import Any, Self
 import pytest
 
 from exporter import server as server_module
-from exporter.server import Guard, Handler, HttpServer, Request, Response
+from exporter.server import Body, Guard, Handler, HttpServer, Request, Response
 
 PATIENCE = 10.0
 """Nothing here takes long; a test that waits this long has failed."""
@@ -785,3 +785,29 @@ def test_a_peer_that_does_not_take_the_end_of_its_last_answer_is_closed(
     wait_until(lambda: len(server._connections) == 1)
     wait_until(lambda: not server._connections)
     assert len(peer.rest()) < len(body)
+
+
+def test_a_body_in_parts_arrives_whole_and_each_part_is_made_when_it_is_its_turn(stack: ExitStack) -> None:
+    made: list[int] = []
+
+    def parts() -> Iterator[bytes]:
+        for number in range(40):
+            made.append(number)
+            yield bytes([number]) * 100_000
+
+    server = stack.enter_context(serving(lambda _: Response(200, Body(4_000_000, parts())), send_buffer=4096))
+    peer = stack.enter_context(Peer(server, receive_buffer=4096)).send(GET)
+    wait_until(lambda: bool(made))
+    # As long as the peer takes nothing, no more is made than fits in between.
+    assert len(made) < 10
+    status, headers, body = peer.answer()
+    assert (status, headers["content-length"]) == (200, "4000000")
+    assert body == b"".join(bytes([number]) * 100_000 for number in range(40))
+    assert made == list(range(40))
+
+
+def test_of_a_body_in_parts_only_the_size_is_told_to_who_asks_for_the_head(stack: ExitStack) -> None:
+    server = stack.enter_context(serving(lambda _: Response(200, Body(3, iter([b"one"])))))
+    peer = stack.enter_context(Peer(server)).send(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+    assert peer.answer("HEAD")[1]["content-length"] == "3"
+    assert peer.answer()[2] == b"one"

@@ -1,8 +1,9 @@
 """The HTTP paths, without a socket: each request is handed in, each answer looked at."""
 
 import gzip
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import pytest
 from builders import FakeTime, finished, record, snapshot
@@ -13,8 +14,8 @@ import exporter
 from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
 from exporter.health import Health, TargetStatus
 from exporter.model import Increment, Target
-from exporter.server import Request, Response
-from exporter.store import Store
+from exporter.server import Body, Request
+from exporter.store import CHUNK_JOBS, Store
 from exporter.style import SECURITY_POLICY
 from exporter.telemetry import Telemetry
 from exporter.web import Web, expose
@@ -64,17 +65,36 @@ def make_web(
     )
 
 
-def get(path: str, web: Web | None = None, method: str = "GET", **headers: str) -> Response:
+class Got(NamedTuple):
+    """An answer with its body in one piece."""
+
+    status: int
+    body: bytes
+    content_type: str
+    headers: Mapping[str, str]
+
+
+def get(path: str, web: Web | None = None, method: str = "GET", **headers: str) -> Got:
     path, _, query = path.partition("?")
     fields: dict[str, list[str]] = {}
     for pair in filter(None, query.split("&")):
         name, _, value = pair.partition("=")
         fields.setdefault(name, []).append(value)
     lower = {name.replace("_", "-"): value for name, value in headers.items()}
-    return (web or make_web())(Request(method, path, fields, lower))
+    answer = (web or make_web())(Request(method, path, fields, lower))
+    return Got(answer.status, whole(answer.body), answer.content_type, answer.headers)
 
 
-def families_of(answer: Response) -> set[str]:
+def whole(body: bytes | Body) -> bytes:
+    """Put a body together; its size must be what was said before."""
+    if isinstance(body, bytes):
+        return body
+    text = b"".join(body.parts)
+    assert len(text) == body.size
+    return text
+
+
+def families_of(answer: Got) -> set[str]:
     page = answer.body.decode()
     families = parse_openmetrics(page) if answer.content_type.startswith(OPENMETRICS) else parse_text(page)
     return {family.name for family in families}
@@ -224,7 +244,7 @@ def test_the_whole_exposition_can_be_had_without_http() -> None:
         disabled=frozenset({"braket_job_info"}),
         names=frozenset({"braket_job_info", "braket_exporter_parse_errors_total"}),
     )
-    assert page == (
+    assert b"".join(page.parts) == (
         b"# HELP braket_exporter_parse_errors Answers that could not be read.\n"
         b"# TYPE braket_exporter_parse_errors counter\n"
         b"braket_exporter_parse_errors_total 0.0\n"
@@ -311,3 +331,16 @@ def test_uptime_does_not_jump_with_the_wall_clock() -> None:
     time.wall += 86400.0
     time.monotonic += 5.0
     assert "up for 5 s." in get("/", web).body.decode()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_sealed_jobs_are_in_the_page_in_either_encoding_and_its_size_is_told_before(encoding: str) -> None:
+    store = Store(job_families())
+    count = 2 * CHUNK_JOBS
+    for number in range(count):
+        store.put(record(finished(arn=f"arn{number}")))
+    web = make_web(store=store)
+    body = get("/metrics", web, accept_encoding=encoding).body
+    text = gzip.decompress(body) if encoding == "gzip" else body
+    assert text.count(b"\nbraket_job_info{") == count
+    assert len(store.view().sealed[0].pieces) == 1
