@@ -24,6 +24,7 @@ _HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _END: Final = b"\x03\x00"
 """The last block of a deflate stream, empty."""
 
+_TRAILER: Final = struct.Struct("<II")
 _RAW: Final = -zlib.MAX_WBITS
 _ONE: Final = 1 << 31
 _POLYNOMIAL: Final = 0xEDB88320
@@ -90,6 +91,11 @@ def chain(pieces: Iterable[Piece]) -> Chain:
     return Chain(kept, checksum)
 
 
+def gzipped_size(chains: Iterable[Chain]) -> int:
+    """Tell how many bytes ``gzipped`` will yield."""
+    return len(_HEADER) + sum(len(piece.data) for each in chains for piece in each.pieces) + len(_END) + _TRAILER.size
+
+
 def gzipped(chains: Iterable[Chain]) -> Iterator[bytes]:
     """Yield one gzip member that holds the texts of all chains, in parts that are worth a write each."""
     part, size, checksum = [_HEADER], 0, Checksum()
@@ -101,7 +107,7 @@ def gzipped(chains: Iterable[Chain]) -> Iterator[bytes]:
             if size >= _PART_BYTES:
                 yield b"".join(part)
                 part, size = [], 0
-    yield b"".join((*part, _END, struct.pack("<II", checksum.crc, checksum.size & 0xFFFFFFFF)))
+    yield b"".join((*part, _END, _TRAILER.pack(checksum.crc, checksum.size & 0xFFFFFFFF)))
 
 
 def _times(a: int, b: int) -> int:

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from prometheus_client.utils import floatToGoString
 
-from exporter.compressed import PASSING_LEVEL, Chain, chain, compress, gzipped
+from exporter.compressed import PASSING_LEVEL, Chain, chain, compress, gzipped, gzipped_size
 from exporter.families import JOB_LABELS, Family, JobFamily
 from exporter.fleet import FleetSample
 from exporter.model import JobRecord
@@ -107,15 +107,11 @@ def plain_page(families: Iterable[tuple[Family, Lines]], own: bytes, form: Forma
 
 def compressed_page(families: Iterable[tuple[Family, Lines]], own: bytes, form: Format) -> Page:
     """Make the same page as a gzip stream."""
-
-    def chains() -> Iterator[Chain]:
-        for family, lines in families:
-            yield _passing(render_header(family, form), *lines.plain)
-            yield lines.sealed
-        yield _passing(own)
-
-    parts = [*gzipped(chains())]
-    return Page(sum(map(len, parts)), parts)
+    chains: list[Chain] = []
+    for family, lines in families:
+        chains += [_passing(render_header(family, form), *lines.plain), lines.sealed]
+    chains.append(_passing(own))
+    return Page(gzipped_size(chains), gzipped(chains))
 
 
 def _passing(*texts: bytes) -> Chain:

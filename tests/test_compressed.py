@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.compressed import LASTING_LEVEL, PASSING_LEVEL, Chain, Checksum, chain, compress, gzipped
+from exporter.compressed import LASTING_LEVEL, PASSING_LEVEL, Chain, Checksum, chain, compress, gzipped, gzipped_size
 
 TEXTS = st.lists(st.lists(st.binary(max_size=300).map(lambda text: text * 3), max_size=4), max_size=4)
 
@@ -28,6 +28,7 @@ def test_a_repetitive_text_becomes_small() -> None:
 def test_any_chains_are_one_gzip_member_with_all_texts_in_order(texts: list[list[bytes]]) -> None:
     chains = [chain(compress(text, PASSING_LEVEL) for text in row) for row in texts]
     stream = b"".join(gzipped(chains))
+    assert len(stream) == gzipped_size(chains)
     reader = zlib.decompressobj(16 + zlib.MAX_WBITS)
     assert reader.decompress(stream) == b"".join(text for row in texts for text in row)
     # Readers such as browsers stop at the end of the first member: nothing is behind it.
