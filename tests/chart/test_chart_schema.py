@@ -14,7 +14,8 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 CONFIG = SCHEMA["properties"]["config"]["properties"]
 
-CHARTS_OWN = {"listen_address", "shard", "total_shards"}
+# web_config_file waits until probes and monitors of the chart go along with TLS and logins.
+CHARTS_OWN = {"listen_address", "shard", "total_shards", "web_config_file"}
 """Settings that follow from other values: containerPort, the pod's name, sharding.totalShards."""
 
 FOR_A_PARENT = {"global", "enabled"}
