@@ -397,6 +397,7 @@ class _Connection:
                     await self._take_in()
                 deadline = min(deadline, self._clock() + REQUEST_TIMEOUT)
             elif isinstance(event, h11.Request):
+                _check_size(event)
                 request = event
             elif isinstance(event, h11.EndOfMessage) and request is not None:
                 return _to_request(request)
@@ -455,6 +456,17 @@ class _Connection:
         async with asyncio.timeout(LINGER_TIMEOUT):
             while await self._reader.read(_READ_SIZE):
                 pass
+
+
+def _check_size(request: h11.Request) -> None:
+    """Hold a request to the limit that h11 applies only to one that has not come whole.
+
+    Raises:
+        h11.RemoteProtocolError: it is too large.
+    """
+    size = len(request.target) + sum(len(name) + len(value) for name, value in request.headers)
+    if size > MAX_HEADER_BYTES:
+        raise h11.RemoteProtocolError("too large", error_status_hint=431)
 
 
 def _to_request(request: h11.Request) -> Request:

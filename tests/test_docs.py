@@ -1,17 +1,23 @@
 """The documentation says what the code does: each name of the public interface stands in it, with its true values."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from certificates import Authority
+from processes import tool
 
-from exporter import cli, logs
+from exporter import cli, logs, server
+from exporter.app import SWEEP_INTERVAL
 from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, job_families
 from exporter.predict import Demand, predict
 from exporter.roster import DROP_REASONS
 from exporter.settings import Settings, format_default
 from exporter.sources import load
+from exporter.webconfig import MAX_COST, parse_web_config
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
@@ -79,6 +85,54 @@ def test_the_sample_of_several_accounts_is_good(tmp_path: Path) -> None:
     path = tmp_path / "accounts.yaml"
     path.write_text(sample[1])
     assert [target.name for target in load({}, {}, str(path)).targets] == ["chemistry", "sandbox"]
+
+
+def examples(name: str, title: str) -> list[str]:
+    return re.findall(rf"```yaml\n(# {re.escape(title)}\n.*?)```", page(name), re.DOTALL)
+
+
+def test_the_sample_web_configuration_is_good() -> None:
+    (sample,) = examples("docs/web.md", "web.yml")
+    config = parse_web_config(sample, "/etc")
+    assert config.tls is not None
+    assert (config.tls.cert_file, config.tls.client_certificate, config.tls.min_version) == (
+        "/etc/server.crt",
+        "required",
+        "TLS13",
+    )
+    assert [*config.users] == ["prometheus"]
+
+
+def test_prometheus_takes_the_sample_that_goes_with_it(tmp_path: Path) -> None:
+    (sample,) = examples("docs/web.md", "prometheus.yml")
+    authority = Authority.in_folder(tmp_path)
+    authority.issue("prometheus")
+    (tmp_path / "password").write_text("x")
+    (tmp_path / "prometheus.yml").write_text(sample)
+    command = (tool("promtool"), "check", "config", str(tmp_path / "prometheus.yml"))
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_documented_way_to_make_a_hash_makes_one() -> None:
+    (code,) = re.findall(r"^\$ python -c '(.*)'$", page("docs/web.md"), re.MULTILINE)
+    code = code.replace("getpass.getpass()", "'wonderland'")
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert [*parse_web_config(f"basic_auth_users: {{alice: {made}}}", "").users] == ["alice"]
+
+
+def test_the_documented_limits_are_the_servers() -> None:
+    text = page("docs/web.md")
+    assert f"closed after {server.HANDSHAKE_TIMEOUT:.0f} seconds each" in text
+    assert server.HANDSHAKE_TIMEOUT == server.REQUEST_TIMEOUT
+    assert f"| closed after {server.IDLE_TIMEOUT:.0f} seconds |" in text
+    assert f"| closed after {server.ANSWER_TIMEOUT:.0f} seconds |" in text
+    assert f"more than {server.MAX_HEADER_BYTES // 1024} KiB" in text
+    assert f"is one of more than {server.MAX_CONNECTIONS} |" in text
+    assert f"While {server.MAX_CHECKS} logins wait" in text
+    assert f"have {server.STOP_TIMEOUT:.0f} seconds to end" in text
+    assert f"looked at every {SWEEP_INTERVAL:.0f} seconds" in text
+    assert f"a cost from 4 to {MAX_COST}:" in text
 
 
 def test_the_documented_share_of_the_budget_is_the_planners() -> None:

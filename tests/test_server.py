@@ -322,6 +322,8 @@ def test_a_large_answer_arrives_whole(stack: ExitStack) -> None:
         pytest.param(b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501, id="bad-coding"),
         pytest.param(b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431, id="long-target"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 100_000 + b"\r\n\r\n", 431, id="long-header"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 16_400 + b"\r\n\r\n", 431, id="header-in-one-piece"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: a\r\n" * 9_000 + b"\r\n", 431, id="many-headers"),
     ],
 )
 def test_what_is_no_request_gets_one_answer_and_is_closed(stack: ExitStack, data: bytes, status: int) -> None:

@@ -1,0 +1,181 @@
+"""An exporter with a web configuration file, as a process: a real Prometheus, check-config, reload and the end."""
+
+import base64
+import json
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPSConnection
+from pathlib import Path
+
+import bcrypt
+import pytest
+from certificates import Authority
+from processes import FAST, LONG_AGO, Daemon, daemon, eventually, run, samples_of, wire_job
+from servers import prometheus_with
+
+from exporter.simulator import ScriptedJob, SimulatorServer, World, job_arn
+
+OFTEN = "import exporter.app; exporter.app.SWEEP_INTERVAL = 0.05"
+"""Run before the exporter: it looks often whether the file has changed."""
+
+LARGE = """
+import exporter.web
+exporter.web.expose = lambda *args, **kwargs: b"x" * 3_000_000 + b"end"
+"""
+"""Run before the exporter: its page is large."""
+
+ARN = job_arn("secure")
+PASSWORD = "correct horse"
+LOGIN = {"Authorization": f"Basic {base64.b64encode(f'prometheus:{PASSWORD}'.encode()).decode()}"}
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    authority = Authority.in_folder(tmp_path)
+    authority.issue("server")
+    (tmp_path / "password").write_text(PASSWORD)
+    write(tmp_path, bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode())
+    return authority
+
+
+def write(folder: Path, digest: str) -> None:
+    tls = "tls_server_config: {cert_file: server.crt, key_file: server.key}"
+    (folder / "web.yml").write_text(f"{tls}\nbasic_auth_users: {{prometheus: {digest}}}\n")
+
+
+@contextmanager
+def exporting(authority: Authority, prelude: str = "") -> Iterator[Daemon]:
+    script = ScriptedJob(ARN, LONG_AGO, [(LONG_AGO, wire_job(ARN, "RUNNING"))])
+    with SimulatorServer(World([script]), clock=time.time) as server:
+        env = {"AWS_ENDPOINT_URL_BRAKET": server.url}
+        arguments = ("--jobs", ARN, *FAST, "--web-config-file", str(authority.folder / "web.yml"))
+        with daemon("run", *arguments, env=env, prelude=prelude) as running:
+            yield running
+
+
+def get(exporter: Daemon, authority: Authority, path: str, login: dict[str, str]) -> tuple[int, str]:
+    connection = HTTPSConnection(exporter.address, timeout=10, context=authority.trusted())
+    try:
+        connection.request("GET", path, headers=login)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_prometheus_scrapes_over_tls_with_a_password(authority: Authority) -> None:
+    with exporting(authority) as exporter:
+        assert exporter.logs("started")[0]["tls"] is True
+        eventually(lambda: get(exporter, authority, "/-/ready", LOGIN)[0] == 200)
+        assert get(exporter, authority, "/-/ready", {})[0] == 401
+        job = {
+            "job_name": "secure",
+            "scheme": "https",
+            "scrape_interval": "1s",
+            "scrape_timeout": "1s",
+            "tls_config": {"ca_file": str(authority.file), "server_name": "localhost"},
+            "basic_auth": {"username": "prometheus", "password_file": str(authority.folder / "password")},
+            "static_configs": [{"targets": [exporter.address]}],
+        }
+        unknown = job | {"job_name": "unknown", "basic_auth": {"username": "prometheus", "password": "wrong"}}
+        config = authority.folder / "prometheus.yml"
+        config.write_text(json.dumps({"scrape_configs": [job, unknown]}))
+        with prometheus_with(config, authority.folder) as prometheus:
+
+            def scraped(job: str) -> list[float]:
+                return [value for _, value in prometheus.query(f'scrape_samples_scraped{{job="{job}"}}')]
+
+            def lines() -> float:
+                return float(len(samples_of(get(exporter, authority, "/metrics", LOGIN)[1])))
+
+            # A call that succeeds for the first time adds series; the page is compared until it stands still.
+            eventually(lambda: scraped("secure") == [lines()], 20)
+            eventually(lambda: scraped("unknown") == [0.0])
+            up = {metric["job"]: value for metric, value in prometheus.query("up")}
+            assert up == {"secure": 1.0, "unknown": 0.0}
+        assert exporter.stop() == 0
+
+
+def test_a_new_password_counts_without_a_restart_and_a_bad_file_is_logged_once(authority: Authority) -> None:
+    file = str(authority.folder / "web.yml")
+    with exporting(authority, OFTEN) as exporter:
+        assert get(exporter, authority, "/metrics", LOGIN)[0] == 200
+        write(authority.folder, bcrypt.hashpw(b"another", bcrypt.gensalt(4)).decode())
+        eventually(lambda: exporter.logs("config_reloaded", level="info", file=file))
+        assert get(exporter, authority, "/metrics", LOGIN)[0] == 401
+        write(authority.folder, "hunter2")
+        (failed,) = eventually(lambda: exporter.logs("config_reload_failed", level="error", file=file))
+        assert failed["error"].startswith("basic_auth_users.prometheus: expected a bcrypt hash")
+        write(authority.folder, bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode())
+        eventually(lambda: len(exporter.logs("config_reloaded")) == 2)
+        assert get(exporter, authority, "/metrics", LOGIN)[0] == 200
+        assert len(exporter.logs("config_reload_failed")) == 1
+        assert "hunter2" not in "".join(exporter.lines)
+        assert exporter.stop() == 0
+
+
+@pytest.mark.parametrize("secure", [True, False], ids=["tls", "plain"])
+def test_sigterm_amid_a_large_answer_to_a_slow_reader_lets_it_end(authority: Authority, secure: bool) -> None:  # noqa: FBT001
+    if not secure:
+        (authority.folder / "web.yml").write_text("{}")
+    with exporting(authority, LARGE) as exporter:
+        host, _, port = exporter.address.rpartition(":")
+        with socket.socket() as below:
+            below.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            below.settimeout(10)
+            below.connect((host, int(port)))
+            peer = authority.trusted().wrap_socket(below, server_hostname="localhost") if secure else below
+            with peer:
+                login = f"Authorization: {LOGIN['Authorization']}\r\n"
+                peer.sendall(f"GET /metrics HTTP/1.1\r\nHost: x\r\n{login}\r\n".encode())
+                page = bytearray(peer.recv(1000))
+                exporter.process.send_signal(signal.SIGTERM)
+                eventually(lambda: refuses(host, int(port)))
+                while part := peer.recv(65536):
+                    page += part
+        assert exporter.wait(10) == 0
+    assert page.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert page.endswith(b"xend")
+    assert len(page.partition(b"\r\n\r\n")[2]) == 3_000_003
+
+
+def refuses(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), 1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("command", ["run", "check-config"])
+def test_a_bad_file_is_refused_at_once_with_every_problem(authority: Authority, command: str) -> None:
+    file = authority.folder / "web.yml"
+    file.write_text(
+        "tls_server_config: {cert_file: server.crt, min_version: TLS9}\nbasic_auth_users: {alice: hunter2}\n"
+    )
+    ended = run(command, "--jobs", ARN, "--web-config-file", str(file))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.splitlines() == [
+        "braket-exporter: bad settings:",
+        f"  web_config_file {file}: tls_server_config.key_file: is missing",
+        f'  web_config_file {file}: tls_server_config.min_version = "TLS9": expected TLS12 or TLS13',
+        (
+            f"  web_config_file {file}: basic_auth_users.alice: expected a bcrypt hash, "
+            "such as htpasswd -nB prints; it begins with $2y$10$"
+        ),
+    ]
+
+
+def test_check_config_reads_the_certificates_too(authority: Authority) -> None:
+    file = authority.folder / "web.yml"
+    arguments = ("check-config", "--jobs", ARN, "--web-config-file", str(file))
+    assert run(*arguments).returncode == 0
+    (authority.folder / "server.key").unlink()
+    ended = run(*arguments)
+    assert ended.returncode == 2
+    key = authority.folder / "server.key"
+    problem = f"tls_server_config.key_file: {key} cannot be read: No such file or directory"
+    assert ended.stderr.splitlines()[1] == f"  web_config_file {file}: {problem}"
