@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import processes
 import pytest
 import yaml
+from certificates import Authority
 from chart_support import LABELS, NAME, NAMESPACE, VALUES, of_kind, only, refusal, render, render_file
 
 from exporter.settings import Settings
@@ -25,6 +27,23 @@ def loaded(config: Mapping[str, Any], folder: Path) -> Settings:
     path = folder / "exporter.yaml"
     path.write_text(only(render({"config": config}), "ConfigMap")["data"]["exporter.yaml"], encoding="utf-8")
     return load({}, {}, str(path))
+
+
+def web_config(folder: Path, values: Path) -> Path:
+    """Write what the Secrets of a set of values hold, as the pod sees it."""
+    given = yaml.safe_load(values.read_text(encoding="utf-8")).get("webConfig", {"existingSecret": ""})
+    text: dict[str, Any] = {}
+    if given.get("tls"):
+        Authority.in_folder(folder).issue("tls")
+        text["tls_server_config"] = {"cert_file": "tls.crt", "key_file": "tls.key"}
+    if given.get("basicAuth"):
+        text["basic_auth_users"] = {"prometheus": bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()}
+    if given.get("clientCertificate"):
+        required = {"client_ca_file": "ca.crt", "client_auth_type": "RequireAndVerifyClientCert"}
+        text["tls_server_config"] |= required
+    if given["existingSecret"]:
+        (folder / given.get("key", "web-config.yaml")).write_text(yaml.safe_dump(text), encoding="utf-8")
+    return folder
 
 
 def test_it_holds_the_settings_and_nothing_else() -> None:
@@ -101,7 +120,9 @@ def test_a_value_reaches_the_exporter_as_it_was_given(key: str, given: object, r
 @pytest.mark.parametrize("path", WITH_EXPORTER, ids=lambda path: path.stem)
 def test_the_exporter_accepts_the_settings_with_each_set_of_values(path: Path, tmp_path: Path) -> None:
     file = tmp_path / "exporter.yaml"
-    file.write_text(only(render_file(path), "ConfigMap")["data"]["exporter.yaml"], encoding="utf-8")
+    settings = only(render_file(path), "ConfigMap")["data"]["exporter.yaml"]
+    mounted = web_config(tmp_path, path)
+    file.write_text(settings.replace("/etc/braket-exporter-web/", f"{mounted}/"), encoding="utf-8")
     variables = {"AWS_DEFAULT_REGION": "us-west-2", "BRAKET_EXPORTER_CONFIG": str(file)}
     profiles = tmp_path / "config"
     profiles.write_text("[profile sandbox]\nregion = us-east-1\n", encoding="utf-8")

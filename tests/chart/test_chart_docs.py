@@ -8,18 +8,23 @@ import pytest
 import yaml
 from chart_support import CHART, ROOT, of_kind, render
 
+from exporter.webconfig import parse_web_config
+
 PAGES = (ROOT / "docs" / "kubernetes.md", CHART / "README.md")
 BLOCKS = {
     name: text
     for page in PAGES
     for name, text in re.findall(r"```yaml\n# (\S+)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 }
+OTHER_FILES = {"web-config.yaml": BLOCKS.pop("web-config.yaml")}
+"""What is shown beside values."""
 
 EXPORTER = {"ServiceAccount", "ConfigMap", "Service", "Deployment", "Pod"}
 KINDS = {
     "irsa.yaml": EXPORTER,
     "accounts.yaml": EXPORTER,
     "monitor.yaml": EXPORTER | {"ServiceMonitor"},
+    "tls.yaml": EXPORTER | {"ServiceMonitor"},
     "alerts.yaml": EXPORTER | {"PrometheusRule"},
     "monitoring-only.yaml": {"ConfigMap", "PrometheusRule"},
     "resources.yaml": EXPORTER,
@@ -34,7 +39,7 @@ def values(name: str) -> dict[str, Any]:
 def test_every_example_is_one_of_these() -> None:
     assert BLOCKS.keys() == KINDS.keys()
     written = sum(page.read_text(encoding="utf-8").count("```yaml") for page in PAGES)
-    assert written == len(BLOCKS)
+    assert written == len(BLOCKS) + len(OTHER_FILES)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -64,3 +69,11 @@ def test_every_link_leads_to_a_page_and_a_heading(page: Path) -> None:
 def test_the_command_that_asks_for_permissions_is_in_the_image() -> None:
     assert "/opt/braket-exporter/bin/braket-exporter check-config --online" in PAGES[0].read_text(encoding="utf-8")
     assert "/opt/braket-exporter/bin" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_the_exporter_understands_the_web_configuration_file_that_is_shown() -> None:
+    text = OTHER_FILES["web-config.yaml"].replace("$2y$10$...", "$2y$10$" + "a" * 21 + "u" + "a" * 31)
+    config = parse_web_config(text, "/etc/braket-exporter-web")
+    assert config.tls is not None
+    assert config.tls.cert_file == "/etc/braket-exporter-web/tls.crt"
+    assert config.users.keys() == {"prometheus"}

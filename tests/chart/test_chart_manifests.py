@@ -54,9 +54,12 @@ def test_there_are_values_for_what_people_do() -> None:
         "existing-service-account",
         "minimal-rbac",
         "no-monitoring-crds",
+        "password",
         "rules-only",
         "several-accounts",
         "sharded",
+        "tls-and-logins",
+        "tls",
     ]
 
 

@@ -95,3 +95,19 @@ def test_they_warn_of_a_pod_that_is_scraped_twice() -> None:
 def test_without_the_exporter_they_speak_of_the_rest() -> None:
     told = notes(exporter={"enabled": False}, prometheusRule={"enabled": True})
     assert told.strip() == "exporter.enabled is false: this release has alert rules and dashboards only."
+
+
+def test_they_say_how_to_see_it_with_tls_and_a_password() -> None:
+    web = {"existingSecret": "web", "tls": True, "basicAuth": {"existingSecret": "login"}}
+    told = notes(webConfig=web)
+    assert "  curl --insecure --user USER https://localhost:9834/metrics\n\nThe web configuration file is" in told
+    assert "TLS yes, password yes, client certificate no.\n\nWhat is left to do:" in told
+    assert "  curl localhost:9834/metrics\n\nWhat is left to do:" in notes()
+
+
+def test_they_warn_of_secrets_that_another_namespace_needs() -> None:
+    web = {"existingSecret": "web", "basicAuth": {"existingSecret": "login"}}
+    warning = "WARNING: podMonitor is in the namespace other, where the Prometheus operator looks for the Secrets"
+    assert warning in notes(webConfig=web, podMonitor={"enabled": True, "namespace": "other"})
+    assert "operator looks" not in notes(webConfig=web, podMonitor={"enabled": True, "namespace": NAMESPACE})
+    assert "operator looks" not in notes(podMonitor={"enabled": True, "namespace": "other"})

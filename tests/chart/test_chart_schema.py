@@ -14,9 +14,8 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 CONFIG = SCHEMA["properties"]["config"]["properties"]
 
-# web_config_file waits until probes and monitors of the chart go along with TLS and logins.
-CHARTS_OWN = {"listen_address", "shard", "total_shards", "web_config_file"}
-"""Settings that follow from other values: containerPort, the pod's name, sharding.totalShards."""
+CHARTS_OWN = {"listen_address", "web_config_file", "shard", "total_shards"}
+"""Settings that follow from other values: containerPort, webConfig, the pod's name, sharding.totalShards."""
 
 FOR_A_PARENT = {"global", "enabled"}
 """What Helm and a chart that contains this one add."""
@@ -86,6 +85,10 @@ def test_the_alerts_are_those_of_the_rules() -> None:
         ({"replicas": 2}, "additional properties 'replicas' not allowed"),
         ({"config": {"poll_intervall": "15s"}}, "at '/config': additional properties 'poll_intervall' not allowed"),
         ({"config": {"listen_address": ":1"}}, "at '/config': additional properties 'listen_address' not allowed"),
+        ({"config": {"web_config_file": "/a"}}, "'/config': additional properties 'web_config_file' not allowed"),
+        ({"webConfig": {"password": "x"}}, "at '/webConfig': additional properties 'password' not allowed"),
+        ({"webConfig": {"key": "a/b"}}, "at '/webConfig/key': 'a/b' does not match pattern"),
+        ({"webConfig": {"tls": "yes"}}, "at '/webConfig/tls': got string, want boolean"),
         ({"config": {"poll_interval": "fast"}}, "at '/config/poll_interval': 'fast' does not match pattern"),
         ({"config": {"poll_interval": 0}}, "at '/config/poll_interval': exclusiveMinimum: got 0, want 0"),
         ({"config": {"all_jobs": "yes"}}, "at '/config/all_jobs': got string, want null or boolean"),
@@ -133,6 +136,7 @@ def test_what_is_kubernetes_own_may_have_keys_that_are_not_listed(key: str) -> N
 def test_no_value_takes_a_key_of_aws() -> None:
     keys = {key.lower() for _, schema in closed(SCHEMA) for key in schema["properties"]}
     assert [key for key in keys if any(word in key for word in ("access", "secretkey", "token", "password"))] == [
-        "automountserviceaccounttoken"
+        "passwordkey",  # where in a Secret a password for the exporter is
+        "automountserviceaccounttoken",
     ]
     assert [one["name"] for one in container()["env"] if one["name"].startswith("AWS")] == []

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,14 +17,16 @@ def scrape(values: dict[str, Any] | None = None) -> dict[str, Any]:
     return only(render(values), "Pod", TEST)
 
 
-def ask(address: str, timeout: float) -> "subprocess.CompletedProcess[str]":
-    """Run what the container runs, but ask another address."""
-    script, service = scrape()["spec"]["containers"][0]["args"]
+def ask(
+    address: str, timeout: float, scheme: str = "http", client: Path = Path("/nowhere")
+) -> "subprocess.CompletedProcess[str]":
+    """Run what the container runs, but ask another address, with what is in another folder."""
+    script, service, _ = scrape()["spec"]["containers"][0]["args"]
     assert service == f"http://{NAME}.{NAMESPACE}:9834"
     hasty = script.replace("time.sleep(2)", "time.sleep(0.01)")
     assert hasty != script
     return subprocess.run(
-        [sys.executable, "-c", hasty, f"http://{address}"],
+        [sys.executable, "-c", hasty, f"{scheme}://{address}", str(client)],
         env=environment(),
         capture_output=True,
         text=True,

@@ -74,7 +74,11 @@ annotations:
 
 {{/* The exporter's settings: what the user gave, and what is the chart's to say. */}}
 {{- define "braket-exporter.settings" -}}
+{{- include "braket-exporter.checkWeb" . }}
 {{- $settings := dict "listen_address" (printf ":%v" .Values.containerPort) }}
+{{- if .Values.webConfig.existingSecret }}
+{{- $_ := set $settings "web_config_file" (printf "/etc/braket-exporter-web/%s" .Values.webConfig.key) }}
+{{- end }}
 {{- if gt (int .Values.sharding.totalShards) 1 }}
 {{- $_ := set $settings "total_shards" (int .Values.sharding.totalShards) }}
 {{- end }}

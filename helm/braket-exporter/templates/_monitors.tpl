@@ -1,7 +1,11 @@
-{{/* What is scraped, and how: an endpoint of a ServiceMonitor or a PodMonitor. */}}
+{{/* What is scraped, and how: an endpoint of a ServiceMonitor or a PodMonitor: (list . values). */}}
 {{- define "braket-exporter.endpoint" -}}
 port: metrics
 path: /metrics
+{{- with include "braket-exporter.webEndpoint" . }}
+{{ . }}
+{{- end }}
+{{- with index . 1 }}
 interval: {{ .interval }}
 {{- with .scrapeTimeout }}
 scrapeTimeout: {{ . }}
@@ -16,6 +20,7 @@ relabelings:
 {{- with .metricRelabelings }}
 metricRelabelings:
   {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 {{- end }}
 

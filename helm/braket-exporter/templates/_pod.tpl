@@ -1,9 +1,33 @@
-{{/* A probe of a path: (list values path). */}}
+{{/* A probe of a path: (list . values path). */}}
 {{- define "braket-exporter.probe" -}}
+{{- $root := index . 0 }}
+{{- if include "braket-exporter.guarded" $root -}}
+exec:
+  command:
+    - /opt/braket-exporter/bin/python
+    - -I
+    - -c
+    - |
+      import sys
+      {{- $root.Files.Get "files/ask.py" | trim | nindent 6 }}
+
+
+      try:
+          ask(sys.argv[1], sys.argv[2], Path("/etc/braket-exporter-client"), float(sys.argv[3]))
+      except (OSError, http.client.HTTPException) as error:
+          sys.exit(f"{type(error).__name__}: {error}")
+    - {{ include "braket-exporter.scheme" $root }}://localhost:{{ $root.Values.containerPort }}
+    - {{ index . 2 }}
+    - {{ default 1 (index . 1).timeoutSeconds | quote }}
+{{- else -}}
 httpGet:
-  path: {{ index . 1 }}
+  path: {{ index . 2 }}
   port: metrics
-{{ toYaml (omit (index . 0) "enabled") }}
+  {{- if $root.Values.webConfig.tls }}
+  scheme: HTTPS
+  {{- end }}
+{{- end }}
+{{ toYaml (omit (index . 1) "enabled") }}
 {{- end }}
 
 {{/* The pod template of the Deployment and the StatefulSet. */}}
@@ -68,15 +92,15 @@ spec:
           protocol: TCP
       {{- if .Values.startupProbe.enabled }}
       startupProbe:
-        {{- include "braket-exporter.probe" (list .Values.startupProbe "/-/healthy") | nindent 8 }}
+        {{- include "braket-exporter.probe" (list . .Values.startupProbe "/-/healthy") | nindent 8 }}
       {{- end }}
       {{- if .Values.livenessProbe.enabled }}
       livenessProbe:
-        {{- include "braket-exporter.probe" (list .Values.livenessProbe "/-/healthy") | nindent 8 }}
+        {{- include "braket-exporter.probe" (list . .Values.livenessProbe "/-/healthy") | nindent 8 }}
       {{- end }}
       {{- if .Values.readinessProbe.enabled }}
       readinessProbe:
-        {{- include "braket-exporter.probe" (list .Values.readinessProbe "/-/ready") | nindent 8 }}
+        {{- include "braket-exporter.probe" (list . .Values.readinessProbe "/-/ready") | nindent 8 }}
       {{- end }}
       {{- with .Values.resources }}
       resources:
@@ -87,6 +111,14 @@ spec:
         - name: config
           mountPath: /etc/braket-exporter
           readOnly: true
+        {{- if .Values.webConfig.existingSecret }}
+        - name: web
+          mountPath: /etc/braket-exporter-web
+          readOnly: true
+        {{- end }}
+        {{- if include "braket-exporter.guarded" . }}
+        - {{- include "braket-exporter.clientMount" . | nindent 10 }}
+        {{- end }}
         {{- if .Values.aws.credentialsSecret }}
         - name: aws
           mountPath: /etc/aws
@@ -102,6 +134,12 @@ spec:
     - name: config
       configMap:
         name: {{ include "braket-exporter.fullname" . }}
+    {{- if .Values.webConfig.existingSecret }}
+    - {{- include "braket-exporter.webVolume" . | nindent 6 }}
+    {{- end }}
+    {{- if include "braket-exporter.guarded" . }}
+    - {{- include "braket-exporter.clientVolume" . | nindent 6 }}
+    {{- end }}
     {{- if .Values.aws.credentialsSecret }}
     - name: aws
       secret:

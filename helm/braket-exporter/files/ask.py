@@ -1,0 +1,28 @@
+import base64
+import http.client
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+def ask(service: str, path: str, client: Path, timeout: float) -> str:
+    url = urlsplit(service)
+    if url.scheme == "https":
+        # As in the kubelet's own probes, the exporter's certificate is not verified.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        if (client / "tls.crt").exists():
+            context.load_cert_chain(client / "tls.crt", client / "tls.key")
+        link = http.client.HTTPSConnection(url.netloc, timeout=timeout, context=context)
+    else:
+        link = http.client.HTTPConnection(url.netloc, timeout=timeout)
+    headers = {}
+    if (client / "username").exists():
+        login = (client / "username").read_bytes() + b":" + (client / "password").read_bytes()
+        headers["Authorization"] = "Basic " + base64.b64encode(login).decode()
+    link.request("GET", path, headers=headers)
+    answer = link.getresponse()
+    if answer.status != 200:
+        raise OSError(f"{path}: {answer.status} {answer.reason}")
+    return answer.read().decode()
