@@ -5,9 +5,9 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any, Final
 
@@ -20,13 +20,12 @@ from exporter.arn import check_region, parse_job_arn
 from exporter.braket import CONNECTIONS, BraketClient
 from exporter.budget import Budgets
 from exporter.clock import Clock
+from exporter.crew import Changes, Crew
 from exporter.families import job_families
 from exporter.finder import Policy
 from exporter.guard import FileGuard
-from exporter.health import TargetStatus, merged
 from exporter.lanes import Entry, Lane, Login, plan_lanes
 from exporter.logs import Journal, make_logger
-from exporter.poller import TargetPoller
 from exporter.roster import Retention
 from exporter.selector import Selector, parse_tag_rule
 from exporter.server import HttpServer
@@ -35,55 +34,117 @@ from exporter.settings import Selection, Settings, SettingsError, TargetSettings
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.values import parse_listen
-from exporter.web import PROBES, Web, expose
+from exporter.web import PROBES, Reloaded, Web, expose
 from exporter.webconfig import WebConfigError
-from exporter.workers import Workers
-
-STUCK_AFTER: Final = 60.0
-"""A target whose workers did not stir for so long, seconds, is stuck: a call takes a few seconds at the most."""
 
 SWEEP_INTERVAL: Final = 5.0
 GLANCE_INTERVAL: Final = 0.02
+
+RELOADED: Final = frozenset(
+    {"jobs", "tags", "all_jobs", "job_name_regex", "regions", "targets", "shard", "total_shards"}
+    | {"poll_interval", "discovery_interval", "lookback", "retention", "retention_failed"}
+    | {"disabled_metrics", "api_requests_per_second"}
+)
+"""The settings that can change while the exporter runs."""
 
 
 class StartError(Exception):
     """The exporter cannot start; the text is one line for people."""
 
 
-@dataclass(frozen=True, slots=True)
 class Exporter:
-    """The parts that the commands drive."""
+    """The parts that the commands drive. Nothing runs yet, and nothing is polled until settings are taken.
 
-    settings: Settings
-    store: Store
-    telemetry: Telemetry
-    journal: Journal
-    pollers: Sequence[TargetPoller]
-    clock: Clock
+    Attributes:
+        settings: those in force.
+        store: the jobs.
+        telemetry: the exporter's own metrics.
+        journal: the log events.
+        crew: the pollers.
+        clock: the time.
 
-    @property
-    def ready(self) -> bool:
-        """Whether the first full poll of active jobs is done."""
-        return all(poller.first_poll_done for poller in self.pollers)
+    Args:
+        settings: those to begin with.
+        logger: takes the log events.
+        clock: the time.
+    """
 
-    @property
-    def complete(self) -> bool:
-        """Whether every job was asked for, those included that had ended before they were found."""
-        return all(poller.full_poll_done for poller in self.pollers)
+    def __init__(self, settings: Settings, logger: FilteringBoundLogger, clock: Clock) -> None:
+        self.settings, self.journal, self.clock = settings, Journal(logger), clock
+        self.telemetry = Telemetry(lambda: self.crew.statuses())  # noqa: PLW0108 -- the crew is made from it
+        self.store = Store(job_families(settings.tag_labels) if settings.per_job_metrics else ())
+        self.crew = Crew(
+            store=self.store,
+            journal=self.journal,
+            telemetry=self.telemetry,
+            budgets=Budgets(settings.api_requests_per_second),
+            clock=clock,
+            random=random.random,
+        )
+        self._sessions: dict[Login, boto3.session.Session] = {}
+        self._taking = threading.Lock()
 
-    @property
-    def healthy(self) -> bool:
-        """Whether every target's loop stirred lately."""
-        return all(self.clock.monotonic() - poller.last_step < STUCK_AFTER for poller in self.pollers)
+    def take(self, settings: Settings) -> Changes:
+        """Have settings in force, all of them or none; what is known of jobs and targets stays.
 
-    def statuses(self) -> list[TargetStatus]:
-        """Tell how the targets fare."""
-        return merged(poller.status() for poller in self.pollers)
+        Raises:
+            StartError: the SDK's own configuration is unusable.
+            SettingsError: no Region is known to look for jobs in.
+        """
+        sessions = dict(self._sessions)
+        policy = Policy(
+            poll_interval=settings.poll_interval,
+            discovery_interval=settings.discovery_interval,
+            lookback=settings.lookback,
+            retention=Retention(settings.retention, settings.retention_failed),
+        )
 
-    def forget_expired(self) -> None:
-        """Drop the jobs whose retention is over."""
-        for poller in self.pollers:
-            poller.forget_expired()
+        def connect(lane: Lane) -> BraketClient:
+            labels = frozenset(settings.tag_labels)
+            return BraketClient(sessions[lane.login], lane.target, self.telemetry.request, labels)
+
+        with sdk_errors():
+            wanted = lanes(settings, sessions)
+            plan = self.crew.plan(wanted, policy, settings.api_requests_per_second, connect)
+        changes = self.crew.follow(plan)
+        self.settings, self._sessions = settings, {lane.login: sessions[lane.login] for lane in wanted}
+        self.telemetry.settings_loaded(self.clock.wall())
+        return changes
+
+    def reload(self, read: Callable[[], Settings], file: str | None) -> Reloaded:
+        """Read the settings anew and take them; bad ones change nothing. A bug in it ends the exporter.
+
+        Args:
+            read: reads them.
+            file: where they stand, for the log.
+        """
+        with self._taking:
+            try:
+                return self._reload(read, file)
+            except (SettingsError, StartError) as error:
+                problems = error.problems if isinstance(error, SettingsError) else (str(error),)
+                self.telemetry.reload_failed()
+                self.journal.config_reload_failed(file, "; ".join(problems))
+                return Reloaded(problems)
+            except BaseException as bug:
+                self.crew.fail(bug)
+                raise
+
+    def _reload(self, read: Callable[[], Settings], file: str | None) -> Reloaded:
+        given = read()
+        kept = {key: getattr(self.settings, key) for key in Settings.model_fields if key not in RELOADED}
+        later = [key for key, value in kept.items() if getattr(given, key) != value]
+        changes = self.take(given.model_copy(update=kept))
+        self.journal.config_reloaded(
+            file,
+            jobs=count_jobs(self.settings),
+            targets=len(self.crew.pollers),
+            added=changes.added,
+            removed=changes.removed,
+            changed=changes.changed,
+            restart_needed=later,
+        )
+        return Reloaded(restart_needed=later)
 
     def expose(self) -> bytes:
         """Render the exposition as text."""
@@ -91,43 +152,21 @@ class Exporter:
         return b"".join(page.parts)
 
 
-def build(settings: Settings, logger: FilteringBoundLogger, clock: Clock) -> Exporter:
+def build(settings: Settings) -> Exporter:
     """Make all parts; nothing runs yet.
 
     Raises:
         StartError: the SDK's own configuration is unusable.
         SettingsError: no Region is known to look for jobs in.
     """
-    pollers: list[TargetPoller] = []
-    telemetry = Telemetry(lambda: merged(poller.status() for poller in pollers))
-    telemetry.settings_loaded(clock.wall())
-    store = Store(job_families(settings.tag_labels) if settings.per_job_metrics else ())
-    journal = Journal(logger)
-    budgets = Budgets(settings.api_requests_per_second)
-    policy = Policy(
-        poll_interval=settings.poll_interval,
-        discovery_interval=settings.discovery_interval,
-        lookback=settings.lookback,
-        retention=Retention(settings.retention, settings.retention_failed),
-    )
-    with sdk_errors():
-        sessions: dict[Login, boto3.session.Session] = {}
-        for lane in lanes(settings, sessions):
-            client = BraketClient(sessions[lane.login], lane.target, telemetry.request, frozenset(settings.tag_labels))
-            poller = TargetPoller(
-                client,
-                lane.jobs,
-                lane.selector,
-                store=store,
-                journal=journal,
-                telemetry=telemetry,
-                budgets=budgets,
-                policy=policy,
-                clock=clock,
-                random=random.random,
-            )
-            pollers.append(poller)
-    return Exporter(settings, store, telemetry, journal, pollers, clock)
+    exporter = Exporter(settings, make_logger(settings.log_level, settings.log_format, sys.stderr), Clock())
+    exporter.take(settings)
+    return exporter
+
+
+def count_jobs(settings: Settings) -> int:
+    """Count the jobs that are named."""
+    return sum(len(selection.jobs) for selection in (settings, *settings.targets))
 
 
 def lanes(settings: Settings, sessions: dict[Login, boto3.session.Session]) -> list[Lane]:
@@ -178,40 +217,49 @@ def guard_of(settings: Settings) -> FileGuard | None:
         raise SettingsError([f"web_config_file {file}: {problem}" for problem in error.problems]) from error
 
 
-def run(settings: Settings, listening: Callable[[tuple[str, int]], None] = lambda _: None) -> int:
+def run(
+    read: Callable[[], Settings],
+    file: str | None = None,
+    listening: Callable[[tuple[str, int]], None] = lambda _: None,
+) -> int:
     """Run the daemon until SIGTERM or SIGINT; return the exit status.
 
     Args:
-        settings: what to do.
+        read: reads the settings, now and whenever they are to be read anew.
+        file: where they stand, for the log.
         listening: told of the address and port once they are open.
 
     Raises:
         StartError: the exporter cannot start.
-        SettingsError: the web configuration file is bad, or no Region is known to look for jobs in.
+        SettingsError: the settings or the web configuration file are bad, or no Region is known to look for jobs in.
     """
+    settings = read()
     guard = guard_of(settings)
-    exporter = build(settings, make_logger(settings.log_level, settings.log_format, sys.stderr), Clock())
-    server = _listen(exporter, guard)
+    exporter = build(settings)
+
+    def reload() -> Reloaded:
+        return exporter.reload(read, file)
+
+    server = _listen(exporter, guard, reload)
     began = exporter.clock.monotonic()
-    with stopped_by_signals() as stop:
-        workers = Workers(exporter.pollers, CONNECTIONS, stop)
+    with stopped_by_signals() as stop, called_by_sighup(reload):
         server.start()
         listening(server.address)
-        workers.start()
+        exporter.crew.start(CONNECTIONS, stop)
         exporter.journal.started(
             version=__version__,
             listen_address=format_address(server.address),
             tls=guard is not None and guard.secure,
-            jobs=sum(len(selection.jobs) for selection in (settings, *settings.targets)),
-            targets=len(exporter.pollers),
+            jobs=count_jobs(settings),
+            targets=len(exporter.crew.pollers),
             poll_interval_seconds=settings.poll_interval,
         )
         while not stop.wait(SWEEP_INTERVAL):
-            exporter.forget_expired()
+            exporter.crew.forget_expired()
             if guard is not None:
                 guard.look(exporter.journal)
         server.stop()
-        workers.join()
+        exporter.crew.join()
     exporter.journal.stopped(uptime_seconds=round(exporter.clock.monotonic() - began, 3))
     return 0
 
@@ -222,23 +270,38 @@ def once(settings: Settings) -> tuple[bytes, bool]:
     Raises:
         StartError: the exporter cannot start.
     """
-    exporter = build(settings, make_logger(settings.log_level, settings.log_format, sys.stderr), Clock())
+    exporter = build(settings)
     with stopped_by_signals() as stop:
-        workers = Workers(exporter.pollers, CONNECTIONS, stop)
-        workers.start()
-        while not exporter.complete and not stop.wait(GLANCE_INTERVAL):
+        exporter.crew.start(CONNECTIONS, stop)
+        while not exporter.crew.complete and not stop.wait(GLANCE_INTERVAL):
             pass
         stop.set()
-        workers.join()
-    return exporter.expose(), all(status.health.up for status in exporter.statuses())
+        exporter.crew.join()
+    return exporter.expose(), all(status.health.up for status in exporter.crew.statuses())
 
 
 @contextmanager
 def stopped_by_signals() -> Iterator[threading.Event]:
     """Give an event that SIGTERM and SIGINT set."""
     stop = threading.Event()
-    with _handled_by(lambda *_: stop.set()):
+    with _handled_by(lambda *_: stop.set(), signal.SIGTERM, signal.SIGINT):
         yield stop
+
+
+@contextmanager
+def called_by_sighup(call: Callable[[], object]) -> Iterator[None]:
+    """Make a call for each SIGHUP, in a thread of its own: the handler may come in the middle of anything."""
+    calls: SimpleQueue[int | None] = SimpleQueue()
+
+    def make_calls() -> None:
+        while calls.get() is not None:
+            with suppress(Exception):  # a bug in it ends the exporter, which then tells of it
+                call()
+
+    threading.Thread(target=make_calls, name="sighup", daemon=True).start()
+    with _handled_by(lambda number, _: calls.put(number), signal.SIGHUP):
+        yield
+    calls.put(None)
 
 
 @contextmanager
@@ -248,13 +311,13 @@ def interrupted_by_signals() -> Iterator[None]:
     Raises:
         KeyboardInterrupt: one of them came.
     """
-    with _handled_by(signal.default_int_handler):
+    with _handled_by(signal.default_int_handler, signal.SIGTERM, signal.SIGINT):
         yield
 
 
 @contextmanager
-def _handled_by(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+def _handled_by(handler: Callable[[int, FrameType | None], Any], *numbers: signal.Signals) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
@@ -268,14 +331,15 @@ def format_address(address: tuple[str, int]) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _listen(exporter: Exporter, guard: FileGuard | None) -> HttpServer:
+def _listen(exporter: Exporter, guard: FileGuard | None, reload: Callable[[], Reloaded]) -> HttpServer:
     web = Web(
         store=exporter.store,
         telemetry=exporter.telemetry,
-        targets=exporter.statuses,
-        disabled=exporter.settings.disabled_metrics,
-        healthy=lambda: exporter.healthy,
-        ready=lambda: exporter.ready,
+        targets=exporter.crew.statuses,
+        disabled=lambda: exporter.settings.disabled_metrics,
+        healthy=lambda: exporter.crew.healthy,
+        ready=lambda: exporter.crew.ready,
+        reload=reload,
         clock=exporter.clock,
     )
     address = exporter.settings.listen_address

@@ -62,6 +62,13 @@ class TokenBucket:
             self.taken.popleft()
         return len(self.taken)
 
+    def resize(self, limit: float, now: float) -> None:
+        """Have another limit from now on; a bucket that was throttled stays so to the same degree."""
+        self.recover(now)
+        factor = limit / self.limit
+        self.limit, self.rate, self.recovery = limit, self.rate * factor, self.recovery * factor
+        self.ready = min(self.ready, now + 1 / self.rate)
+
     def recover(self, now: float) -> None:
         """Let the rate come back by now."""
         self.rate = min(self.limit, self.rate + max(0.0, now - self.updated) * self.recovery)
@@ -116,6 +123,13 @@ class Budgets:
         """Count the requests of the last minute."""
         with self._lock:
             return self._bucket(target, operation, now).used(now)
+
+    def resize(self, limit: float, now: float) -> None:
+        """Allow so many requests a second for each from now on."""
+        with self._lock:
+            self._limit = limit
+            for bucket in self._buckets.values():
+                bucket.resize(limit, now)
 
     def learned(self, before: Target, after: Target) -> None:
         """Go on as the buckets of a target whose account was not known yet, under its name.

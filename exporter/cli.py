@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final
 
@@ -33,7 +34,7 @@ _DESCRIPTION: Final = """\
 Prometheus exporter for Amazon Braket hybrid jobs.
 
 commands:
-  run           poll and serve metrics until SIGTERM or SIGINT (the default)
+  run           poll and serve metrics until SIGTERM or SIGINT (the default); SIGHUP reads --config anew
   once          poll everything once, write the metrics to stdout; exits 1 if a target did not answer
   check-config  say whether the settings are good, and what they will cost in calls and series;
                 with --online, ask AWS, too, and say what is denied; exits 1 if anything is
@@ -83,7 +84,7 @@ def _check_online(command: str, flags: Flags) -> None:
 
 
 def _run(flags: Flags, config: str | None) -> int:
-    return app.run(load(flags, os.environ, config))
+    return app.run(partial(load, flags, os.environ, config), config)
 
 
 def _once(flags: Flags, config: str | None) -> int:
@@ -111,7 +112,7 @@ def _check_config(flags: Flags, config: str | None) -> int:
 
 def _demo(flags: Flags, config: str | None) -> int:
     with demo.endpoint():
-        return app.run(load(flags, os.environ, config, demo.DEFAULTS), _greet)
+        return app.run(partial(load, flags, os.environ, config, demo.DEFAULTS), config, _greet)
 
 
 COMMANDS: Final[dict[str, Callable[[Flags, str | None], int]]] = {

@@ -43,7 +43,7 @@ class Finder:
         agenda: takes the jobs to ask for.
         progress: is told what to wait for.
         store: takes what is known.
-        since: when the exporter began to watch, unix seconds.
+        since: when the exporter began to watch for such jobs, unix seconds.
         now: monotonic seconds.
     """
 
@@ -60,12 +60,26 @@ class Finder:
     ) -> None:
         self._policy, self._agenda, self._progress, self._store = policy, agenda, progress, store
         self.roster = Roster(selector, since=since, retention=policy.retention)
-        self.survey = Survey(
-            now,
-            lookback=policy.lookback,
-            discovery_interval=policy.discovery_interval,
-            round_interval=policy.poll_interval,
-        )
+        self.survey = _plan(policy, now)
+
+    def change(self, selector: Selector, policy: Policy, *, now: float, wall: float) -> None:
+        """Look for other jobs, or at other intervals; all of the lookback is looked through anew where that matters.
+
+        Args:
+            selector: which jobs to watch.
+            policy: intervals.
+            now: monotonic seconds.
+            wall: unix seconds.
+        """
+        selected, before, self._policy = self.roster.selector, self._policy, policy
+        if selector != selected:
+            self.roster.select(selector, wall)
+        if policy.retention != before.retention:
+            self.roster.keep(policy.retention, self._store.find)
+        if (selector, policy.lookback) != (selected, before.lookback):
+            self.survey = _plan(policy, now)
+        else:
+            self.survey.pace(now, discovery_interval=policy.discovery_interval, round_interval=policy.poll_interval)
 
     def begin_round(self, now: float, wall: float) -> None:
         """Have SearchJobs tell the status of the active jobs, and GetJob that of those which stand alone."""
@@ -144,5 +158,15 @@ class Finder:
                 order=(0 if job.status == "FAILED" else 1, -(job.ended or job.created)),
                 created=job.created,
                 listed=job.status,
+                since=self.roster.since(job),
             )
         )
+
+
+def _plan(policy: Policy, now: float) -> Survey:
+    return Survey(
+        now,
+        lookback=policy.lookback,
+        discovery_interval=policy.discovery_interval,
+        round_interval=policy.poll_interval,
+    )

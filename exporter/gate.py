@@ -45,9 +45,17 @@ class Gate:
     ) -> None:
         self._budgets, self._target, self._random = budgets, target, random
         self._charged = target()
-        self._healths = {operation: Health() for operation in operations}
-        self._open_at = dict.fromkeys(self._healths, now)
-        self._failures = dict.fromkeys(self._healths, 0)
+        self._healths: dict[str, Health] = {}
+        self._open_at: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
+        self.call(operations, now)
+
+    def call(self, operations: Iterable[str], now: float) -> None:
+        """Have just these operations called from now on; what is known of those called before stays."""
+        called = [*operations]
+        self._healths = {operation: self._healths.get(operation, Health()) for operation in called}
+        self._open_at = {operation: self._open_at.get(operation, now) for operation in called}
+        self._failures = {operation: self._failures.get(operation, 0) for operation in called}
 
     @property
     def health(self) -> Health:

@@ -63,6 +63,37 @@ def plan_lanes(entries: Iterable[Entry], *, shard: int = 0, total_shards: int = 
     return [lane for lane in lanes if owner(lane.shard_key, total_shards) == shard]
 
 
+def successors(before: Sequence[Lane], after: Sequence[Lane]) -> list[int | None]:
+    """Tell for each lane which of those before goes on as it, by its place: the most alike first, and each once.
+
+    The account of a lane may be known by now although the settings do not tell it, and the other way round.
+    """
+    found: list[int | None] = [None] * len(after)
+    free = dict(enumerate(before))
+    for alike in (_same, _same_target, _same_place):
+        for place, lane in enumerate(after):
+            number = next((number for number, other in free.items() if alike(other, lane)), None)
+            if found[place] is None and number is not None:
+                found[place] = number
+                del free[number]
+    return found
+
+
+def _same(one: Lane, other: Lane) -> bool:
+    return _same_place(one, other) and (one.jobs, one.selector) == (other.jobs, other.selector)
+
+
+def _same_target(one: Lane, other: Lane) -> bool:
+    return (one.login, one.target) == (other.login, other.target)
+
+
+def _same_place(one: Lane, other: Lane) -> bool:
+    accounts = {one.target.account, other.target.account}
+    return (one.login, one.target.region) == (other.login, other.target.region) and (
+        len(accounts) == 1 or "" in accounts
+    )
+
+
 def _lanes(entry: Entry) -> Iterator[Lane]:
     named: defaultdict[Target, list[str]] = defaultdict(list)
     for arn in entry.jobs:

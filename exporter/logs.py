@@ -109,12 +109,14 @@ class Journal:
         """Write that the exporter serves and polls."""
         self._logger.info("started", **fields)
 
-    def config_reloaded(self, file: str) -> None:
-        """Write that a changed file is in force."""
-        self._logger.info("config_reloaded", file=file)
+    def config_reloaded(self, file: str | None, *, restart_needed: Sequence[str] = (), **fields: Any) -> None:  # noqa: ANN401 -- likewise
+        """Write that a file that was read anew is in force, but for the keys that only a restart changes."""
+        level = logging.WARNING if restart_needed else logging.INFO
+        needed = {"restart_needed": [*restart_needed]} if fields else {}
+        self._logger.log(level, "config_reloaded", file=file, **fields, **needed)
 
-    def config_reload_failed(self, file: str, error: str) -> None:
-        """Write that a changed file is bad; what was in force stays."""
+    def config_reload_failed(self, file: str | None, error: str) -> None:
+        """Write that a file that was read anew is bad; what was in force stays."""
         self._logger.error("config_reload_failed", file=file, error=error)
 
     def stopped(self, **fields: Any) -> None:  # noqa: ANN401 -- likewise

@@ -1,7 +1,7 @@
 """The loop: asks the plans which call is due, makes it, hands the answer to lifecycle, log and store."""
 
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
@@ -33,12 +33,13 @@ from exporter.schedule import (
     after_answer,
     after_job_failure,
     after_target_failure,
+    brought_forward,
     suffices_alone,
     whose_turn,
 )
 from exporter.selector import Selector
 from exporter.store import Store
-from exporter.survey import Search
+from exporter.survey import Search, Survey
 from exporter.telemetry import Telemetry
 
 IDLE: Final = 1.0
@@ -54,6 +55,9 @@ IDENTIFY_INTERVAL: Final = 300.0
 """How often AWS is asked whose credentials these are, while neither it nor a job told."""
 
 Call = Callable[[], None]
+
+Handover = Mapping[str, Watch | None]
+"""Known jobs that change hands, each with its watch, unless there is nothing left to ask."""
 
 
 class JobSource(Protocol):
@@ -79,6 +83,9 @@ class JobSource(Protocol):
 
 class TargetPoller:
     """Polls the jobs of one account and Region. Several threads may call ``step`` at once.
+
+    What it watches can change while it polls. A job that it does not watch any more is nobody's until somebody else
+    takes it over or forgets it; the answer of a call that was under way then changes nothing.
 
     Attributes:
         last_step: when a thread last called ``step``, monotonic seconds.
@@ -111,26 +118,38 @@ class TargetPoller:
         random: Callable[[], float],
     ) -> None:
         self._source, self._store, self._journal, self._telemetry = source, store, journal, telemetry
-        self._interval, self._clock = policy.poll_interval, clock
-        now, self._since = clock.monotonic(), clock.wall()
+        self._policy, self._clock = policy, clock
+        now, wall = clock.monotonic(), clock.wall()
         self.last_step = now
         self._lock = threading.Lock()
-        self._named = tuple(arns)
+        self._taking_in = threading.Lock()
+        """Held while an answer changes what is known, so that no job leaves in the middle; taken before the other."""
+        self._closed = False
+        self._named: tuple[str, ...] = ()
         self._agenda, self._asking = Agenda(), dict[str, Watch]()
-        self._progress = Progress(self._named)
-        self._finder: Finder | None = None
-        if selector is not None:
-            self._finder = Finder(
-                selector, policy, agenda=self._agenda, progress=self._progress, store=store, since=self._since, now=now
-            )
-        operations = (GET_JOB,) if self._finder is None else (GET_JOB, SEARCH_JOBS)
-        self._gate = Gate(operations, budgets=budgets, target=lambda: source.target, random=random, now=now)
+        self._progress = Progress(())
+        self._finder = None if selector is None else self._make_finder(selector, now, wall)
+        self._gate = Gate(self._operations, budgets=budgets, target=lambda: source.target, random=random, now=now)
         self._questions = 0
         self._search_turn = False
         self._identify_after = now
-        for arn in self._named:
-            self._agenda.put(Watch(arn, due=now, answered=now, urgency=Urgency.NEW))
-            store.put(JobRecord(arn))
+        self._name(tuple(arns), {}, now, wall)
+
+    @property
+    def target(self) -> Target:
+        """The account and Region; the account is empty until it is known."""
+        return self._source.target
+
+    @property
+    def discovers(self) -> bool:
+        """Whether jobs are looked for."""
+        return self._finder is not None
+
+    @property
+    def jobs(self) -> frozenset[str]:
+        """The jobs that are watched here."""
+        with self._lock:
+            return self._jobs()
 
     @property
     def first_poll_done(self) -> bool:
@@ -151,7 +170,7 @@ class TargetPoller:
             now = self._clock.monotonic()
             active = [watch for watch in (*self._agenda, *self._asking.values()) if not watch.ended]
             stale = (now - watch.confirmed for watch in active if not self._never_existed(watch))
-            jobs = len(self._named) + (0 if self._finder is None else len(self._finder.roster.members))
+            jobs = len(self._jobs())
             return TargetStatus(
                 target=self._source.target,
                 health=self._gate.health,
@@ -169,7 +188,7 @@ class TargetPoller:
         """Make a call that is due; return 0, or the seconds until there will be one to make."""
         asked = self.last_step = self._clock.monotonic()
         with self._lock:
-            call, wait = self._next_call(asked)
+            call, wait = (None, IDLE) if self._closed else self._next_call(asked)
         if call is None:
             return max(0.0, min(IDLE, wait))
         call()
@@ -186,6 +205,116 @@ class TargetPoller:
         for record, reason in gone:
             self._telemetry.dropped(reason)
             self._journal.forgotten(record.arn, record.snapshot, reason)
+
+    # What is watched changes.
+
+    def change(self, arns: Iterable[str], selector: Selector | None, policy: Policy, handed: Handover) -> Handover:
+        """Watch other jobs from now on; return those that are watched no more.
+
+        A job that is not named any more, where jobs are looked for, is let go unless a list shows it to be selected.
+
+        Args:
+            arns: jobs to watch, whatever else is found.
+            selector: which other jobs to look for; ``None`` for none.
+            policy: intervals.
+            handed: jobs among those to watch that others watched before.
+        """
+        with self._taking_in, self._lock:
+            now, wall = self._clock.monotonic(), self._clock.wall()
+            named, before, found = tuple(arns), set(self._named), self._jobs().difference(self._named)
+            self._look_for(selector, policy, now, wall)
+            leaving = before.difference(named) | (found.difference(named) if self._finder is None else set())
+            left = {arn: self._leave(arn) for arn in leaving}
+            known = {arn: self._leave(arn) for arn in found.intersection(named)}
+            self._named = tuple(arn for arn in named if arn in before)
+            self._name(tuple(arn for arn in named if arn not in before), {**handed, **known}, now, wall)
+            if self._finder is None:
+                return left
+            self._take_over(self._finder, left, wall)
+            return {}
+
+    def release(self, arns: Iterable[str]) -> Handover:
+        """Stop to watch those of the jobs that are watched here; return them."""
+        with self._taking_in, self._lock:
+            left = {arn: self._leave(arn) for arn in self._jobs().intersection(arns)}
+            self._named = tuple(arn for arn in self._named if arn not in left)
+            return left
+
+    def take_over(self, handed: Handover) -> None:
+        """Watch known jobs as if they had been found here: they are let go unless a list shows them to be selected."""
+        with self._taking_in, self._lock:
+            assert self._finder is not None  # noqa: S101 -- who looks for no jobs takes over none
+            self._take_over(self._finder, handed, self._clock.wall())
+
+    def close(self) -> Handover:
+        """Make no call any more; return the jobs that were watched."""
+        with self._taking_in, self._lock:
+            self._closed = True
+            left = {arn: self._leave(arn) for arn in self._jobs()}
+            self._named, self._finder = (), None
+            return left
+
+    @property
+    def _operations(self) -> tuple[str, ...]:
+        return (GET_JOB,) if self._finder is None else (GET_JOB, SEARCH_JOBS)
+
+    def _jobs(self) -> frozenset[str]:
+        return frozenset(self._named).union(() if self._finder is None else self._finder.roster.members)
+
+    def _make_finder(self, selector: Selector, now: float, wall: float) -> Finder:
+        return Finder(
+            selector,
+            self._policy,
+            agenda=self._agenda,
+            progress=self._progress,
+            store=self._store,
+            since=wall,
+            now=now,
+        )
+
+    def _look_for(self, selector: Selector | None, policy: Policy, now: float, wall: float) -> None:
+        hurried = policy.poll_interval < self._policy.poll_interval
+        self._policy = policy
+        if selector is None:
+            self._finder = None
+        elif self._finder is None:
+            self._finder = self._make_finder(selector, now, wall)
+        else:
+            self._finder.change(selector, policy, now=now, wall=wall)
+        self._gate.call(self._operations, now)
+        for watch in [*self._agenda] if hurried else ():
+            self._agenda.put(brought_forward(watch, now=now, interval=policy.poll_interval))
+
+    def _name(self, arns: tuple[str, ...], handed: Handover, now: float, wall: float) -> None:
+        """Watch jobs because they are named: from where they were if they are known, else as new ones."""
+        self._named += arns
+        for arn in arns:
+            if arn in handed:
+                watch = handed[arn]
+                self._store.put(replace(self._store.record(arn), named=True))
+            else:
+                watch = Watch(arn, due=now, answered=now, urgency=Urgency.NEW, since=wall)
+                self._progress.expect(arn, ended=False)
+                self._store.add(JobRecord(arn))
+            if watch is not None:
+                self._agenda.put(watch)
+
+    def _take_over(self, finder: Finder, handed: Handover, wall: float) -> None:
+        for arn, watch in handed.items():
+            record = replace(self._store.record(arn), named=False)
+            self._store.put(record)
+            finder.roster.take_over(record, wall)
+            if watch is not None:
+                self._agenda.put(watch)
+
+    def _leave(self, arn: str) -> Watch | None:
+        """Take a job out of everything here but the store; return its watch, if there is anything left to ask."""
+        watch = self._asking.pop(arn, None) or self._agenda.get(arn)
+        self._agenda.remove(arn)
+        self._progress.tried(arn)
+        if self._finder is not None:
+            self._finder.roster.release(arn)
+        return None if watch is None else replace(watch)  # another one, lest an answer under way be taken for its own
 
     def _is_done(self, pending: Collection[str], *, found: bool) -> bool:
         searched = found or self._gate.failed_in_a_row(SEARCH_JOBS) >= TRIES_AT_START
@@ -240,14 +369,14 @@ class TargetPoller:
         if wait := self._gate.take(SEARCH_JOBS, now):
             return None, wait
         search = finder.survey.next(now, wall)
-        return (None, IDLE) if search is None else (partial(self._search, finder, search, now), 0.0)
+        return (None, IDLE) if search is None else (partial(self._search, finder, finder.survey, search, now), 0.0)
 
     def _suffices_alone(self, now: float) -> bool:
         """Whether GetJob alone can follow the active jobs, so that SearchJobs need not tell their status."""
         if self._finder is None:
             return True
         active = sum(not watch.ended for watch in self._agenda)
-        return suffices_alone(active, rate=self._gate.rates(now)[GET_JOB], interval=self._interval)
+        return suffices_alone(active, rate=self._gate.rates(now)[GET_JOB], interval=self._policy.poll_interval)
 
     # GetJob.
 
@@ -255,18 +384,21 @@ class TargetPoller:
         try:
             snapshot = self._source.get_job(watch.arn)
         except BraketError as error:
-            self._failed(watch, error, asked)
+            take_in: Call = partial(self._failed, watch, error, asked)
         else:
-            self._answered(watch, snapshot, asked)
+            take_in = partial(self._answered, watch, snapshot, asked)
+        with self._taking_in:
+            if self._asking.get(watch.arn) is watch:  # else it is not watched here any more
+                take_in()
 
     def _answered(self, watch: Watch, snapshot: JobSnapshot, asked: float) -> None:
         wall = self._clock.wall()
-        observation = observe(self._store.record(watch.arn), snapshot, since=self._since, now=wall)
+        observation = observe(self._store.record(watch.arn), snapshot, since=watch.since, now=wall)
         self._journal.observed(observation)
         for field, _ in observation.unknown:
             self._telemetry.unknown_value(field)
         self._store.put(observation.record, observation.increments)
-        again = after_answer(watch, observation.record, asked=asked, interval=self._interval, wall=wall)
+        again = after_answer(watch, observation.record, asked=asked, interval=self._policy.poll_interval, wall=wall)
         with self._lock:
             self._gate.succeeded(GET_JOB, wall)
             self._put_back(observation.record, again, tried=True)
@@ -292,10 +424,10 @@ class TargetPoller:
 
     def _after_failure(self, watch: Watch, record: JobRecord, error: BraketError, asked: float) -> Watch | None:
         if not isinstance(error, JobError):
-            return after_target_failure(watch, now=self._clock.monotonic(), interval=self._interval)
+            return after_target_failure(watch, now=self._clock.monotonic(), interval=self._policy.poll_interval)
         if isinstance(error, NotFoundError) and not record.active:
             return None  # it has told its end already; Braket forgets jobs after some months
-        return after_job_failure(watch, asked=asked, interval=self._interval)
+        return after_job_failure(watch, asked=asked, interval=self._policy.poll_interval)
 
     def _put_back(self, record: JobRecord, again: Watch | None, *, tried: bool) -> None:
         del self._asking[record.arn]
@@ -313,14 +445,17 @@ class TargetPoller:
 
     # SearchJobs.
 
-    def _search(self, finder: Finder, search: Search, asked: float) -> None:
+    def _search(self, finder: Finder, plan: Survey, search: Search, asked: float) -> None:
         try:
             page = self._source.search_jobs(search.span, search.token)
         except BraketError as error:
-            self._search_failed(finder, search, error, asked)
+            take_in: Call = partial(self._search_failed, finder, search, error, asked)
         else:
-            self._listed(finder, search, page, asked)
-        if not self._source.target.account:
+            take_in = partial(self._listed, finder, search, page, asked)
+        with self._taking_in:
+            if self._finder is finder and finder.survey is plan:  # else it is not looked for any more
+                take_in()
+        if not self._closed and not self._source.target.account:
             self._identify()
 
     def _listed(self, finder: Finder, search: Search, page: SearchPage, asked: float) -> None:

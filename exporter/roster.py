@@ -34,18 +34,44 @@ class Roster:
 
     Args:
         selector: which jobs are watched.
-        since: when the exporter began to watch; jobs created later are news.
+        since: when the exporter began to watch for them; jobs created later are news.
         retention: how long series are kept.
     """
 
     def __init__(self, selector: Selector, *, since: float, retention: Retention) -> None:
-        self._selector, self._since, self._retention = selector, since, retention
+        self._retention = retention
+        self._eras = [(since, selector)]
+        """Each selector with the time from which on it decided; the last one decides now."""
         self.members: set[str] = set()
         self._let_go: dict[str, tuple[float, str]] = {}
         self._forgotten: dict[str, tuple[float, JobRecord | None]] = {}
         self._ends: list[tuple[float, str]] = []
         self._noted: dict[str, float] = {}
         """When each member's series end, as last noted; what else is said of it in ``_ends`` is out of date."""
+
+    @property
+    def selector(self) -> Selector:
+        """Which jobs are watched."""
+        return self._eras[-1][1]
+
+    def select(self, selector: Selector, now: float) -> None:
+        """Watch other jobs from now on; what was in force before still tells since when a job was watched for."""
+        self._eras.append((now, selector))
+
+    def keep(self, retention: Retention, find: Callable[[str], JobRecord | None]) -> None:
+        """Keep series for another time from now on."""
+        self._retention = retention
+        for record in filter(None, map(find, self.members)):
+            self.note(record)
+
+    def since(self, job: JobSummary) -> float:
+        """Tell since when, without a break, jobs such as this one have been watched for."""
+        began = float("inf")
+        for era, selector in reversed(self._eras):
+            if not selector.selects(job):
+                break
+            began = era
+        return began
 
     def wanted(self, job: JobSummary, now: float) -> bool:
         """Tell whether a job that is not watched should be.
@@ -54,18 +80,18 @@ class Roster:
         later is news however late it is found; but not twice, even if a list that lags says that it is active. One that
         was let go before its end is wanted again.
         """
-        if not self._selector.selects(job):
+        if not self.selector.selects(job):
             return False
         if job.arn in self._forgotten:
             return self._forgotten[job.arn][1] is not None
-        if not job.finished or job.created > self._since:
+        if not job.finished or self.is_news(job):
             return True
         kept = self._retention.failed if job.status == "FAILED" else self._retention.usual
         return job.ended is None or job.ended + kept > now
 
     def is_news(self, job: JobSummary) -> bool:
-        """Tell whether the job was created since the exporter began to watch."""
-        return job.created > self._since
+        """Tell whether the job was created since the exporter began to watch for such jobs."""
+        return job.created > self.since(job)
 
     def beginning(self, job: JobSummary) -> JobRecord:
         """Return the record with which to begin; a job that was let go goes on where it was."""
@@ -81,10 +107,22 @@ class Roster:
         """Note whether a watched job is still selected; ``record`` gives what is known of one that is not."""
         if job.arn not in self.members:
             return
-        if self._selector.selects(job):
+        if self.selector.selects(job):
             self._let_go.pop(job.arn, None)
         elif job.arn not in self._let_go:
             self.let_go(record(job.arn), DESELECTED, now)
+
+    def take_over(self, record: JobRecord, now: float) -> None:
+        """Make a known job a member that is let go, unless a list shows that it is selected here."""
+        self.members.add(record.arn)
+        self._forgotten.pop(record.arn, None)
+        self.let_go(record, DESELECTED, now)
+
+    def release(self, arn: str) -> None:
+        """Leave a job to somebody else."""
+        self.members.discard(arn)
+        self._let_go.pop(arn, None)
+        self._noted.pop(arn, None)
 
     def let_go(self, record: JobRecord, reason: str, now: float) -> None:
         """Have a job forgotten after its retention, counted from now."""
@@ -124,6 +162,8 @@ class Roster:
     def prune(self, before: float) -> None:
         """Drop what is remembered of jobs created before a time, which no list tells any more."""
         self._forgotten = {arn: kept for arn, kept in self._forgotten.items() if kept[0] >= before}
+        while len(self._eras) > 1 and self._eras[1][0] < before:
+            del self._eras[0]
 
     def _end(self, record: JobRecord) -> tuple[float, str] | None:
         let_go = self._let_go.get(record.arn)

@@ -64,6 +64,7 @@ class Watch:
         created: when the job was created, unix seconds, once that is known.
         told: when SearchJobs last told its status.
         listed: the status that SearchJobs last told.
+        since: when the exporter began to watch for such jobs, unix seconds: one that was created later is news.
     """
 
     arn: str
@@ -78,6 +79,7 @@ class Watch:
     created: float | None = None
     told: float | None = None
     listed: str | None = None
+    since: float = 0.0
 
     @property
     def rank(self) -> Rank:
@@ -190,6 +192,11 @@ def target_backoff(failures: int, jitter: float) -> float:
         jitter: a random number in [0, 1), so that exporters do not come back in step.
     """
     return _doubled(1.0, failures - 1, LONGEST_TARGET_BACKOFF) * (1 - jitter / 2)
+
+
+def brought_forward(watch: Watch, *, now: float, interval: float) -> Watch:
+    """Have a job asked for within an interval that has become shorter."""
+    return watch if watch.due <= now + interval else replace(watch, due=now + interval)
 
 
 def _doubled(first: float, times: int, most: float) -> float:

@@ -89,6 +89,12 @@ class Survey:
         self._several_pages = False
         self._turn = 0
 
+    def pace(self, now: float, *, discovery_interval: float, round_interval: float) -> None:
+        """Look for new jobs, and at the active ones, at other intervals from now on."""
+        self._discovery_interval, self._round_interval = discovery_interval, round_interval
+        self._list_due = min(self._list_due, now + discovery_interval)
+        self._round_due = min(self._round_due, now + round_interval)
+
     def next(self, now: float, wall: float) -> Search | None:
         """Take the next call, if one is due; ``page`` or ``failed`` must be told of its end.
 

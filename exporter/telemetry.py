@@ -82,6 +82,10 @@ class Telemetry:
         self._reload_ok.set(1)
         self._reload_time.set(now)
 
+    def reload_failed(self) -> None:
+        """Note that the settings that were last read are bad, so that others are in force."""
+        self._reload_ok.set(0)
+
     def render(self, form: Format, wanted: Callable[[str, str], bool]) -> bytes:
         """Render the metrics whose name and type are wanted; in OpenMetrics with the mark that ends a page."""
         selected = _Selected(self._registry, wanted)

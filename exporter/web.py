@@ -1,7 +1,7 @@
 """The HTTP paths: what each answers. The server below knows HTTP, this room knows the exporter."""
 
-from collections.abc import Callable, Collection, Iterable
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final, NamedTuple
 
 from exporter import __version__
 from exporter.clock import Clock
@@ -47,6 +47,18 @@ def expose(
     return make(families, telemetry.render(form, wanted), form)
 
 
+class Reloaded(NamedTuple):
+    """What came of reading the settings anew.
+
+    Attributes:
+        problems: why nothing changed; none when the new settings are in force.
+        restart_needed: keys that differ and that only a restart changes.
+    """
+
+    problems: Sequence[str] = ()
+    restart_needed: Sequence[str] = ()
+
+
 class Web:
     """Answers requests.
 
@@ -54,9 +66,10 @@ class Web:
         store: the jobs.
         telemetry: the exporter's own metrics.
         targets: tells how the targets fare.
-        disabled: metrics that are left out.
+        disabled: tells the metrics that are left out.
         healthy: tells whether the loop is alive.
         ready: tells whether the first full poll is done.
+        reload: reads the settings anew.
         clock: the time.
     """
 
@@ -66,36 +79,39 @@ class Web:
         store: Store,
         telemetry: Telemetry,
         targets: Callable[[], Iterable[TargetStatus]],
-        disabled: Collection[str],
+        disabled: Callable[[], Collection[str]],
         healthy: Callable[[], bool],
         ready: Callable[[], bool],
+        reload: Callable[[], Reloaded],
         clock: Clock,
     ) -> None:
         self._store, self._telemetry, self._targets = store, telemetry, targets
-        self._disabled, self._healthy, self._ready = frozenset(disabled), healthy, ready
+        self._disabled, self._healthy, self._ready, self._reload = disabled, healthy, ready, reload
         self._clock = clock
         self._began = clock.monotonic()
         self._routes = {
-            "/": self._page,
-            "/metrics": self._metrics,
-            "/-/healthy": self._health,
-            "/-/ready": self._readiness,
+            "/": ("GET", self._page),
+            "/metrics": ("GET", self._metrics),
+            "/-/healthy": ("GET", self._health),
+            "/-/ready": ("GET", self._readiness),
+            "/-/reload": ("POST", self._reloading),
         }
 
     def __call__(self, request: Request) -> Response:
         """Answer one request."""
-        route = self._routes.get(request.path)
+        method, route = self._routes.get(request.path, ("", None))
         if route is None:
-            return Response(404, b"Not found. There are /metrics, /-/healthy, /-/ready and /.\n")
-        if request.method != "GET":
-            return Response(405, b"Method not allowed; use GET.\n", headers={"Allow": "GET"})
+            return Response(404, b"Not found. There are /metrics, /-/healthy, /-/ready, /-/reload and /.\n")
+        if request.method != method:
+            return Response(405, f"Method not allowed; use {method}.\n".encode(), headers={"Allow": method})
         return route(request)
 
     def _metrics(self, request: Request) -> Response:
         form = choose_format(request.headers.get("accept", ""))
         names = frozenset(request.query.get("name[]", ()))
         compressed = accepts_gzip(request.headers.get("accept-encoding", ""))
-        page = expose(self._store, self._telemetry, form, disabled=self._disabled, names=names, compressed=compressed)
+        disabled = frozenset(self._disabled())
+        page = expose(self._store, self._telemetry, form, disabled=disabled, names=names, compressed=compressed)
         headers = {"Vary": "Accept, Accept-Encoding", **({"Content-Encoding": "gzip"} if compressed else {})}
         return Response(200, Body(page.size, page.parts), CONTENT_TYPES[form], headers)
 
@@ -104,6 +120,14 @@ class Web:
 
     def _readiness(self, _: Request) -> Response:
         return Response(200, b"Ready.\n") if self._ready() else Response(503, b"The first full poll is under way.\n")
+
+    def _reloading(self, _: Request) -> Response:
+        problems, restart_needed = self._reload()
+        if problems:
+            lines = ["Bad settings; those in force stay:", *(f"  {problem}" for problem in problems)]
+            return Response(500, "".join(f"{line}\n" for line in lines).encode(errors="replace"))
+        later = f" Only a restart changes {', '.join(restart_needed)}." if restart_needed else ""
+        return Response(200, f"Reloaded.{later}\n".encode())
 
     def _page(self, request: Request) -> Response:
         uptime, wish = self._clock.monotonic() - self._began, read_wish(request.query)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 JOIN_TIMEOUT: Final = 1.0
@@ -15,6 +16,19 @@ class Steps(Protocol):
     def step(self) -> float:
         """Do what is due; return 0, or the seconds until there is something to do."""
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Gang:
+    """The threads of one poller, and the event that ends them."""
+
+    poller: Steps
+    threads: list[threading.Thread] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def alive(self) -> bool:
+        return any(thread.is_alive() for thread in self.threads)
 
 
 class Workers:
@@ -30,33 +44,58 @@ class Workers:
     """
 
     def __init__(self, pollers: Iterable[Steps], threads: int, stop: threading.Event) -> None:
-        self._stop = stop
+        self._count, self._stop = threads, stop
         self._bug: BaseException | None = None
-        self._threads = [
-            threading.Thread(target=self._work, args=(poller,), name=f"poll-{number}", daemon=True)
-            for poller in pollers
-            for number in range(threads)
-        ]
+        self._gangs = [self._gang(poller) for poller in pollers]
 
     def start(self) -> None:
         """Begin to poll."""
-        for thread in self._threads:
-            thread.start()
+        for gang in self._gangs:
+            for thread in gang.threads:
+                thread.start()
+
+    def replace(self, pollers: Iterable[Steps]) -> None:
+        """Drive these pollers from now on; the threads of those that go end by themselves, once their calls do."""
+        wanted = [*pollers]
+        driven = [gang.poller for gang in self._gangs if not gang.over.is_set()]
+        for gang in self._gangs:
+            if gang.poller not in wanted:
+                gang.over.set()
+        new = [self._gang(poller) for poller in wanted if poller not in driven]
+        self._gangs = [*(gang for gang in self._gangs if gang.alive), *new]
+        for gang in new:
+            for thread in gang.threads:
+                thread.start()
 
     def join(self) -> None:
         """Wait a moment for the threads to end; raise the bug that ended the work, if one did."""
         deadline = time.monotonic() + JOIN_TIMEOUT
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        for gang in self._gangs:
+            gang.over.set()
+        for gang in self._gangs:
+            for thread in gang.threads:
+                thread.join(max(0.0, deadline - time.monotonic()))
         if self._bug is not None:
             raise self._bug
 
-    def _work(self, poller: Steps) -> None:
+    def fail(self, bug: BaseException) -> None:
+        """End the work because of a bug."""
+        self._bug = bug
+        self._stop.set()
+
+    def _gang(self, poller: Steps) -> _Gang:
+        gang = _Gang(poller)
+        gang.threads.extend(
+            threading.Thread(target=self._work, args=(gang,), name=f"poll-{number}", daemon=True)
+            for number in range(self._count)
+        )
+        return gang
+
+    def _work(self, gang: _Gang) -> None:
         try:
-            while not self._stop.is_set():
-                wait = poller.step()
+            while not (self._stop.is_set() or gang.over.is_set()):
+                wait = gang.poller.step()
                 if wait:
-                    self._stop.wait(wait)
+                    gang.over.wait(wait)
         except BaseException as bug:  # noqa: BLE001 -- raised again by join
-            self._bug = bug
-            self._stop.set()
+            self.fail(bug)

@@ -677,7 +677,8 @@ def test_a_bug_ends_the_process_with_a_traceback_and_status_1(fleet: Fleet) -> N
 def test_a_bug_in_the_retention_ends_it_too(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
-    broken = "import exporter.app as app\napp.SWEEP_INTERVAL = 0.1\napp.TargetPoller.forget_expired = None"
+    broken = "import exporter.app, exporter.poller\n"
+    broken += "exporter.app.SWEEP_INTERVAL = 0.1\nexporter.poller.TargetPoller.forget_expired = None"
     with exporting(fleet, prelude=broken) as exporter:
         assert exporter.wait(10) == 1
     assert "TypeError" in "\n".join(exporter.lines)

@@ -104,7 +104,16 @@ def test_an_active_job_is_taken_up_and_asked_for_at_once_and_before_all_others_i
 ) -> None:
     world = World(since)
     world.lists(summary(status=status))
-    watch = Watch(arn(1), due=NOW, answered=NOW, urgency=urgency, order=(1, -CREATED), created=CREATED, listed=status)
+    watch = Watch(
+        arn(1),
+        due=NOW,
+        answered=NOW,
+        urgency=urgency,
+        order=(1, -CREATED),
+        created=CREATED,
+        listed=status,
+        since=since,
+    )
     assert [*world.agenda] == [watch]
     assert world.store.records() == [JobRecord(arn(1), sighted=status, named=False)]
     assert world.finder.roster.members == {arn(1)}

@@ -16,7 +16,7 @@ from exporter.model import JobRecord, Target
 from exporter.server import HttpServer
 from exporter.store import Store
 from exporter.telemetry import Telemetry
-from exporter.web import Web
+from exporter.web import Reloaded, Web
 
 ALONE: Final = ("--headless", "--disable-gpu", "--disable-quic", "--no-first-run")
 SILENT: Final = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
@@ -83,9 +83,10 @@ def address() -> Iterator[str]:
         store=store,
         telemetry=Telemetry(targets),
         targets=targets,
-        disabled=(),
+        disabled=tuple,
         healthy=lambda: True,
         ready=lambda: True,
+        reload=Reloaded,
         clock=time.clock,
     )
     server = HttpServer(web, "127.0.0.1", 0)

@@ -1,7 +1,7 @@
 """The HTTP paths, without a socket: each request is handed in, each answer looked at."""
 
 import gzip
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from exporter.server import Body, Request
 from exporter.store import CHUNK_JOBS, Store
 from exporter.style import SECURITY_POLICY
 from exporter.telemetry import Telemetry
-from exporter.web import Web, expose
+from exporter.web import Reloaded, Web, expose
 
 ARN = "arn:aws:braket:us-west-2:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
 TARGET = Target("123456789012", "us-west-2")
@@ -50,6 +50,7 @@ def make_web(
     disabled: tuple[str, ...] = (),
     healthy: bool = True,
     ready: bool = True,
+    reload: Callable[[], Reloaded] = Reloaded,
     store: Store | None = None,
     time: FakeTime | None = None,
     targets: Iterable[TargetStatus] | None = None,
@@ -58,9 +59,10 @@ def make_web(
         store=filled_store() if store is None else store,
         telemetry=Telemetry(lambda: [target_status()]),
         targets=lambda: [target_status()] if targets is None else targets,
-        disabled=disabled,
+        disabled=lambda: disabled,
         healthy=lambda: healthy,
         ready=lambda: ready,
+        reload=reload,
         clock=(time or FakeTime()).clock,
     )
 
@@ -281,7 +283,7 @@ def test_metrics_are_served_before_the_exporter_is_ready() -> None:
 def test_any_other_path_is_404_and_says_what_there_is(path: str, method: str) -> None:
     answer = get(path, method=method)
     assert answer.status == 404
-    assert answer.body == b"Not found. There are /metrics, /-/healthy, /-/ready and /.\n"
+    assert answer.body == b"Not found. There are /metrics, /-/healthy, /-/ready, /-/reload and /.\n"
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready"])
@@ -290,6 +292,38 @@ def test_any_other_method_is_405_and_says_which_one_is_right(path: str, method: 
     answer = get(path, method=method)
     assert answer.status == 405
     assert answer.headers["Allow"] == "GET"
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "post"])
+def test_only_post_reloads(method: str) -> None:
+    def reload() -> Reloaded:
+        raise AssertionError("nobody asked for it")
+
+    answer = get("/-/reload", make_web(reload=reload), method)
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+    assert answer.body == b"Method not allowed; use POST.\n"
+
+
+@pytest.mark.parametrize(
+    ("reloaded", "status", "body"),
+    [
+        (Reloaded(), 200, b"Reloaded.\n"),
+        (
+            Reloaded(restart_needed=("log_level", "tag_labels")),
+            200,
+            b"Reloaded. Only a restart changes log_level, tag_labels.\n",
+        ),
+        (
+            Reloaded(problems=("config file a.yaml: broken", "retention = \ud800: expected \u00e9")),
+            500,
+            b"Bad settings; those in force stay:\n  config file a.yaml: broken\n  retention = ?: expected \xc3\xa9\n",
+        ),
+    ],
+)
+def test_a_reload_says_what_came_of_it(reloaded: Reloaded, status: int, body: bytes) -> None:
+    answer = get("/-/reload", make_web(reload=lambda: reloaded), "POST")
+    assert (answer.status, answer.body) == (status, body)
+    assert answer.content_type == "text/plain; charset=utf-8"
 
 
 def test_the_page_for_people_lets_a_browser_load_and_guess_nothing() -> None:

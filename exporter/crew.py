@@ -1,0 +1,239 @@
+"""The pollers and their workers, which can be told a new plan while they work.
+
+Each lane has one poller. A lane that is as it was keeps its poller untouched; one that changed keeps it, too, and the
+poller is told; so what is known of jobs, of the target's health and of the budget stays. A job that no lane names any
+more, in a place where no lane looks for jobs, is forgotten at once.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from exporter.arn import parse_job_arn
+from exporter.budget import Budgets
+from exporter.clock import Clock
+from exporter.finder import Policy
+from exporter.health import TargetStatus, merged
+from exporter.lanes import Lane, successors
+from exporter.logs import Journal
+from exporter.model import JobRecord, Target
+from exporter.poller import Handover, JobSource, TargetPoller
+from exporter.roster import DESELECTED
+from exporter.schedule import Watch
+from exporter.store import Store
+from exporter.telemetry import Telemetry
+from exporter.workers import Workers
+
+STUCK_AFTER: Final = 60.0
+"""A target whose workers did not stir for so long, seconds, is stuck: a call takes a few seconds at the most."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """A lane and its poller."""
+
+    lane: Lane
+    poller: TargetPoller
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be polled. Whatever can fail about it is done.
+
+    Attributes:
+        kept: lanes with the pollers that go on with them.
+        new: the other lanes, with what their pollers are to ask.
+        policy: intervals.
+        rate: requests a second for each account, Region and operation.
+    """
+
+    kept: Sequence[Member]
+    new: Sequence[tuple[Lane, JobSource]]
+    policy: Policy
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How many lanes a plan changed."""
+
+    added: int
+    removed: int
+    changed: int
+
+
+class Crew:
+    """Follows plans, one at a time.
+
+    Args:
+        store: takes what is known.
+        journal: is told what is new.
+        telemetry: counts.
+        budgets: allow calls.
+        clock: the time.
+        random: gives a number in [0, 1).
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        journal: Journal,
+        telemetry: Telemetry,
+        budgets: Budgets,
+        clock: Clock,
+        random: Callable[[], float],
+    ) -> None:
+        self._store, self._journal, self._telemetry = store, journal, telemetry
+        self._budgets, self._clock, self._random = budgets, clock, random
+        self._members: tuple[Member, ...] = ()
+        self._policy: Policy | None = None
+        self._workers: Workers | None = None
+        self._was_ready = False
+        self._changing = threading.Lock()
+        """Held while pollers come and go, when they do not tell whether the exporter is ready."""
+
+    @property
+    def pollers(self) -> list[TargetPoller]:
+        """The pollers, in the order of their lanes."""
+        return [member.poller for member in self._members]
+
+    @property
+    def ready(self) -> bool:
+        """Whether the first full poll of active jobs is done; it stays done, whatever is added later."""
+        with self._changing:
+            self._was_ready = self._was_ready or all(poller.first_poll_done for poller in self.pollers)
+            return self._was_ready
+
+    @property
+    def complete(self) -> bool:
+        """Whether every job was asked for, those included that had ended before they were found."""
+        return all(poller.full_poll_done for poller in self.pollers)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every target's loop stirred lately."""
+        return all(self._clock.monotonic() - poller.last_step < STUCK_AFTER for poller in self.pollers)
+
+    def statuses(self) -> list[TargetStatus]:
+        """Tell how the targets fare."""
+        return merged(poller.status() for poller in self.pollers)
+
+    def forget_expired(self) -> None:
+        """Drop the jobs whose retention is over."""
+        for poller in self.pollers:
+            poller.forget_expired()
+
+    def start(self, threads: int, stop: threading.Event) -> None:
+        """Begin to poll, with so many threads for each poller, until ``stop`` is set."""
+        self._workers = Workers(self.pollers, threads, stop)
+        self._workers.start()
+
+    def join(self) -> None:
+        """Wait a moment for the threads to end; raise the bug that ended the work, if one did."""
+        if self._workers is not None:
+            self._workers.join()
+
+    def fail(self, bug: BaseException) -> None:
+        """End the work because of a bug."""
+        if self._workers is not None:
+            self._workers.fail(bug)
+
+    def plan(self, lanes: Sequence[Lane], policy: Policy, rate: float, connect: Callable[[Lane], JobSource]) -> Plan:
+        """Prepare to poll these lanes; nothing changes yet.
+
+        Args:
+            lanes: what to poll.
+            policy: intervals.
+            rate: requests a second for each account, Region and operation.
+            connect: makes what the poller of a new lane asks.
+        """
+        known = [replace(member.lane, target=member.poller.target) for member in self._members]
+        kept: list[Member] = []
+        new: list[tuple[Lane, JobSource]] = []
+        for lane, number in zip(lanes, successors(known, lanes), strict=True):
+            if number is None:
+                new.append((lane, connect(lane)))
+            else:
+                kept.append(Member(lane, self._members[number].poller))
+        return Plan(kept, new, policy, rate)
+
+    def follow(self, plan: Plan) -> Changes:
+        """Poll as a plan says from now on."""
+        self._was_ready = self._policy is not None and self.ready
+        with self._changing:
+            changes = self._change(plan)
+        if self._workers is not None:
+            self._workers.replace(self.pollers)
+        return changes
+
+    def _change(self, plan: Plan) -> Changes:
+        before = {member.poller: member.lane for member in self._members}
+        self._budgets.resize(plan.rate, self._clock.monotonic())
+        handed = self._gather(plan)
+        told = [member for member in plan.kept if plan.policy != self._policy or before[member.poller] != member.lane]
+        for member in told:
+            lane = member.lane
+            mine = {arn: handed.pop(arn) for arn in lane.jobs if arn in handed}
+            handed |= member.poller.change(lane.jobs, lane.selector, plan.policy, mine)
+        added = [self._hire(lane, source, plan.policy, handed) for lane, source in plan.new]
+        self._members, self._policy = (*plan.kept, *added), plan.policy
+        self._settle(handed)
+        return Changes(added=len(added), removed=len(before) - len(plan.kept), changed=len(told))
+
+    def _gather(self, plan: Plan) -> dict[str, Watch | None]:
+        """Take the jobs from the pollers that go, and from those that stay what other lanes name."""
+        named = {
+            arn
+            for lane in (*(member.lane for member in plan.kept), *(lane for lane, _ in plan.new))
+            for arn in lane.jobs
+        }
+        for arn in named:
+            if arn not in self._store:
+                self._store.add(JobRecord(arn))  # now, so that nobody takes it up who finds it meanwhile
+        stay = {member.poller: member.lane for member in plan.kept}
+        handed: dict[str, Watch | None] = {}
+        for poller in self.pollers:
+            lane = stay.get(poller)
+            handed |= poller.close() if lane is None else poller.release(named.difference(lane.jobs))
+        return handed
+
+    def _hire(self, lane: Lane, source: JobSource, policy: Policy, handed: dict[str, Watch | None]) -> Member:
+        mine = {arn: handed.pop(arn) for arn in lane.jobs if arn in handed}
+        poller = TargetPoller(
+            source,
+            [arn for arn in lane.jobs if arn not in mine],
+            lane.selector,
+            store=self._store,
+            journal=self._journal,
+            telemetry=self._telemetry,
+            budgets=self._budgets,
+            policy=policy,
+            clock=self._clock,
+            random=self._random,
+        )
+        if mine:
+            poller.change(lane.jobs, lane.selector, policy, mine)
+        return Member(lane, poller)
+
+    def _settle(self, left: Handover) -> None:
+        """Give the jobs that no lane names to those who look for jobs where they are; forget the others."""
+        finders = {poller.target: poller for poller in reversed(self.pollers) if poller.discovers}
+        legacies: defaultdict[TargetPoller, dict[str, Watch | None]] = defaultdict(dict)
+        for arn, watch in left.items():
+            parts = parse_job_arn(arn)
+            heir = finders.get(Target(parts.account, parts.region))
+            if heir is None:
+                self._forget(arn)
+            else:
+                legacies[heir][arn] = watch
+        for heir, legacy in legacies.items():
+            heir.take_over(legacy)
+
+    def _forget(self, arn: str) -> None:
+        record = self._store.record(arn)
+        self._store.forget(arn)
+        self._telemetry.dropped(DESELECTED)
+        self._journal.forgotten(arn, record.snapshot, DESELECTED)
