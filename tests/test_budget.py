@@ -349,3 +349,30 @@ def test_each_refusal_of_a_later_request_makes_the_next_wait_longer_than_before(
         bucket.throttled(now, now, jitter)
         assert bucket.rate == max(limit / 32, before / 2)
         assert bucket.take(now) >= 1 / bucket.rate - 1e-6
+
+
+# Another limit.
+
+
+def test_another_limit_holds_at_once_for_buckets_that_are_there_and_for_new_ones() -> None:
+    budgets = Budgets(0.1)
+    assert budgets.take(HERE, "GetJob", 0.0) == 0.0
+    budgets.resize(2.0, 1.0)
+    assert budgets.take(HERE, "GetJob", 1.0) == 0.5
+    assert budgets.take(HERE, "GetJob", 1.5) == 0.0
+    assert (budgets.rate(HERE, "GetJob", 2.0), budgets.rate(ELSEWHERE, "GetJob", 2.0)) == (2.0, 2.0)
+
+
+def test_the_same_limit_changes_nothing() -> None:
+    bucket, same = throttled_bucket(2), throttled_bucket(2)
+    bucket.take(2.0)
+    same.take(2.0)
+    bucket.resize(3.2, 2.0)
+    assert bucket == same
+
+
+def test_a_throttled_bucket_stays_so_to_the_same_degree_and_comes_back_in_the_same_time() -> None:
+    bucket, same = throttled_bucket(), throttled_bucket(limit=6.4)
+    bucket.resize(6.4, 0.0)
+    assert (bucket.limit, bucket.rate, bucket.recovery) == (same.limit, same.rate, same.recovery)
+    assert (bucket.rate, bucket.recovery) == pytest.approx((3.2, 6.4 / RECOVERY_SECONDS))

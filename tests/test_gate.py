@@ -365,3 +365,15 @@ def test_whatever_fails_no_wait_is_longer_than_a_minute_and_one_answer_each_make
         one.succeeded(operation, WALL + 1.0)
         assert one.pauses(operation) == 0
     assert one.health == Health(up=True, last_success=WALL + 1.0)
+
+
+def test_an_operation_that_is_not_called_any_more_tells_nothing_and_one_that_is_begins_anew() -> None:
+    gate = Gate((GET_JOB, SEARCH_JOBS), budgets=Budgets(2.5), target=lambda: TARGET, random=lambda: 0.0, now=NOW)
+    gate.succeeded(GET_JOB, WALL)
+    gate.search_failed(DENIED, asked=NOW, now=NOW)
+    before = gate.health.up
+    gate.call((GET_JOB,), NOW)
+    assert (before, gate.health) == (False, Health(up=True, last_success=WALL))
+    assert gate.rates(NOW) == {GET_JOB: 2.5}
+    gate.call((GET_JOB, SEARCH_JOBS), NOW + 5.0)
+    assert (gate.opens_at(SEARCH_JOBS), gate.failed_in_a_row(SEARCH_JOBS), gate.health.up) == (NOW + 5.0, 0, True)

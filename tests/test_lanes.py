@@ -1,5 +1,6 @@
 """Which accounts and Regions are polled, with whose credentials and for which jobs."""
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -7,7 +8,7 @@ from builders import ACCOUNT, arn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.lanes import Entry, Lane, Login, plan_lanes
+from exporter.lanes import Entry, Lane, Login, plan_lanes, successors
 from exporter.model import Target
 from exporter.selector import Selector
 
@@ -152,3 +153,44 @@ def test_every_named_job_and_every_region_to_search_is_in_one_lane_of_its_entry(
         assert sorted(searched) == ([] if entry.selector is None else sorted(set(entry.regions)))
         assert len({lane.target for lane in lanes}) == len(lanes)
         assert {lane.login for lane in lanes} <= {entry.login}
+
+
+# Which lane goes on as which.
+
+
+def lane(
+    *jobs: int, account: str = ACCOUNT, region: str = WEST, login: Login = USUAL, selector: Selector | None = None
+) -> Lane:
+    return Lane(login, Target(account, region), tuple(map(arn, jobs)), selector)
+
+
+CHEMISTS, PHYSICISTS = Selector(name=re.compile("chem.*")), Selector(name=re.compile("phys.*"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ([], [lane(1)], [None]),
+        ([lane(1)], [], []),
+        ([lane(1)], [lane(1)], [0]),
+        ([lane(1)], [lane(2)], [0]),
+        ([lane(1)], [lane(1, selector=EVERY)], [0]),
+        ([lane(1)], [lane(1, region=NORTH)], [None]),
+        ([lane(1)], [lane(1, account=OTHER)], [None]),
+        ([lane(1)], [lane(1, login=PROFILE)], [None]),
+        ([lane(1), lane(1, region=NORTH)], [lane(1, region=NORTH), lane(1)], [1, 0]),
+        ([lane(selector=EVERY)], [lane(account="", selector=EVERY)], [0]),
+        ([lane(account="", selector=EVERY)], [lane(1, selector=EVERY)], [0]),
+        (
+            [lane(selector=CHEMISTS), lane(selector=PHYSICISTS)],
+            [lane(selector=PHYSICISTS), lane(selector=EVERY)],
+            [1, 0],
+        ),
+        ([lane(selector=CHEMISTS)], [lane(selector=EVERY), lane(selector=CHEMISTS)], [None, 0]),
+        ([lane(1), lane(1, account=OTHER)], [lane(account="", selector=EVERY), lane(2)], [1, 0]),
+    ],
+)
+def test_a_lane_goes_on_as_the_one_before_that_is_most_like_it(
+    before: Sequence[Lane], after: Sequence[Lane], found: list[int | None]
+) -> None:
+    assert successors(before, after) == found

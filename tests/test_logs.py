@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from builders import ARN, CREATED, event, finished, record, snapshot
+from structlog import wrap_logger
+from structlog.testing import LogCapture
 
 from exporter.errors import DeniedError, ThrottledError
 from exporter.lifecycle import Observation
@@ -455,3 +457,37 @@ def test_every_time_that_an_answer_can_bring_can_be_written(time: str | float) -
     lines = Lines()
     lines.journal.observed(observation(job, discovered=True, events=job.events))
     assert [entry["event"] for entry in lines.entries] == ["job_discovered", "job_event"]
+
+
+def test_a_reload_says_what_it_changed_and_warns_of_what_it_could_not() -> None:
+    log = LogCapture()
+    journal = Journal(wrap_logger(None, processors=[log]))
+    journal.config_reloaded("web.yaml")
+    journal.config_reloaded(None, jobs=2, targets=1, restart_needed=[])
+    journal.config_reloaded("a.yaml", jobs=2, targets=1, restart_needed=["log_level"])
+    journal.config_reload_failed("a.yaml", "retention = 1: bad; jobs = 2: bad")
+    assert log.entries == [
+        {"event": "config_reloaded", "log_level": "info", "file": "web.yaml"},
+        {
+            "event": "config_reloaded",
+            "log_level": "info",
+            "file": None,
+            "jobs": 2,
+            "targets": 1,
+            "restart_needed": [],
+        },
+        {
+            "event": "config_reloaded",
+            "log_level": "warning",
+            "file": "a.yaml",
+            "jobs": 2,
+            "targets": 1,
+            "restart_needed": ["log_level"],
+        },
+        {
+            "event": "config_reload_failed",
+            "log_level": "error",
+            "file": "a.yaml",
+            "error": "retention = 1: bad; jobs = 2: bad",
+        },
+    ]

@@ -164,6 +164,16 @@ def test_settings_in_force_have_a_time_and_are_called_good() -> None:
     ]
 
 
+def test_bad_settings_show_and_those_in_force_keep_their_time() -> None:
+    telemetry = Telemetry(list)
+    telemetry.settings_loaded(1_700_000_000.25)
+    telemetry.reload_failed()
+    assert [line for line in own_lines(telemetry) if "_config_" in line] == [
+        "braket_exporter_config_last_reload_successful 0.0",
+        "braket_exporter_config_last_reload_success_timestamp_seconds 1.70000000025e+09",
+    ]
+
+
 def test_build_info_tells_the_versions() -> None:
     (line,) = lines_of(Telemetry(list), "braket_exporter_build_info")
     assert line == (

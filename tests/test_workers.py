@@ -157,3 +157,73 @@ def test_without_pollers_there_is_nothing_to_wait_for() -> None:
     workers = Workers([], 4, threading.Event())
     workers.start()
     workers.join()
+
+
+def test_a_poller_that_is_added_is_driven_and_one_that_stays_keeps_its_threads() -> None:
+    stop, stepped = threading.Event(), threading.Event()
+
+    def order() -> float:
+        stepped.set()
+        return 60.0
+
+    stays, comes = Poller(), Poller(order)
+    workers = Workers([stays], 2, stop)
+    workers.start()
+    before = set(poll_threads())
+    workers.replace([stays, comes])
+    assert stepped.wait(PATIENCE)
+    assert before < set(poll_threads())
+    assert len(poll_threads()) == 4
+    stop.set()
+    workers.join()
+    assert poll_threads() == []
+
+
+def test_the_threads_of_a_poller_that_goes_end_in_the_middle_of_their_sleep() -> None:
+    stop, stepped = threading.Event(), threading.Semaphore(0)
+
+    def order() -> float:
+        stepped.release()
+        return 3600.0
+
+    goes, stays = Poller(order), Poller()
+    workers = Workers([goes, stays], 2, stop)
+    workers.start()
+    assert all(stepped.acquire(timeout=PATIENCE) for _ in range(2))
+    theirs = poll_threads()[:2]
+    workers.replace([stays])
+    for thread in theirs:
+        thread.join(PATIENCE)
+    assert len(poll_threads()) == 2
+    assert not stop.is_set()
+    stop.set()
+    workers.join()
+
+
+def test_a_poller_that_went_can_come_back() -> None:
+    stop, stepped = threading.Event(), threading.Semaphore(0)
+
+    def order() -> float:
+        stepped.release()
+        return 3600.0
+
+    poller = Poller(order)
+    workers = Workers([poller], 1, stop)
+    workers.start()
+    assert stepped.acquire(timeout=PATIENCE)
+    workers.replace([])
+    workers.replace([poller])
+    assert stepped.acquire(timeout=PATIENCE)
+    stop.set()
+    workers.join()
+    assert poll_threads() == []
+
+
+def test_a_bug_that_others_met_is_raised_by_join_too() -> None:
+    stop, bug = threading.Event(), Bug("a reload went wrong")
+    workers = Workers([Poller()], 1, stop)
+    workers.start()
+    workers.fail(bug)
+    assert stop.is_set()
+    with pytest.raises(Bug, match="a reload went wrong"):
+        workers.join()

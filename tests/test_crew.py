@@ -1,0 +1,492 @@
+"""The pollers as a whole while their plan changes: scripted answers, and time moved by hand."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, finished, snapshot
+from structlog import wrap_logger
+from structlog.testing import LogCapture
+
+from exporter.budget import Budgets
+from exporter.crew import Changes, Crew
+from exporter.families import job_families
+from exporter.finder import Policy
+from exporter.lanes import Lane, Login
+from exporter.logs import Journal
+from exporter.model import JobSnapshot, JobSummary, SearchPage, Span, Target
+from exporter.poller import TargetPoller
+from exporter.roster import Retention
+from exporter.selector import Selector, TagRule
+from exporter.store import Store
+from exporter.telemetry import Telemetry
+
+A, B, C = arn(1), arn(2), arn(3)
+WEST, NORTH = Target(ACCOUNT, REGION), Target(ACCOUNT, "eu-north-1")
+UNKNOWN = Target("", REGION)
+FAR = arn(9, "eu-north-1")
+POLICY = Policy(30.0, 60.0, 86400.0, Retention(1000.0, 5000.0))
+ALL = Selector(all_jobs=True)
+CHEMISTS = Selector((TagRule("team", frozenset({"chemistry"})),))
+CHEMISTRY, PHYSICS = {"team": "chemistry"}, {"team": "physics"}
+
+
+def lane(*jobs: str, selector: Selector | None = None, target: Target = WEST, profile: str | None = None) -> Lane:
+    return Lane(Login(profile), target, jobs, selector)
+
+
+@dataclass
+class Account:
+    """The jobs that there are, as GetJob and SearchJobs tell them."""
+
+    jobs: dict[str, JobSnapshot] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    meanwhile: Callable[[str], object] = lambda _: None
+
+    def put(self, job: JobSnapshot, tags: dict[str, str] | None = None) -> None:
+        self.jobs[job.arn] = job
+        self.tags[job.arn] = tags or {}
+
+
+@dataclass
+class Source:
+    account: Account
+    target: Target
+
+    def get_job(self, job: str) -> JobSnapshot:
+        self.account.asked.append(job)
+        answer = self.account.jobs[job]
+        self.account.meanwhile(job)
+        return answer
+
+    def search_jobs(self, span: Span, token: str | None) -> SearchPage:
+        assert token is None
+        answer = SearchPage(tuple(map(self._summary, self._found(span))), (), None)
+        self.target = Target(ACCOUNT, self.target.region)
+        self.account.meanwhile("page")
+        return answer
+
+    def identify(self) -> None:
+        raise AssertionError("the jobs tell the account")
+
+    def _found(self, span: Span) -> list[JobSnapshot]:
+        inside = (job for job in self.account.jobs.values() if job.created is not None and span.start <= job.created)
+        return [job for job in inside if job.region == self.target.region and (span.end or 1e12) >= (job.created or 0)]
+
+    def _summary(self, job: JobSnapshot) -> JobSummary:
+        assert job.created is not None
+        return JobSummary(
+            job.arn, job.name, job.status, job.created, job.started, job.ended, self.account.tags[job.arn]
+        )
+
+
+class House:
+    """A crew with all that it is wired to."""
+
+    def __init__(self, *lanes: Lane, rate: float = 1e9) -> None:
+        self.time, self.account = FakeTime(), Account()
+        self._log = LogCapture()
+        self.store = Store(job_families())
+        self.telemetry = Telemetry(lambda: self.crew.statuses())  # noqa: PLW0108 -- the crew comes later
+        self.budgets = Budgets(rate)
+        self.crew = Crew(
+            store=self.store,
+            journal=Journal(wrap_logger(None, processors=[self._log])),
+            telemetry=self.telemetry,
+            budgets=self.budgets,
+            clock=self.time.clock,
+            random=lambda: 0.0,
+        )
+        self.connected: list[Lane] = []
+        self.lanes, self.rate = lanes, rate
+
+    def follow(self, *lanes: Lane, policy: Policy = POLICY, rate: float | None = None) -> Changes:
+        def connect(new: Lane) -> Source:
+            self.connected.append(new)
+            return Source(self.account, new.target)
+
+        return self.crew.follow(self.crew.plan(lanes, policy, self.rate if rate is None else rate, connect))
+
+    def run(self, seconds: float = 1.0) -> None:
+        """Step as the workers do, until so many seconds have passed."""
+        end = self.time.monotonic + seconds
+        while True:
+            waits = [poller.step() for poller in self.crew.pollers]
+            if all(waits):
+                if self.time.monotonic >= end:
+                    return
+                self.time.advance(max(0.001, min(*waits, end - self.time.monotonic)))
+            self.crew.forget_expired()
+
+    def told(self, name: str) -> list[tuple[str | None, ...]]:
+        """List of each log event the job and what is said of it."""
+        keys = {"job_discovered": ("status",), "job_transition": ("from_status", "to_status")}.get(name, ("reason",))
+        return [(e["job_arn"], *(e[key] for key in keys)) for e in self._log.entries if e["event"] == name]
+
+    @property
+    def arns(self) -> set[str]:
+        return {record.arn for record in self.store.records()}
+
+    def count(self, name: str) -> float:
+        """Sum the samples of a family."""
+        lines = (line for family, rows in self.store.view().families() if family.name == name for line in rows)
+        samples = b"".join(lines).decode().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in samples)
+
+
+def house(*lanes: Lane, jobs: Sequence[JobSnapshot] = (), rate: float = 1e9) -> House:
+    """Return a crew that has polled once."""
+    one = House(*lanes, rate=rate)
+    for job in jobs:
+        one.account.put(job, CHEMISTRY)
+    one.follow(*lanes)
+    one.run()
+    return one
+
+
+def running(job: str = A, **members: Any) -> JobSnapshot:
+    region = job.split(":")[3]
+    return snapshot(**{"arn": job, "region": region, **members})
+
+
+def ended(job: str = A, status: str = "FAILED", **members: Any) -> JobSnapshot:
+    return finished(status, **{"arn": job, "region": job.split(":")[3], **members})
+
+
+# Lanes that stay, come and go.
+
+
+def test_a_lane_that_is_as_it_was_keeps_its_poller_and_is_not_asked_sooner() -> None:
+    one = house(lane(A), lane(FAR, target=NORTH), jobs=[running(A), running(FAR), running(B)])
+    before, asked = one.crew.pollers, len(one.account.asked)
+    assert one.follow(lane(A, B), lane(FAR, target=NORTH)) == Changes(added=0, removed=0, changed=1)
+    assert one.crew.pollers == before
+    one.run(20.0)
+    assert one.account.asked[asked:] == [B]
+
+
+def test_only_new_lanes_are_connected() -> None:
+    one = house(lane(A), jobs=[running(A), running(FAR)])
+    one.follow(lane(A), lane(FAR, target=NORTH))
+    assert one.connected == [lane(A), lane(FAR, target=NORTH)]
+
+
+def test_a_plan_that_is_not_followed_changes_nothing() -> None:
+    one = house(lane(A), jobs=[running(A)])
+    before = one.crew.pollers
+
+    def refuse(_: Lane) -> Source:
+        raise ValueError("no such profile")
+
+    with pytest.raises(ValueError, match="no such profile"):
+        one.crew.plan([lane(B), lane(C, profile="nobody")], POLICY, 1.0, refuse)
+    assert one.crew.pollers == before
+    assert one.arns == {A}
+
+
+def test_a_removed_lane_takes_its_jobs_with_it_at_once() -> None:
+    one = house(lane(A), lane(selector=ALL, target=NORTH), jobs=[running(A), running(FAR)])
+    assert one.follow(lane(A)) == Changes(added=0, removed=1, changed=0)
+    assert one.arns == {A}
+    assert one.told("job_forgotten") == [(FAR, "deselected")]
+    assert [status.target for status in one.crew.statuses()] == [WEST]
+
+
+def test_the_poller_of_a_removed_lane_asks_no_more() -> None:
+    one = house(lane(A), lane(FAR, selector=ALL, target=NORTH), jobs=[running(A), running(FAR)])
+    _, gone = one.crew.pollers
+    one.follow(lane(A))
+    asked = len(one.account.asked)
+    one.time.advance(1000.0)
+    assert gone.step() == 1.0
+    assert len(one.account.asked) == asked
+
+
+def test_a_lane_that_learned_its_account_stays_the_same_lane() -> None:
+    one = house(lane(selector=ALL, target=UNKNOWN), jobs=[running(A)])
+    before = one.crew.pollers
+    assert one.follow(lane(selector=ALL, target=UNKNOWN)) == Changes(added=0, removed=0, changed=0)
+    assert one.follow(lane(A, selector=ALL)) == Changes(added=0, removed=0, changed=1)
+    assert one.crew.pollers == before
+    assert one.told("job_discovered") == [(A, "RUNNING")]
+
+
+def test_another_login_is_another_lane() -> None:
+    one = house(lane(A), jobs=[running(A)])
+    assert one.follow(lane(A, profile="other")) == Changes(added=1, removed=1, changed=0)
+
+
+# Jobs that stay, come and go.
+
+
+def test_a_known_job_goes_on_where_it_was_when_its_lane_changes() -> None:
+    one = house(lane(A), jobs=[running(A), running(B)])
+    one.follow(lane(A, B))
+    one.account.put(ended(A), CHEMISTRY)
+    one.run(40.0)
+    assert one.told("job_discovered") == [(A, "RUNNING"), (B, "RUNNING")]
+    assert one.told("job_transition") == [(A, "RUNNING", "FAILED")]
+    assert one.count("braket_job_outcomes_total") == 1
+
+
+def test_a_removed_job_is_forgotten_and_what_it_counted_stays() -> None:
+    one = house(lane(A, B), jobs=[running(A), running(B)])
+    one.account.put(ended(A), CHEMISTRY)
+    one.run(40.0)
+    one.follow(lane(B))
+    assert one.arns == {B}
+    assert one.told("job_forgotten") == [(A, "deselected")]
+    assert one.count("braket_job_outcomes_total") == 1
+    assert [status.active + status.finished for status in one.crew.statuses()] == [1]
+
+
+def test_a_job_that_comes_back_is_as_one_from_before_the_start() -> None:
+    one = house(lane(A, B), jobs=[running(A), running(B)])
+    one.follow(lane(B))
+    one.account.put(ended(A), CHEMISTRY)
+    one.time.advance(100.0)
+    one.follow(lane(A, B))
+    one.run(40.0)
+    assert one.told("job_discovered") == [(A, "RUNNING"), (B, "RUNNING"), (A, "FAILED")]
+    assert one.told("job_transition") == []
+    assert one.count("braket_job_outcomes_total") == 0
+
+
+def test_a_job_that_moves_to_another_login_keeps_its_record() -> None:
+    one = house(lane(A, B), jobs=[running(A), running(B)])
+    one.follow(lane(A), lane(B, profile="other"))
+    one.account.put(ended(B), CHEMISTRY)
+    one.run(40.0)
+    assert one.told("job_discovered") == [(A, "RUNNING"), (B, "RUNNING")]
+    assert one.told("job_transition") == [(B, "RUNNING", "FAILED")]
+    assert one.told("job_forgotten") == []
+
+
+def test_a_complete_job_that_moves_is_not_asked_again() -> None:
+    one = house(lane(A, B), jobs=[running(A), ended(B)])
+    one.follow(lane(A), lane(B, profile="other"))
+    one.run(100.0)
+    assert one.account.asked.count(B) == 1
+    assert one.arns == {A, B}
+
+
+def test_a_found_job_that_is_named_now_keeps_its_series_for_good() -> None:
+    one = house(lane(selector=ALL), jobs=[ended(A, ended=CREATED + 900.0)])
+    one.follow(lane(A, selector=ALL))
+    one.run(3 * 5000.0)
+    assert one.arns == {A}
+    assert one.told("job_discovered") == [(A, "FAILED")]
+
+
+def test_a_job_found_by_another_login_is_left_to_the_one_that_names_it() -> None:
+    one = house(lane(selector=ALL), jobs=[running(A)])
+    one.follow(lane(selector=ALL), lane(A, profile="other"))
+    finder, other = one.crew.pollers
+    assert [*finder.jobs, "then", *other.jobs] == ["then", A]
+    one.run(100.0)
+    assert [*finder.jobs, "then", *other.jobs] == ["then", A]
+    assert one.told("job_discovered") == [(A, "RUNNING")]
+
+
+@pytest.mark.parametrize(("selector", "left"), [(ALL, {A}), (CHEMISTS, {A}), (replace(CHEMISTS, name=None), {A})])
+def test_a_job_that_is_not_named_any_more_stays_where_it_is_found(selector: Selector, left: set[str]) -> None:
+    one = house(lane(A), jobs=[running(A)])
+    one.follow(lane(selector=selector))
+    one.run(5000.0)
+    assert one.arns == left
+    assert one.told("job_discovered") == [(A, "RUNNING")]
+    assert one.told("job_forgotten") == []
+
+
+def test_a_job_that_is_not_named_any_more_and_not_found_is_let_go_after_its_retention() -> None:
+    one = house(lane(A), jobs=[running(A)])
+    one.account.put(running(A), PHYSICS)
+    one.follow(lane(selector=CHEMISTS))
+    one.run(900.0)
+    assert one.arns == {A}
+    one.run(200.0)
+    assert one.arns == set()
+    assert one.told("job_forgotten") == [(A, "deselected")]
+
+
+def test_a_job_whose_login_is_gone_is_left_to_one_that_finds_it() -> None:
+    one = house(lane(A, profile="other"), lane(selector=ALL), jobs=[running(A)])
+    one.follow(lane(selector=ALL))
+    one.account.put(ended(A), CHEMISTRY)
+    one.run(100.0)
+    assert one.told("job_discovered") == [(A, "RUNNING")]
+    assert one.told("job_transition") == [(A, "RUNNING", "FAILED")]
+
+
+def test_jobs_that_were_found_are_forgotten_when_nobody_looks_for_any() -> None:
+    one = house(lane(A, selector=ALL), jobs=[running(A), running(B)])
+    one.follow(lane(A))
+    assert one.arns == {A}
+    assert one.told("job_forgotten") == [(B, "deselected")]
+    one.run(100.0)
+    assert one.arns == {A}
+
+
+# What is news.
+
+
+def test_a_wider_selector_announces_nothing_that_happened_before() -> None:
+    one = house(lane(selector=CHEMISTS))
+    since_then = one.time.wall + 10.0
+    one.time.advance(500.0)
+    one.account.put(ended(A, created=since_then, ended=since_then + 60.0), CHEMISTRY)
+    one.account.put(ended(B, created=since_then, ended=since_then + 60.0), PHYSICS)
+    one.follow(lane(selector=ALL))
+    one.run()
+    # A fits the old selector, too, and was only not found yet.
+    assert one.told("job_transition") == [(A, None, "FAILED")]
+    assert sorted(one.told("job_discovered")) == [(A, "FAILED"), (B, "FAILED")]
+    assert one.count("braket_job_outcomes_total") == 1
+
+
+def test_a_narrower_selector_lets_the_others_go_and_one_that_widens_again_does_not_repeat_them() -> None:
+    one = house(lane(selector=ALL))
+    one.account.put(running(A, created=one.time.wall + 5.0), PHYSICS)
+    one.run(100.0)
+    assert one.told("job_transition") == [(A, None, "RUNNING")]
+    one.follow(lane(selector=CHEMISTS))
+    one.run(1200.0)
+    assert one.told("job_forgotten") == [(A, "deselected")]
+    one.follow(lane(selector=ALL))
+    one.run(100.0)
+    assert one.arns == {A}
+    assert len(one.told("job_discovered")) == len(one.told("job_transition")) == 1
+
+
+def test_a_job_that_is_created_after_the_reload_is_news() -> None:
+    one = house(lane(A), jobs=[running(A)])
+    one.follow(lane(A, selector=ALL))
+    one.run(10.0)
+    one.account.put(running(B, created=one.time.wall + 1.0), CHEMISTRY)
+    one.run(100.0)
+    assert one.told("job_transition") == [(B, None, "RUNNING")]
+
+
+# Answers that come late.
+
+
+@pytest.mark.parametrize("after", [(), (lane(B),), (lane(B, selector=None), lane(FAR, target=NORTH))])
+def test_an_answer_for_a_job_that_left_meanwhile_changes_nothing(after: tuple[Lane, ...]) -> None:
+    one = house(lane(A), jobs=[running(A), running(B), running(FAR)])
+    one.account.put(ended(A), CHEMISTRY)
+    one.time.advance(40.0)
+
+    def reload(job: str) -> None:
+        if job == A:
+            one.follow(*after)
+
+    one.account.meanwhile = reload
+    poller = one.crew.pollers[0]
+    assert poller.step() == 0.0
+    assert A not in one.arns
+    assert one.told("job_transition") == []
+    assert one.told("job_forgotten") == [(A, "deselected")]
+
+
+def test_a_page_that_was_asked_for_before_the_selector_changed_changes_nothing() -> None:
+    one = house(lane(selector=ALL))
+    one.account.put(running(A, created=one.time.wall), PHYSICS)
+    one.time.advance(70.0)
+    followed = threading.Event()
+
+    def reload(_: str) -> None:
+        if not followed.is_set():
+            followed.set()
+            one.follow(lane(selector=CHEMISTS))
+
+    one.account.meanwhile = reload
+    one.run(200.0)
+    assert followed.is_set()
+    assert one.arns == set()
+
+
+# What holds for all.
+
+
+def test_once_ready_it_stays_ready() -> None:
+    one = House()
+    for job in (A, B):
+        one.account.put(running(job))
+    one.follow(lane(A))
+    before = one.crew.ready
+    one.run()
+    one.follow(lane(A, B), lane(FAR, target=NORTH))
+    assert [poller.first_poll_done for poller in one.crew.pollers] == [False, False]
+    assert (before, one.crew.ready, one.crew.healthy) == (False, True, True)
+
+
+def test_what_is_not_ready_waits_for_what_is_added() -> None:
+    one = House()
+    one.follow(lane(A))
+    one.follow(lane(A, B))
+    one.account.put(running(A))
+    one.account.put(running(B))
+    (poller,) = one.crew.pollers
+    assert [(poller.step(), one.crew.ready) for _ in range(2)] == [(0.0, False), (0.0, True)]
+
+
+def test_a_shorter_interval_holds_at_once() -> None:
+    one = house(lane(A), jobs=[running(A)])
+    one.follow(lane(A), policy=replace(POLICY, poll_interval=5.0))
+    one.run(21.0)
+    assert one.account.asked.count(A) == 5
+
+
+def test_another_retention_holds_for_jobs_that_are_known() -> None:
+    one = house(lane(selector=ALL), jobs=[ended(A, "COMPLETED")])
+    one.follow(lane(selector=ALL), policy=replace(POLICY, retention=Retention(900.0, 5000.0)))
+    one.run(50.0)
+    assert one.arns == set()
+    assert one.told("job_forgotten") == [(A, "retention")]
+
+
+def test_a_longer_lookback_finds_older_jobs_at_once() -> None:
+    one = house(lane(selector=ALL), jobs=[running(A, created=CREATED - 2 * 86400.0)])
+    assert one.arns == set()
+    one.follow(lane(selector=ALL), policy=replace(POLICY, lookback=3 * 86400.0))
+    one.run()
+    assert one.arns == {A}
+
+
+def test_budgets_go_on_unless_they_are_changed() -> None:
+    one = house(lane(A), jobs=[running(A)], rate=4.0)
+    one.budgets.throttled(WEST, "GetJob", one.time.monotonic, one.time.monotonic, 0.0)
+    one.follow(lane(A, B))
+    assert one.budgets.rate(WEST, "GetJob", one.time.monotonic) == 2.0
+    one.follow(lane(A, B), rate=8.0)
+    assert one.budgets.rate(WEST, "GetJob", one.time.monotonic) == 4.0
+
+
+def test_threads_come_and_go_with_their_lanes() -> None:
+    one = House()
+    for job in (A, FAR):
+        one.account.put(running(job))
+    one.follow(lane(A))
+    stop = threading.Event()
+    one.crew.start(2, stop)
+    before = {thread for thread in threading.enumerate() if thread.name.startswith("poll-")}
+    assert len(before) == 2
+    for _ in range(20):
+        one.follow(lane(A), lane(FAR, target=NORTH))
+        one.follow(lane(A))
+    stop.set()
+    one.crew.join()
+    assert [thread for thread in threading.enumerate() if thread.name.startswith("poll-")] == []
+
+
+def test_pollers_are_told_in_place() -> None:
+    one = house(lane(A), jobs=[running(A)])
+    (poller,) = one.crew.pollers
+    assert isinstance(poller, TargetPoller)
+    one.follow(lane(A, selector=ALL))
+    one.follow(lane(B))
+    assert one.crew.pollers == [poller]
+    assert poller.jobs == {B}
