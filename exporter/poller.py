@@ -124,7 +124,6 @@ class TargetPoller:
         self._lock = threading.Lock()
         self._taking_in = threading.Lock()
         """Held while an answer changes what is known, so that no job leaves in the middle; taken before the other."""
-        self._closed = False
         self._named: tuple[str, ...] = ()
         self._agenda, self._asking = Agenda(), dict[str, Watch]()
         self._progress = Progress(())
@@ -188,7 +187,7 @@ class TargetPoller:
         """Make a call that is due; return 0, or the seconds until there will be one to make."""
         asked = self.last_step = self._clock.monotonic()
         with self._lock:
-            call, wait = (None, IDLE) if self._closed else self._next_call(asked)
+            call, wait = self._next_call(asked)
         if call is None:
             return max(0.0, min(IDLE, wait))
         call()
@@ -249,7 +248,6 @@ class TargetPoller:
     def close(self) -> Handover:
         """Make no call any more; return the jobs that were watched."""
         with self._taking_in, self._lock:
-            self._closed = True
             left = {arn: self._leave(arn) for arn in self._jobs()}
             self._named, self._finder = (), None
             return left
@@ -455,7 +453,7 @@ class TargetPoller:
         with self._taking_in:
             if self._finder is finder and finder.survey is plan:  # else it is not looked for any more
                 take_in()
-        if not self._closed and not self._source.target.account:
+        if self._finder is finder and not self._source.target.account:
             self._identify()
 
     def _listed(self, finder: Finder, search: Search, page: SearchPage, asked: float) -> None:

@@ -391,21 +391,27 @@ def test_an_answer_for_a_job_that_left_meanwhile_changes_nothing(after: tuple[La
     assert one.told("job_forgotten") == [(A, "deselected")]
 
 
-def test_a_page_that_was_asked_for_before_the_selector_changed_changes_nothing() -> None:
+@pytest.mark.parametrize("after", [lane(B, selector=CHEMISTS), lane(B)])
+def test_a_page_that_was_asked_for_before_the_selector_changed_changes_nothing(after: Lane) -> None:
     one = house(lane(selector=ALL))
     one.account.put(running(A, created=one.time.wall), PHYSICS)
+    one.account.put(running(B), CHEMISTRY)
     one.time.advance(70.0)
     followed = threading.Event()
 
-    def reload(_: str) -> None:
-        if not followed.is_set():
+    def reload(asked: str) -> None:
+        if asked == "page" and not followed.is_set():
             followed.set()
-            one.follow(lane(selector=CHEMISTS))
+            one.follow(after)
 
     one.account.meanwhile = reload
     one.run(200.0)
     assert followed.is_set()
-    assert one.arns == set()
+    assert one.arns == {B}
+    # Nor does the plan of the pages wait for it.
+    one.account.put(running(C, created=one.time.wall), CHEMISTRY)
+    one.run(100.0)
+    assert one.arns == ({B} if after.selector is None else {B, C})
 
 
 # What holds for all.
@@ -431,6 +437,23 @@ def test_what_is_not_ready_waits_for_what_is_added() -> None:
     one.account.put(running(B))
     (poller,) = one.crew.pollers
     assert [(poller.step(), one.crew.ready) for _ in range(2)] == [(0.0, False), (0.0, True)]
+
+
+def test_a_removed_job_is_waited_for_no_longer() -> None:
+    one = House()
+    one.follow(lane(A, B))
+    one.follow(lane(A))
+    one.account.put(running(A))
+    (poller,) = one.crew.pollers
+    assert (poller.step(), one.crew.ready) == (0.0, True)
+
+
+def test_new_jobs_are_looked_for_at_a_shorter_interval_at_once() -> None:
+    one = house(lane(selector=ALL))
+    one.follow(lane(selector=ALL), policy=replace(POLICY, discovery_interval=5.0))
+    one.account.put(running(A, created=one.time.wall), CHEMISTRY)
+    one.run(6.0)
+    assert one.arns == {A}
 
 
 def test_a_shorter_interval_holds_at_once() -> None:

@@ -434,3 +434,33 @@ def test_whatever_happens_each_job_is_forgotten_once_at_its_time_and_for_its_rea
 
 def test_the_reasons_are_those_that_a_counter_tells() -> None:
     assert DROP_REASONS == ("retention", "deselected", "not_found")
+
+
+# What a reload changes.
+
+
+def test_a_job_that_is_left_to_somebody_else_is_not_forgotten_here() -> None:
+    known = with_member(COMPLETED)
+    known.note(COMPLETED)
+    known.release(ARN)
+    assert known.members == set()
+    assert gone(known, COMPLETED, now=ENDED + FAILED) == []
+
+
+def test_a_known_job_that_is_taken_over_is_let_go_unless_a_list_shows_it() -> None:
+    known, seen = roster(), roster()
+    for each in (known, seen):
+        each.take_over(RUNNING, now=CREATED)
+    seen.met(lambda _: RUNNING, listed(), CREATED)
+    assert gone(known, RUNNING, now=CREATED + USUAL) == [(ARN, DESELECTED)]
+    assert gone(seen, RUNNING, now=CREATED + USUAL) == []
+
+
+def test_jobs_are_watched_for_since_the_selectors_that_choose_them_without_a_break() -> None:
+    known = Roster(Selector(all_jobs=True), since=10.0, retention=Retention(USUAL, FAILED))
+    chemists, everybody = Selector((TagRule("team", frozenset({"chemistry"})),)), Selector(all_jobs=True)
+    known.select(chemists, 20.0)
+    known.select(everybody, 30.0)
+    assert (known.since(listed()), known.since(listed(tags={}))) == (10.0, 30.0)
+    known.prune(25.0)
+    assert (known.since(listed()), known.since(listed(tags={}))) == (20.0, 30.0)
