@@ -152,8 +152,10 @@ class Images:
     def close(self) -> None:
         """Take everything away."""
         self.podman("rm", "--all", "--force", "--time=0", check=False)
-        # The driver mounts its directory upon itself.
-        subprocess.run(["umount", self.place / "store" / "overlay"], check=False, capture_output=True)
+        # The driver mounts its directory upon itself, once more for each two commands that began at the same time.
+        while mounted := [each for each in _mounts() if each.is_relative_to(self.place)]:
+            # Detached, as the end of a container may still be under way.
+            subprocess.run(["umount", "--lazy", mounted[-1]], check=True, timeout=60)
         shutil.rmtree(self.place)
 
     @property
@@ -198,6 +200,11 @@ def built(**arguments: str) -> Iterator[Images]:
         yield images
     finally:
         images.close()
+
+
+def _mounts() -> list[Path]:
+    """List what is mounted, in the order in which it was."""
+    return [Path(line.split()[4]) for line in Path("/proc/self/mountinfo").read_text().splitlines()]
 
 
 def _base() -> Path:
