@@ -111,16 +111,17 @@ class Exporter:
         self.telemetry.settings_loaded(self.clock.wall())
         return changes
 
-    def reload(self, read: Callable[[], Settings], file: str | None) -> Reloaded:
+    def reload(self, read: Callable[[], Settings], file: str | None, guard: FileGuard | None) -> Reloaded:
         """Read the settings anew and take them; bad ones change nothing. A bug in it ends the exporter.
 
         Args:
             read: reads them.
             file: where they stand, for the log.
+            guard: reads the web configuration file, which is to be good, too, if there is one.
         """
         with self._taking:
             try:
-                return self._reload(read, file)
+                return self._reload(read, file, guard)
             except (SettingsError, StartError) as error:
                 problems = error.problems if isinstance(error, SettingsError) else (str(error),)
                 self.telemetry.reload_failed()
@@ -130,11 +131,15 @@ class Exporter:
                 self.crew.fail(bug)
                 raise
 
-    def _reload(self, read: Callable[[], Settings], file: str | None) -> Reloaded:
+    def _reload(self, read: Callable[[], Settings], file: str | None, guard: FileGuard | None) -> Reloaded:
         given = read()
+        with web_config_errors(self.settings.web_config_file):
+            rules = None if guard is None else guard.read()
         kept = {key: getattr(self.settings, key) for key in Settings.model_fields if key not in RELOADED}
         later = [key for key, value in kept.items() if getattr(given, key) != value]
         changes = self.take(given.model_copy(update=kept))
+        if guard is not None and rules is not None:
+            guard.adopt(rules)
         self.journal.config_reloaded(
             file,
             jobs=count_jobs(self.settings),
@@ -211,8 +216,19 @@ def guard_of(settings: Settings) -> FileGuard | None:
         SettingsError: it is bad.
     """
     file = settings.web_config_file
-    try:
+    with web_config_errors(file):
         return None if file is None else FileGuard(file)
+
+
+@contextmanager
+def web_config_errors(file: str | None) -> Iterator[None]:
+    """Tell what is wrong with the web configuration file as with any setting.
+
+    Raises:
+        SettingsError: the file is bad.
+    """
+    try:
+        yield
     except WebConfigError as error:
         raise SettingsError([f"web_config_file {file}: {problem}" for problem in error.problems]) from error
 
@@ -238,7 +254,7 @@ def run(
     exporter = build(settings)
 
     def reload() -> Reloaded:
-        return exporter.reload(read, file)
+        return exporter.reload(read, file, guard)
 
     server = _listen(exporter, guard, reload)
     began = exporter.clock.monotonic()
@@ -258,6 +274,7 @@ def run(
             exporter.crew.forget_expired()
             if guard is not None:
                 guard.look(exporter.journal)
+                exporter.telemetry.web_config_looked_at(failing=guard.failing)
         server.stop()
         exporter.crew.join()
     exporter.journal.stopped(uptime_seconds=round(exporter.clock.monotonic() - began, 3))

@@ -250,7 +250,7 @@ EXPORTER_FAMILIES: Final = (
     ),
     Family(
         "braket_exporter_config_last_reload_successful",
-        "1 when the settings that were last read are in force.",
+        "1 when the settings and the web_config_file that were last read are in force.",
         "gauge",
         (),
     ),

@@ -15,8 +15,8 @@ from exporter.webconfig import WebConfig, WebConfigError, parse_web_config
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
-    """What is in force.
+class Rules:
+    """What a web configuration file and the files that it names say.
 
     Attributes:
         config: what the file says.
@@ -53,6 +53,11 @@ class FileGuard:
         """Whether TLS is spoken."""
         return self._rules.context is not None
 
+    @property
+    def failing(self) -> bool:
+        """Whether the files that were last looked at are bad, so that what was in force stays."""
+        return self._error is not None
+
     def channel(self) -> Channel:
         """Make the channel of a new connection, with the newest certificate."""
         rules = self._rules
@@ -84,28 +89,30 @@ class FileGuard:
         if not settled or (self._error is None and fingerprint == self._rules.fingerprint):
             return
         try:
-            self.reload()
+            self.adopt(self.read())
         except WebConfigError as error:
             if str(error) != self._error:
                 journal.config_reload_failed(file=self._file, error=str(error))
             self._error = str(error)
         else:
-            self._error = None
-            self._seen = self._rules.fingerprint
             journal.config_reloaded(file=self._file)
 
-    def reload(self) -> None:
-        """Read the files again.
+    def read(self) -> Rules:
+        """Read the files again; nothing changes yet.
 
         Raises:
-            WebConfigError: they are bad; what was in force stays.
+            WebConfigError: they are bad.
         """
         rules = self._read(self._rules)
         if (rules.context is None) != (self._rules.context is None):
             raise WebConfigError(["tls_server_config: cannot come or go while the exporter runs; restart it"])
-        self._rules = rules
+        return rules
 
-    def _read(self, before: _Rules | None = None) -> _Rules:
+    def adopt(self, rules: Rules) -> None:
+        """Have other rules in force."""
+        self._rules, self._seen, self._error = rules, rules.fingerprint, None
+
+    def _read(self, before: Rules | None = None) -> Rules:
         content = self._bytes()
         if isinstance(content, OSError):
             raise WebConfigError([f"cannot be read: {content.strerror}"])
@@ -117,9 +124,9 @@ class FileGuard:
         # Taken first: what changes while the files are read is then seen as a change.
         fingerprint = self._fingerprint(content, config)
         context = None if config.tls is None else make_context(config.tls)
-        return _Rules(config, context, self._auth(config, before), fingerprint)
+        return Rules(config, context, self._auth(config, before), fingerprint)
 
-    def _auth(self, config: WebConfig, before: _Rules | None) -> Auth | None:
+    def _auth(self, config: WebConfig, before: Rules | None) -> Auth | None:
         """Keep the verdicts while the users stay the same; a new certificate is no reason to ask bcrypt again."""
         if before is not None and before.config.users == config.users:
             return before.auth

@@ -53,6 +53,7 @@ class Telemetry:
         self._unknown = self._make(Counter, "braket_exporter_unknown_values_total")
         self._reload_ok = self._make(Gauge, "braket_exporter_config_last_reload_successful")
         self._reload_time = self._make(Gauge, "braket_exporter_config_last_reload_success_timestamp_seconds")
+        self._settings_are_bad = self._web_config_is_bad = False
         for reason in DROP_REASONS:
             self._dropped.labels(reason)
         for field in UNKNOWN_FIELDS:
@@ -79,17 +80,27 @@ class Telemetry:
 
     def settings_loaded(self, now: float) -> None:
         """Note that the settings in force were read at ``now``, unix seconds."""
-        self._reload_ok.set(1)
+        self._settings_are_bad = False
         self._reload_time.set(now)
+        self._judge_reloads()
 
     def reload_failed(self) -> None:
         """Note that the settings that were last read are bad, so that others are in force."""
-        self._reload_ok.set(0)
+        self._settings_are_bad = True
+        self._judge_reloads()
+
+    def web_config_looked_at(self, *, failing: bool) -> None:
+        """Note whether the web configuration file, which is read whenever it changes, is bad."""
+        self._web_config_is_bad = failing
+        self._judge_reloads()
 
     def render(self, form: Format, wanted: Callable[[str, str], bool]) -> bytes:
         """Render the metrics whose name and type are wanted; in OpenMetrics with the mark that ends a page."""
         selected = _Selected(self._registry, wanted)
         return generate_openmetrics(selected) if form == "openmetrics" else generate_text(selected)
+
+    def _judge_reloads(self) -> None:
+        self._reload_ok.set(not (self._settings_are_bad or self._web_config_is_bad))
 
     def _build_info(self) -> Gauge:
         info = self._make(Gauge, "braket_exporter_build_info")

@@ -557,7 +557,7 @@ def test_a_key_with_a_passphrase_is_told_and_asks_nobody_for_it(place: Place) ->
 
 def test_nothing_is_read_again_while_nothing_changes(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     guard = place.write(TLS % "").guard()
-    monkeypatch.setattr(guard, "reload", partial(pytest.fail, "read again"))
+    monkeypatch.setattr(guard, "read", partial(pytest.fail, "read again"))
     for _ in range(3):
         guard.look(place.log)
     assert place.log.lines == []

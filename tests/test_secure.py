@@ -30,7 +30,13 @@ exporter.web.expose = lambda *args, **kwargs: Page(3_000_003, (part for part in 
 
 ARN = job_arn("secure")
 PASSWORD = "correct horse"
-LOGIN = {"Authorization": f"Basic {base64.b64encode(f'prometheus:{PASSWORD}'.encode()).decode()}"}
+
+
+def login(password: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(f'prometheus:{password}'.encode()).decode()}"}
+
+
+LOGIN, OTHER_LOGIN = login(PASSWORD), login("another")
 
 
 @pytest.fixture
@@ -65,6 +71,12 @@ def get(exporter: Daemon, authority: Authority, path: str, login: dict[str, str]
         return answer.status, answer.read().decode()
     finally:
         connection.close()
+
+
+def successful(exporter: Daemon, authority: Authority, headers: dict[str, str] = LOGIN) -> float:
+    name = "braket_exporter_config_last_reload_successful"
+    (line,) = samples_of(get(exporter, authority, f"/metrics?name[]={name}", headers)[1])
+    return float(line.split()[-1])
 
 
 def test_prometheus_scrapes_over_tls_with_a_password(authority: Authority) -> None:
@@ -110,11 +122,28 @@ def test_a_new_password_counts_without_a_restart_and_a_bad_file_is_logged_once(a
         write(authority.folder, "hunter2")
         (failed,) = eventually(lambda: exporter.logs("config_reload_failed", level="error", file=file))
         assert failed["error"].startswith("basic_auth_users.prometheus: expected a bcrypt hash")
+        eventually(lambda: successful(exporter, authority, OTHER_LOGIN) == 0.0)
         write(authority.folder, bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode())
         eventually(lambda: len(exporter.logs("config_reloaded")) == 2)
-        assert get(exporter, authority, "/metrics", LOGIN)[0] == 200
+        eventually(lambda: successful(exporter, authority) == 1.0)
         assert len(exporter.logs("config_reload_failed")) == 1
         assert "hunter2" not in "".join(exporter.lines)
+        assert exporter.stop() == 0
+
+
+def test_a_reload_reads_the_web_configuration_file_too_all_or_nothing(authority: Authority) -> None:
+    with exporting(authority) as exporter:
+        write(authority.folder, "hunter2")
+        exporter.process.send_signal(signal.SIGHUP)
+        (failed,) = eventually(lambda: exporter.logs("config_reload_failed", level="error"))
+        assert failed["error"].startswith(
+            f"web_config_file {authority.folder / 'web.yml'}: basic_auth_users.prometheus: expected a bcrypt hash"
+        )
+        assert successful(exporter, authority) == 0.0
+        write(authority.folder, bcrypt.hashpw(b"another", bcrypt.gensalt(4)).decode())
+        exporter.process.send_signal(signal.SIGHUP)
+        eventually(lambda: exporter.logs("config_reloaded", jobs=1))
+        assert get(exporter, authority, "/metrics", LOGIN)[0] == 401
         assert exporter.stop() == 0
 
 

@@ -174,6 +174,23 @@ def test_bad_settings_show_and_those_in_force_keep_their_time() -> None:
     ]
 
 
+def test_a_web_configuration_file_that_is_well_again_does_not_hide_bad_settings() -> None:
+    telemetry = Telemetry(list)
+    shown: list[float] = []
+    steps: list[Callable[[], None]] = [
+        lambda: telemetry.web_config_looked_at(failing=True),
+        telemetry.reload_failed,
+        lambda: telemetry.web_config_looked_at(failing=False),
+        lambda: telemetry.settings_loaded(1.0),
+    ]
+    telemetry.settings_loaded(0.0)
+    for step in steps:
+        step()
+        (line,) = lines_of(telemetry, "braket_exporter_config_last_reload_successful")
+        shown.append(float(line.split()[-1]))
+    assert shown == [0.0, 0.0, 0.0, 1.0]
+
+
 def test_build_info_tells_the_versions() -> None:
     (line,) = lines_of(Telemetry(list), "braket_exporter_build_info")
     assert line == (
