@@ -453,7 +453,8 @@ class TargetPoller:
         with self._taking_in:
             if self._finder is finder and finder.survey is plan:  # else it is not looked for any more
                 take_in()
-        if self._finder is finder and not self._source.target.account:
+        no_job_told = finder.survey.listed or not self._gate.health.up
+        if self._finder is finder and not self._source.target.account and no_job_told:
             self._identify()
 
     def _listed(self, finder: Finder, search: Search, page: SearchPage, asked: float) -> None:

@@ -953,6 +953,15 @@ def test_jobs_that_are_found_are_asked_for_and_the_account_is_learned() -> None:
     assert (house.status().active, house.status().finished) == (1, 0)
 
 
+def test_aws_is_not_asked_for_the_account_while_the_rest_of_the_first_list_may_tell_it() -> None:
+    house = Search(EVERYTHING)
+    house.region.put(A, born(1, 2 * DAY))
+    house.begin().run(60.0)
+    assert house.status().target == (ACCOUNT, REGION)
+    assert len(house.region.searched) > 1
+    assert house.region.identified == 0
+
+
 def test_few_active_jobs_are_followed_by_get_job_alone() -> None:
     house = Search(EVERYTHING)
     for number in range(20):
