@@ -260,6 +260,25 @@ EXPORTER_FAMILIES: Final = (
         "gauge",
         (),
     ),
+    Family(
+        "braket_exporter_state_up",
+        "1 while the state file takes what is written, 0 while it does not and all is kept in memory only; "
+        "absent without state_file.",
+        "gauge",
+        (),
+    ),
+    Family(
+        "braket_exporter_state_size_bytes",
+        "Size of the state file and its write-ahead log.",
+        "gauge",
+        (),
+    ),
+    Family(
+        "braket_exporter_state_last_write_timestamp_seconds",
+        "When the state file was last written, unix time.",
+        "gauge",
+        (),
+    ),
 )
 """The families of the exporter itself, kept with prometheus_client by ``exporter.telemetry``."""
 

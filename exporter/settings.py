@@ -97,6 +97,12 @@ def _check_listen(text: str) -> str:
     return text
 
 
+def _check_path(text: str) -> str:
+    if not text:
+        raise ValueError("is empty; name a file, or leave the key out")
+    return text
+
+
 def _check_distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     twice = sorted({value for value in values if values.count(value) > 1})
     if twice:
@@ -203,6 +209,9 @@ class Settings(Selection, BaseSettings):
     )
     web_config_file: str | None = Field(
         None, description="TLS and basic auth in the format of Prometheus's exporter-toolkit"
+    )
+    state_file: Annotated[str, AfterValidator(_check_path)] | None = Field(
+        None, description="SQLite file in which jobs, counters and the log cursor survive a restart"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least important level to log")
     log_format: Literal["auto", "json", "console"] = Field(

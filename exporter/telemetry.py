@@ -54,6 +54,8 @@ class Telemetry:
         self._reload_ok = self._make(Gauge, "braket_exporter_config_last_reload_successful")
         self._reload_time = self._make(Gauge, "braket_exporter_config_last_reload_success_timestamp_seconds")
         self._settings_are_bad = self._web_config_is_bad = False
+        self._state = _StateCollector()
+        self._registry.register(self._state)
         for reason in DROP_REASONS:
             self._dropped.labels(reason)
         for field in UNKNOWN_FIELDS:
@@ -94,6 +96,14 @@ class Telemetry:
         self._web_config_is_bad = failing
         self._judge_reloads()
 
+    def state_written(self, now: float, size: int) -> None:
+        """Note that the state file took what was written at ``now``, unix seconds, and is ``size`` bytes large."""
+        self._state.up, self._state.size, self._state.last_write = True, size, now
+
+    def state_failed(self) -> None:
+        """Note that the state file does not take what is written; how large it is, and since when, stays told."""
+        self._state.up = False
+
     def render(self, form: Format, wanted: Callable[[str, str], bool]) -> bytes:
         """Render the metrics whose name and type are wanted; in OpenMetrics with the mark that ends a page."""
         selected = _Selected(self._registry, wanted)
@@ -129,6 +139,34 @@ class _TargetCollector(Collector):
                     if name == row.name and value is not None:
                         family.add_metric(labels, float(value))
                 yield family
+
+
+class _StateCollector(Collector):
+    """Tells how the state file fares; without one nothing at all, not even the metrics' names.
+
+    Attributes:
+        up: whether it takes what is written; nothing until that was tried.
+        size: in bytes.
+        last_write: unix seconds.
+    """
+
+    def __init__(self) -> None:
+        self.up: bool | None = None
+        self.size: int | None = None
+        self.last_write: float | None = None
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        values = {
+            "braket_exporter_state_up": self.up,
+            "braket_exporter_state_size_bytes": self.size,
+            "braket_exporter_state_last_write_timestamp_seconds": self.last_write,
+        }
+        for name, value in values.items():
+            if value is not None:
+                yield GaugeMetricFamily(name, _ROWS[name].help, float(value))
 
 
 _TARGET_GAUGES = {

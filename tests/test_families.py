@@ -56,6 +56,9 @@ CONTRACT = {
     "braket_exporter_unknown_values_total": ("counter", ("field",)),
     "braket_exporter_config_last_reload_successful": ("gauge", ()),
     "braket_exporter_config_last_reload_success_timestamp_seconds": ("gauge", ()),
+    "braket_exporter_state_up": ("gauge", ()),
+    "braket_exporter_state_size_bytes": ("gauge", ()),
+    "braket_exporter_state_last_write_timestamp_seconds": ("gauge", ()),
 }
 
 ALL_FAMILIES: tuple[Family, ...] = (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES)

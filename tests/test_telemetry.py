@@ -55,6 +55,7 @@ def test_every_family_of_the_exporter_is_there_with_its_type_and_the_labels_of_i
     telemetry.request(ONE, "GetJob", "ok", 0.1)
     telemetry.dropped("retention")
     telemetry.unknown_value("status")
+    telemetry.state_written(1700000000.0, 4096)
     page = telemetry.render("text", everything).decode()
     found = {family.name: family for family in parse_text(page)}
     for row in EXPORTER_FAMILIES:
@@ -191,6 +192,53 @@ def test_a_web_configuration_file_that_is_well_again_does_not_hide_bad_settings(
     assert shown == [0.0, 0.0, 0.0, 1.0]
 
 
+def state_lines(telemetry: Telemetry) -> list[str]:
+    return [line for line in own_lines(telemetry) if "_state_" in line]
+
+
+@pytest.mark.parametrize("form", ["text", "openmetrics"])
+def test_without_a_state_file_nothing_speaks_of_one(form: Format) -> None:
+    assert b"braket_exporter_state" not in Telemetry(list).render(form, everything)
+
+
+def test_a_state_file_that_takes_what_is_written_has_a_time_and_a_size() -> None:
+    telemetry = Telemetry(list)
+    telemetry.state_written(1_700_000_000.25, 40960)
+    assert state_lines(telemetry) == [
+        "braket_exporter_state_up 1.0",
+        "braket_exporter_state_size_bytes 40960.0",
+        "braket_exporter_state_last_write_timestamp_seconds 1.70000000025e+09",
+    ]
+
+
+def test_a_state_file_that_takes_no_more_keeps_the_time_and_the_size_of_its_last_write() -> None:
+    telemetry = Telemetry(list)
+    telemetry.state_written(1_700_000_000.25, 40960)
+    telemetry.state_failed()
+    assert state_lines(telemetry) == [
+        "braket_exporter_state_up 0.0",
+        "braket_exporter_state_size_bytes 40960.0",
+        "braket_exporter_state_last_write_timestamp_seconds 1.70000000025e+09",
+    ]
+
+
+def test_a_state_file_that_never_took_anything_has_no_time_and_no_size() -> None:
+    telemetry = Telemetry(list)
+    telemetry.state_failed()
+    assert state_lines(telemetry) == ["braket_exporter_state_up 0.0"]
+
+
+def test_a_state_file_that_takes_what_is_written_again_is_up_again() -> None:
+    telemetry = Telemetry(list)
+    telemetry.state_failed()
+    telemetry.state_written(1_700_000_060.5, 81920)
+    assert state_lines(telemetry) == [
+        "braket_exporter_state_up 1.0",
+        "braket_exporter_state_size_bytes 81920.0",
+        "braket_exporter_state_last_write_timestamp_seconds 1.7000000605e+09",
+    ]
+
+
 def test_build_info_tells_the_versions() -> None:
     (line,) = lines_of(Telemetry(list), "braket_exporter_build_info")
     assert line == (
@@ -222,7 +270,9 @@ def test_only_families_that_are_wanted_are_rendered_and_types_are_told_to_the_ch
         asked[name] = kind
         return name == "braket_exporter_target_up"
 
-    page = Telemetry(lambda: [status()]).render("text", wanted).decode()
+    telemetry = Telemetry(lambda: [status()])
+    telemetry.state_written(1700000000.0, 4096)
+    page = telemetry.render("text", wanted).decode()
     assert page == (
         "# HELP braket_exporter_target_up 0 when the account and Region as a whole cannot be polled: "
         "credentials, network, throttled to a halt.\n"
@@ -246,6 +296,7 @@ def test_openmetrics_ends_with_exactly_one_end_mark_and_text_with_none() -> None
 def test_openmetrics_names_a_counter_without_its_ending_and_parses() -> None:
     telemetry = Telemetry(lambda: [status()])
     telemetry.request(ONE, "GetJob", "ok", 0.1)
+    telemetry.state_written(1700000000.0, 4096)
     page = telemetry.render("openmetrics", everything).decode()
     assert "\n# TYPE braket_exporter_api_requests counter\n" in page
     names = {family.name for family in parse_openmetrics(page)}

@@ -45,6 +45,12 @@ def filled_store() -> Store:
     return store
 
 
+def filled_telemetry() -> Telemetry:
+    telemetry = Telemetry(lambda: [target_status()])
+    telemetry.state_written(1_700_000_990.0, 4096)
+    return telemetry
+
+
 def make_web(
     *,
     disabled: tuple[str, ...] = (),
@@ -57,7 +63,7 @@ def make_web(
 ) -> Web:
     return Web(
         store=filled_store() if store is None else store,
-        telemetry=Telemetry(lambda: [target_status()]),
+        telemetry=filled_telemetry(),
         targets=lambda: [target_status()] if targets is None else targets,
         disabled=lambda: disabled,
         healthy=lambda: healthy,
