@@ -25,7 +25,7 @@ def make() -> Dashboard:
         EXPORTER,
         "Amazon Braket / Exporter",
         "How the exporter fares: its calls, its budget, and how old its knowledge is.",
-        [_now(), _calls(), _targets(), _times(), _answers(), _process()],
+        [_now(), _calls(), _targets(), _times(), _answers(), _process(), _state()],
         variables=variables.of_the_exporter(),
         annotations=[
             annotation(
@@ -291,4 +291,45 @@ def _process() -> Row:
             ),
         ],
         "Process",
+    )
+
+
+def _state() -> Row:
+    return Row(
+        6,
+        [
+            (
+                6,
+                number(
+                    "State file",
+                    "Whether the state file takes what is written; while it does not, all is kept in memory only, and a "
+                    "restart would go back to the last write.",
+                    Query("min(braket_exporter_state_up)"),
+                    steps=((None, BAD), (1, GOOD)),
+                    texts={0: "failing", 1: "written"},
+                    no_value="No state file",
+                ),
+            ),
+            (
+                9,
+                graph(
+                    "Age of the last write",
+                    "How far back a restart would go.",
+                    Query("time() - braket_exporter_state_last_write_timestamp_seconds", "{{instance}}"),
+                    unit="s",
+                    no_value="No state file",
+                ),
+            ),
+            (
+                9,
+                graph(
+                    "Size of the state",
+                    "The state file and its write-ahead log.",
+                    Query("braket_exporter_state_size_bytes", "{{instance}}"),
+                    unit="bytes",
+                    no_value="No state file",
+                ),
+            ),
+        ],
+        "State",
     )

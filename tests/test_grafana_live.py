@@ -137,7 +137,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         stack.enter_context(braket.server)
         found = ("--all-jobs", "--regions", "us-east-1", "--discovery-interval", "0.2s", "--retention", "1h")
         environment = {"AWS_ENDPOINT_URL_BRAKET": braket.server.url}
-        exporter = stack.enter_context(daemon(*found, *FAST, env=environment))
+        state = ("--state-file", str(folder / "state.sqlite"))
+        exporter = stack.enter_context(daemon(*found, *state, *FAST, env=environment))
         eventually(lambda: exporter.get("/-/ready").status == 200)
         _remember_a_cancelling_job(folder)
         config = folder / "prometheus.yaml"
