@@ -52,6 +52,7 @@ EXPORTER_ALERTS = (
     "BraketExporterStale",
     "BraketExporterThrottled",
     "BraketExporterConfigReloadFailed",
+    "BraketExporterStateFailing",
     "BraketExporterJobsDropped",
 )
 
@@ -766,6 +767,31 @@ def test_a_good_exporter_does_not_hide_the_bad_settings_of_another(exporters: Pr
     exporters.ask(series, expression, {range(5, 60): {series_id("ALERTS", {**labels, "instance": SECOND}): 1.0}})
 
 
+def state_up(value: Callable[[int], float], minutes: range, instance: str = FIRST) -> Series:
+    return own("braket_exporter_state_up", value, minutes, instance)
+
+
+def test_a_state_file_that_takes_nothing_for_five_minutes_fires_until_it_does(exporters: Promtool) -> None:
+    whole = range(60)
+    series = joined(alive(whole), state_up(lambda minute: float(not 10 <= minute < 40), whole))
+    failing = {range(15, 40): ["BraketExporterStateFailing "]}
+    exporters.check(series, {range(15): [], **failing, range(40, 60): []})
+
+
+def test_a_state_file_that_fails_for_less_and_an_exporter_without_one_do_not_fire(exporters: Promtool) -> None:
+    whole = range(60)
+    brief = state_up(lambda minute: float(not 10 <= minute < 14), whole)
+    exporters.check(joined(alive(whole), brief, alive(whole, SECOND)), {whole: []})
+
+
+def test_an_exporter_that_writes_does_not_hide_another_that_cannot(exporters: Promtool) -> None:
+    whole = range(60)
+    series = joined(alive(whole), state_up(steady(1.0), whole), state_up(steady(0.0), whole, SECOND))
+    expression = 'ALERTS{alertname="BraketExporterStateFailing",alertstate="firing"}'
+    labels = {"alertname": "BraketExporterStateFailing", "alertstate": "firing", "severity": "warning"}
+    exporters.ask(series, expression, {range(5, 60): {series_id("ALERTS", {**labels, "instance": SECOND}): 1.0}})
+
+
 def dropped(reason: str, value: Callable[[int], float], minutes: range, instance: str = FIRST) -> Series:
     return own("braket_exporter_jobs_dropped_total", value, minutes, instance, reason=reason)
 
@@ -833,6 +859,15 @@ TROUBLES: dict[str, tuple[Series, dict[str, str], str, str]] = {
         {"instance": FIRST, "severity": "warning"},
         "braket-exporter 10.0.0.1:9834 could not read its new settings",
         "The settings that were read before are still in force. The log of the exporter says what is wrong.",
+    ),
+    "BraketExporterStateFailing": (
+        state_up(steady(0.0), WHOLE),
+        {"instance": FIRST, "severity": "warning"},
+        "braket-exporter 10.0.0.1:9834 cannot write its state file",
+        (
+            "It goes on in memory, and nothing is missing from its metrics. "
+            "A restart now would go back to what was written last. The log of the exporter says why."
+        ),
     ),
     "BraketExporterJobsDropped": (
         dropped("max_jobs", steady(7.0), range(150, 180)),
