@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
 from typing import Any, Final
@@ -24,13 +25,16 @@ from exporter.crew import Changes, Crew
 from exporter.families import job_families
 from exporter.finder import Policy
 from exporter.guard import FileGuard
+from exporter.keeper import Keeper
 from exporter.lanes import Entry, Lane, Login, plan_lanes
+from exporter.ledger import Past
 from exporter.logs import Journal, make_logger
 from exporter.roster import Retention
 from exporter.selector import Selector, parse_tag_rule
 from exporter.server import HttpServer
 from exporter.sessions import make_session
 from exporter.settings import Selection, Settings, SettingsError, TargetSettings
+from exporter.state import StateInUseError
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.values import parse_listen
@@ -61,6 +65,7 @@ class Exporter:
         telemetry: the exporter's own metrics.
         journal: the log events.
         crew: the pollers.
+        keeper: writes to the state file, if there is one.
         clock: the time.
 
     Args:
@@ -72,7 +77,9 @@ class Exporter:
     def __init__(self, settings: Settings, logger: FilteringBoundLogger, clock: Clock) -> None:
         self.settings, self.journal, self.clock = settings, Journal(logger), clock
         self.telemetry = Telemetry(lambda: self.crew.statuses())  # noqa: PLW0108 -- the crew is made from it
-        self.store = Store(job_families(settings.tag_labels) if settings.per_job_metrics else ())
+        file = settings.state_file
+        self.keeper = None if file is None else Keeper(file, self.journal, self.telemetry, clock)
+        self.store = Store(job_families(settings.tag_labels) if settings.per_job_metrics else (), self.keeper)
         self.crew = Crew(
             store=self.store,
             journal=self.journal,
@@ -84,8 +91,30 @@ class Exporter:
         self._sessions: dict[Login, boto3.session.Session] = {}
         self._taking = threading.Lock()
 
-    def take(self, settings: Settings) -> Changes:
+    def recall(self) -> Past | None:
+        """Take in what the state file tells, if there is one.
+
+        Raises:
+            StartError: another process has it.
+        """
+        if self.keeper is None:
+            return None
+        self.keeper.everything = self.store.everything
+        try:
+            past = self.keeper.load()
+        except StateInUseError as error:
+            file = self.settings.state_file
+            raise StartError(f"state_file {file}: {error}; each exporter needs a file of its own") from error
+        if past is not None:
+            self.store.restore(past)
+        return past
+
+    def take(self, settings: Settings, past: Past | None = None) -> Changes:
         """Have settings in force, all of them or none; what is known of jobs and targets stays.
+
+        Args:
+            settings: the settings.
+            past: what was known before a restart.
 
         Raises:
             StartError: the SDK's own configuration is unusable.
@@ -106,7 +135,10 @@ class Exporter:
         with sdk_errors():
             wanted = lanes(settings, sessions)
             plan = self.crew.plan(wanted, policy, settings.api_requests_per_second, connect)
-        changes = self.crew.follow(plan)
+        changes = self.crew.follow(plan, past)
+        if self.keeper is not None:
+            self.keeper.watch(self.crew.lanes)
+        self.store.flush()
         self.settings, self._sessions = settings, {lane.login: sessions[lane.login] for lane in wanted}
         self.telemetry.settings_loaded(self.clock.wall())
         return changes
@@ -151,6 +183,19 @@ class Exporter:
         )
         return Reloaded(restart_needed=later)
 
+    def tidy_up(self) -> None:
+        """Drop the jobs whose retention is over, and write down what is not yet."""
+        self.crew.forget_expired()
+        self.store.flush()
+        if self.keeper is not None:
+            self.keeper.beat()
+
+    def close(self) -> None:
+        """Write down the last of it."""
+        self.store.flush()
+        if self.keeper is not None:
+            self.keeper.close()
+
     def expose(self) -> bytes:
         """Render the exposition as text."""
         page = expose(self.store, self.telemetry, "text", disabled=frozenset(self.settings.disabled_metrics))
@@ -164,9 +209,25 @@ def build(settings: Settings) -> Exporter:
         StartError: the SDK's own configuration is unusable.
         SettingsError: no Region is known to look for jobs in.
     """
+    check_state_file(settings)
     exporter = Exporter(settings, make_logger(settings.log_level, settings.log_format, sys.stderr), Clock())
-    exporter.take(settings)
+    exporter.take(settings, exporter.recall())
     return exporter
+
+
+def check_state_file(settings: Settings) -> None:
+    """Tell of a state file that can never be.
+
+    Raises:
+        SettingsError: it has no directory, or is one.
+    """
+    if settings.state_file is None:
+        return
+    file = Path(settings.state_file)
+    if file.is_dir():
+        raise SettingsError([f"state_file: {file} is a directory; expected a file in it"])
+    if not file.parent.is_dir():
+        raise SettingsError([f"state_file: {file} has no directory {file.parent}; make it, or name another file"])
 
 
 def count_jobs(settings: Settings) -> int:
@@ -271,12 +332,13 @@ def run(
             poll_interval_seconds=settings.poll_interval,
         )
         while not stop.wait(SWEEP_INTERVAL):
-            exporter.crew.forget_expired()
+            exporter.tidy_up()
             if guard is not None:
                 guard.look(exporter.journal)
                 exporter.telemetry.web_config_looked_at(failing=guard.failing)
         server.stop()
         exporter.crew.join()
+        exporter.close()
     exporter.journal.stopped(uptime_seconds=round(exporter.clock.monotonic() - began, 3))
     return 0
 
@@ -284,10 +346,12 @@ def run(
 def once(settings: Settings) -> tuple[bytes, bool]:
     """Poll everything once; return the exposition, and whether every target answered.
 
+    The state file is the daemon's, and is left alone.
+
     Raises:
         StartError: the exporter cannot start.
     """
-    exporter = build(settings)
+    exporter = build(settings.model_copy(update={"state_file": None}))
     with stopped_by_signals() as stop:
         exporter.crew.start(CONNECTIONS, stop)
         while not exporter.crew.complete and not stop.wait(GLANCE_INTERVAL):

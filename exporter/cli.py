@@ -97,6 +97,7 @@ def _check_config(flags: Flags, config: str | None) -> int:
     online = flags.pop(_ONLINE, False)
     settings = load(flags, os.environ, config)
     app.guard_of(settings)
+    app.check_state_file(settings)
     with app.sdk_errors():
         sessions: dict[Login, Any] = {}
         lanes = app.lanes(settings, sessions)

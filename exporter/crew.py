@@ -17,11 +17,12 @@ from exporter.clock import Clock
 from exporter.finder import Policy
 from exporter.health import TargetStatus, merged
 from exporter.lanes import Lane, successors
+from exporter.ledger import Origin, Past
 from exporter.logs import Journal
 from exporter.model import JobRecord, Target
 from exporter.poller import Handover, JobSource, TargetPoller
 from exporter.roster import DESELECTED
-from exporter.schedule import Watch
+from exporter.schedule import Watch, resumed
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.workers import Workers
@@ -160,30 +161,43 @@ class Crew:
                 kept.append(Member(lane, self._members[number].poller))
         return Plan(kept, new, policy, rate)
 
-    def follow(self, plan: Plan) -> Changes:
-        """Poll as a plan says from now on."""
+    def follow(self, plan: Plan, past: Past | None = None) -> Changes:
+        """Poll as a plan says from now on.
+
+        Args:
+            plan: what to poll.
+            past: what was known before a restart; its jobs are in the store already.
+        """
         self._was_ready = self._policy is not None and self.ready
         with self._changing:
-            changes = self._change(plan)
+            changes = self._change(plan, past or Past(self._clock.wall()))
         if self._workers is not None:
             self._workers.replace(self.pollers)
         return changes
 
-    def _change(self, plan: Plan) -> Changes:
+    @property
+    def lanes(self) -> dict[str, float]:
+        """Since when each lane that looks for jobs has done so, unix seconds, by its key."""
+        since = ((member.lane.key, member.poller.watching_since) for member in self._members)
+        return {key: began for key, began in since if began is not None}
+
+    def _change(self, plan: Plan, past: Past) -> Changes:
         before = {member.poller: member.lane for member in self._members}
         self._budgets.resize(plan.rate, self._clock.monotonic())
-        handed = self._gather(plan)
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        known = {record.arn: resumed(record, now=now, wall=wall) for record in past.records}
+        handed = known | self._gather(plan, min(past.polled, wall))
         told = [member for member in plan.kept if plan.policy != self._policy or before[member.poller] != member.lane]
         for member in told:
             lane = member.lane
             mine = {arn: handed.pop(arn) for arn in lane.jobs if arn in handed}
-            handed |= member.poller.change(lane.jobs, lane.selector, plan.policy, mine)
-        added = [self._hire(lane, source, plan.policy, handed) for lane, source in plan.new]
+            handed |= member.poller.change(lane.jobs, lane.selector, plan.policy, mine, lane.key)
+        added = [self._hire(lane, source, plan.policy, handed, past) for lane, source in plan.new]
         self._members, self._policy = (*plan.kept, *added), plan.policy
         self._settle(handed)
         return Changes(added=len(added), removed=len(before) - len(plan.kept), changed=len(told))
 
-    def _gather(self, plan: Plan) -> dict[str, Watch | None]:
+    def _gather(self, plan: Plan, since: float) -> dict[str, Watch | None]:
         """Take the jobs from the pollers that go, and from those that stay what other lanes name."""
         named = {
             arn
@@ -192,7 +206,7 @@ class Crew:
         }
         for arn in named:
             if arn not in self._store:
-                self._store.add(JobRecord(arn))  # now, so that nobody takes it up who finds it meanwhile
+                self._store.add(JobRecord(arn, since=since))  # now, so that nobody takes it up who finds it meanwhile
         stay = {member.poller: member.lane for member in plan.kept}
         handed: dict[str, Watch | None] = {}
         for poller in self.pollers:
@@ -200,8 +214,15 @@ class Crew:
             handed |= poller.close() if lane is None else poller.release(named.difference(lane.jobs))
         return handed
 
-    def _hire(self, lane: Lane, source: JobSource, policy: Policy, handed: dict[str, Watch | None]) -> Member:
+    def _hire(
+        self, lane: Lane, source: JobSource, policy: Policy, handed: dict[str, Watch | None], past: Past
+    ) -> Member:
         mine = {arn: handed.pop(arn) for arn in lane.jobs if arn in handed}
+        origin = Origin(
+            lane.key,
+            since=min(past.lanes.get(lane.key, past.polled), self._clock.wall()),
+            formers={mark: former for mark, former in past.formers.items() if former.lane == lane.key},
+        )
         poller = TargetPoller(
             source,
             [arn for arn in lane.jobs if arn not in mine],
@@ -213,18 +234,23 @@ class Crew:
             policy=policy,
             clock=self._clock,
             random=self._random,
+            origin=origin,
         )
         if mine:
-            poller.change(lane.jobs, lane.selector, policy, mine)
+            poller.change(lane.jobs, lane.selector, policy, mine, lane.key)
+        if lane.selector is not None:
+            found = [record.arn for record in past.records if not record.named and record.lane == lane.key]
+            poller.resume({arn: handed.pop(arn) for arn in found if arn in handed})
         return Member(lane, poller)
 
     def _settle(self, left: Handover) -> None:
         """Give the jobs that no lane names to those who look for jobs where they are; forget the others."""
         finders = {poller.target: poller for poller in reversed(self.pollers) if poller.discovers}
+        elsewhere = {target.region: poller for target, poller in finders.items() if not target.account}
         legacies: defaultdict[TargetPoller, dict[str, Watch | None]] = defaultdict(dict)
         for arn, watch in left.items():
             parts = parse_job_arn(arn)
-            heir = finders.get(Target(parts.account, parts.region))
+            heir = finders.get(Target(parts.account, parts.region)) or elsewhere.get(parts.region)
             if heir is None:
                 self._forget(arn)
             else:

@@ -1,9 +1,10 @@
 """Discovery: what a SearchJobs page means for the jobs that are watched, and for those that should be."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from exporter.agenda import Agenda
+from exporter.ledger import Former, mark_of
 from exporter.model import JobRecord, JobSummary, SearchPage
 from exporter.progress import Progress
 from exporter.roster import Retention, Roster
@@ -45,6 +46,8 @@ class Finder:
         store: takes what is known.
         since: when the exporter began to watch for such jobs, unix seconds.
         now: monotonic seconds.
+        lane: the key of the lane that this is for.
+        formers: what is remembered of jobs that were forgotten before a restart, by their mark.
     """
 
     def __init__(
@@ -57,12 +60,14 @@ class Finder:
         store: Store,
         since: float,
         now: float,
+        lane: str = "",
+        formers: Mapping[int, Former] | None = None,
     ) -> None:
         self._policy, self._agenda, self._progress, self._store = policy, agenda, progress, store
-        self.roster = Roster(selector, since=since, retention=policy.retention)
+        self.roster = Roster(selector, since=since, retention=policy.retention, lane=lane, formers=formers)
         self.survey = _plan(policy, now)
 
-    def change(self, selector: Selector, policy: Policy, *, now: float, wall: float) -> None:
+    def change(self, selector: Selector, policy: Policy, *, now: float, wall: float, lane: str = "") -> None:
         """Look for other jobs, or at other intervals; all of the lookback is looked through anew where that matters.
 
         Args:
@@ -70,10 +75,11 @@ class Finder:
             policy: intervals.
             now: monotonic seconds.
             wall: unix seconds.
+            lane: the key of the lane that this is for.
         """
         selected, before, self._policy = self.roster.selector, self._policy, policy
         if selector != selected:
-            self.roster.select(selector, wall)
+            self.roster.select(selector, wall, lane)
         if policy.retention != before.retention:
             self.roster.keep(policy.retention, self._store.find)
         if (selector, policy.lookback) != (selected, before.lookback):
@@ -120,7 +126,7 @@ class Finder:
         for record, _ in gone:
             self._agenda.remove(record.arn)
             self._progress.tried(record.arn)
-        self.roster.prune(wall - self._policy.lookback)
+        self._store.unremember(self.roster.prune(wall - self._policy.lookback))
         return gone
 
     def _missing(self, search: Search, told: Collection[str]) -> Iterator[Watch]:
@@ -144,7 +150,8 @@ class Finder:
         # Another login may have found the job as well; the first to store it has it.
         if not self._store.add(self.roster.beginning(job)):
             return
-        self.roster.take_in(job)
+        if self.roster.take_in(job.arn):
+            self._store.unremember([mark_of(job.arn)])
         news = self.roster.is_news(job)
         only_details = job.finished and not news
         self._progress.expect(job.arn, ended=only_details)
@@ -158,7 +165,6 @@ class Finder:
                 order=(0 if job.status == "FAILED" else 1, -(job.ended or job.created)),
                 created=job.created,
                 listed=job.status,
-                since=self.roster.since(job),
             )
         )
 

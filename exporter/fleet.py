@@ -2,10 +2,10 @@
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from exporter.families import FLEET_FAMILIES, JOBS, Family
 from exporter.model import STATUSES, Increment, JobSnapshot
@@ -17,6 +17,12 @@ Group = tuple[str, str, str]
 _FAMILIES = {family.name: family for family in FLEET_FAMILIES}
 
 
+T = TypeVar("T")
+
+Series = tuple[str, Labels]
+"""A family's name, and label values in its order."""
+
+
 class FleetSample(NamedTuple):
     """One line of a fleet family; a histogram's lines differ in name and labels."""
 
@@ -26,12 +32,19 @@ class FleetSample(NamedTuple):
     value: float
 
 
-@dataclass(slots=True)
-class Histogram:
+class Histogram(NamedTuple):
     """Observations per bucket, the last one being +Inf, and their sum."""
 
-    observations: list[int]
+    observations: tuple[int, ...]
     sum: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What some counters and histograms have come to."""
+
+    counters: Mapping[Series, float] = field(default_factory=dict)
+    histograms: Mapping[Series, Histogram] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -44,13 +57,32 @@ class Fleet:
 
     def apply(self, increments: Iterable[Increment]) -> None:
         """Add steps to the counters and observations to the histograms."""
+        self.set(self.after(increments))
+
+    def after(self, increments: Iterable[Increment]) -> Totals:
+        """Tell what the counters and histograms that some steps touch will come to; nothing changes yet."""
+        counters: dict[Series, float] = {}
+        histograms: dict[Series, Histogram] = {}
         for metric, labels, amount in increments:
-            family = _FAMILIES[metric]
+            family, series = _FAMILIES[metric], (metric, labels)
             if family.type == "histogram":
-                self._observe(family, labels, amount)
+                before = histograms.get(series) or self.histograms[metric].get(labels) or _nothing_in(family)
+                histograms[series] = before if amount is None else _observed(before, family, amount)
             else:
-                counter = self.counters[metric]
-                counter[labels] = counter.get(labels, 0.0) + (amount or 0.0)
+                counted = counters.get(series, self.counters[metric].get(labels, 0.0))
+                counters[series] = counted + (amount or 0.0)
+        return Totals(counters, histograms)
+
+    def set(self, totals: Totals) -> None:
+        """Have counters and histograms stand where they are said to."""
+        for (metric, labels), value in totals.counters.items():
+            self.counters[metric][labels] = value
+        for (metric, labels), histogram in totals.histograms.items():
+            self.histograms[metric][labels] = histogram
+
+    def totals(self, wanted: Collection[Series] | None = None) -> Totals:
+        """Tell what counters and histograms have come to, all of them unless some are named."""
+        return Totals(_picked(self.counters, wanted), _picked(self.histograms, wanted))
 
     def move(self, before: JobSnapshot | None, after: JobSnapshot | None) -> None:
         """Count a job under its new status and no longer under its old one."""
@@ -69,16 +101,24 @@ class Fleet:
         for labels, value in sorted(values.items()):
             yield FleetSample(family.name, family.labels, labels, value)
 
-    def _observe(self, family: Family, labels: Labels, value: float | None) -> None:
-        histogram = self.histograms[family.name].setdefault(labels, Histogram([0] * (len(family.buckets) + 1)))
-        if value is None:
-            return
-        histogram.observations[bisect_left(family.buckets, value)] += 1
-        histogram.sum += value
-
     def _jobs_by_status(self) -> dict[Labels, float]:
         known = ((group, status) for group, _ in self.jobs for status in STATUSES)
         return {(*group, status): float(self.jobs[group, status]) for group, status in (*known, *self.jobs)}
+
+
+def _picked(families: Mapping[str, Mapping[Labels, T]], wanted: Collection[Series] | None) -> dict[Series, T]:
+    every = ((metric, labels, value) for metric, series in families.items() for labels, value in series.items())
+    return {(metric, labels): value for metric, labels, value in every if wanted is None or (metric, labels) in wanted}
+
+
+def _nothing_in(family: Family) -> Histogram:
+    return Histogram((0,) * (len(family.buckets) + 1))
+
+
+def _observed(histogram: Histogram, family: Family, value: float) -> Histogram:
+    place = bisect_left(family.buckets, value)
+    counts = (count + (number == place) for number, count in enumerate(histogram.observations))
+    return Histogram(tuple(counts), histogram.sum + value)
 
 
 def _histogram_samples(family: Family, labels: Labels, histogram: Histogram) -> Iterator[FleetSample]:

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from hashlib import sha256
 
 from exporter.arn import account_of, parse_job_arn
 from exporter.model import Target
@@ -55,6 +56,15 @@ class Lane:
     def shard_key(self) -> str:
         """Names the quota that the lane draws on, as far as the settings tell: each process must find the same."""
         return f"{self.target.account or self.login.profile or ''}/{self.target.region}"
+
+    @property
+    def key(self) -> str:
+        """Names the lane across restarts: the same place, login and selector give the same key."""
+        selector = self.selector or Selector()
+        tags = sorted((rule.key, sorted(rule.values or ("*",))) for rule in selector.tags)
+        name = "" if selector.name is None else selector.name.pattern
+        text = repr((astuple(self.login), tuple(self.target), tags, selector.all_jobs, name))
+        return sha256(text.encode()).hexdigest()[:16]
 
 
 def plan_lanes(entries: Iterable[Entry], *, shard: int = 0, total_shards: int = 1) -> list[Lane]:

@@ -119,6 +119,22 @@ class Journal:
         """Write that a file that was read anew is bad; what was in force stays."""
         self._logger.error("config_reload_failed", file=file, error=error)
 
+    def state_loaded(self, file: str, *, jobs: int, polled: float) -> None:
+        """Write that the exporter goes on where the state file ended, which was last written at ``polled``."""
+        self._logger.info("state_loaded", file=file, jobs=jobs, last_poll_time=rfc3339(polled))
+
+    def state_failing(self, file: str, error: str) -> None:
+        """Write that the state file cannot be written, so that all is kept in memory only."""
+        self._logger.error("state_failing", file=file, error=error)
+
+    def state_recovered(self, file: str, failing_seconds: float) -> None:
+        """Write that the state file holds everything again."""
+        self._logger.info("state_recovered", file=file, failing_seconds=_rounded(failing_seconds))
+
+    def state_set_aside(self, file: str, moved_to: str, error: str) -> None:
+        """Write that a state file made no sense, where it is now, and that another one begins."""
+        self._logger.error("state_set_aside", file=file, moved_to=moved_to, error=error)
+
     def stopped(self, **fields: Any) -> None:  # noqa: ANN401 -- likewise
         """Write that the exporter ended in order."""
         self._logger.info("stopped", **fields)

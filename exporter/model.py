@@ -194,6 +194,8 @@ class JobRecord:
         sighted: the status that SearchJobs told when the job was found, until GetJob answers; ``None`` for one that
             had ended by then.
         named: listed in the settings, so kept as long as it is listed; otherwise it was discovered.
+        since: when the exporter began to watch for such jobs, unix seconds: one that was created later is news.
+        lane: the key of the lane that discovered it; empty for one that is named.
     """
 
     arn: str
@@ -205,6 +207,8 @@ class JobRecord:
     unknown: tuple[tuple[str, str], ...] = ()
     sighted: str | None = None
     named: bool = True
+    since: float = 0.0
+    lane: str = ""
 
     @property
     def active(self) -> bool:

@@ -22,6 +22,7 @@ from exporter.errors import (
 from exporter.finder import Finder, Policy
 from exporter.gate import Gate
 from exporter.health import TargetStatus
+from exporter.ledger import Origin
 from exporter.lifecycle import observe
 from exporter.logs import Journal
 from exporter.model import JobRecord, JobSnapshot, SearchPage, Span, Target
@@ -101,6 +102,7 @@ class TargetPoller:
         policy: intervals.
         clock: the time.
         random: gives a number in [0, 1).
+        origin: what it goes on from; without it, it begins now.
     """
 
     def __init__(
@@ -116,10 +118,13 @@ class TargetPoller:
         policy: Policy,
         clock: Clock,
         random: Callable[[], float],
+        origin: Origin | None = None,
     ) -> None:
         self._source, self._store, self._journal, self._telemetry = source, store, journal, telemetry
         self._policy, self._clock = policy, clock
         now, wall = clock.monotonic(), clock.wall()
+        origin = origin or Origin("", wall)
+        self._lane = origin.lane
         self.last_step = now
         self._lock = threading.Lock()
         self._taking_in = threading.Lock()
@@ -127,7 +132,7 @@ class TargetPoller:
         self._named: tuple[str, ...] = ()
         self._agenda, self._asking = Agenda(), dict[str, Watch]()
         self._progress = Progress(())
-        self._finder = None if selector is None else self._make_finder(selector, now, wall)
+        self._finder = None if selector is None else self._make_finder(selector, now, origin)
         self._gate = Gate(self._operations, budgets=budgets, target=lambda: source.target, random=random, now=now)
         self._questions = 0
         self._search_turn = False
@@ -143,6 +148,11 @@ class TargetPoller:
     def discovers(self) -> bool:
         """Whether jobs are looked for."""
         return self._finder is not None
+
+    @property
+    def watching_since(self) -> float | None:
+        """When such jobs began to be looked for, unix seconds; ``None`` if none are."""
+        return None if self._finder is None else self._finder.roster.watching_since
 
     @property
     def jobs(self) -> frozenset[str]:
@@ -200,14 +210,17 @@ class TargetPoller:
         with self._lock:
             gone = self._finder.expired(self._clock.wall(), busy=self._asking)
             for record, _ in gone:
-                self._store.forget(record.arn)
+                self._store.forget(record.arn, self._finder.roster.former(record))
         for record, reason in gone:
             self._telemetry.dropped(reason)
             self._journal.forgotten(record.arn, record.snapshot, reason)
+        self._store.flush()
 
     # What is watched changes.
 
-    def change(self, arns: Iterable[str], selector: Selector | None, policy: Policy, handed: Handover) -> Handover:
+    def change(
+        self, arns: Iterable[str], selector: Selector | None, policy: Policy, handed: Handover, lane: str = ""
+    ) -> Handover:
         """Watch other jobs from now on; return those that are watched no more.
 
         A job that is not named any more, where jobs are looked for, is let go unless a list shows it to be selected.
@@ -217,8 +230,10 @@ class TargetPoller:
             selector: which other jobs to look for; ``None`` for none.
             policy: intervals.
             handed: jobs among those to watch that others watched before.
+            lane: the key of the lane that this polls.
         """
         with self._taking_in, self._lock:
+            self._lane = lane
             now, wall = self._clock.monotonic(), self._clock.wall()
             named, before, found = tuple(arns), set(self._named), self._jobs().difference(self._named)
             self._look_for(selector, policy, now, wall)
@@ -245,6 +260,15 @@ class TargetPoller:
             assert self._finder is not None  # noqa: S101 -- who looks for no jobs takes over none
             self._take_over(self._finder, handed, self._clock.wall())
 
+    def resume(self, known: Handover) -> None:
+        """Go on, after a restart, with jobs that were found for this lane before it."""
+        with self._taking_in, self._lock:
+            assert self._finder is not None  # noqa: S101 -- who looks for no jobs has found none
+            for arn, watch in known.items():
+                self._finder.roster.take_in(arn)
+                self._finder.roster.note(self._store.record(arn))
+                self._go_on(watch)
+
     def close(self) -> Handover:
         """Make no call any more; return the jobs that were watched."""
         with self._taking_in, self._lock:
@@ -259,15 +283,17 @@ class TargetPoller:
     def _jobs(self) -> frozenset[str]:
         return frozenset(self._named).union(() if self._finder is None else self._finder.roster.members)
 
-    def _make_finder(self, selector: Selector, now: float, wall: float) -> Finder:
+    def _make_finder(self, selector: Selector, now: float, origin: Origin) -> Finder:
         return Finder(
             selector,
             self._policy,
             agenda=self._agenda,
             progress=self._progress,
             store=self._store,
-            since=wall,
+            since=origin.since,
             now=now,
+            lane=origin.lane,
+            formers=origin.formers,
         )
 
     def _look_for(self, selector: Selector | None, policy: Policy, now: float, wall: float) -> None:
@@ -276,9 +302,9 @@ class TargetPoller:
         if selector is None:
             self._finder = None
         elif self._finder is None:
-            self._finder = self._make_finder(selector, now, wall)
+            self._finder = self._make_finder(selector, now, Origin(self._lane, wall))
         else:
-            self._finder.change(selector, policy, now=now, wall=wall)
+            self._finder.change(selector, policy, now=now, wall=wall, lane=self._lane)
         self._gate.call(self._operations, now)
         for watch in [*self._agenda] if hurried else ():
             self._agenda.put(brought_forward(watch, now=now, interval=policy.poll_interval))
@@ -288,22 +314,24 @@ class TargetPoller:
         self._named += arns
         for arn in arns:
             if arn in handed:
-                watch = handed[arn]
-                self._store.put(replace(self._store.record(arn), named=True))
+                self._store.amend(replace(self._store.record(arn), named=True, lane=""))
+                self._go_on(handed[arn])
             else:
-                watch = Watch(arn, due=now, answered=now, urgency=Urgency.NEW, since=wall)
-                self._progress.expect(arn, ended=False)
-                self._store.add(JobRecord(arn))
-            if watch is not None:
-                self._agenda.put(watch)
+                self._store.add(JobRecord(arn, since=wall))
+                self._go_on(Watch(arn, due=now, answered=now, urgency=Urgency.NEW))
 
     def _take_over(self, finder: Finder, handed: Handover, wall: float) -> None:
         for arn, watch in handed.items():
-            record = replace(self._store.record(arn), named=False)
-            self._store.put(record)
+            record = replace(self._store.record(arn), named=False, lane=self._lane)
+            self._store.amend(record)
             finder.roster.take_over(record, wall)
-            if watch is not None:
-                self._agenda.put(watch)
+            self._go_on(watch)
+
+    def _go_on(self, watch: Watch | None) -> None:
+        if watch is not None:
+            self._agenda.put(watch)
+            if watch.urgency is Urgency.NEW:
+                self._progress.expect(watch.arn, ended=False)
 
     def _leave(self, arn: str) -> Watch | None:
         """Take a job out of everything here but the store; return its watch, if there is anything left to ask."""
@@ -391,7 +419,8 @@ class TargetPoller:
 
     def _answered(self, watch: Watch, snapshot: JobSnapshot, asked: float) -> None:
         wall = self._clock.wall()
-        observation = observe(self._store.record(watch.arn), snapshot, since=watch.since, now=wall)
+        record = self._store.record(watch.arn)
+        observation = observe(record, snapshot, since=record.since, now=wall)
         self._journal.observed(observation)
         for field, _ in observation.unknown:
             self._telemetry.unknown_value(field)
@@ -406,7 +435,7 @@ class TargetPoller:
         record = self._store.record(watch.arn)
         if record.active and isinstance(error, JobError):
             record = replace(record, failing=error.code)
-            self._store.put(record)
+            self._store.amend(record)
         again = self._after_failure(watch, record, error, asked)
         tried = isinstance(error, JobError) or watch.failures + 1 >= TRIES_AT_START
         with self._lock:
@@ -453,6 +482,7 @@ class TargetPoller:
         with self._taking_in:
             if self._finder is finder and finder.survey is plan:  # else it is not looked for any more
                 take_in()
+        self._store.flush()
         no_job_told = finder.survey.listed or not self._gate.health.up
         if self._finder is finder and not self._source.target.account and no_job_told:
             self._identify()

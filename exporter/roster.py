@@ -3,10 +3,11 @@
 All times are unix seconds.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
+from exporter.ledger import Former, mark_of
 from exporter.lifecycle import expires_at
 from exporter.model import JobRecord, JobSummary
 from exporter.selector import Selector
@@ -36,15 +37,25 @@ class Roster:
         selector: which jobs are watched.
         since: when the exporter began to watch for them; jobs created later are news.
         retention: how long series are kept.
+        lane: the key of the lane that looks for them.
+        formers: what is remembered of jobs that were forgotten before a restart, by their mark.
     """
 
-    def __init__(self, selector: Selector, *, since: float, retention: Retention) -> None:
-        self._retention = retention
+    def __init__(
+        self,
+        selector: Selector,
+        *,
+        since: float,
+        retention: Retention,
+        lane: str = "",
+        formers: Mapping[int, Former] | None = None,
+    ) -> None:
+        self._retention, self._lane = retention, lane
         self._eras = [(since, selector)]
         """Each selector with the time from which on it decided; the last one decides now."""
         self.members: set[str] = set()
         self._let_go: dict[str, tuple[float, str]] = {}
-        self._forgotten: dict[str, tuple[float, JobRecord | None]] = {}
+        self._formers = {} if formers is None else {**formers}
         self._ends: list[tuple[float, str]] = []
         self._noted: dict[str, float] = {}
         """When each member's series end, as last noted; what else is said of it in ``_ends`` is out of date."""
@@ -54,9 +65,15 @@ class Roster:
         """Which jobs are watched."""
         return self._eras[-1][1]
 
-    def select(self, selector: Selector, now: float) -> None:
+    @property
+    def watching_since(self) -> float:
+        """When the exporter began to watch for such jobs."""
+        return self._eras[-1][0]
+
+    def select(self, selector: Selector, now: float, lane: str = "") -> None:
         """Watch other jobs from now on; what was in force before still tells since when a job was watched for."""
         self._eras.append((now, selector))
+        self._lane = lane
 
     def keep(self, retention: Retention, find: Callable[[str], JobRecord | None]) -> None:
         """Keep series for another time from now on."""
@@ -82,8 +99,9 @@ class Roster:
         """
         if not self.selector.selects(job):
             return False
-        if job.arn in self._forgotten:
-            return self._forgotten[job.arn][1] is not None
+        former = self._formers.get(mark_of(job.arn))
+        if former is not None:
+            return former.record is not None
         if not job.finished or self.is_news(job):
             return True
         kept = self._retention.failed if job.status == "FAILED" else self._retention.usual
@@ -95,13 +113,16 @@ class Roster:
 
     def beginning(self, job: JobSummary) -> JobRecord:
         """Return the record with which to begin; a job that was let go goes on where it was."""
-        _, record = self._forgotten.get(job.arn, (0.0, None))
-        return _sighted(job) if record is None else record
+        former = self._formers.get(mark_of(job.arn))
+        if former is not None and former.record is not None:
+            return former.record
+        status = None if job.finished else job.status
+        return JobRecord(job.arn, sighted=status, named=False, since=self.since(job), lane=self._lane)
 
-    def take_in(self, job: JobSummary) -> None:
-        """Make a job a member."""
-        self.members.add(job.arn)
-        self._forgotten.pop(job.arn, None)
+    def take_in(self, arn: str) -> bool:
+        """Make a job a member; return whether it is one that was forgotten."""
+        self.members.add(arn)
+        return self._formers.pop(mark_of(arn), None) is not None
 
     def met(self, record: Callable[[str], JobRecord], job: JobSummary, now: float) -> None:
         """Note whether a watched job is still selected; ``record`` gives what is known of one that is not."""
@@ -114,8 +135,7 @@ class Roster:
 
     def take_over(self, record: JobRecord, now: float) -> None:
         """Make a known job a member that is let go, unless a list shows that it is selected here."""
-        self.members.add(record.arn)
-        self._forgotten.pop(record.arn, None)
+        self.take_in(record.arn)
         self.let_go(record, DESELECTED, now)
 
     def release(self, arn: str) -> None:
@@ -159,11 +179,19 @@ class Roster:
             self._forget(record)
             yield record, end[1]
 
-    def prune(self, before: float) -> None:
-        """Drop what is remembered of jobs created before a time, which no list tells any more."""
-        self._forgotten = {arn: kept for arn, kept in self._forgotten.items() if kept[0] >= before}
+    def former(self, record: JobRecord) -> tuple[int, Former] | None:
+        """Tell what is remembered of a job that was forgotten, after its mark."""
+        mark = mark_of(record.arn)
+        return None if mark not in self._formers else (mark, self._formers[mark])
+
+    def prune(self, before: float) -> list[int]:
+        """Drop what is remembered of jobs created before a time, which no list tells any more; return their marks."""
+        old = [mark for mark, former in self._formers.items() if former.created < before]
+        for mark in old:
+            del self._formers[mark]
         while len(self._eras) > 1 and self._eras[1][0] < before:
             del self._eras[0]
+        return old
 
     def _end(self, record: JobRecord) -> tuple[float, str] | None:
         let_go = self._let_go.get(record.arn)
@@ -179,8 +207,4 @@ class Roster:
         self._let_go.pop(record.arn, None)
         created = None if record.snapshot is None else record.snapshot.created
         if created is not None:
-            self._forgotten[record.arn] = (created, None if not record.active else record)
-
-
-def _sighted(job: JobSummary) -> JobRecord:
-    return JobRecord(job.arn, sighted=None if job.finished else job.status, named=False)
+            self._formers[mark_of(record.arn)] = Former(created, None if not record.active else record, self._lane)

@@ -64,7 +64,6 @@ class Watch:
         created: when the job was created, unix seconds, once that is known.
         told: when SearchJobs last told its status.
         listed: the status that SearchJobs last told.
-        since: when the exporter began to watch for such jobs, unix seconds: one that was created later is news.
     """
 
     arn: str
@@ -79,7 +78,6 @@ class Watch:
     created: float | None = None
     told: float | None = None
     listed: str | None = None
-    since: float = 0.0
 
     @property
     def rank(self) -> Rank:
@@ -192,6 +190,24 @@ def target_backoff(failures: int, jitter: float) -> float:
         jitter: a random number in [0, 1), so that exporters do not come back in step.
     """
     return _doubled(1.0, failures - 1, LONGEST_TARGET_BACKOFF) * (1 - jitter / 2)
+
+
+def resumed(record: JobRecord, *, now: float, wall: float) -> Watch | None:
+    """Make the watch with which to go on after a restart; ``None`` when there is nothing left to ask.
+
+    Args:
+        record: what was known before.
+        now: the time.
+        wall: unix time now.
+    """
+    age = 0.0 if record.polled_at is None else max(0.0, wall - record.polled_at)
+    created = None if record.snapshot is None else record.snapshot.created
+    watch = Watch(record.arn, due=now, answered=now - age, urgency=Urgency.NEW, created=created)
+    if record.active:
+        return watch
+    if complete(record) or _ended_long_ago(record, wall):
+        return None
+    return replace(watch, after_end=1, ended=True, urgency=Urgency.DUE)
 
 
 def brought_forward(watch: Watch, *, now: float, interval: float) -> Watch:

@@ -1,5 +1,9 @@
 """The one cell that changes: what is known of every job, its lines of text, and the fleet's counters.
 
+What an answer brought is written down before it is shown, if there is a ledger, so that no counter that was scraped is
+lower after a restart. All else is written with the next answer, or when ``flush`` is called. What could not be
+written is kept for the next time; it is in memory anyway.
+
 A write replaces a job's record and its lines together; a reader copies references under the same short lock, so neither
 waits for the other's work: rendering happens before the lock, compressing and joining after it.
 
@@ -13,13 +17,14 @@ import heapq
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from exporter.compressed import LASTING_LEVEL, Chain, Piece, chain, compress
 from exporter.exposition import JobRow, Lines, render_fleet, render_job
 from exporter.families import FLEET_FAMILIES, Family, JobFamily
-from exporter.fleet import Fleet
+from exporter.fleet import Fleet, Series, Totals
+from exporter.ledger import Entry, Former, Ledger, Past
 from exporter.model import Increment, JobRecord
 from exporter.packed import pack, unpack
 
@@ -60,15 +65,28 @@ class View:
             yield fleet_family, Lines([lines])
 
 
+@dataclass(slots=True)
+class _Unwritten:
+    """What the ledger has not taken yet: jobs by ARN, forgotten ones by mark, counters and histograms by name."""
+
+    arns: set[str] = field(default_factory=set)
+    formers: dict[int, Former | None] = field(default_factory=dict)
+    series: set[Series] = field(default_factory=set)
+
+
 class Store:
     """Current records by ARN.
 
     Args:
         job_families: the families to render for each job; none when only the fleet is of interest.
+        ledger: where to write down what is known; ``None`` for nowhere.
     """
 
-    def __init__(self, job_families: Sequence[JobFamily]) -> None:
-        self._job_families = tuple(job_families)
+    def __init__(self, job_families: Sequence[JobFamily], ledger: Ledger | None = None) -> None:
+        self._job_families, self._ledger = tuple(job_families), ledger
+        self._unwritten = _Unwritten()
+        self._writing = threading.Lock()
+        """Held by who writes to the ledger or steps the counters; taken before the other locks."""
         self._records: dict[str, JobRecord] = {}
         """Of the open jobs, as are the two that follow."""
         self._open: dict[str, JobRow] = {}
@@ -111,8 +129,20 @@ class Store:
                 return False
             self._fleet.move(None, record.snapshot)
             self._set(record, row)
+            self._changed(record.arn)
         self._seal_many()
         return True
+
+    def restore(self, past: Past) -> None:
+        """Take in what was known before a restart, which is written down already."""
+        for record in past.records:
+            row = render_job(self._job_families, record)
+            with self._lock:
+                self._fleet.move(None, record.snapshot)
+                self._set(record, row)
+            self._seal_many()
+        with self._lock:
+            self._fleet.set(past.totals)
 
     def records(self) -> list[JobRecord]:
         """Return what is known of every job."""
@@ -127,21 +157,49 @@ class Store:
         yield from records
 
     def put(self, record: JobRecord, increments: Iterable[Increment] = ()) -> None:
-        """Take in what is known of a job now, and what it adds to the fleet's counters."""
-        row = render_job(self._job_families, record)
-        with self._unsealed(record.arn):
-            before = self._records.get(record.arn)
-            self._fleet.move(None if before is None else before.snapshot, record.snapshot)
-            self._fleet.apply(increments)
-            self._set(record, row)
+        """Write down and take in what is known of a job now, and what it adds to the fleet's counters."""
+        with self._writing:
+            totals = self._fleet.after(increments)
+            written = self._write(record, totals)
+            self._take_in(record, totals, changed=not written)
         self._seal_many()
 
-    def forget(self, arn: str) -> None:
-        """Drop a job and its series; what it added to the fleet's counters stays."""
+    def amend(self, record: JobRecord) -> None:
+        """Take in what is known of a job now, where that can wait to be written down."""
+        self._take_in(record, Totals(), changed=True)
+        self._seal_many()
+
+    def forget(self, arn: str, former: tuple[int, Former] | None = None) -> None:
+        """Drop a job and its series; what it added to the fleet's counters stays.
+
+        Args:
+            arn: the job.
+            former: its mark, and what is remembered of it.
+        """
         with self._unsealed(arn):
             self._fleet.move(self._records.pop(arn).snapshot, None)
             del self._open[arn]
             self._finished.discard(arn)
+            self._changed(arn)
+            if former is not None and self._ledger is not None:
+                self._unwritten.formers[former[0]] = former[1]
+
+    def unremember(self, marks: Iterable[int]) -> None:
+        """Have nothing remembered any more of jobs that were forgotten."""
+        if self._ledger is not None:
+            with self._lock:
+                self._unwritten.formers |= dict.fromkeys(marks)
+
+    def flush(self) -> None:
+        """Write down what is not yet."""
+        with self._writing:
+            self._write(None, Totals())
+
+    def everything(self) -> Entry:
+        """Tell all that is known, for a ledger that begins anew, which is the only one to ask."""
+        with self._lock:
+            totals = self._fleet.totals()
+        return Entry([record for record in self.scan() if _lasts(record)], totals=totals)
 
     def view(self) -> View:
         """Return what a scrape shows."""
@@ -150,6 +208,51 @@ class Store:
             sealed = list(self._chains)
             fleet = [(family, list(self._fleet.samples(family))) for family in FLEET_FAMILIES]
         return View(self._job_families, rows, sealed, [(family, render_fleet(samples)) for family, samples in fleet])
+
+    def _write(self, record: JobRecord | None, totals: Totals) -> bool:
+        """Write down what is unwritten, with a record and totals that are not taken in yet; return whether it is."""
+        if self._ledger is None:
+            return True
+        if self._ledger.open:
+            with self._lock:
+                unwritten, self._unwritten = self._unwritten, _Unwritten()
+            entry = self._entry(unwritten, record, totals)
+            if not entry or self._ledger.write(entry):
+                return True
+            with self._lock:
+                self._unwritten.arns |= unwritten.arns
+                self._unwritten.formers = unwritten.formers | self._unwritten.formers
+                self._unwritten.series |= unwritten.series
+        with self._lock:
+            self._unwritten.series.update(totals.counters, totals.histograms)
+        return False
+
+    def _entry(self, unwritten: _Unwritten, record: JobRecord | None, totals: Totals) -> Entry:
+        known = {arn: self.find(arn) for arn in unwritten.arns}
+        if record is not None:
+            known[record.arn] = record
+        with self._lock:
+            moved = self._fleet.totals(unwritten.series)
+        return Entry(
+            [each for each in known.values() if each is not None and _lasts(each)],
+            [arn for arn, each in known.items() if each is None],
+            unwritten.formers,
+            Totals({**moved.counters, **totals.counters}, {**moved.histograms, **totals.histograms}),
+        )
+
+    def _take_in(self, record: JobRecord, totals: Totals, *, changed: bool) -> None:
+        row = render_job(self._job_families, record)
+        with self._unsealed(record.arn):
+            before = self._records.get(record.arn)
+            self._fleet.move(None if before is None else before.snapshot, record.snapshot)
+            self._fleet.set(totals)
+            self._set(record, row)
+            if changed:
+                self._changed(record.arn)
+
+    def _changed(self, arn: str) -> None:
+        if self._ledger is not None:
+            self._unwritten.arns.add(arn)
 
     def _set(self, record: JobRecord, row: JobRow) -> None:
         self._records[record.arn] = record
@@ -215,3 +318,8 @@ class Store:
     def _end_of(self, arn: str) -> float:
         snapshot = self._records[arn].snapshot
         return 0.0 if snapshot is None or snapshot.ended is None else snapshot.ended
+
+
+def _lasts(record: JobRecord) -> bool:
+    """Whether a record is worth writing down; a list will show a job anew that had ended and was never asked for."""
+    return record.named or record.snapshot is not None or record.sighted is not None

@@ -14,7 +14,7 @@ ROOT = Path(exporter.__file__).parent
 PURE = frozenset(
     {"model", "arn", "errors", "parse", "lifecycle", "schedule", "health", "families", "exposition", "negotiate"}
     | {"compressed", "packed", "predict", "page", "listing", "style", "console", "webconfig"}
-    | {"selector", "lanes", "shard", "windows", "values"}
+    | {"selector", "lanes", "shard", "windows", "values", "ledger"}
 )
 """Rooms without clock, environment, threads, network and logs: the same arguments give the same result."""
 
@@ -22,9 +22,9 @@ SMALL_STATE = frozenset({"budget", "clock", "fleet", "agenda", "survey", "roster
 """Rooms that hold a few values, or hand them in, and touch nothing outside."""
 
 SETTINGS = frozenset({"settings", "sources"})
-BOUNDARIES = frozenset({"braket", "sessions", "tls"})
+BOUNDARIES = frozenset({"braket", "sessions", "tls", "state"})
 SHELLS = frozenset(
-    {"store", "finder", "poller", "workers", "crew", "telemetry", "logs", "server", "web", "guard", "permissions"}
+    {"store", "finder", "poller", "workers", "crew", "telemetry", "logs", "server", "web", "guard", "permissions", "keeper"}
 )
 WIRING = frozenset({"app", "cli", "demo", "__main__", "__init__"})
 ROOMS = PURE | SMALL_STATE | SETTINGS | BOUNDARIES | SHELLS | WIRING
@@ -170,12 +170,13 @@ def test_boto3_is_used_outside_of_the_boundaries_for_nothing_but_its_session_and
         ("ssl", {"guard", "tls"}),
         ("bcrypt", {"auth"}),
         ("yaml", {"cli", "values"}),
-        ("pydantic", {"settings", "sources"}),
+        ("pydantic", {"settings", "sources", "state"}),
         ("pydantic_settings", {"settings", "sources"}),
         ("asyncio", {"server"}),
         ("argparse", {"cli"}),
         ("signal", {"app", "__main__"}),
         ("subprocess", {"demo"}),
+        ("sqlite3", {"state"}),
     ],
 )
 def test_a_library_has_its_room(package: str, rooms: set[str]) -> None:

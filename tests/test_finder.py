@@ -112,10 +112,9 @@ def test_an_active_job_is_taken_up_and_asked_for_at_once_and_before_all_others_i
         order=(1, -CREATED),
         created=CREATED,
         listed=status,
-        since=since,
     )
     assert [*world.agenda] == [watch]
-    assert world.store.records() == [JobRecord(arn(1), sighted=status, named=False)]
+    assert world.store.records() == [JobRecord(arn(1), sighted=status, named=False, since=since)]
     assert world.finder.roster.members == {arn(1)}
     assert (world.progress.waiting, world.progress.filling) == ({arn(1)}, set())
 
@@ -453,9 +452,9 @@ def test_what_no_list_tells_any_more_is_not_remembered_for_ever() -> None:
     world.lists(summary(status="FAILED"))
     world.answers(record(finished("FAILED", arn=arn(1)), named=False))
     world.forgotten(ENDED + FAILED)
-    assert world.finder.roster._forgotten
+    assert world.finder.roster._formers
     world.forgotten(CREATED + 86400.0 + 1.0)
-    assert not world.finder.roster._forgotten
+    assert not world.finder.roster._formers
 
 
 def test_a_job_that_told_late_that_it_ran_out_of_time_is_kept_as_a_failed_one() -> None:

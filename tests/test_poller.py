@@ -169,7 +169,7 @@ def ended(job: str = A, status: str = "COMPLETED", **members: Any) -> JobSnapsho
 
 def test_before_the_first_answer_every_job_is_known_by_its_arn_and_named_in_the_settings() -> None:
     house = House({A: [running()], B: [running(B)]})
-    assert house.store.records() == [JobRecord(A, named=True), JobRecord(B, named=True)]
+    assert house.store.records() == [JobRecord(one, named=True, since=house.time.wall) for one in (A, B)]
 
 
 def test_a_step_asks_for_one_job_and_stores_what_it_learned() -> None:

@@ -28,7 +28,7 @@ MINE = {"team": "chemistry"}
 
 def roster(since: float = AFTER) -> Roster:
     selector = Selector((TagRule("team", frozenset({"chemistry"})),))
-    return Roster(selector, since=since, retention=Retention(USUAL, FAILED))
+    return Roster(selector, since=since, retention=Retention(USUAL, FAILED), lane="mine")
 
 
 def listed(status: str = "RUNNING", **members: Any) -> JobSummary:
@@ -57,7 +57,7 @@ def gone(known: Roster, *records: JobRecord, now: float) -> list[tuple[str, str]
 
 def with_member(job: JobRecord, since: float = AFTER) -> Roster:
     known = roster(since)
-    known.take_in(listed())
+    known.take_in(listed().arn)
     known.note(job)
     return known
 
@@ -132,12 +132,13 @@ def test_what_was_forgotten_is_remembered_as_long_as_lists_may_tell_it() -> None
 
 @pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLING", "PAUSED"])
 def test_a_job_that_is_found_active_begins_with_the_status_that_was_told_alone(status: str) -> None:
-    assert roster().beginning(listed(status)) == JobRecord(ARN, sighted=status, named=False)
+    expected = JobRecord(ARN, sighted=status, named=False, since=AFTER, lane="mine")
+    assert roster().beginning(listed(status)) == expected
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
 def test_a_job_that_is_found_after_its_end_begins_with_nothing_known(status: str) -> None:
-    assert roster().beginning(listed(status)) == JobRecord(ARN, named=False)
+    assert roster().beginning(listed(status)) == JobRecord(ARN, named=False, since=AFTER, lane="mine")
 
 
 def test_a_job_that_was_let_go_before_its_end_goes_on_where_it_was() -> None:
@@ -161,12 +162,12 @@ def test_a_job_that_was_taken_up_again_and_ended_is_not_taken_up_a_third_time() 
     known = with_member(RUNNING, BEFORE)
     known.let_go(RUNNING, DESELECTED, CREATED)
     gone(known, RUNNING, now=CREATED + USUAL)
-    known.take_in(listed("COMPLETED"))
-    assert known.beginning(listed("COMPLETED")) == JobRecord(ARN, named=False)
+    known.take_in(listed("COMPLETED").arn)
+    assert known.beginning(listed("COMPLETED")) == JobRecord(ARN, named=False, since=BEFORE, lane="mine")
     known.note(COMPLETED)
     assert gone(known, COMPLETED, now=ENDED + USUAL) == [(ARN, RETENTION)]
     assert not known.wanted(listed("COMPLETED"), now=ENDED)
-    assert known.beginning(listed("COMPLETED")) == JobRecord(ARN, named=False)
+    assert known.beginning(listed("COMPLETED")) == JobRecord(ARN, named=False, since=BEFORE, lane="mine")
 
 
 def test_a_job_of_which_nothing_was_ever_known_is_found_afresh() -> None:
@@ -174,7 +175,7 @@ def test_a_job_of_which_nothing_was_ever_known_is_found_afresh() -> None:
     known.let_go(UNKNOWN, NOT_FOUND, CREATED)
     assert gone(known, UNKNOWN, now=CREATED + USUAL) == [(ARN, NOT_FOUND)]
     assert known.wanted(listed("COMPLETED"), now=CREATED + USUAL)
-    assert known.beginning(listed("COMPLETED")) == JobRecord(ARN, named=False)
+    assert known.beginning(listed("COMPLETED")) == JobRecord(ARN, named=False, since=BEFORE, lane="mine")
     known.prune(CREATED + 1e9)
 
 
@@ -229,7 +230,7 @@ def test_jobs_are_forgotten_in_the_order_of_their_ends() -> None:
     known = roster()
     records = [discovered(record(finished(arn=arn(number), ended=ENDED - number))) for number in (1, 3, 2)]
     for one in records:
-        known.take_in(listed(arn=one.arn))
+        known.take_in(listed(arn=one.arn).arn)
         known.note(one)
     assert [name for name, _ in gone(known, *records, now=ENDED + 1e9)] == [arn(3), arn(2), arn(1)]
 
@@ -321,7 +322,7 @@ def test_a_job_that_is_no_member_is_left_to_others(job: JobRecord) -> None:
 def test_a_job_that_was_no_member_when_it_vanished_is_not_let_go_once_it_is_one() -> None:
     known = roster()
     known.let_go(RUNNING, NOT_FOUND, CREATED)
-    known.take_in(listed())
+    known.take_in(listed().arn)
     known.note(RUNNING)
     assert gone(known, RUNNING, now=CREATED + 1e9) == []
 
@@ -366,7 +367,7 @@ class World:
             self._change(act, self.store[name])
         elif self.known.wanted(self.page(name), self.now):
             self.store[name] = self.known.beginning(self.page(name))
-            self.known.take_in(self.page(name))
+            self.known.take_in(name)
             self.taken[name] += 1
 
     def page(self, name: str, tags: dict[str, str] | None = None) -> JobSummary:

@@ -1,0 +1,183 @@
+"""The keeper of the state file: writes entries while it can, says when it cannot, and begins anew where it must."""
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from exporter.clock import Clock
+from exporter.ledger import Entry, Past
+from exporter.logs import Journal
+from exporter.state import State, StateError, StateInUseError, StateUnreadableError
+from exporter.telemetry import Telemetry
+
+RETRY_INTERVAL: Final = 5.0
+"""So long a file that could not be written is left alone, seconds."""
+
+BEAT_INTERVAL: Final = 30.0
+"""So often the time of the last poll is written where there is nothing else to write, seconds."""
+
+
+class Keeper:
+    """Writes down what the store tells it.
+
+    Attributes:
+        everything: tells all that is known, for a file that begins anew.
+
+    Args:
+        path: the state file.
+        journal: is told of trouble.
+        telemetry: shows it.
+        clock: the time.
+    """
+
+    def __init__(self, path: str, journal: Journal, telemetry: Telemetry, clock: Clock) -> None:
+        self._path, self._journal, self._telemetry, self._clock = path, journal, telemetry, clock
+        self.everything: Callable[[], Entry] = Entry
+        self._state: State | None = None
+        self._lanes: Mapping[str, float] = {}
+        self._lanes_written = False
+        self._failing_since: float | None = None
+        self._last_try = clock.monotonic()
+        self._lock = threading.Lock()
+        """Held while the file is in use; it is asked for once at a time."""
+
+    @property
+    def open(self) -> bool:
+        """Whether it is worth a try to write now."""
+        return self._failing_since is None or self._clock.monotonic() >= self._last_try + RETRY_INTERVAL
+
+    def load(self) -> Past | None:
+        """Open the file and read it; ``None`` if there is nothing in it.
+
+        A file that makes no sense is set aside; one that cannot be opened now is tried again with each write.
+
+        Raises:
+            StateInUseError: another process has it.
+        """
+        with self._lock:
+            try:
+                past = self._open_and_read()
+            except StateInUseError:
+                raise
+            except StateError as error:
+                self._failed(error)
+                return None
+        if past is not None:
+            self._journal.state_loaded(self._path, jobs=len(past.records), polled=past.polled)
+        return past
+
+    def watch(self, lanes: Mapping[str, float]) -> None:
+        """Note since when each lane has watched for jobs, unix seconds, by its key; it is written with what comes."""
+        with self._lock:
+            if lanes != self._lanes:
+                self._lanes, self._lanes_written = lanes, False
+
+    def write(self, entry: Entry) -> bool:
+        """Write an entry down, all of it or nothing; return whether that succeeded."""
+        with self._lock:
+            self._last_try = self._clock.monotonic()
+            try:
+                self._write(entry)
+            except StateError as error:
+                self._failed(error)
+                return False
+            return True
+
+    def beat(self) -> None:
+        """Write the time, unless something was written lately."""
+        if self.open and self._clock.monotonic() >= self._last_try + BEAT_INTERVAL:
+            self.write(Entry())
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._state is not None:
+                self._state.close()
+                self._state = None
+
+    def _open_and_read(self) -> Past | None:
+        try:
+            self._state = State(self._path)
+            past = self._state.read()
+        except StateUnreadableError as error:
+            self._set_aside(error)
+            self._state, past = State(self._path), None
+        self._telemetry.state_written(self._clock.wall(), self._state.size)
+        return past
+
+    def _write(self, entry: Entry) -> None:
+        state = self._state
+        if state is not None and state.there:
+            try:
+                self._write_to(state, entry)
+            except StateUnreadableError as error:
+                self._set_aside(error)
+                self._begin_anew(entry)
+        else:
+            self._begin_anew(entry)
+        self._recovered()
+
+    def _begin_anew(self, entry: Entry) -> None:
+        """Write all that is known to a file without a past; what it remembered of forgotten jobs, it need not."""
+        if self._state is not None:
+            self._state.close()
+            self._state = None
+        try:
+            state = State(self._path)
+        except StateUnreadableError as error:
+            self._set_aside(error)
+            state = State(self._path)
+        try:
+            if state.used:
+                self._state = state
+                self._set_aside(StateUnreadableError("it could not be read at the start"))
+                state = State(self._path)
+            # Jobs that were forgotten are not known to this file; so that they are no news, those of before are none.
+            self._lanes, self._lanes_written = dict.fromkeys(self._lanes, self._clock.wall()), False
+            self._write_to(state, self.everything())
+            self._write_to(state, entry)
+        except StateError:
+            state.close()
+            raise
+        self._state = state
+
+    def _write_to(self, state: State, entry: Entry) -> None:
+        wall = self._clock.wall()
+        state.write(entry, polled=wall, lanes=None if self._lanes_written else self._lanes)
+        self._lanes_written = True
+        if entry.gone:
+            state.compact()
+        self._telemetry.state_written(wall, state.size)
+
+    def _failed(self, error: StateError) -> None:
+        self._telemetry.state_failed()
+        if self._failing_since is None:
+            self._failing_since = self._clock.monotonic()
+            self._journal.state_failing(self._path, str(error))
+
+    def _recovered(self) -> None:
+        if self._failing_since is not None:
+            seconds, self._failing_since = self._clock.monotonic() - self._failing_since, None
+            self._journal.state_recovered(self._path, seconds)
+
+    def _set_aside(self, error: StateUnreadableError) -> None:
+        """Keep a file that makes no sense under a name that says when.
+
+        Raises:
+            StateError: it cannot be renamed.
+        """
+        if self._state is not None:
+            self._state.close()
+            self._state = None
+        aside = f"{self._path}.{datetime.fromtimestamp(self._clock.wall(), UTC):%Y%m%dT%H%M%SZ}"
+        try:
+            Path(self._path).rename(aside)
+        except OSError as failure:
+            raise StateError(f"{error}, and it cannot be set aside: {failure.strerror}") from failure
+        for suffix in ("-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                Path(f"{self._path}{suffix}").rename(f"{aside}{suffix}")
+        self._journal.state_set_aside(self._path, aside, str(error))

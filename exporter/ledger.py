@@ -1,0 +1,96 @@
+"""What is written down, so that a restart loses nothing: entries on the way out, the past on the way in. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import NamedTuple, Protocol
+
+from exporter.fleet import Totals
+from exporter.model import JobRecord
+
+
+class Former(NamedTuple):
+    """What is remembered of a job that was forgotten.
+
+    Attributes:
+        created: when it was created, unix seconds; lists tell nothing of it any more once that is out of the lookback.
+        record: with which to go on if it is chosen again; ``None`` for one that has ended.
+        lane: the key of the lane that forgot it.
+    """
+
+    created: float
+    record: JobRecord | None
+    lane: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is new since the last one. All values are whole, so that an entry may be written twice.
+
+    Attributes:
+        records: jobs that are new or changed.
+        gone: ARNs of jobs that are known no more.
+        formers: what is remembered of forgotten jobs, by ``mark_of`` their ARN; ``None`` for nothing any more.
+        totals: counters and histograms that moved.
+    """
+
+    records: Sequence[JobRecord] = ()
+    gone: Sequence[str] = ()
+    formers: Mapping[int, Former | None] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything in it."""
+        return bool(self.records or self.gone or self.formers or self.totals.counters or self.totals.histograms)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was known before a restart.
+
+    Attributes:
+        polled: when it was last written down, unix seconds; jobs created later are news.
+        records: the jobs.
+        formers: what is remembered of forgotten ones, by ``mark_of`` their ARN.
+        lanes: since when each lane has watched for jobs, unix seconds, by its key.
+        totals: the fleet's counters and histograms.
+    """
+
+    polled: float
+    records: Sequence[JobRecord] = ()
+    formers: Mapping[int, Former] = field(default_factory=dict)
+    lanes: Mapping[str, float] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a lane goes on from.
+
+    Attributes:
+        lane: its key.
+        since: when it began to watch for jobs, unix seconds.
+        formers: what is remembered of jobs that it forgot, by ``mark_of`` their ARN.
+    """
+
+    lane: str
+    since: float
+    formers: Mapping[int, Former] = field(default_factory=dict)
+
+
+class Ledger(Protocol):
+    """Where entries are written down."""
+
+    @property
+    def open(self) -> bool:
+        """Whether it is worth a try to write now."""
+        ...
+
+    def write(self, entry: Entry) -> bool:
+        """Write an entry down, all of it or nothing; return whether that succeeded."""
+        ...
+
+
+def mark_of(arn: str) -> int:
+    """Make a number by which a forgotten job is recognised; its ARN need not be kept."""
+    return int.from_bytes(blake2b(arn.encode(), digest_size=8).digest(), signed=True)
