@@ -105,7 +105,7 @@ class TargetPoller:
         origin: what it goes on from; without it, it begins now.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- whom a poller speaks with, each by name
         self,
         source: JobSource,
         arns: Iterable[str],
