@@ -24,7 +24,20 @@ SMALL_STATE = frozenset({"budget", "clock", "fleet", "agenda", "survey", "roster
 SETTINGS = frozenset({"settings", "sources"})
 BOUNDARIES = frozenset({"braket", "sessions", "tls", "state"})
 SHELLS = frozenset(
-    {"store", "finder", "poller", "workers", "crew", "telemetry", "logs", "server", "web", "guard", "permissions", "keeper"}
+    {
+        "store",
+        "finder",
+        "poller",
+        "workers",
+        "crew",
+        "telemetry",
+        "logs",
+        "server",
+        "web",
+        "guard",
+        "permissions",
+        "keeper",
+    }
 )
 WIRING = frozenset({"app", "cli", "demo", "__main__", "__init__"})
 ROOMS = PURE | SMALL_STATE | SETTINGS | BOUNDARIES | SHELLS | WIRING
