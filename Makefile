@@ -1,7 +1,7 @@
 # The commands that the README promises; `make` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := exporter grafana tests bench
+SOURCES := exporter grafana compose tests bench
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
