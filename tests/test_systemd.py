@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from processes import daemon, eventually, run, tool
 
+from exporter.sources import load
+
 ROOT = Path(__file__).parent.parent
 UNIT = ROOT / "systemd" / "braket-exporter.service"
 TEXT = UNIT.read_text(encoding="utf-8")
@@ -110,6 +112,14 @@ def test_a_reload_that_comes_too_early_does_not_end_it_for_good() -> None:
     # A process that does not take SIGHUP yet is ended by it, which systemd would count as a good end.
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
     assert value("RestartForceExitStatus") == "SIGHUP"
+
+
+def test_the_documented_settings_are_good_and_keep_the_state_in_the_folder_of_the_service(tmp_path: Path) -> None:
+    text = (ROOT / "docs/systemd.md").read_text(encoding="utf-8")
+    (sample,) = re.findall(rf"^# cat >{SETTINGS_FILE} <<END\n(.*?)^END$", text, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "exporter.yaml"
+    path.write_text(sample, encoding="utf-8")
+    assert load({}, {}, str(path)).state_file == f"/var/lib/{value('StateDirectory')}/state.sqlite"
 
 
 @pytest.mark.parametrize(
