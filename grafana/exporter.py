@@ -302,8 +302,8 @@ def _state() -> Row:
                 6,
                 number(
                     "State file",
-                    "Whether the state file takes what is written; while it does not, all is kept in memory only, and a "
-                    "restart would go back to the last write.",
+                    "Whether the state file takes what is written. While it does not, all is kept in memory only, and "
+                    "a restart would go back to the last write.",
                     Query("min(braket_exporter_state_up)"),
                     steps=((None, BAD), (1, GOOD)),
                     texts={0: "failing", 1: "written"},
