@@ -14,6 +14,7 @@ from chart_support import LABELS, NAME, NAMESPACE, VALUES, of_kind, only, refusa
 from exporter.settings import Settings
 from exporter.sources import load
 
+STATE_FILE = "/var/lib/braket-exporter/state.sqlite"
 JOB = "arn:aws:braket:us-west-2:123456789012:job/1"
 WITH_EXPORTER = [path for path in VALUES if "-only" not in path.stem]
 
@@ -66,7 +67,7 @@ def test_it_holds_the_settings_and_nothing_else() -> None:
     ids=lambda value: str(value) if "config" in value else "",
 )  # fmt: skip
 def test_all_jobs_are_watched_unless_something_else_is_said(values: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert settings_of(values) == {"listen_address": ":9834", **expected}
+    assert settings_of(values) == {"listen_address": ":9834", "state_file": STATE_FILE, **expected}
 
 
 def test_the_address_is_that_of_the_containers_port() -> None:
@@ -122,7 +123,8 @@ def test_the_exporter_accepts_the_settings_with_each_set_of_values(path: Path, t
     file = tmp_path / "exporter.yaml"
     settings = only(render_file(path), "ConfigMap")["data"]["exporter.yaml"]
     mounted = web_config(tmp_path, path)
-    file.write_text(settings.replace("/etc/braket-exporter-web/", f"{mounted}/"), encoding="utf-8")
+    settings = settings.replace("/etc/braket-exporter-web/", f"{mounted}/")
+    file.write_text(settings.replace("/var/lib/braket-exporter/", f"{mounted}/"), encoding="utf-8")
     variables = {"AWS_DEFAULT_REGION": "us-west-2", "BRAKET_EXPORTER_CONFIG": str(file)}
     profiles = tmp_path / "config"
     profiles.write_text("[profile sandbox]\nregion = us-east-1\n", encoding="utf-8")
@@ -132,7 +134,7 @@ def test_the_exporter_accepts_the_settings_with_each_set_of_values(path: Path, t
 
 def test_a_shard_knows_its_share_from_its_pods_name(tmp_path: Path) -> None:
     file = tmp_path / "exporter.yaml"
-    values = {"sharding": {"totalShards": 3}, "config": {"regions": ["us-west-2"]}}
+    values = {"sharding": {"totalShards": 3}, "config": {"regions": ["us-west-2"]}, "state": {"enabled": False}}
     file.write_text(only(render(values), "ConfigMap")["data"]["exporter.yaml"], encoding="utf-8")
     variables = {"BRAKET_EXPORTER_CONFIG": str(file), "BRAKET_EXPORTER_SHARD": f"{NAME}-2"}
     settings = load({}, variables, str(file))

@@ -61,8 +61,9 @@ def test_the_variables_of_services_stay_away() -> None:
 
 def test_the_exporter_reads_its_settings_from_a_folder_that_a_change_reaches() -> None:
     assert container()["env"] == [{"name": "BRAKET_EXPORTER_CONFIG", "value": "/etc/braket-exporter/exporter.yaml"}]
-    assert container()["volumeMounts"] == [{"name": "config", "mountPath": "/etc/braket-exporter", "readOnly": True}]
-    assert pod()["volumes"] == [{"name": "config", "configMap": {"name": NAME}}]
+    mount, volume = container()["volumeMounts"][0], pod()["volumes"][0]
+    assert mount == {"name": "config", "mountPath": "/etc/braket-exporter", "readOnly": True}
+    assert volume == {"name": "config", "configMap": {"name": NAME}}
 
 
 def test_other_settings_make_other_pods_and_the_same_settings_the_same() -> None:
@@ -133,8 +134,8 @@ def test_no_value_takes_keys_of_aws_but_a_secret_may_hold_its_files() -> None:
         {"name": "AWS_SHARED_CREDENTIALS_FILE", "value": "/etc/aws/credentials"},
         {"name": "AWS_CONFIG_FILE", "value": "/etc/aws/config"},
     ]
-    assert container(values)["volumeMounts"][1:] == [{"name": "aws", "mountPath": "/etc/aws", "readOnly": True}]
-    assert pod(values)["volumes"][1:] == [{"name": "aws", "secret": {"secretName": "aws-files", "defaultMode": 0o440}}]
+    assert container(values)["volumeMounts"][2:] == [{"name": "aws", "mountPath": "/etc/aws", "readOnly": True}]
+    assert pod(values)["volumes"][2:] == [{"name": "aws", "secret": {"secretName": "aws-files", "defaultMode": 0o440}}]
 
 
 def test_resources_are_the_users_to_say() -> None:

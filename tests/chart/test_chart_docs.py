@@ -26,6 +26,7 @@ KINDS = {
     "monitor.yaml": EXPORTER | {"ServiceMonitor"},
     "tls.yaml": EXPORTER | {"ServiceMonitor"},
     "alerts.yaml": EXPORTER | {"PrometheusRule"},
+    "state.yaml": EXPORTER | {"PersistentVolumeClaim"},
     "monitoring-only.yaml": {"ConfigMap", "PrometheusRule"},
     "resources.yaml": EXPORTER,
     "my-values.yaml": EXPORTER | {"ServiceMonitor", "PrometheusRule"},
@@ -49,7 +50,7 @@ def test_an_example_can_be_installed(name: str) -> None:
 
 def test_all_examples_can_be_used_together_but_for_the_exporter_that_runs_elsewhere() -> None:
     merged: dict[str, Any] = {}
-    for name in ("irsa.yaml", "monitor.yaml", "alerts.yaml", "resources.yaml"):
+    for name in ("irsa.yaml", "monitor.yaml", "alerts.yaml", "state.yaml", "resources.yaml"):
         merged |= values(name)
     assert len(of_kind(render(merged), "Deployment")) == 1
 

@@ -8,6 +8,7 @@ from chart_support import CHART, NAMESPACE, RELEASE, ROOT, run
 
 REGION = {"regions": ["us-west-2"]}
 ROLE = "arn:aws:iam::123456789012:role/braket-exporter"
+CLAIM = {"persistentVolumeClaim": {"enabled": True}}
 NO_REGION = "WARNING: no Region is set"
 
 
@@ -61,6 +62,27 @@ def test_they_name_what_is_off() -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, "State: in an emptyDir, so it outlives a container but not its pod. To keep it longer set state.pers"),
+        ({"state": {"enabled": False}}, "State: in memory only, for state.enabled is false."),
+        ({"state": CLAIM}, "State: on the volume of the claim quantum-braket-exporter-state.\n"),
+        (
+            {"state": {"persistentVolumeClaim": {"enabled": True, "existingClaim": "mine"}}},
+            "State: on the volume of the claim mine.\n",
+        ),
+        (
+            {"state": CLAIM, "sharding": {"totalShards": 2}},
+            "whose claim state-quantum-braket-exporter-persistent-<number> outlives the release.\n",
+        ),
+    ],
+)
+def test_they_say_where_the_state_is(values: dict[str, Any], told: str) -> None:
+    assert told in notes(**values)
+    assert notes(**values).count("\n\nState: ") == 1
+
+
+@pytest.mark.parametrize(
     "values",
     [
         {},
@@ -101,8 +123,8 @@ def test_they_say_how_to_see_it_with_tls_and_a_password() -> None:
     web = {"existingSecret": "web", "tls": True, "basicAuth": {"existingSecret": "login"}}
     told = notes(webConfig=web)
     assert "  curl --insecure --user USER https://localhost:9834/metrics\n\nThe web configuration file is" in told
-    assert "TLS yes, password yes, client certificate no.\n\nWhat is left to do:" in told
-    assert "  curl localhost:9834/metrics\n\nWhat is left to do:" in notes()
+    assert "TLS yes, password yes, client certificate no.\n\nState: " in told
+    assert "  curl localhost:9834/metrics\n\nState: " in notes()
 
 
 def test_they_warn_of_secrets_that_another_namespace_needs() -> None:

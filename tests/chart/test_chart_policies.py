@@ -80,7 +80,8 @@ def test_every_pod_keeps_the_restricted_pod_security_standard(path: Path) -> Non
         assert spec["securityContext"]["runAsUser"] != 0
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         kinds = {kind for volume in spec.get("volumes", []) for kind in volume if kind != "name"}
-        assert kinds <= {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "projected", "secret"}
+        allowed = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "projected", "secret"}
+        assert kinds <= allowed | {"persistentVolumeClaim"}
         for container in (*spec["containers"], *spec.get("initContainers", [])):
             context = container["securityContext"]
             assert context["allowPrivilegeEscalation"] is False

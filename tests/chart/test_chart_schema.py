@@ -14,8 +14,8 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 CONFIG = SCHEMA["properties"]["config"]["properties"]
 
-CHARTS_OWN = {"listen_address", "web_config_file", "shard", "total_shards"}
-"""Settings that follow from other values: containerPort, webConfig, the pod's name, sharding.totalShards."""
+CHARTS_OWN = {"listen_address", "web_config_file", "state_file", "shard", "total_shards"}
+"""Settings that follow from other values: containerPort, webConfig, state, the pod's name, sharding.totalShards."""
 
 FOR_A_PARENT = {"global", "enabled"}
 """What Helm and a chart that contains this one add."""
@@ -86,6 +86,19 @@ def test_the_alerts_are_those_of_the_rules() -> None:
         ({"config": {"poll_intervall": "15s"}}, "at '/config': additional properties 'poll_intervall' not allowed"),
         ({"config": {"listen_address": ":1"}}, "at '/config': additional properties 'listen_address' not allowed"),
         ({"config": {"web_config_file": "/a"}}, "'/config': additional properties 'web_config_file' not allowed"),
+        ({"config": {"state_file": "/a"}}, "'/config': additional properties 'state_file' not allowed"),
+        ({"state": {"sizeLimit": "1 GB"}}, "at '/state/sizeLimit': '1 GB' does not match pattern"),
+        ({"state": {"sizeLimit": "0Gi"}}, "at '/state/sizeLimit': '0Gi' does not match pattern"),
+        ({"state": {"persistentVolumeClaim": {"size": 5}}}, "'/state/persistentVolumeClaim/size': got number, want"),
+        ({"state": {"persistentVolumeClaim": {"accessModes": []}}}, "accessModes': minItems: got 0, want 1"),
+        (
+            {"state": {"persistentVolumeClaim": {"accessModes": ["ReadOnlyMany"]}}},
+            "at '/state/persistentVolumeClaim/accessModes/0': value must be one of 'ReadWriteOnce', 'ReadWriteOncePod'",
+        ),
+        (
+            {"state": {"persistentVolumeClaim": {"existingClaim": "My_Claim"}}},
+            "at '/state/persistentVolumeClaim/existingClaim': 'My_Claim' does not match pattern",
+        ),
         ({"webConfig": {"password": "x"}}, "at '/webConfig': additional properties 'password' not allowed"),
         ({"webConfig": {"key": "a/b"}}, "at '/webConfig/key': 'a/b' does not match pattern"),
         ({"webConfig": {"tls": "yes"}}, "at '/webConfig/tls': got string, want boolean"),
@@ -138,5 +151,6 @@ def test_no_value_takes_a_key_of_aws() -> None:
     assert {key for key in keys if any(word in key for word in ("access", "secretkey", "token", "password"))} == {
         "passwordkey",  # where in a Secret a password for the exporter is
         "automountserviceaccounttoken",
+        "accessmodes",  # of a volume
     }
     assert [one["name"] for one in container()["env"] if one["name"].startswith("AWS")] == []

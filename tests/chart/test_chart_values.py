@@ -40,7 +40,7 @@ def test_every_value_has_its_row() -> None:
     assert len(rows) == len(set(rows)) > 120
 
 
-CHARTS_OWN = {"listen_address", "shard", "total_shards", "web_config_file"}
+CHARTS_OWN = {"listen_address", "shard", "state_file", "total_shards", "web_config_file"}
 
 
 @pytest.mark.parametrize("key", sorted(CHARTS_OWN))
@@ -70,4 +70,4 @@ def test_everything_is_on_in_the_values_that_are_called_so() -> None:
     everything = yaml.safe_load((Path(__file__).parent / "values" / "everything.yaml").read_text(encoding="utf-8"))
     off = {path for path, enabled in switches(yaml.safe_load(VALUES)) if not enabled}
     assert off == {path for path, enabled in switches(everything) if enabled}
-    assert len(off) == 7
+    assert len(off) == 8

@@ -55,7 +55,7 @@ def endpoints(values: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_without_a_secret_nothing_of_it_is_there() -> None:
     assert "web_config_file" not in only(render(), "ConfigMap")["data"]["exporter.yaml"]
-    assert {one["name"] for one in pod()["volumes"]} == {"config"}
+    assert {one["name"] for one in pod()["volumes"]} == {"config", "state"}
     assert "volumes" not in only(render(), "Pod", f"{NAME}-test")["spec"]
 
 
@@ -64,14 +64,14 @@ def test_the_exporter_reads_the_secrets_file(key: str) -> None:
     values = web(FILE, {"key": key})
     settings = yaml.safe_load(only(render(values), "ConfigMap")["data"]["exporter.yaml"])
     assert settings["web_config_file"] == f"/etc/braket-exporter-web/{key}"
-    assert container(values)["volumeMounts"][1:] == [WEB_MOUNT]
-    assert pod(values)["volumes"][1:] == [
+    assert container(values)["volumeMounts"][2:] == [WEB_MOUNT]
+    assert pod(values)["volumes"][2:] == [
         {"name": "web", "projected": {"defaultMode": 0o440, "sources": [{"secret": {"name": "web"}}]}}
     ]
 
 
 def test_certificates_may_be_in_a_secret_of_their_own() -> None:
-    sources = pod(web(TLS, {"certificateSecret": "cert"}))["volumes"][1]["projected"]["sources"]
+    sources = pod(web(TLS, {"certificateSecret": "cert"}))["volumes"][2]["projected"]["sources"]
     assert sources == [{"secret": {"name": "web"}}, {"secret": {"name": "cert"}}]
 
 
@@ -79,7 +79,7 @@ def test_with_tls_the_kubelet_probes_by_https() -> None:
     made = container(web(TLS))
     assert [made[probe]["httpGet"].pop("scheme") for probe in PROBES] == ["HTTPS"] * 3
     assert [made[probe] for probe in PROBES] == [container()[probe] for probe in PROBES]
-    assert made["volumeMounts"][1:] == [WEB_MOUNT]
+    assert made["volumeMounts"][2:] == [WEB_MOUNT]
 
 
 @pytest.mark.parametrize("values", [web(FILE, LOGIN), web(TLS, LOGIN), web(TLS, CERTIFICATE)])
@@ -101,8 +101,8 @@ def test_a_command_asks_the_containers_port_and_gives_up_with_its_probe() -> Non
 
 def test_what_is_shown_is_mounted_where_it_is_asked_for() -> None:
     values = web(TLS, LOGIN, CERTIFICATE)
-    assert container(values)["volumeMounts"][1:] == [WEB_MOUNT, CLIENT_MOUNT]
-    assert pod(values)["volumes"][2:] == [BOTH]
+    assert container(values)["volumeMounts"][2:] == [WEB_MOUNT, CLIENT_MOUNT]
+    assert pod(values)["volumes"][3:] == [BOTH]
     test = only(render(values), "Pod", f"{NAME}-test")["spec"]
     assert test["volumes"] == [BOTH]
     assert test["containers"][0]["volumeMounts"] == [CLIENT_MOUNT]
@@ -113,7 +113,7 @@ def test_a_secret_may_have_other_keys() -> None:
     login = {"basicAuth": {"existingSecret": "login", "usernameKey": "user", "passwordKey": "word"}}
     pair = {"clientCertificate": {"existingSecret": "client", "certificateKey": "c.crt", "keyKey": "c.key"}}
     values = web(TLS, login, pair)
-    sources = pod(values)["volumes"][2]["projected"]["sources"]
+    sources = pod(values)["volumes"][3]["projected"]["sources"]
     assert [item["key"] for source in sources for item in source["secret"]["items"]] == [
         *("user", "word", "c.crt", "c.key")
     ]

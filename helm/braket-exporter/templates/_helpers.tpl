@@ -21,9 +21,15 @@
 {{- printf "%s-%s" (include "braket-exporter.fullname" (index . 0) | trunc (sub 62 (len $suffix) | int) | trimSuffix "-") $suffix }}
 {{- end }}
 
-{{/* A StatefulSet's name: Kubernetes makes labels of it and a hash of ten characters. */}}
+{{/* A StatefulSet's name: Kubernetes makes labels of it and a hash of ten characters. It never changes a StatefulSet's claims, so one
+with claims is another one. */}}
 {{- define "braket-exporter.statefulsetName" -}}
-{{- include "braket-exporter.fullname" . | trunc 52 | trimSuffix "-" }}
+{{- $name := include "braket-exporter.fullname" . }}
+{{- if include "braket-exporter.persistent" . }}
+{{- printf "%s-persistent" ($name | trunc 41 | trimSuffix "-") }}
+{{- else }}
+{{- $name | trunc 52 | trimSuffix "-" }}
+{{- end }}
 {{- end }}
 
 {{- define "braket-exporter.serviceAccountName" -}}
@@ -75,9 +81,13 @@ annotations:
 {{/* The exporter's settings: what the user gave, and what is the chart's to say. */}}
 {{- define "braket-exporter.settings" -}}
 {{- include "braket-exporter.checkWeb" . }}
+{{- include "braket-exporter.checkState" . }}
 {{- $settings := dict "listen_address" (printf ":%v" .Values.containerPort) }}
 {{- if .Values.webConfig.existingSecret }}
 {{- $_ := set $settings "web_config_file" (printf "/etc/braket-exporter-web/%s" .Values.webConfig.key) }}
+{{- end }}
+{{- if .Values.state.enabled }}
+{{- $_ := set $settings "state_file" "/var/lib/braket-exporter/state.sqlite" }}
 {{- end }}
 {{- if gt (int .Values.sharding.totalShards) 1 }}
 {{- $_ := set $settings "total_shards" (int .Values.sharding.totalShards) }}

@@ -111,6 +111,10 @@ spec:
         - name: config
           mountPath: /etc/braket-exporter
           readOnly: true
+        {{- if .Values.state.enabled }}
+        - name: state
+          mountPath: /var/lib/braket-exporter
+        {{- end }}
         {{- if .Values.webConfig.existingSecret }}
         - name: web
           mountPath: /etc/braket-exporter-web
@@ -134,6 +138,10 @@ spec:
     - name: config
       configMap:
         name: {{ include "braket-exporter.fullname" . }}
+    {{- $ofStatefulSet := and (include "braket-exporter.persistent" .) (gt (int .Values.sharding.totalShards) 1) }}
+    {{- if and .Values.state.enabled (not $ofStatefulSet) }}
+    - {{- include "braket-exporter.stateVolume" . | nindent 6 }}
+    {{- end }}
     {{- if .Values.webConfig.existingSecret }}
     - {{- include "braket-exporter.webVolume" . | nindent 6 }}
     {{- end }}
