@@ -106,7 +106,7 @@ def test_it_adds_to_the_base_only_the_exporter_and_compiled_standard_library(ima
     added = [path for kind, path in changes if kind == "A"]
     assert len(added) > 1000
     assert {kind for kind, _ in changes} == {"A", "C"}
-    library = re.compile(r"/usr/lib/python3\.\d+/(?:[a-z_]+/)*__pycache__/[\w-]+\.cpython-\d+\.pyc")
+    library = re.compile(r"/usr/lib/python3\.\d+/(?:[a-z_0-9]+/)*__pycache__/[\w-]+\.cpython-\d+\.pyc")
     others = [path for path in added if not path.startswith("/opt/braket-exporter")]
     assert len(others) > 100
     assert [path for path in others if library.fullmatch(path) is None] == []
