@@ -1,11 +1,13 @@
 """What survives a restart, in order or by ``kill -9``: logs and counters beside the truth of the simulator."""
 
+import os
 import signal
 import sqlite3
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -19,6 +21,12 @@ from exporter.simulator import Event, Phase, ScriptedJob, SimulatedJob, Simulato
 FINDING = ("--all-jobs", "--regions", "us-east-1", "--discovery-interval", "0.1s")
 HOUR_AGO = round(time.time(), 3) - 3600
 A, B, C = job_arn("a"), job_arn("b"), job_arn("c")
+
+HASTY = (
+    "import exporter.keeper; exporter.keeper.RETRY_INTERVAL = exporter.keeper.BEAT_INTERVAL = 0.2\n"
+    "import exporter.app; exporter.app.SWEEP_INTERVAL = 0.05"
+)
+"""Run before the exporter: it often looks whether the state file can be written."""
 
 OFTEN = "import exporter.app; exporter.app.SWEEP_INTERVAL = 0.05"
 """Run before the exporter: it tidies up often."""
@@ -201,6 +209,178 @@ def test_once_leaves_the_file_of_a_running_exporter_alone(site: Site) -> None:
         done = run(*arguments, env={"AWS_ENDPOINT_URL_BRAKET": site.server.url})
         assert (done.returncode, done.stdout.count("braket_job_info{")) == (0, 1)
         assert running.stop() == 0
+
+
+# Trouble with the file.
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"no database" * 1000, "file is not a database"),
+        ("CREATE TABLE theirs (x)", "another program's database"),
+        ("PRAGMA application_id = 0x42524B54; CREATE TABLE jobs (x); PRAGMA user_version = 99", "is newer than 1"),
+    ],
+    ids=["corrupt", "foreign", "newer"],
+)
+def test_a_file_that_makes_no_sense_is_set_aside_and_the_exporter_starts_afresh(
+    site: Site, content: bytes | str, reason: str
+) -> None:
+    if isinstance(content, bytes):
+        site.file.write_bytes(content)
+    else:
+        with closing(sqlite3.connect(site.file)) as connection:
+            connection.executescript(content)
+    before = site.file.read_bytes()
+    site.put(A, "RUNNING")
+    with site.exporter("--jobs", A) as first:
+        (line,) = first.logs("state_set_aside")
+        assert first.value("braket_exporter_state_up") == 1
+        assert first.stop() == 0
+    assert (line["level"], line["file"]) == ("error", str(site.file))
+    assert reason in line["error"]
+    assert Path(line["moved_to"]).read_bytes() == before
+    assert Path(line["moved_to"]).name.startswith("state.sqlite.20")
+    with site.exporter("--jobs", A) as second:
+        assert len(second.logs("state_loaded", jobs=1)) == 1
+        assert second.stop() == 0
+        assert second.logs("state_set_aside") == second.logs("job_discovered") == []
+
+
+def test_the_second_process_on_one_file_refuses_with_one_clear_line(site: Site) -> None:
+    site.put(A, "RUNNING")
+    with site.exporter("--jobs", A) as first:
+        arguments = ("run", "--jobs", A, "--listen-address", "127.0.0.1:0", "--state-file", str(site.file))
+        second = run(*arguments, env={"AWS_ENDPOINT_URL_BRAKET": site.server.url})
+        assert second.returncode == 1
+        expected = (
+            f"braket-exporter: state_file {site.file}: another process has it; each exporter needs a file of its own"
+        )
+        assert second.stderr.splitlines() == [expected]
+        assert first.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("missing/state.sqlite", "{file} has no directory {folder}/missing; make it, or name another file"),
+        ("", "{folder} is a directory; expected a file in it"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "check-config"])
+def test_a_file_that_can_never_be_is_a_bad_setting(tmp_path: Path, command: str, name: str, problem: str) -> None:
+    file = tmp_path / name
+    done = run(command, "--jobs", A, "--state-file", str(file))
+    assert (done.returncode, done.stdout) == (2, "")
+    expected = problem.format(file=file, folder=tmp_path)
+    assert done.stderr.splitlines() == ["braket-exporter: bad settings:", f"  state_file: {expected}"]
+
+
+@pytest.fixture
+def small_disk(site: Site, tmp_path: Path) -> Iterator[Path]:
+    """Have the state file on a disk of a megabyte."""
+    if os.geteuid() != 0:
+        pytest.skip("only root mounts disks")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=True)
+    site.file = disk / "state.sqlite"
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def failing(exporter: Daemon) -> bool:
+    return exporter.value("braket_exporter_state_up") == 0
+
+
+def test_a_full_disk_is_told_once_and_when_it_has_room_again_nothing_is_missing(site: Site, small_disk: Path) -> None:
+    site.put(A, "RUNNING")
+    ballast = small_disk / "ballast"
+    with site.exporter("--jobs", A, prelude=HASTY) as before:
+        with ballast.open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        eventually(lambda: failing(before), 30)
+        site.end(A, "FAILED")
+        eventually(lambda: before.value("braket_job_outcomes_total", 'outcome="FAILED"') == 1)
+        (line,) = before.logs("state_failing")
+        assert (line["level"], line["file"], line["error"]) == ("error", str(site.file), "database or disk is full")
+        ballast.unlink()
+        eventually(lambda: before.logs("state_recovered"))
+        assert not failing(before)
+        before.process.kill()
+        before.wait(5)
+    with site.exporter("--jobs", A) as after:
+        assert after.value("braket_job_outcomes_total", 'outcome="FAILED"') == 1
+        assert after.stop() == 0
+        assert after.logs("job_transition") == []
+    assert len(before.logs("job_transition")) == 1
+
+
+def test_a_disk_that_is_read_only_from_the_start_keeps_nobody_from_polling(site: Site, small_disk: Path) -> None:
+    site.put(A, "RUNNING")
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with site.exporter("--jobs", A, prelude=HASTY) as exporter:
+        assert failing(exporter)
+        assert [line["error"] for line in exporter.logs("state_failing")] == ["unable to open database file"]
+        subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+        eventually(lambda: exporter.logs("state_recovered"))
+        assert not failing(exporter)
+        assert exporter.stop() == 0
+    assert [A in record for (record,) in site.rows("SELECT record FROM jobs")] == [True]
+
+
+def test_a_file_that_is_removed_is_written_anew(site: Site) -> None:
+    site.put(A, "RUNNING")
+    with site.exporter("--jobs", A) as before:
+        site.file.unlink()
+        site.end(A, "FAILED")
+        eventually(lambda: before.value("braket_job_outcomes_total", 'outcome="FAILED"') == 1)
+        assert before.stop() == 0
+    with site.exporter("--jobs", A) as after:
+        assert after.value("braket_job_outcomes_total", 'outcome="FAILED"') == 1
+        assert after.stop() == 0
+        assert after.logs("job_transition") == []
+
+
+def test_a_clock_that_steps_an_hour_forth_and_back_breaks_nothing(site: Site, tmp_path: Path) -> None:
+    step = tmp_path / "step"
+    step.write_text("0")
+    prelude = f"""
+import time
+right = time.time
+time.time = lambda: right() + float(open({str(step)!r}).read() or 0)
+"""
+    site.put(A, "RUNNING")
+    site.put(B, "RUNNING")
+    with site.exporter(*FINDING, prelude=prelude) as first:
+        step.write_text("3600")
+        ended = site.end(A, "FAILED")
+        eventually(lambda: transitions(first, A))
+        site.put(C, "RUNNING", created=time.time())
+        eventually(lambda: transitions(first, C))
+        assert first.stop() == 0
+    step.write_text("-3600")
+    late = job_arn("late")
+    site.put(late, "RUNNING", created=time.time())
+    with site.exporter(*FINDING, prelude=prelude) as second:
+        eventually(lambda: transitions(second, late))
+        step.write_text("0")
+        site.end(B, "COMPLETED")
+        eventually(lambda: transitions(second, B))
+        outcomes = [second.value("braket_job_outcomes_total", f'"{end}"') for end in ("FAILED", "COMPLETED")]
+        assert outcomes == [1, 1]
+        assert second.stop() == 0
+    lines = [*first.logs("job_transition"), *second.logs("job_transition")]
+    assert [(line["job_arn"], line["from_status"], line["to_status"]) for line in lines] == [
+        (A, "RUNNING", "FAILED"),
+        (C, None, "RUNNING"),
+        (late, None, "RUNNING"),
+        (B, "RUNNING", "COMPLETED"),
+    ]
+    assert lines[0]["event_time"] == iso(ended)
 
 
 # Crashes.
