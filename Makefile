@@ -26,6 +26,7 @@ bench: .venv/development ## measure, beside the named peers; prints ratios
 	$(BIN)/python bench/calls.py
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/scrape.py
+	$(BIN)/python bench/restart.py
 
 dashboards: .venv/development ## write the Grafana dashboards anew, from their code in grafana/
 	$(BIN)/python -m grafana

@@ -218,6 +218,7 @@ class Crew:
         self, lane: Lane, source: JobSource, policy: Policy, handed: dict[str, Watch | None], past: Past
     ) -> Member:
         mine = {arn: handed.pop(arn) for arn in lane.jobs if arn in handed}
+        named, found = self._resumed(lane, past, mine, handed)
         origin = Origin(
             lane.key,
             since=min(past.lanes.get(lane.key, past.polled), self._clock.wall()),
@@ -225,7 +226,7 @@ class Crew:
         )
         poller = TargetPoller(
             source,
-            [arn for arn in lane.jobs if arn not in mine],
+            [arn for arn in lane.jobs if arn not in mine and arn not in named],
             lane.selector,
             store=self._store,
             journal=self._journal,
@@ -236,12 +237,24 @@ class Crew:
             random=self._random,
             origin=origin,
         )
+        poller.resume(named, found, (record for record in past.records if record.arn in found))
         if mine:
             poller.change(lane.jobs, lane.selector, policy, mine, lane.key)
-        if lane.selector is not None:
-            found = [record.arn for record in past.records if not record.named and record.lane == lane.key]
-            poller.resume({arn: handed.pop(arn) for arn in found if arn in handed})
         return Member(lane, poller)
+
+    @staticmethod
+    def _resumed(
+        lane: Lane, past: Past, mine: dict[str, Watch | None], handed: dict[str, Watch | None]
+    ) -> tuple[dict[str, Watch | None], dict[str, Watch | None]]:
+        """Take the jobs with which a lane goes on as it was: those that it names, and those that it found."""
+        named: dict[str, Watch | None] = {}
+        found: dict[str, Watch | None] = {}
+        for record in past.records:
+            if record.named and record.arn in mine:
+                named[record.arn] = mine.pop(record.arn)
+            elif not record.named and lane.selector is not None and record.lane == lane.key and record.arn in handed:
+                found[record.arn] = handed.pop(record.arn)
+        return named, found
 
     def _settle(self, left: Handover) -> None:
         """Give the jobs that no lane names to those who look for jobs where they are; forget the others."""

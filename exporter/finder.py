@@ -1,7 +1,8 @@
 """Discovery: what a SearchJobs page means for the jobs that are watched, and for those that should be."""
 
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.agenda import Agenda
 from exporter.ledger import Former, mark_of
@@ -87,6 +88,17 @@ class Finder:
         else:
             self.survey.pace(now, discovery_interval=policy.discovery_interval, round_interval=policy.poll_interval)
 
+    def resume(self, records: Iterable[JobRecord], now: float) -> None:
+        """Go on, after a restart, with jobs that were found here before it."""
+        created = array("d")
+        for record in records:
+            self.roster.take_in(record.arn)
+            self.roster.note(record)
+            if record.snapshot is not None and record.snapshot.created is not None:
+                created.append(record.snapshot.created)
+        if created:
+            self.survey.resume(created, now)
+
     def begin_round(self, now: float, wall: float) -> None:
         """Have SearchJobs tell the status of the active jobs, and GetJob that of those which stand alone."""
         active = [(watch.created, watch.arn) for watch in self._agenda if not watch.ended and not watch.failures]
@@ -144,7 +156,12 @@ class Finder:
         if watch is not None:
             record = self._store.record(job.arn)
             known = record.sighted if record.snapshot is None else record.snapshot.status
-            self._agenda.put(after_list(watch, known, job.status, asked=asked, now=now))
+            told = after_list(watch, known, job.status, asked=asked, now=now)
+            if record.snapshot is not None and told.urgency is Urgency.NEW:
+                # It is as it was before a restart, so there is no hurry to ask for it.
+                told = replace(told, urgency=Urgency.REFRESH)
+                self._progress.tried(job.arn)
+            self._agenda.put(told)
 
     def _take_up(self, job: JobSummary, now: float) -> None:
         # Another login may have found the job as well; the first to store it has it.

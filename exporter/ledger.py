@@ -1,6 +1,6 @@
 """What is written down, so that a restart loses nothing: entries on the way out, the past on the way in. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
@@ -50,14 +50,14 @@ class Past:
 
     Attributes:
         polled: when it was last written down, unix seconds; jobs created later are news.
-        records: the jobs.
+        records: the jobs; they may be read from the file each time, and then hold no memory.
         formers: what is remembered of forgotten ones, by ``mark_of`` their ARN.
         lanes: since when each lane has watched for jobs, unix seconds, by its key.
         totals: the fleet's counters and histograms.
     """
 
     polled: float
-    records: Sequence[JobRecord] = ()
+    records: Collection[JobRecord] = ()
     formers: Mapping[int, Former] = field(default_factory=dict)
     lanes: Mapping[str, float] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)

@@ -260,13 +260,19 @@ class TargetPoller:
             assert self._finder is not None  # noqa: S101 -- who looks for no jobs takes over none
             self._take_over(self._finder, handed, self._clock.wall())
 
-    def resume(self, known: Handover) -> None:
-        """Go on, after a restart, with jobs that were found for this lane before it."""
+    def resume(self, named: Handover, found: Handover, records: Iterable[JobRecord]) -> None:
+        """Go on, after a restart, with the jobs that were watched for this lane before it.
+
+        Args:
+            named: those that are named, as they were.
+            found: those that were found.
+            records: what is known of the found ones.
+        """
         with self._taking_in, self._lock:
-            assert self._finder is not None  # noqa: S101 -- who looks for no jobs has found none
-            for arn, watch in known.items():
-                self._finder.roster.take_in(arn)
-                self._finder.roster.note(self._store.record(arn))
+            self._named += tuple(named)
+            if self._finder is not None:
+                self._finder.resume(records, self._clock.monotonic())
+            for watch in (*named.values(), *found.values()):
                 self._go_on(watch)
 
     def close(self) -> Handover:

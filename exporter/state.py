@@ -7,8 +7,9 @@ dies loses nothing, a machine that loses its power may lose the last writes, and
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -124,9 +125,12 @@ class State:
             histograms = self._rows("SELECT metric, labels, observations, sum FROM histograms")
             formers = self._rows("SELECT mark, created, record, lane FROM formers")
             try:
+                records = _Records(self._connection)
+                for _ in records:  # each is looked at now, while a file that makes no sense can be set aside
+                    pass
                 return Past(
                     float(polled[0]),
-                    [_RECORD.validate_json(text) for (text,) in self._rows("SELECT record FROM jobs")],
+                    records,
                     {mark: _former(*rest) for mark, *rest in formers},
                     {str(key): float(since) for key, since in self._rows("SELECT key, since FROM lanes")},
                     Totals(dict(_counter(*row) for row in counters), dict(_histogram(*row) for row in histograms)),
@@ -232,6 +236,23 @@ class State:
 
     def _pragma(self, name: str) -> int:
         return int(next(self._rows(f"PRAGMA {name}"))[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Records(Collection[JobRecord]):
+    """The jobs of the file, read anew each time, so that there are never many in memory."""
+
+    connection: sqlite3.Connection
+
+    def __iter__(self) -> Iterator[JobRecord]:
+        for (text,) in self.connection.execute("SELECT record FROM jobs"):
+            yield _RECORD.validate_json(text)
+
+    def __len__(self) -> int:
+        return int(self.connection.execute("SELECT count(*) FROM jobs").fetchone()[0])
+
+    def __contains__(self, record: object) -> bool:
+        return any(each == record for each in self)
 
 
 @contextmanager

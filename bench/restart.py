@@ -1,0 +1,141 @@
+"""A restart with a state file: seconds to ready, calls made until then, file and memory; beside one without a file."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from exporter.lanes import Lane, Login
+from exporter.ledger import Entry
+from exporter.lifecycle import observe
+from exporter.model import JobRecord, Target
+from exporter.parse import parse_job
+from exporter.selector import Selector
+from exporter.simulator import RECORDED_LIFE, Event, Phase, SimulatedJob, SimulatorServer, Status, World, job_arn
+from exporter.state import State
+
+FLEETS = ((1_000, 100), (10_000, 500), (100_000, 2_000))
+"""How many jobs, and how many of them are active."""
+
+REGION = "us-west-2"
+LANE = Lane(Login(), Target("", REGION), (), Selector(all_jobs=True))
+RUNNING = (Phase(0.0, Status.QUEUED, Event.QUEUED_FOR_EXECUTION), Phase(40.0, Status.RUNNING, Event.RUNNING))
+PORT = 19834
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """What a start took until the exporter was ready."""
+
+    seconds: float
+    calls: Counter[str]
+    asked_in_vain: int
+    memory: Mapping[str, int]
+
+
+def fleet(jobs: int, active: int, now: float) -> list[SimulatedJob]:
+    """Make jobs of the last ten days, the newest of which are active."""
+    step = 10 * 86400 / jobs
+    ages = [3600 + number * step for number in range(jobs)]
+    return [
+        SimulatedJob(
+            job_arn(f"{number:08x}-0000-4000-8000-000000000000", REGION),
+            f"vqe-h2-{number % 100}",
+            created=round(now - age, 3),
+            phases=RUNNING if number < active else RECORDED_LIFE,
+            max_runtime_seconds=432000,
+        )
+        for number, age in enumerate(ages)
+    ]
+
+
+def write_state(path: str, jobs: list[SimulatedJob], now: float) -> int:
+    """Write the file that an exporter would leave behind which knows the jobs; return its bytes."""
+
+    def record(job: SimulatedJob) -> JobRecord:
+        known = JobRecord(job.arn, named=False, since=now, lane=LANE.key)
+        return observe(known, parse_job(job.arn, job.answer(now)), since=now, now=now).record
+
+    state = State(path)
+    state.write(Entry([record(job) for job in jobs]), polled=now, lanes={LANE.key: now - 86400})
+    state.close()
+    return Path(path).stat().st_size
+
+
+def environment(url: str) -> dict[str, str]:
+    """Keep the SDK on loopback."""
+    return os.environ | {
+        "AWS_ENDPOINT_URL_BRAKET": url,
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+@contextmanager
+def exporter(server: SimulatorServer, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run an exporter with the settings as they come."""
+    kept = ("--retention", "30d", "--listen-address", f"127.0.0.1:{PORT}")
+    command = [sys.executable, "-m", "exporter", "--all-jobs", "--regions", REGION, *kept, *arguments]
+    process = subprocess.Popen(command, env=environment(server.url), stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def ready() -> bool:
+    """Ask whether the exporter is ready."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/-/ready", timeout=5):
+            return True
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+def restart(server: SimulatorServer, active: set[str], *arguments: str) -> Restart:
+    """Start an exporter, and measure until it is ready."""
+    began, seen = time.monotonic(), len(server.requests)
+    with exporter(server, *arguments) as process:
+        while not ready():
+            time.sleep(0.05)
+        seconds = time.monotonic() - began
+        requests = server.requests[seen:]
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    memory = {line.split()[0]: int(line.split()[1]) * 1024 for line in status.splitlines() if line.endswith("kB")}
+    calls = Counter(str(request.operation) for request in requests)
+    return Restart(seconds, calls, sum(r.operation == "GetJob" and r.arn not in active for r in requests), memory)
+
+
+def main() -> None:
+    """Restart with each fleet, and print what it took."""
+    for size, active in FLEETS:
+        now = time.time()
+        jobs = fleet(size, active, now)
+        running = {job.arn for job in jobs[:active]}
+        with SimulatorServer(World(jobs), clock=time.time) as server, tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/state.sqlite"
+            stored = write_state(path, jobs, now)
+            told = restart(server, running, "--state-file", path)
+            without = restart(server, running) if size == FLEETS[0][0] else None
+        print(
+            f"restart, {size:,} jobs, {active:,} active   ready in {told.seconds:.1f} s   "
+            f"{told.calls['SearchJobs']} SearchJobs, {told.calls['GetJob']} GetJob, {told.asked_in_vain} of finished jobs   "
+            f"file {stored / 1e6:.1f} MB   memory {told.memory['VmRSS:'] / 1e6:.0f} MB, at most {told.memory['VmHWM:'] / 1e6:.0f} MB"
+        )
+        if without is not None:
+            print(f"  without a file   ready in {without.seconds:.1f} s   {without.calls['GetJob']} GetJob")
+
+
+if __name__ == "__main__":
+    main()
