@@ -1,0 +1,91 @@
+"""Which jobs keep their series where there are more than may have them. Pure.
+
+What people look at first is kept longest: of two jobs, the active one; of two that ended, the failed one; of two alike,
+the younger one.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from enum import IntEnum
+from heapq import nsmallest
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from exporter.lifecycle import failed
+from exporter.model import JobRecord, JobSummary
+
+UNKNOWN: Final = float("-inf")
+"""A time that Braket did not tell: nothing shows that the job is young."""
+
+
+class Standing(IntEnum):
+    """The lowest loses its series first."""
+
+    FINISHED = 0
+    FAILED = 1
+    """It ended, and people will want to look at it for longer."""
+    ACTIVE = 2
+
+
+class Rank(NamedTuple):
+    """A job's place among all: the smallest loses its series first.
+
+    Attributes:
+        standing: what comes before the time.
+        time: the end of a job that ended, the creation of an active one, unix seconds.
+    """
+
+    standing: Standing
+    time: float
+
+
+class Ranked(NamedTuple):
+    """A job with its rank; the ARN decides between two of the same rank, so that it is always the same one."""
+
+    rank: Rank
+    arn: str
+
+
+Group = tuple[Rank, Callable[[], Iterable[Ranked]]]
+"""Jobs that take time to look at: a rank that none of them is below, and what gives them all."""
+
+
+def rank_of(record: JobRecord) -> Rank:
+    """Rank a job by what is known of it; one that never answered may be active."""
+    job = record.snapshot
+    if job is None:
+        return Rank(Standing.ACTIVE, UNKNOWN)
+    if not job.finished:
+        return Rank(Standing.ACTIVE, UNKNOWN if job.created is None else job.created)
+    end = record.polled_at if job.ended is None else job.ended
+    return Rank(Standing.FAILED if failed(record) else Standing.FINISHED, UNKNOWN if end is None else end)
+
+
+def rank_of_listed(job: JobSummary, *, over: bool) -> Rank:
+    """Rank a job that was not asked for yet by what a list told of it.
+
+    Args:
+        job: the job.
+        over: it had ended before anybody watched; another one is to be told of first, whatever its status is.
+    """
+    if not over:
+        return Rank(Standing.ACTIVE, job.created)
+    standing = Standing.FAILED if job.status == "FAILED" else Standing.FINISHED
+    return Rank(standing, job.created if job.ended is None else job.ended)
+
+
+def lowest(count: int, jobs: Iterable[Ranked], groups: Iterable[Group] = ()) -> Sequence[Ranked]:
+    """Return so many of all jobs, those that lose their series first; a group is looked at only if it may matter.
+
+    Args:
+        count: how many.
+        jobs: those that are quickly looked at.
+        groups: the others.
+    """
+    found = [*jobs]
+    for bound, members in sorted(groups, key=itemgetter(0)):
+        if len(found) >= count:
+            found = nsmallest(count, found)
+            if not found or found[-1].rank < bound:
+                break
+        found.extend(members())
+    return nsmallest(count, found)
