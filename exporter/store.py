@@ -11,11 +11,14 @@ Finished jobs hardly ever change, so they are sealed, a few hundred to a chunk: 
 lines are compressed together and served as they are. When one of a chunk's jobs does change, or is forgotten, the chunk
 melts: the others are open until they are sealed again. The newest are sealed first, so that those which are about to be
 forgotten stay open, and a chunk melts once.
+
+Only so many jobs have lines. One beyond that is hidden: what is known of it is here, and the fleet counts it. Who has
+lines is decided anew whenever ``fit`` is called; in between a new job has them if there is room.
 """
 
 import heapq
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,6 +28,7 @@ from exporter.exposition import JobRow, Lines, render_fleet, render_job
 from exporter.families import FLEET_FAMILIES, Family, JobFamily
 from exporter.fleet import Fleet, Series, Totals
 from exporter.ledger import Entry, Former, Ledger, Past
+from exporter.limit import Rank, Ranked, lowest, rank_of
 from exporter.model import Increment, JobRecord
 from exporter.packed import pack, unpack
 
@@ -42,10 +46,16 @@ class Chunk:
     arns: tuple[str, ...]
     packed: bytes
     pieces: tuple[Piece, ...]
+    lowest: Rank
+    """None of its jobs is below."""
 
     def record(self, arn: str) -> JobRecord:
         """Return what is known of one of its jobs."""
         return unpack(self.packed)[self.arns.index(arn)]
+
+    def ranked(self) -> Iterator[Ranked]:
+        """Yield its jobs with their ranks."""
+        return (Ranked(rank_of(record), record.arn) for record in unpack(self.packed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +90,12 @@ class Store:
     Args:
         job_families: the families to render for each job; none when only the fleet is of interest.
         ledger: where to write down what is known; ``None`` for nowhere.
+        most: how many jobs may have lines.
     """
 
-    def __init__(self, job_families: Sequence[JobFamily], ledger: Ledger | None = None) -> None:
+    def __init__(
+        self, job_families: Sequence[JobFamily], ledger: Ledger | None = None, most: float = float("inf")
+    ) -> None:
         self._job_families, self._ledger = tuple(job_families), ledger
         self._unwritten = _Unwritten()
         self._writing = threading.Lock()
@@ -91,6 +104,13 @@ class Store:
         """Of the open jobs, as are the two that follow."""
         self._open: dict[str, JobRow] = {}
         self._finished: set[str] = set()
+        self._hidden: dict[str, bool] = {}
+        """Open jobs without lines, and whether that was decided; the others came when there was no room."""
+        self._listed: dict[str, Rank] = {}
+        """Ranks of jobs that never answered, as a list told them."""
+        self._beyond: Sequence[Ranked] = ()
+        self._moved = False
+        """Whether a rank, or the number of jobs, changed since it was last decided who is beyond the limit."""
         self._sealed: dict[str, Chunk] = {}
         self._chunks: dict[Chunk, None] = {}
         self._chains = tuple(Chain() for _ in self._job_families)
@@ -98,6 +118,18 @@ class Store:
         self._lock = threading.Lock()
         self._sealing = threading.Lock()
         """Held by who makes or melts chunks; taken before the other lock."""
+        self.limit(most)
+
+    @property
+    def hidden(self) -> int:
+        """How many jobs have no lines because there are too many."""
+        return len(self._hidden)
+
+    def limit(self, most: float) -> None:
+        """Let so many jobs have lines from the next ``fit`` on; where no job has any, all of them may."""
+        with self._lock:
+            self._most = most if self._job_families else float("inf")
+            self._moved = True
 
     def record(self, arn: str) -> JobRecord:
         """Return what is known of a job.
@@ -121,13 +153,20 @@ class Store:
         with self._lock:
             return arn in self._records or arn in self._sealed
 
-    def add(self, record: JobRecord) -> bool:
-        """Take in a job that is not watched yet; return whether that is so."""
+    def add(self, record: JobRecord, listed: Rank | None = None) -> bool:
+        """Take in a job that is not watched yet; return whether that is so.
+
+        Args:
+            record: what is known of it.
+            listed: its rank until it answers.
+        """
         row = render_job(self._job_families, record)
         with self._lock:
             if record.arn in self._records or record.arn in self._sealed:
                 return False
             self._fleet.move(None, record.snapshot)
+            if listed is not None:
+                self._listed[record.arn] = listed
             self._set(record, row)
             self._changed(record.arn)
         self._seal_many()
@@ -178,11 +217,46 @@ class Store:
         """
         with self._unsealed(arn):
             self._fleet.move(self._records.pop(arn).snapshot, None)
-            del self._open[arn]
+            self._open.pop(arn, None)
+            self._hidden.pop(arn, None)
+            self._listed.pop(arn, None)
             self._finished.discard(arn)
+            self._moved = True
             self._changed(arn)
             if former is not None and self._ledger is not None:
                 self._unwritten.formers[former[0]] = former[1]
+
+    def fit(self) -> tuple[Sequence[Ranked], int]:
+        """Decide who has lines; return the jobs beyond the limit, and how many of them were not when it last decided.
+
+        A job beyond the limit that is forgotten makes no room: those that have lines are the others. While there is
+        room for all of them, nothing is looked at.
+        """
+        with self._lock:
+            if self._excess <= 0 and not self._hidden:
+                return (), 0
+        with self._sealing:
+            with self._lock:
+                if not self._moved:
+                    return self._beyond, 0
+                self._moved = False
+                excess, chunks, records = self._excess, [*self._chunks], [*self._records.values()]
+                listed, hidden = self._listed.copy(), set(self._hidden)
+            ranked = (Ranked(listed.get(record.arn) or rank_of(record), record.arn) for record in records)
+            beyond = lowest(max(0, excess), ranked, ((chunk.lowest, chunk.ranked) for chunk in chunks))
+            leaving = {arn for _, arn in beyond}
+            self._melt([chunk for chunk in chunks if not leaving.isdisjoint(chunk.arns)], without=leaving)
+            coming = [
+                (record, render_job(self._job_families, record))
+                for record in records
+                if record.arn in hidden and record.arn not in leaving
+            ]
+            with self._lock:
+                self._beyond = beyond
+                dropped = sum(self._hide(arn) for arn in leaving)
+                for record, row in coming:
+                    self._show(record, row)
+            return beyond, dropped
 
     def unremember(self, marks: Iterable[int]) -> None:
         """Have nothing remembered any more of jobs that were forgotten."""
@@ -208,6 +282,31 @@ class Store:
             sealed = list(self._chains)
             fleet = [(family, list(self._fleet.samples(family))) for family in FLEET_FAMILIES]
         return View(self._job_families, rows, sealed, [(family, render_fleet(samples)) for family, samples in fleet])
+
+    @property
+    def _excess(self) -> int:
+        return int(max(-1.0, len(self._records) + len(self._sealed) - self._most))
+
+    @property
+    def _room(self) -> bool:
+        return len(self._open) + len(self._sealed) < self._most
+
+    def _hide(self, arn: str) -> bool:
+        """Take its lines from a job; return whether they are newly lost, or newly refused."""
+        if arn not in self._records or self._hidden.get(arn):
+            return False
+        self._open.pop(arn, None)
+        self._finished.discard(arn)
+        self._hidden[arn] = True
+        return True
+
+    def _show(self, record: JobRecord, row: JobRow) -> None:
+        """Give its lines to a hidden job, unless it changed meanwhile, or others took the room: then next time."""
+        if self._records.get(record.arn) is record and self._room:
+            self._hidden.pop(record.arn, None)
+            self._set(record, row)
+        else:
+            self._moved = True
 
     def _write(self, record: JobRecord | None, totals: Totals) -> bool:
         """Write down what is unwritten, with a record and totals that are not taken in yet; return whether it is."""
@@ -255,7 +354,17 @@ class Store:
             self._unwritten.arns.add(arn)
 
     def _set(self, record: JobRecord, row: JobRow) -> None:
+        before = self._records.get(record.arn)
+        if record.snapshot is not None:
+            self._listed.pop(record.arn, None)
+        if before is None or rank_of(before) != rank_of(record):
+            self._moved = True
         self._records[record.arn] = record
+        if record.arn in self._hidden:
+            return
+        if before is None and not self._room:
+            self._hidden[record.arn] = False
+            return
         self._open[record.arn] = row
         if record.snapshot is not None and record.snapshot.finished:
             self._finished.add(record.arn)
@@ -279,18 +388,26 @@ class Store:
             chunk = self._sealed.get(arn)
             if chunk is None:
                 return
-            records = dict(zip(chunk.arns, unpack(chunk.packed), strict=True))
-            rows = {other: render_job(self._job_families, record) for other, record in records.items()}
-            others = [other for other in self._chunks if other is not chunk]
-            chains = tuple(map(chain, zip(*(other.pieces for other in others), strict=True)))
-            with self._lock:
+            self._melt([chunk])
+
+    def _melt(self, chunks: Collection[Chunk], without: Collection[str] = ()) -> None:
+        """Open the jobs of chunks; hide those that are to be ``without`` lines. Its caller holds ``_sealing``."""
+        if not chunks:
+            return
+        records = {record.arn: record for chunk in chunks for record in unpack(chunk.packed)}
+        rows = {arn: render_job(self._job_families, record) for arn, record in records.items() if arn not in without}
+        others = [other for other in self._chunks if other not in chunks]
+        chains = tuple(map(chain, zip(*(other.pieces for other in others), strict=True)))
+        with self._lock:
+            for chunk in chunks:
                 del self._chunks[chunk]
-                self._chains = chains or tuple(Chain() for _ in self._job_families)
-                self._records |= records
-                self._open |= rows
-                self._finished.update(rows)
-                for other in rows:
-                    del self._sealed[other]
+            self._chains = chains or tuple(Chain() for _ in self._job_families)
+            self._records |= records
+            self._open |= rows
+            self._finished.update(rows)
+            self._hidden.update(dict.fromkeys(records.keys() - rows.keys(), False))
+            for arn in records:
+                del self._sealed[arn]
 
     def _seal_many(self) -> None:
         """Seal a chunk where that is worth it, in this thread, unless another one is about it."""
@@ -301,7 +418,7 @@ class Store:
                 arns = tuple(heapq.nlargest(CHUNK_JOBS, self._finished, key=self._end_of))
                 rows, records = [self._open[arn] for arn in arns], [self._records[arn] for arn in arns]
             pieces = tuple(compress(b"".join(lines), LASTING_LEVEL) for lines in zip(*rows, strict=True))
-            chunk = Chunk(arns, pack(records), pieces)
+            chunk = Chunk(arns, pack(records), pieces, min(map(rank_of, records)))
             chains = tuple(each.add(piece) for each, piece in zip(self._chains, pieces, strict=True))
             with self._lock:
                 if any(self._open.get(arn) is not row for arn, row in zip(arns, rows, strict=True)):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from exporter.compressed import Chain
 from exporter.exposition import JobRow, render_job
 from exporter.families import FLEET_FAMILIES, JOBS, job_families
+from exporter.limit import Rank, Standing, rank_of
 from exporter.model import Increment, JobRecord
 from exporter.store import CHUNK_JOBS, Store, View
 
@@ -355,3 +356,217 @@ def test_counters_of_a_job_that_was_sealed_go_on_from_where_they_were() -> None:
     lines = page(store.view())["braket_jobs"]
     assert f'status="COMPLETED"}} {MANY - 1}.0' in lines
     assert 'status="FAILED"} 1.0' in lines
+
+
+# The limit.
+
+
+def limited(most: int, *records: JobRecord) -> Store:
+    store = Store(job_families(), most=most)
+    for known in records:
+        store.add(known)
+    return store
+
+
+def shown(store: Store) -> list[str]:
+    """List the numbers of the jobs that have lines."""
+    return sorted({str(int(found)) for found in re.findall(r"-(\d{12})\"", page(store.view())["braket_job_info"])})
+
+
+def over(number: int, status: str = "COMPLETED", **members: Any) -> JobRecord:
+    return record(finished(status, arn=arn(number), **{"ended": CREATED + 500.0 + number, **members}))
+
+
+def active(number: int) -> JobRecord:
+    return record(snapshot(arn=arn(number), created=CREATED + number))
+
+
+def test_a_job_beyond_the_limit_has_no_lines_and_is_known_and_counted() -> None:
+    store = limited(2, active(1), active(2), active(3))
+    assert (shown(store), store.hidden) == (["1", "2"], 1)
+    assert store.record(arn(3)) == active(3)
+    assert 'status="RUNNING"} 3.0' in page(store.view())["braket_jobs"]
+
+
+def test_the_lowest_lose_their_lines_to_those_that_came_later() -> None:
+    store = limited(2, over(1), active(2), active(3), over(4, "FAILED"))
+    beyond, dropped = store.fit()
+    assert [job.arn for job in beyond] == [arn(1), arn(4)]
+    assert (shown(store), store.hidden, dropped) == (["2", "3"], 2, 2)
+
+
+def test_each_job_beyond_the_limit_is_counted_once() -> None:
+    store = limited(2, active(1), active(2), active(3))
+    assert [store.fit()[1], store.fit()[1]] == [1, 0]
+    store.put(active(1))
+    store.put(over(3))
+    beyond, dropped = store.fit()
+    assert ([job.arn for job in beyond], dropped) == ([arn(3)], 1)
+    assert shown(store) == ["1", "2"]
+    store.put(active(3))
+    assert [job.arn for job in store.fit()[0]] == [arn(1)]
+    assert (shown(store), store.fit()[1]) == (["2", "3"], 0)
+
+
+def test_a_job_that_came_when_there_was_no_room_and_has_it_now_is_not_counted() -> None:
+    store = limited(1, active(1), active(2))
+    store.forget(arn(1))
+    assert store.fit() == ([], 0)
+    assert (shown(store), store.hidden) == (["2"], 0)
+
+
+def test_a_hidden_job_shows_what_is_known_of_it_by_then() -> None:
+    store = limited(1, active(2), active(1))
+    store.fit()
+    store.put(over(1, "FAILED"))
+    store.put(over(2))
+    assert (store.fit()[1], shown(store)) == (1, ["1"])
+    assert 'status="FAILED"} 1.0' in page(store.view())["braket_job_status"]
+
+
+def test_a_hidden_job_that_is_forgotten_leaves_nothing_behind() -> None:
+    store = limited(1, active(1), active(2))
+    store.fit()
+    store.forget(arn(1))
+    assert (shown(store), store.hidden, store.find(arn(1))) == (["2"], 0, None)
+    assert store.fit() == ((), 0)
+    assert store.add(active(1))
+    assert (shown(store), store.fit()[1]) == (["2"], 1)
+
+
+def test_what_a_list_told_ranks_a_job_until_it_answers() -> None:
+    store = limited(1, active(1))
+    store.add(JobRecord(arn(2), named=False), Rank(Standing.FINISHED, CREATED))
+    assert [job.arn for job in store.fit()[0]] == [arn(2)]
+    store.put(record(snapshot(arn=arn(2), created=CREATED + 9.0)))
+    assert [job.arn for job in store.fit()[0]] == [arn(1)]
+
+
+def test_a_lower_limit_holds_from_the_next_fit_on_and_a_higher_one_brings_lines_back() -> None:
+    store = limited(3, active(1), active(2), active(3))
+    store.limit(1)
+    assert store.fit()[1] == 2
+    assert shown(store) == ["3"]
+    store.limit(2)
+    assert (store.fit()[1], shown(store)) == (0, ["2", "3"])
+    store.limit(3)
+    assert (store.fit(), shown(store)) == (([], 0), ["1", "2", "3"])
+
+
+def test_sealed_jobs_lose_their_lines_like_others_and_the_rest_of_their_chunks_keep_them() -> None:
+    store = filled(MANY)
+    store.limit(10)
+    beyond, dropped = store.fit()
+    assert dropped == len(beyond) == store.hidden == MANY - 10
+    assert shown(store) == sorted(str(number) for number in range(MANY - 10, MANY))
+    assert is_sealed(store.view()) == {"open": 10, "chunks": 0}
+    store.limit(MANY)
+    store.fit()
+    assert len(shown(store)) == MANY
+    assert page(store.view()).keys() == page(filled(MANY).view()).keys()
+
+
+def test_a_few_jobs_that_are_too_many_leave_chunks_as_they_are() -> None:
+    store = filled(MANY)
+    store.limit(MANY)
+    store.add(active(9999))
+    before = store.view().sealed[0].pieces
+    assert [job.arn for job in store.fit()[0]] == [arn(0)]
+    assert store.view().sealed[0].pieces == before
+    assert len(shown(store)) == MANY
+
+
+def test_hidden_jobs_stay_open() -> None:
+    store = limited(10, *(over(number) for number in range(MANY + 10)))
+    store.fit()
+    assert is_sealed(store.view()) == {"open": 10, "chunks": 0}
+    assert store.hidden == MANY
+
+
+def test_while_all_have_room_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = limited(MANY, *(over(number) for number in range(MANY)))
+    monkeypatch.setattr("exporter.store.rank_of", None)
+    monkeypatch.setattr("exporter.store.unpack", None)
+    assert store.fit() == ((), 0)
+
+
+def test_where_nothing_changed_nothing_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = limited(1, active(1), active(2))
+    beyond, _ = store.fit()
+    monkeypatch.setattr("exporter.store.lowest", None)
+    store.put(record(snapshot(arn=arn(1), created=CREATED + 1.0, queue_position=3)))
+    assert store.fit() == (beyond, 0)
+
+
+def test_without_job_families_there_is_nothing_to_limit() -> None:
+    store = Store((), most=1)
+    store.add(over(1))
+    store.add(over(2))
+    assert (store.fit(), store.hidden) == (((), 0), 0)
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.tuples(st.integers(0, MANY + 40), st.sampled_from(["end", "fail", "run", "forget", "fit", "limit"])),
+        max_size=40,
+    )
+)
+def test_whatever_happens_no_more_have_lines_than_may_and_they_are_the_highest(steps: list[tuple[int, str]]) -> None:
+    most = MANY + 5
+    store = filled(MANY)
+    store.limit(most)
+    for number, step in steps:
+        if step == "limit":
+            most = number + 1
+            store.limit(most)
+            store.fit()
+        elif step == "fit":
+            store.fit()
+        elif step == "forget" and arn(number) in store:
+            store.forget(arn(number))
+        elif step in ("end", "fail", "run"):
+            store.put({"end": over(number), "fail": over(number, "FAILED"), "run": active(number)}[step])
+        assert len(shown(store)) <= most
+    store.fit()
+    records = {str(int(known.arn[-12:])): rank_of(known) for known in store.records()}
+    assert set(shown(store)) == set(sorted(records, key=lambda number: (records[number], arn(int(number))))[-most:])
+    lines = page(store.view())
+    text = b"".join(row[0] for row in _rendered(store)[0] if row[0]).decode()
+    assert set(lines["braket_job_info"].splitlines()) <= set(text.splitlines())
+    assert store.hidden == len(records) - len(shown(store))
+
+
+def test_no_view_ever_shows_more_than_may_have_lines_whoever_writes() -> None:
+    most = MANY - 20
+    store = filled(most)
+    store.limit(most)
+    seen: list[int] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            seen.append(len(page(store.view())["braket_job_info"].splitlines()))
+
+    def fit() -> None:
+        while not done.is_set():
+            store.fit()
+
+    def live(number: int) -> None:
+        store.add(active(number))
+        store.put(over(number))
+        store.forget(arn(number - MANY))
+
+    others = [threading.Thread(target=act) for act in (look, fit)]
+    for thread in others:
+        thread.start()
+    with ThreadPoolExecutor(4) as writers:
+        lives = [writers.submit(live, number) for number in range(MANY, MANY + 150)]
+    done.set()
+    for thread in others:
+        thread.join()
+    assert [each.exception() for each in lives] == [None] * 150
+    assert max(seen, default=0) <= most
+    store.fit()
+    assert (len(shown(store)), store.hidden) == (most, 0)
+    assert 'status="COMPLETED"} 492.0' in page(store.view())["braket_jobs"]
