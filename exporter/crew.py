@@ -21,7 +21,7 @@ from exporter.ledger import Origin, Past
 from exporter.logs import Journal
 from exporter.model import JobRecord, Target
 from exporter.poller import Handover, JobSource, TargetPoller
-from exporter.roster import DESELECTED
+from exporter.roster import DESELECTED, MAX_JOBS
 from exporter.schedule import Watch, resumed
 from exporter.store import Store
 from exporter.telemetry import Telemetry
@@ -123,9 +123,23 @@ class Crew:
         return merged(poller.status() for poller in self.pollers)
 
     def forget_expired(self) -> None:
-        """Drop the jobs whose retention is over."""
+        """Drop the jobs whose retention is over, and those that are too many."""
         for poller in self.pollers:
             poller.forget_expired()
+        self.keep_within_limit()
+
+    def keep_within_limit(self) -> None:
+        """Drop finished jobs that are too many; others that are too many go on without series."""
+        beyond, dropped = self._store.fit()
+        for _ in range(dropped):
+            self._telemetry.dropped(MAX_JOBS)
+        for poller in self.pollers if beyond else ():
+            poller.forget_beyond_limit(beyond)
+
+    def limit(self, most: int) -> None:
+        """Let so many jobs have series of their own from now on."""
+        self._store.limit(most)
+        self.keep_within_limit()
 
     def start(self, threads: int, stop: threading.Event) -> None:
         """Begin to poll, with so many threads for each poller, until ``stop`` is set."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from exporter.agenda import Agenda
 from exporter.ledger import Former, mark_of
+from exporter.limit import Ranked, Standing, rank_of_listed
 from exporter.model import JobRecord, JobSummary, SearchPage
 from exporter.progress import Progress
 from exporter.roster import Retention, Roster
@@ -141,6 +142,27 @@ class Finder:
         self._store.unremember(self.roster.prune(wall - self._policy.lookback))
         return gone
 
+    def beyond_limit(self, jobs: Iterable[Ranked], wall: float, busy: Collection[str]) -> list[JobRecord]:
+        """Take those of the jobs off the agenda that were found here and have ended; return them.
+
+        Args:
+            jobs: those beyond the limit.
+            wall: unix seconds.
+            busy: jobs that are being asked for, whose time comes later.
+        """
+        ended = (arn for rank, arn in jobs if rank.standing is not Standing.ACTIVE)
+        found = map(self._store.find, (arn for arn in ended if arn in self.roster.members and arn not in busy))
+        # An answer may have come since, and have shown that a job is active after all.
+        gone = [record for record in found if record is not None and (record.snapshot is None or not record.active)]
+        for record in gone:
+            watch = self._agenda.get(record.arn)
+            told = None if record.snapshot is None else record.snapshot.created
+            created = watch.created if told is None and watch is not None else told
+            self.roster.drop(record.arn, wall if created is None else created)
+            self._agenda.remove(record.arn)
+            self._progress.tried(record.arn)
+        return gone
+
     def _missing(self, search: Search, told: Collection[str]) -> Iterator[Watch]:
         """Yield the jobs that a page should have told and did not: SearchJobs promises nothing."""
         watches = (self._agenda.get(arn) for arn in search.arns if arn not in told)
@@ -165,12 +187,12 @@ class Finder:
 
     def _take_up(self, job: JobSummary, now: float) -> None:
         # Another login may have found the job as well; the first to store it has it.
-        if not self._store.add(self.roster.beginning(job)):
+        news = self.roster.is_news(job)
+        only_details = job.finished and not news
+        if not self._store.add(self.roster.beginning(job), rank_of_listed(job, over=only_details)):
             return
         if self.roster.take_in(job.arn):
             self._store.unremember([mark_of(job.arn)])
-        news = self.roster.is_news(job)
-        only_details = job.finished and not news
         self._progress.expect(job.arn, ended=only_details)
         self._agenda.put(
             Watch(

@@ -1,7 +1,7 @@
 """The loop: asks the plans which call is due, makes it, hands the answer to lifecycle, log and store."""
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
@@ -24,10 +24,11 @@ from exporter.gate import Gate
 from exporter.health import TargetStatus
 from exporter.ledger import Origin
 from exporter.lifecycle import observe
+from exporter.limit import Ranked
 from exporter.logs import Journal
 from exporter.model import JobRecord, JobSnapshot, SearchPage, Span, Target
 from exporter.progress import Progress
-from exporter.roster import NOT_FOUND
+from exporter.roster import MAX_JOBS, NOT_FOUND
 from exporter.schedule import (
     Urgency,
     Watch,
@@ -215,6 +216,12 @@ class TargetPoller:
             self._telemetry.dropped(reason)
             self._journal.forgotten(record.arn, record.snapshot, reason)
         self._store.flush()
+
+    def forget_beyond_limit(self, jobs: Sequence[Ranked]) -> None:
+        """Drop those of the jobs that were found here and have ended; the others go on without series."""
+        with self._lock:
+            gone = [] if self._finder is None else self._beyond_limit(self._finder, jobs)
+        self._tell_dropped(gone)
 
     # What is watched changes.
 
@@ -497,9 +504,28 @@ class TargetPoller:
         for _ in page.problems:
             self._telemetry.parse_error()
         now, wall = self._clock.monotonic(), self._clock.wall()
+        hidden, dropped, gone = self._store.hidden, 0, list[JobRecord]()
         with self._lock:
             self._gate.succeeded(SEARCH_JOBS, wall)
             self._had_turn(finder.listed(search, page, asked=asked, now=now, wall=wall))
+            if self._store.hidden > hidden:  # the page told of more than there is room for: nobody is to ask for those
+                beyond, dropped = self._store.fit()
+                gone = self._beyond_limit(finder, beyond)
+        for _ in range(dropped):
+            self._telemetry.dropped(MAX_JOBS)
+        self._tell_dropped(gone)
+
+    def _beyond_limit(self, finder: Finder, jobs: Sequence[Ranked]) -> list[JobRecord]:
+        gone = finder.beyond_limit(jobs, self._clock.wall(), busy=self._asking)
+        for record in gone:
+            self._store.forget(record.arn, finder.roster.former(record))
+        return gone
+
+    def _tell_dropped(self, jobs: Iterable[JobRecord]) -> None:
+        """Tell of the jobs that answered: nobody was told of the others."""
+        for record in jobs:
+            if record.snapshot is not None:
+                self._journal.forgotten(record.arn, record.snapshot, MAX_JOBS)
 
     def _search_failed(self, finder: Finder, search: Search, error: BraketError, asked: float) -> None:
         self._count_malformed(error)

@@ -15,8 +15,10 @@ from exporter.selector import Selector
 RETENTION = "retention"
 DESELECTED = "deselected"
 NOT_FOUND = "not_found"
-DROP_REASONS = (RETENTION, DESELECTED, NOT_FOUND)
-"""Why a job loses its series: it ended long ago, its tags or name are not selected any more, Braket has no such job."""
+MAX_JOBS = "max_jobs"
+DROP_REASONS = (RETENTION, DESELECTED, NOT_FOUND, MAX_JOBS)
+"""Why a job loses its series: it ended long ago, its tags or name are not selected any more, Braket has no such job,
+there are too many others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,11 @@ class Roster:
                 continue
             self._forget(record)
             yield record, end[1]
+
+    def drop(self, arn: str, created: float) -> None:
+        """Forget a job that has ended before its time: no list brings it back, whatever it tells."""
+        self.release(arn)
+        self._formers[mark_of(arn)] = Former(created, None, self._lane)
 
     def former(self, record: JobRecord) -> tuple[int, Former] | None:
         """Tell what is remembered of a job that was forgotten, after its mark."""

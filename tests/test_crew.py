@@ -1,5 +1,6 @@
 """The pollers as a whole while their plan changes: scripted answers, and time moved by hand."""
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -109,6 +110,19 @@ class House:
             return Source(self.account, new.target)
 
         return self.crew.follow(self.crew.plan(lanes, policy, self.rate if rate is None else rate, connect))
+
+    def names(self) -> set[str]:
+        """Find the jobs that have series."""
+        lines = (
+            line for family, rows in self.store.view().families() if family.name == "braket_job_info" for line in rows
+        )
+        return set(re.findall(r'job_arn="([^"]*)"', b"".join(lines).decode()))
+
+    def dropped(self) -> float:
+        """Tell how many jobs were dropped because they were too many."""
+        metrics = self.telemetry.render("text", lambda *_: True).decode()
+        (count,) = re.findall(r'jobs_dropped_total\{reason="max_jobs"\} (\S+)', metrics)
+        return float(count)
 
     def run(self, seconds: float = 1.0) -> None:
         """Step as the workers do, until so many seconds have passed."""
@@ -513,3 +527,85 @@ def test_pollers_are_told_in_place() -> None:
     one.follow(lane(B))
     assert one.crew.pollers == [poller]
     assert poller.jobs == {B}
+
+
+# Jobs that are too many.
+
+
+def crowded(most: int, *jobs: JobSnapshot, lanes: Sequence[Lane] = (lane(selector=ALL),)) -> House:
+    """Return a crew with a limit that has polled once."""
+    one = House(*lanes)
+    one.crew.limit(most)
+    for job in jobs:
+        one.account.put(job, CHEMISTRY)
+    one.follow(*lanes)
+    one.run()
+    return one
+
+
+def test_finished_jobs_that_are_too_many_are_neither_asked_for_nor_told_and_counted() -> None:
+    one = crowded(2, *(ended(arn(n), "COMPLETED", ended=CREATED + 500.0 + n) for n in range(5)), running(arn(9)))
+    assert one.names() == one.arns == {arn(9), arn(4)}
+    assert set(one.account.asked) == {arn(9), arn(4)}
+    assert one.told("job_forgotten") == []
+    assert one.dropped() == 4
+    asked = len(one.account.asked)
+    one.run(7200.0)
+    assert set(one.account.asked[asked:]) <= {arn(9)}
+    assert one.dropped() == 4
+
+
+def test_a_job_that_ends_while_there_are_too_many_is_told_and_counted_and_forgotten() -> None:
+    one = crowded(1, running(A), running(B, created=CREATED + 1.0))
+    assert one.arns == {A, B}
+    assert one.names() == {B}
+    assert one.dropped() == 1
+    one.account.put(ended(A), CHEMISTRY)
+    one.run(40.0)
+    assert one.told("job_transition") == [(A, "RUNNING", "FAILED")]
+    assert one.told("job_forgotten") == [(A, "max_jobs")]
+    assert one.count("braket_job_outcomes_total") == 1
+    assert one.arns == {B}
+    assert one.dropped() == 1
+    one.run(4000.0)
+    assert one.arns == {B}
+    assert len(one.told("job_discovered")) == 2
+
+
+def test_a_new_job_takes_the_place_of_the_oldest_finished_one() -> None:
+    one = crowded(2, ended(A, "COMPLETED", ended=CREATED + 900.0), ended(B, "COMPLETED", ended=CREATED + 800.0))
+    one.account.put(running(C, created=one.time.wall), CHEMISTRY)
+    one.run(100.0)
+    assert one.names() == {A, C}
+    assert one.told("job_forgotten") == [(B, "max_jobs")]
+    assert one.dropped() == 1
+
+
+def test_a_named_job_is_hidden_and_not_forgotten_and_comes_back_with_room() -> None:
+    old, young = ended(A, ended=CREATED + 100.0), ended(B, ended=CREATED + 200.0)
+    one = crowded(1, old, young, lanes=[lane(A, B)])
+    assert (one.arns, one.names(), one.dropped()) == ({A, B}, {B}, 1)
+    one.crew.limit(2)
+    assert one.names() == {A, B}
+    one.crew.limit(1)
+    assert (one.names(), one.dropped()) == ({B}, 2)
+    one.follow(lane(A))
+    one.run()
+    assert one.names() == {A}
+    assert one.told("job_forgotten") == [(B, "deselected")]
+
+
+def test_a_hidden_job_that_is_not_named_any_more_is_forgotten_where_it_is_found() -> None:
+    one = crowded(1, ended(A, ended=CREATED + 900.0), running(B), lanes=[lane(A, selector=ALL)])
+    assert (one.arns, one.names()) == ({A, B}, {B})
+    one.follow(lane(selector=ALL))
+    one.run(1.0)
+    assert one.arns == {B}
+    assert one.told("job_forgotten") == [(A, "max_jobs")]
+    assert one.dropped() == 1
+
+
+def test_the_limit_is_one_for_all_targets() -> None:
+    jobs = [ended(A, "COMPLETED", ended=CREATED + 900.0), ended(FAR, "COMPLETED", ended=CREATED + 800.0)]
+    one = crowded(1, *jobs, lanes=[lane(selector=ALL), lane(selector=ALL, target=NORTH)])
+    assert one.arns == {A}

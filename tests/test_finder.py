@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from exporter.agenda import Agenda
 from exporter.families import job_families
 from exporter.finder import Finder, Policy
+from exporter.limit import Ranked, Standing, rank_of, rank_of_listed
 from exporter.model import JobRecord, JobSummary, SearchPage, Span
 from exporter.progress import Progress
 from exporter.roster import DESELECTED, RETENTION, Retention
@@ -492,3 +493,81 @@ def test_whatever_pages_tell_every_member_is_known_and_watched_and_nobody_else_i
             world.answers(record(ended if watch.ended else snapshot(arn=watch.arn), named=False), asked=now)
         world.forgotten(WALL + now - NOW)
         assert {watch.arn for watch in world.agenda} <= {one.arn for one in world.store.records()}
+
+
+# Jobs that are too many.
+
+
+def dropped(world: World, *jobs: JobRecord | JobSummary, busy: tuple[str, ...] = ()) -> list[str]:
+    """Tell the finder that jobs are beyond the limit; return those that it lets go."""
+    ranks = [rank_of(job) if isinstance(job, JobRecord) else rank_of_listed(job, over=job.finished) for job in jobs]
+    ranked = [Ranked(rank, job.arn) for rank, job in zip(ranks, jobs, strict=True)]
+    gone = world.finder.beyond_limit(ranked, WALL, busy)
+    for one in gone:
+        world.store.forget(one.arn)
+    return [one.arn for one in gone]
+
+
+def ended(number: int = 1, status: str = "COMPLETED", **members: Any) -> JobRecord:
+    return record(finished(status, arn=arn(number), **members), named=False)
+
+
+def test_a_finished_job_that_is_too_many_is_let_go_and_no_list_brings_it_back() -> None:
+    world = watched(known(), known(2))
+    job = ended(events=())
+    world.lists(summary(status="COMPLETED"))
+    world.answers(job)
+    assert dropped(world, job, known(2)) == [arn(1)]
+    assert world.finder.roster.members == {arn(2)}
+    assert [watch.arn for watch in world.agenda] == [arn(2)]
+    world.lists(summary(status="COMPLETED"))
+    world.lists(summary(status="RUNNING"))
+    assert arn(1) not in world.store
+
+
+@pytest.mark.parametrize("since", [WALL, CREATED + 0.5])
+def test_a_job_that_was_never_asked_for_is_let_go_and_not_news_when_a_list_tells_it_again(since: float) -> None:
+    world = World(since)
+    world.lists(summary(status="COMPLETED"))
+    assert dropped(world, summary(status="COMPLETED")) == [arn(1)]
+    assert ([*world.agenda], world.progress.filling) == ([], set())
+    world.lists(summary(status="COMPLETED"))
+    assert world.store.records() == []
+    world.finder.expired(CREATED + 86400.0, ())
+    world.lists(summary(status="COMPLETED"))
+    assert world.store.records() == []
+
+
+def test_a_dropped_job_whose_creation_only_its_watch_knows_is_forgotten_once_no_list_can_tell_it() -> None:
+    world = World()
+    world.lists(summary(status="COMPLETED"))
+    dropped(world, summary(status="COMPLETED"))
+    world.finder.expired(CREATED + 86401.0, ())
+    world.lists(summary(status="COMPLETED"))
+    assert arn(1) in world.store
+
+
+def test_news_of_a_job_that_ended_is_told_before_the_job_is_too_many() -> None:
+    world = World(CREATED - 1.0)
+    world.store.limit(1)
+    world.lists(summary(1), summary(2, "FAILED"))
+    beyond, _ = world.store.fit()
+    assert [job.rank.standing for job in beyond] == [Standing.ACTIVE]
+    assert world.finder.beyond_limit(beyond, WALL, ()) == []
+
+
+def test_active_named_and_busy_jobs_and_those_of_others_are_not_let_go() -> None:
+    world = watched(known(1), known(2))
+    world.lists(summary(2, "COMPLETED"))
+    world.answers(ended(2))
+    named = record(finished(arn=arn(3)))
+    world.store.add(named)
+    assert dropped(world, known(1), ended(2), named, ended(4), busy=(arn(2),)) == []
+
+
+def test_a_job_that_turned_out_to_be_active_is_not_let_go() -> None:
+    world = World()
+    world.lists(summary(status="COMPLETED"))
+    world.answers(known())
+    assert dropped(world, summary(status="COMPLETED")) == []
+    assert world.watch().arn == arn(1)

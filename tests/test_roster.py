@@ -434,10 +434,25 @@ def test_whatever_happens_each_job_is_forgotten_once_at_its_time_and_for_its_rea
 
 
 def test_the_reasons_are_those_that_a_counter_tells() -> None:
-    assert DROP_REASONS == ("retention", "deselected", "not_found")
+    assert DROP_REASONS == ("retention", "deselected", "not_found", "max_jobs")
 
 
 # What a reload changes.
+
+
+@pytest.mark.parametrize("job", [COMPLETED, FAILED_JOB, UNKNOWN])
+@pytest.mark.parametrize("since", [BEFORE, AFTER])
+@pytest.mark.parametrize("status", ["RUNNING", "COMPLETED", "FAILED"])
+def test_a_job_that_is_dropped_before_its_time_is_never_taken_up_again(
+    job: JobRecord, since: float, status: str
+) -> None:
+    known = with_member(job, since)
+    known.drop(ARN, CREATED)
+    assert not known.wanted(listed(status), now=ENDED)
+    assert gone(known, job, now=CREATED + 1e9) == []
+    assert known.members == set()
+    known.prune(CREATED + 1.0)
+    assert known.wanted(listed("RUNNING"), now=ENDED)
 
 
 def test_a_job_that_is_left_to_somebody_else_is_not_forgotten_here() -> None:
