@@ -58,6 +58,8 @@ class Roster:
         self.members: set[str] = set()
         self._let_go: dict[str, tuple[float, str]] = {}
         self._formers = {} if formers is None else {**formers}
+        self._elsewhere: dict[str, tuple[float, float]] = {}
+        """When somebody else was last seen to watch a job, behind the time of its creation."""
         self._ends: list[tuple[float, str]] = []
         self._noted: dict[str, float] = {}
         """When each member's series end, as last noted; what else is said of it in ``_ends`` is out of date."""
@@ -84,13 +86,14 @@ class Roster:
             self.note(record)
 
     def since(self, job: JobSummary) -> float:
-        """Tell since when, without a break, jobs such as this one have been watched for."""
+        """Tell since when, without a break, jobs such as this one have been watched for; and not by somebody else."""
         began = float("inf")
         for era, selector in reversed(self._eras):
             if not selector.selects(job):
                 break
             began = era
-        return began
+        _, elsewhere = self._elsewhere.get(job.arn, (0.0, began))
+        return max(began, elsewhere)
 
     def wanted(self, job: JobSummary, now: float) -> bool:
         """Tell whether a job that is not watched should be.
@@ -127,8 +130,15 @@ class Roster:
         return self._formers.pop(mark_of(arn), None) is not None
 
     def met(self, record: Callable[[str], JobRecord], job: JobSummary, now: float) -> None:
-        """Note whether a watched job is still selected; ``record`` gives what is known of one that is not."""
+        """Note whether a watched job is still selected, or that somebody else watches it.
+
+        Args:
+            record: gives what is known of one that is selected no more.
+            job: the job.
+            now: the time.
+        """
         if job.arn not in self.members:
+            self._elsewhere[job.arn] = (job.created, now)
             return
         if self.selector.selects(job):
             self._let_go.pop(job.arn, None)
@@ -196,6 +206,7 @@ class Roster:
         old = [mark for mark, former in self._formers.items() if former.created < before]
         for mark in old:
             del self._formers[mark]
+        self._elsewhere = {arn: seen for arn, seen in self._elsewhere.items() if seen[0] >= before}
         while len(self._eras) > 1 and self._eras[1][0] < before:
             del self._eras[0]
         return old

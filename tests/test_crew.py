@@ -609,3 +609,18 @@ def test_the_limit_is_one_for_all_targets() -> None:
     jobs = [ended(A, "COMPLETED", ended=CREATED + 900.0), ended(FAR, "COMPLETED", ended=CREATED + 800.0)]
     one = crowded(1, *jobs, lanes=[lane(selector=ALL), lane(selector=ALL, target=NORTH)])
     assert one.arns == {A}
+
+
+@pytest.mark.parametrize(("most", "reason"), [(1, "max_jobs"), (9, "retention")])
+def test_a_job_that_one_login_forgot_is_no_news_to_another_one_that_finds_it(most: int, reason: str) -> None:
+    one = crowded(most, running(B), lanes=[lane(selector=CHEMISTS), lane(selector=ALL, profile="other")])
+    one.follow(lane(selector=CHEMISTS), lane(selector=ALL, profile="other"))
+    new = running(A, created=one.time.wall)
+    one.account.put(new, CHEMISTRY)
+    one.run(100.0)
+    one.account.put(replace(new, status="FAILED", ended=one.time.wall), CHEMISTRY)
+    one.run(3 * 5000.0)
+    assert one.told("job_transition") == [(A, None, "RUNNING"), (A, "RUNNING", "FAILED")]
+    assert one.count("braket_job_outcomes_total") == 1
+    assert {told for told in one.told("job_forgotten") if told[0] == A} == {(A, reason)}
+    assert one.arns == {B}

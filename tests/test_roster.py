@@ -472,6 +472,16 @@ def test_a_known_job_that_is_taken_over_is_let_go_unless_a_list_shows_it() -> No
     assert gone(seen, RUNNING, now=CREATED + USUAL) == []
 
 
+def test_what_somebody_else_was_seen_to_watch_is_news_only_from_then_on() -> None:
+    known = roster(BEFORE)
+    known.met(dict[str, JobRecord]().__getitem__, listed(), CREATED + 50.0)
+    assert known.since(listed()) == CREATED + 50.0
+    assert not known.is_news(listed("FAILED"))
+    assert known.since(listed(arn=arn(2))) == BEFORE
+    known.prune(CREATED + 1.0)
+    assert known.since(listed()) == BEFORE
+
+
 def test_jobs_are_watched_for_since_the_selectors_that_choose_them_without_a_break() -> None:
     known = Roster(Selector(all_jobs=True), since=10.0, retention=Retention(USUAL, FAILED))
     chemists, everybody = Selector((TagRule("team", frozenset({"chemistry"})),)), Selector(all_jobs=True)
