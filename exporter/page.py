@@ -70,6 +70,7 @@ def render_page(
     now: float,
     *,
     wish: Wish = EVERYTHING,
+    hidden: int = 0,
 ) -> str:
     """Write the page.
 
@@ -80,6 +81,7 @@ def render_page(
         records: what is known of each job.
         now: unix seconds.
         wish: which jobs to list, and in which order.
+        hidden: how many jobs have no series because there are too many.
     """
     listing = list_jobs(records, wish, now)
     several = len({target.target.account for target in targets}) > 1
@@ -105,7 +107,7 @@ def render_page(
 <h2 id="jobs">Jobs</h2>
 {_filters(wish, listing)}
 {_form(wish)}
-<p>{_summary(wish, listing)}</p>
+<p>{_summary(wish, listing)}{_beyond_limit(hidden)}</p>
 {_table("jobs", _job_heads(wish), (_job_row(record, now, several=several) for record in listing.shown))}
 </body>
 </html>
@@ -219,6 +221,11 @@ def _summary(wish: Wish, listing: Listing) -> str:
     if len(listing.shown) < listing.fitting:
         text += f". The first {len(listing.shown):,} are shown; search or choose a status to see others"
     return f"{text}."
+
+
+def _beyond_limit(hidden: int) -> str:
+    jobs, have = ("job", "has") if hidden == 1 else ("jobs", "have")
+    return f" {hidden:,} {jobs} beyond max_jobs {have} no series." if hidden else ""
 
 
 def _job_heads(wish: Wish) -> Iterable[str]:

@@ -131,7 +131,8 @@ class Web:
 
     def _page(self, request: Request) -> Response:
         uptime, wish = self._clock.monotonic() - self._began, read_wish(request.query)
-        page = render_html(__version__, uptime, [*self._targets()], self._store.scan(), self._clock.wall(), wish=wish)
+        targets, records, hidden = [*self._targets()], self._store.scan(), self._store.hidden
+        page = render_html(__version__, uptime, targets, records, self._clock.wall(), wish=wish, hidden=hidden)
         headers = {
             "Content-Security-Policy": SECURITY_POLICY,
             "Referrer-Policy": "no-referrer",

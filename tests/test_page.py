@@ -295,6 +295,19 @@ def test_no_text_adds_an_element_to_the_page(texts: list[str]) -> None:
     assert read(of, targets=(status(Health(last_error=error)),)).tags == tags
 
 
+@pytest.mark.parametrize(
+    ("hidden", "note"),
+    [
+        (0, "1 job."),
+        (1, "1 job. 1 job beyond max_jobs has no series."),
+        (1234, "1 job. 1,234 jobs beyond max_jobs have no series."),
+    ],
+)
+def test_jobs_without_series_are_counted(hidden: int, note: str) -> None:
+    page = Reader(render_page("1", 1.0, [], [record(snapshot())], NOW, hidden=hidden))
+    assert f"\n{note}\n" in page.text
+
+
 def test_jobs_that_ask_for_a_look_come_first_then_the_newest() -> None:
     order = ["COMPLETED", "CANCELLING", "QUEUED", "RUNNING", "FAILED"]
     records = [record(snapshot(arn=state, name=state, status=state)) for state in order]
