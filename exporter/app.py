@@ -47,7 +47,7 @@ GLANCE_INTERVAL: Final = 0.02
 RELOADED: Final = frozenset(
     {"jobs", "tags", "all_jobs", "job_name_regex", "regions", "targets", "shard", "total_shards"}
     | {"poll_interval", "discovery_interval", "lookback", "retention", "retention_failed"}
-    | {"disabled_metrics", "api_requests_per_second"}
+    | {"max_jobs", "disabled_metrics", "api_requests_per_second"}
 )
 """The settings that can change while the exporter runs."""
 
@@ -77,9 +77,9 @@ class Exporter:
     def __init__(self, settings: Settings, logger: FilteringBoundLogger, clock: Clock) -> None:
         self.settings, self.journal, self.clock = settings, Journal(logger), clock
         self.telemetry = Telemetry(lambda: self.crew.statuses())  # noqa: PLW0108 -- the crew is made from it
-        file = settings.state_file
+        file, families = settings.state_file, job_families(settings.tag_labels) if settings.per_job_metrics else ()
         self.keeper = None if file is None else Keeper(file, self.journal, self.telemetry, clock)
-        self.store = Store(job_families(settings.tag_labels) if settings.per_job_metrics else (), self.keeper)
+        self.store = Store(families, self.keeper, most=settings.max_jobs)
         self.crew = Crew(
             store=self.store,
             journal=self.journal,
@@ -136,6 +136,7 @@ class Exporter:
             wanted = lanes(settings, sessions)
             plan = self.crew.plan(wanted, policy, settings.api_requests_per_second, connect)
         changes = self.crew.follow(plan, past)
+        self.crew.limit(settings.max_jobs)
         if self.keeper is not None:
             self.keeper.watch(self.crew.lanes)
         self.store.flush()
@@ -355,9 +356,10 @@ def once(settings: Settings) -> tuple[bytes, bool]:
     with stopped_by_signals() as stop:
         exporter.crew.start(CONNECTIONS, stop)
         while not exporter.crew.complete and not stop.wait(GLANCE_INTERVAL):
-            pass
+            exporter.crew.keep_within_limit()
         stop.set()
         exporter.crew.join()
+        exporter.crew.keep_within_limit()
     return exporter.expose(), all(status.health.up for status in exporter.crew.statuses())
 
 

@@ -148,6 +148,7 @@ def describe(settings: Settings, lanes: Sequence[Lane]) -> str:
         interval=settings.poll_interval,
         discovery_interval=settings.discovery_interval,
         rate=settings.api_requests_per_second,
+        max_jobs=settings.max_jobs,
         families=[family for family in families if family.name not in settings.disabled_metrics],
     )
     jobs = sum(len(lane.jobs) for lane in lanes)
@@ -159,6 +160,7 @@ def describe(settings: Settings, lanes: Sequence[Lane]) -> str:
         *(_about_found_jobs(settings, cost) if any(lane.selector for lane in lanes) else ()),
         f"#   an active job is at most {format_duration(round(cost.staleness, 1))} stale",
         f"#   series of jobs: {cost.series_of_jobs}, {cost.series_per_job} for each",
+        f"#   with max_jobs never more than about {cost.most_series_of_jobs}",
         f"#   series of the fleet: {cost.series_per_device} for each device that jobs run on",
     ]
     return "\n".join(lines) + "\n"

@@ -57,6 +57,7 @@ class Prediction:
         staleness: how old the answers for named jobs get, seconds, where the budget does not allow the wished interval.
         series_per_job: series of a job that ran to its end.
         series_of_jobs: those of all named jobs.
+        most_series_of_jobs: those of as many jobs as may have series.
         series_per_device: fleet series for each device and Region that jobs run on.
     """
 
@@ -67,6 +68,7 @@ class Prediction:
     staleness: float
     series_per_job: int
     series_of_jobs: int
+    most_series_of_jobs: int
     series_per_device: int
 
 
@@ -76,6 +78,7 @@ def predict(
     interval: float,
     discovery_interval: float,
     rate: float,
+    max_jobs: int,
     families: Sequence[JobFamily],
 ) -> Prediction:
     """Predict calls and series.
@@ -85,6 +88,7 @@ def predict(
         interval: the wished poll interval, seconds.
         discovery_interval: how often new jobs are looked for, seconds.
         rate: the budget of each target and operation, requests a second.
+        max_jobs: how many jobs may have series.
         families: the families exposed for each job.
     """
     jobs = [demand.jobs for demand in demands]
@@ -98,7 +102,8 @@ def predict(
         alone=int(ROOM * rate * interval),
         staleness=max((max(interval, number / rate) for number in jobs), default=interval),
         series_per_job=per_job,
-        series_of_jobs=per_job * sum(jobs),
+        series_of_jobs=per_job * min(sum(jobs), max_jobs),
+        most_series_of_jobs=per_job * max_jobs,
         series_per_device=_series_per_device(),
     )
 

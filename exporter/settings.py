@@ -191,6 +191,12 @@ class Settings(Selection, BaseSettings):
     retention_failed: Duration = Field(
         259200.0, description="the same for FAILED jobs and jobs with MAX_RUNTIME_EXCEEDED"
     )
+    max_jobs: int = Field(
+        10000,
+        ge=1,
+        description="most jobs with per-job series; beyond it the oldest finished ones lose theirs first, "
+        "active and failed ones last",
+    )
     per_job_metrics: bool = Field(default=True, description="false keeps only the fleet metrics")
     disabled_metrics: Annotated[tuple[Annotated[str, AfterValidator(_check_metric)], ...], _List] = Field(
         (), description="metric names to leave out"

@@ -259,6 +259,7 @@ def test_check_config_tells_the_settings_in_force_and_their_cost(terminal: Termi
         "lookback": "14d",
         "retention": "1d",
         "retention_failed": "3d",
+        "max_jobs": 10000,
         "per_job_metrics": True,
         "disabled_metrics": [],
         "tag_labels": [],
@@ -272,7 +273,7 @@ def test_check_config_tells_the_settings_in_force_and_their_cost(terminal: Termi
     assert "AWS calls: 12.0 a minute" in out
     assert "2 active jobs in 2 targets" in out
     assert "at most 10s stale" in out
-    assert re.search(r"series of jobs: \d+, \d+ for each", out)
+    assert "series of jobs: 60, 30 for each\n#   with max_jobs never more than about 300000\n" in out
 
 
 def test_check_config_tells_when_the_budget_is_too_small(terminal: Terminal) -> None:

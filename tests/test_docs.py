@@ -136,7 +136,8 @@ def test_the_documented_limits_are_the_servers() -> None:
 
 
 def test_the_documented_share_of_the_budget_is_the_planners() -> None:
-    cost = predict([Demand(0, discovers=True)], interval=30.0, discovery_interval=60.0, rate=2.5, families=())
+    found = [Demand(0, discovers=True)]
+    cost = predict(found, interval=30.0, discovery_interval=60.0, rate=2.5, max_jobs=1, families=())
     assert cost.alone == 60
     assert "(60 by default)" in page("docs/configuration.md")
 
@@ -155,9 +156,8 @@ def test_every_json_and_yaml_example_of_the_readme_parses() -> None:
 
 
 def test_the_documented_numbers_of_series_are_those_predicted() -> None:
-    cost = predict(
-        [Demand(1, discovers=True)], interval=30.0, discovery_interval=60.0, rate=2.5, families=job_families()
-    )
+    one = [Demand(1, discovers=True)]
+    cost = predict(one, interval=30.0, discovery_interval=60.0, rate=2.5, max_jobs=1, families=job_families())
     assert (cost.series_per_job, cost.series_per_device) == (30, 80)
     assert "about 30 series" in page("docs/configuration.md")
     assert "about 80 of the fleet" in page("docs/configuration.md")

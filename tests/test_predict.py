@@ -14,11 +14,17 @@ FOUND = Demand(0, discovers=True)
 
 
 def prediction(
-    *demands: int | Demand, interval: float = 30.0, discovery: float = 60.0, rate: float = 2.5
+    *demands: int | Demand,
+    interval: float = 30.0,
+    discovery: float = 60.0,
+    rate: float = 2.5,
+    max_jobs: int = 10_000,
 ) -> Prediction:
     """Predict for targets; a number stands for so many named jobs and nothing else."""
     named = [Demand(demand, discovers=False) if isinstance(demand, int) else demand for demand in demands]
-    return predict(named, interval=interval, discovery_interval=discovery, rate=rate, families=job_families())
+    return predict(
+        named, interval=interval, discovery_interval=discovery, rate=rate, max_jobs=max_jobs, families=job_families()
+    )
 
 
 def test_every_named_job_costs_one_call_in_each_interval() -> None:
@@ -93,11 +99,20 @@ def test_a_job_that_ran_to_its_end_has_thirty_series() -> None:
     assert prediction(Demand(2, discovers=True)).series_of_jobs == 60
 
 
+def test_more_jobs_than_may_have_series_have_no_more_of_them() -> None:
+    assert (prediction(10, 5).series_of_jobs, prediction(10, 5).most_series_of_jobs) == (450, 300_000)
+    assert (prediction(10, 5, max_jobs=12).series_of_jobs, prediction(max_jobs=12).most_series_of_jobs) == (360, 360)
+
+
 def test_families_that_are_left_out_cost_nothing() -> None:
     kept = [family for family in job_families() if family.name != "braket_job_events_total"]
     ten = [Demand(10, discovers=False)]
-    assert predict(ten, interval=30.0, discovery_interval=60.0, rate=2.5, families=kept).series_of_jobs == 190
-    assert predict(ten, interval=30.0, discovery_interval=60.0, rate=2.5, families=()).series_of_jobs == 0
+    some, none = (
+        predict(ten, interval=30.0, discovery_interval=60.0, rate=2.5, max_jobs=10_000, families=families)
+        for families in (kept, ())
+    )
+    assert (some.series_of_jobs, some.most_series_of_jobs) == (190, 190_000)
+    assert (none.series_of_jobs, none.most_series_of_jobs) == (0, 0)
 
 
 def test_the_fleet_has_some_series_for_each_device() -> None:

@@ -104,6 +104,7 @@ def test_nothing_to_watch_is_refused_before_anything_is_installed() -> None:
     [
         ("lookback", 1209600, 1209600.0),
         ("retention", 100000000, 100000000.0),
+        ("max_jobs", 1000000, 1000000),
         ("poll_interval", 0.5, 0.5),
         ("poll_interval", "7d", 604800.0),
         ("api_requests_per_second", 1, 1.0),
