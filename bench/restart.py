@@ -128,11 +128,10 @@ def main() -> None:
             stored = write_state(path, jobs, now)
             told = restart(server, running, "--state-file", path)
             without = restart(server, running) if size == FLEETS[0][0] else None
-        print(
-            f"restart, {size:,} jobs, {active:,} active   ready in {told.seconds:.1f} s   "
-            f"{told.calls['SearchJobs']} SearchJobs, {told.calls['GetJob']} GetJob, {told.asked_in_vain} of finished jobs   "
-            f"file {stored / 1e6:.1f} MB   memory {told.memory['VmRSS:'] / 1e6:.0f} MB, at most {told.memory['VmHWM:'] / 1e6:.0f} MB"
-        )
+        calls, usual, most = told.calls, told.memory["VmRSS:"] / 1e6, told.memory["VmHWM:"] / 1e6
+        print(f"restart, {size:,} jobs, {active:,} active   ready in {told.seconds:.1f} s")
+        print(f"  {calls['SearchJobs']} SearchJobs, {calls['GetJob']} GetJob, {told.asked_in_vain} of finished jobs")
+        print(f"  file {stored / 1e6:.1f} MB   memory {usual:.0f} MB, at most {most:.0f} MB")
         if without is not None:
             print(f"  without a file   ready in {without.seconds:.1f} s   {without.calls['GetJob']} GetJob")
 

@@ -507,7 +507,8 @@ def test_a_fleet_watched_by_an_exporter_that_is_killed_30_times_is_told_as_it_wa
                 eventually(lambda: len(server.requests) >= seen + more, 30)  # noqa: B023 -- asked at once
                 killed.process.kill()
                 killed.wait(5)
-        truth = [job.truth() for job in jobs if job.truth()["ended"] > began]
+        schedules: list[dict[str, Any]] = [job.truth() for job in jobs]
+        truth = [schedule for schedule in schedules if schedule["ended"] > began]
         with site.exporter(*FINDING) as last:
             runs.append(last)
             eventually(lambda: _total(last.samples, "braket_job_outcomes_total", "FAILED") >= 1)
