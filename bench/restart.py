@@ -84,7 +84,7 @@ def environment(url: str) -> dict[str, str]:
 @contextmanager
 def exporter(server: SimulatorServer, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
     """Run an exporter with the settings as they come."""
-    kept = ("--retention", "30d", "--listen-address", f"127.0.0.1:{PORT}")
+    kept = ("--retention", "30d", "--max-jobs", "1000000", "--listen-address", f"127.0.0.1:{PORT}")
     command = [sys.executable, "-m", "exporter", "--all-jobs", "--regions", REGION, *kept, *arguments]
     process = subprocess.Popen(command, env=environment(server.url), stderr=subprocess.DEVNULL)
     try:

@@ -6,6 +6,7 @@ dies loses nothing, a machine that loses its power may lose the last writes, and
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -78,6 +79,8 @@ class State:
         self._path = path
         self._inode: int | None = None
         with _errors():
+            # Nobody else is to read failure reasons; SQLite makes its other files alike.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             # Whoever calls sees to it that one thread is inside.
             self._connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:

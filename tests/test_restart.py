@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import time
 from collections import Counter
@@ -103,6 +104,7 @@ def test_series_and_counters_go_on_and_finished_jobs_are_not_asked_for_again(sit
         site.end(C, "COMPLETED")
         eventually(lambda: before.value("braket_job_run_duration_seconds_count", '"COMPLETED"') == 1)
         eventually(lambda: before.value("braket_job_run_duration_seconds_count", '"FAILED"') == 1)
+        assert stat.S_IMODE(site.file.stat().st_mode) == 0o600
         assert before.stop() == 0
         asked = [site.asked(B), site.asked(C)]
     with site.exporter("--jobs", A, *FINDING) as first:
@@ -324,7 +326,7 @@ def test_a_disk_that_is_read_only_from_the_start_keeps_nobody_from_polling(site:
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     with site.exporter("--jobs", A, prelude=HASTY) as exporter:
         assert failing(exporter)
-        assert [line["error"] for line in exporter.logs("state_failing")] == ["unable to open database file"]
+        assert [line["error"] for line in exporter.logs("state_failing")] == ["Read-only file system"]
         subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
         eventually(lambda: exporter.logs("state_recovered"))
         assert not failing(exporter)
