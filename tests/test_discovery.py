@@ -311,7 +311,8 @@ def test_each_operation_stays_within_its_budget_in_any_ten_seconds(tmp_path: Pat
         assert one.stop() == two.stop() == 0
     for endpoint in (fleet, shared):
         for operation in ("GetJob", "SearchJobs"):
-            assert 23 <= most_in_ten_seconds(endpoint.times(operation)) <= 26, operation
+            # They are spaced when they leave; two may come in late, one behind the other.
+            assert 23 <= most_in_ten_seconds(endpoint.times(operation)) <= 28, operation
 
 
 def test_a_quota_below_the_budget_slows_the_exporter_and_takes_no_job_away() -> None:
