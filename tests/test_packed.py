@@ -5,41 +5,10 @@ from dataclasses import fields
 from builders import CREATED, arn, event, finished, record
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import RECORDS
 
-from exporter.model import EventKey, JobEvent, JobRecord, JobSnapshot
+from exporter.model import JobRecord
 from exporter.packed import pack, unpack
-
-TEXT = st.text(max_size=5)
-TIME = st.none() | st.floats(allow_nan=False)
-KEYS = st.lists(st.builds(EventKey, st.none() | TEXT, TIME), max_size=3).map(tuple)
-PAIRS = st.lists(st.tuples(TEXT, TEXT), max_size=2).map(tuple)
-SNAPSHOTS = st.builds(
-    JobSnapshot,
-    arn=TEXT,
-    name=TEXT,
-    status=TEXT,
-    account=TEXT,
-    region=TEXT,
-    instance_count=st.none() | st.integers(),
-    created=TIME,
-    ended=TIME,
-    failure_reason=st.none() | TEXT,
-    events=st.lists(st.builds(JobEvent, st.builds(EventKey, st.none() | TEXT, TIME), TEXT), max_size=3).map(tuple),
-    tags=PAIRS,
-    unknown=PAIRS,
-)
-RECORDS = st.builds(
-    JobRecord,
-    arn=TEXT,
-    snapshot=st.none() | SNAPSHOTS,
-    events=KEYS,
-    counted=st.lists(TEXT, max_size=2).map(tuple),
-    polled_at=TIME,
-    failing=st.none() | TEXT,
-    unknown=PAIRS,
-    sighted=st.none() | TEXT,
-    named=st.booleans(),
-)
 
 
 @given(st.lists(RECORDS, max_size=4))
