@@ -169,7 +169,8 @@ class State:
             free, pages = self._pragma("freelist_count"), self._pragma("page_count")
             surplus = free - max(FREE_PAGES, pages // 4)
             if surplus > 0:
-                self._connection.execute(f"PRAGMA incremental_vacuum({surplus})").fetchall()
+                # It frees a page a step, without a row to fetch; only a script is stepped to its end.
+                self._connection.executescript(f"PRAGMA incremental_vacuum({surplus})")
 
     def close(self) -> None:
         """Close the file. Its write-ahead log goes, if it can be written to the file."""
@@ -268,7 +269,10 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is None:  # it comes from Python, which found bytes that are no text
+            raise StateUnreadableError("a text of it is not UTF-8") from error
+        if code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:  # the other bits tell why
             raise StateInUseError("another process has it") from error
         raise StateUnwritableError(str(error)) from error
     except sqlite3.DatabaseError as error:

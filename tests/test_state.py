@@ -1,0 +1,792 @@
+"""The state file: what comes back from it, who may open it, and what is said of one that cannot be used."""
+
+import json
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import MISSING, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import ACCOUNT, ARN, CREATED, REGION, SV1, arn, event, finished, record, snapshot
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from processes import environment
+from strategies import RECORDS, SECONDS, TEXT
+
+from exporter.families import FLEET_FAMILIES
+from exporter.fleet import Histogram, Totals
+from exporter.ledger import Entry, Former, Past, mark_of
+from exporter.model import EventKey, JobRecord, JobSnapshot
+from exporter.state import (
+    APPLICATION_ID,
+    LARGEST_LOG,
+    MIGRATIONS,
+    State,
+    StateError,
+    StateInUseError,
+    StateUnreadableError,
+    StateUnwritableError,
+)
+
+POLLED = CREATED + 500.0
+OUTCOME = ("braket_job_outcomes_total", (ACCOUNT, REGION, SV1, "COMPLETED"))
+QUEUE = ("braket_job_queue_duration_seconds", (ACCOUNT, REGION, SV1))
+NUMBERS = Totals({OUTCOME: 3.0}, {QUEUE: Histogram((1, 0, 2), 40.5)})
+FORMERS = {1: Former(CREATED, None, "lane"), -(2**63): Former(CREATED + 1.0, record(snapshot()), "")}
+FULL = Entry([record(finished()), JobRecord(arn(2))], formers=FORMERS, totals=NUMBERS)
+LANES = {"one": CREATED, "other": CREATED + 1.0}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+def opened(path: Path, migrations: Sequence[str] = MIGRATIONS) -> "closing[State]":
+    return closing(State(str(path), migrations))
+
+
+def reopened(path: Path) -> Past | None:
+    """Read what a file tells somebody who opens it anew."""
+    with opened(path) as state:
+        return state.read()
+
+
+def known(past: Past | None) -> dict[str, JobRecord]:
+    assert past is not None
+    return {each.arn: each for each in past.records}
+
+
+def some_jobs(count: int) -> list[JobRecord]:
+    return [record(finished(arn=arn(number))) for number in range(count)]
+
+
+def filled(path: Path, entry: Entry = FULL) -> None:
+    """Make a file with a past."""
+    with opened(path) as state:
+        state.write(entry, polled=POLLED, lanes=LANES)
+
+
+def everything(state: State) -> tuple[Any, ...]:
+    past = state.read()
+    assert past is not None
+    return sorted(past.records, key=repr), past.formers, past.totals, past.lanes, past.polled
+
+
+# What comes back.
+
+
+def test_a_new_file_has_no_past(path: Path) -> None:
+    with opened(path) as state:
+        assert state.read() is None
+        assert not state.used
+    assert reopened(path) is None
+
+
+def test_a_file_of_no_bytes_is_a_new_one(path: Path) -> None:
+    path.touch()
+    assert reopened(path) is None
+
+
+def test_what_is_written_comes_back(path: Path) -> None:
+    filled(path)
+    with opened(path) as state:
+        assert state.used
+        past = state.read()
+    assert past == Past(POLLED, past.records if past else [], FORMERS, LANES, NUMBERS)
+    assert known(past) == {ARN: record(finished()), arn(2): JobRecord(arn(2))}
+
+
+LABELS = st.lists(TEXT, max_size=3).map(tuple)
+SERIES = st.tuples(TEXT, LABELS)
+MARKS = st.integers(-(2**63), 2**63 - 1)
+TOTALS = st.builds(
+    Totals,
+    st.dictionaries(SERIES, SECONDS, max_size=3),
+    st.dictionaries(SERIES, st.builds(Histogram, st.lists(st.integers(0), max_size=4).map(tuple), SECONDS), max_size=3),
+)
+ENTRIES = st.builds(
+    Entry,
+    st.lists(RECORDS, max_size=4, unique_by=lambda one: one.arn),
+    formers=st.dictionaries(MARKS, st.builds(Former, SECONDS, st.none() | RECORDS, TEXT), max_size=3),
+    totals=TOTALS,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(entry=ENTRIES, polled=SECONDS, lanes=st.dictionaries(TEXT, SECONDS, max_size=3))
+def test_whatever_is_written_comes_back_as_it_was(
+    path: Path, entry: Entry, polled: float, lanes: dict[str, float]
+) -> None:
+    with scratch(path), opened(path) as state:
+        state.write(entry, polled=polled, lanes=lanes)
+        records = sorted(entry.records, key=repr)
+        assert everything(state) == (records, entry.formers, entry.totals, lanes, polled)
+
+
+@contextmanager
+def scratch(path: Path) -> Iterator[None]:
+    """Have no file at first, and none that stays."""
+    yield
+    path.unlink()
+
+
+KEYS = st.sampled_from([arn(number) for number in range(4)])
+STEPS = st.builds(
+    lambda records, left, formers: Entry([*records.values()], [*left.difference(records)], formers),
+    st.dictionaries(KEYS, RECORDS, max_size=3).map(
+        lambda jobs: {name: replace(job, arn=name) for name, job in jobs.items()}
+    ),
+    st.sets(KEYS, max_size=2),
+    st.dictionaries(st.integers(0, 3), st.none() | st.builds(Former, SECONDS, st.none() | RECORDS, TEXT), max_size=3),
+)
+
+
+@settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(steps=st.lists(STEPS, min_size=1, max_size=5))
+def test_a_file_holds_what_its_entries_add_up_to_even_if_each_is_written_twice(path: Path, steps: list[Entry]) -> None:
+    jobs: dict[str, JobRecord] = {}
+    formers: dict[int, Former | None] = {}
+    with scratch(path), opened(path) as state:
+        for step in steps:
+            for _ in range(2):
+                state.write(step, polled=POLLED)
+            jobs = {one: job for one, job in jobs.items() if one not in step.gone} | {r.arn: r for r in step.records}
+            formers |= step.formers
+            past = state.read()
+            assert past is not None
+            assert known(past) == jobs
+            assert past.formers == {mark: former for mark, former in formers.items() if former is not None}
+
+
+def test_lanes_stay_unless_they_are_given_anew(path: Path) -> None:
+    filled(path)
+    with opened(path) as state:
+        state.write(Entry(), polled=POLLED + 1.0)
+        assert everything(state)[3:] == (LANES, POLLED + 1.0)
+        state.write(Entry(), polled=POLLED + 2.0, lanes={"one": 5.0})
+        assert everything(state)[3:] == ({"one": 5.0}, POLLED + 2.0)
+        state.write(Entry(), polled=POLLED + 2.0, lanes={})
+        assert everything(state)[3:] == ({}, POLLED + 2.0)
+
+
+def test_a_counter_that_moved_takes_the_place_of_what_it_was(path: Path) -> None:
+    filled(path)
+    moved = Totals({OUTCOME: 4.0}, {QUEUE: Histogram((2, 0, 2), 41.0)})
+    with opened(path) as state:
+        state.write(Entry(totals=moved), polled=POLLED)
+        assert everything(state)[2] == moved
+
+
+# All or nothing.
+
+
+class Broken(Sequence[Any]):
+    """Has something, and fails before its end."""
+
+    def __init__(self, *items: object) -> None:
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items) + 1
+
+    def __getitem__(self, place: Any) -> Any:
+        if place == len(self._items):
+            raise ZeroDivisionError
+        return self._items[place]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        Entry(Broken(record(snapshot(arn=arn(3))))),
+        Entry([record(snapshot(arn=arn(3)))], Broken(ARN)),
+        Entry([], [ARN, arn(2)], {1: None}, Totals({OUTCOME: 9.0}, {QUEUE: Histogram(Broken(1))})),  # type: ignore[arg-type]
+    ],
+)
+def test_a_write_that_fails_in_the_middle_leaves_the_file_as_it_was(path: Path, entry: Entry) -> None:
+    filled(path)
+    with opened(path) as state:
+        before = everything(state)
+        with pytest.raises((ZeroDivisionError, TypeError)):
+            state.write(entry, polled=POLLED + 9.0, lanes={})
+        assert everything(state) == before
+        state.write(Entry([record(snapshot(arn=arn(4)))]), polled=POLLED + 10.0)
+        assert everything(state)[4] == POLLED + 10.0
+    assert known(reopened(path)).keys() == {ARN, arn(2), arn(4)}
+
+
+# One process at a time.
+
+
+def test_a_file_that_is_open_is_opened_by_nobody_else(path: Path) -> None:
+    filled(path)
+    with opened(path) as state:
+        for _ in range(2):
+            with pytest.raises(StateInUseError, match=r"^another process has it$"):
+                State(str(path))
+        state.write(Entry([JobRecord(arn(3))]), polled=POLLED)
+    assert known(reopened(path)).keys() == {ARN, arn(2), arn(3)}
+
+
+WRITER = """
+import sys
+from exporter.ledger import Entry
+from exporter.model import JobRecord
+from exporter.state import State
+
+state = State(sys.argv[1])
+state.write(Entry([JobRecord("first"), JobRecord("second")]), polled=1.0, lanes={"lane": 1.0})
+state.write(Entry([JobRecord("third")], ["first"]), polled=2.0)
+print("written", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def writer(path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Have another process write to a file and keep it open."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "written\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_file_of_another_process_is_refused_until_that_is_killed_and_then_has_its_last_write(path: Path) -> None:
+    with writer(path) as process:
+        with pytest.raises(StateInUseError, match="another process has it"):
+            State(str(path))
+        process.kill()
+        process.wait()
+        past = reopened(path)
+    assert past == Past(2.0, past.records if past else [], lanes={"lane": 1.0})
+    assert known(past).keys() == {"second", "third"}
+
+
+def test_a_new_file_is_locked_before_anything_is_written_to_it(path: Path) -> None:
+    with opened(path), pytest.raises(StateInUseError):
+        State(str(path))
+
+
+# Files that make no sense.
+
+
+def refused(path: Path, says: str) -> None:
+    with pytest.raises(StateUnreadableError, match=says) as caught, opened(path) as state:
+        state.read()
+    assert "\n" not in str(caught.value)
+
+
+def edited(path: Path, *statements: str) -> None:
+    """Write to a file as no exporter does."""
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+@pytest.mark.parametrize("content", [b"not a database, but some bytes that somebody wrote " * 100, os.urandom(8192)])
+def test_bytes_that_are_no_database_are_unreadable(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    refused(path, "^file is not a database$")
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("rest", [0.3, 0.6, 0.9])
+def test_a_file_that_lost_its_end_is_unreadable(path: Path, rest: float) -> None:
+    filled(path, Entry(some_jobs(500)))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * rest)])
+    refused(path, "malformed|damaged")
+
+
+def test_a_file_whose_pages_were_overwritten_is_unreadable(path: Path) -> None:
+    filled(path, Entry(some_jobs(500)))
+    content = bytearray(path.read_bytes())
+    for page in range(4096, len(content), 4096):
+        content[page : page + 64] = b"\xa5" * 64
+    path.write_bytes(content)
+    refused(path, "malformed|damaged")
+
+
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0.0, 1.0, exclude_max=True), bits=st.integers(1, 255), count=st.integers(1, 200))
+def test_a_file_with_flipped_bytes_is_read_or_refused_and_nothing_else(
+    path: Path, place: float, bits: int, count: int
+) -> None:
+    with scratch(path):
+        filled(path, replace(FULL, records=some_jobs(60)))
+        content = bytearray(path.read_bytes())
+        start = int(place * len(content))
+        for byte in range(start, min(start + count, len(content))):
+            content[byte] ^= bits
+        path.write_bytes(content)
+        try:
+            with opened(path) as state:
+                state.read()
+        except StateError as error:
+            assert "\n" not in str(error)  # noqa: PT017 -- either way is well
+
+
+def test_a_text_that_is_none_is_unreadable(path: Path) -> None:
+    filled(path)
+    content = path.read_bytes()
+    assert content.count(b"vqe-h2") >= 1
+    path.write_bytes(content.replace(b"vqe-h2", b"vqe\xff\xfe2"))
+    refused(path, "^a text of it is not UTF-8$")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE jobs SET record = 'no JSON'",
+        "UPDATE jobs SET record = '{}'",
+        "UPDATE jobs SET record = '[]'",
+        """UPDATE jobs SET record = '{"arn": "a", "since": "yesterday"}'""",
+        "UPDATE jobs SET record = x'00ff'",
+        "UPDATE formers SET record = 'no JSON' WHERE record NOT NULL",
+        "UPDATE formers SET created = 'long ago'",
+        "UPDATE counters SET value = 'many'",
+        "UPDATE counters SET labels = 'no JSON'",
+        "UPDATE counters SET labels = '5'",
+        "UPDATE counters SET labels = x'00'",
+        "UPDATE histograms SET observations = 'no JSON'",
+        "UPDATE histograms SET observations = '[[1]]'",
+        "UPDATE histograms SET observations = '7'",
+        "UPDATE histograms SET sum = 'much'",
+        "UPDATE lanes SET since = 'long ago'",
+        "UPDATE polled SET time = 'today'",
+    ],
+)
+def test_a_row_that_makes_no_sense_is_unreadable(path: Path, statement: str) -> None:
+    filled(path)
+    edited(path, statement)
+    refused(path, "^a row of it makes no sense: ")
+
+
+def test_a_file_without_one_of_its_tables_is_no_good(path: Path) -> None:
+    filled(path)
+    edited(path, "DROP TABLE lanes")
+    with opened(path) as state, pytest.raises(StateError, match="no such table: lanes"):
+        state.read()
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_a_database_of_another_program_is_refused_and_stays_untouched(path: Path, mode: str) -> None:
+    edited(path, f"PRAGMA journal_mode={mode}", "CREATE TABLE theirs (a)", "INSERT INTO theirs VALUES (5)")
+    before = path.read_bytes()
+    refused(path, "^another program's database$")
+    assert path.read_bytes() == before
+    assert [each.name for each in path.parent.iterdir()] == ["state.db"]
+
+
+def test_a_database_of_another_program_with_tables_named_as_ours_is_refused(path: Path) -> None:
+    edited(path, *MIGRATIONS[0].split(";"), "PRAGMA user_version=1", f"PRAGMA application_id={APPLICATION_ID + 1}")
+    refused(path, "^another program's database$")
+
+
+def test_a_file_of_a_newer_release_is_refused_and_stays_untouched(path: Path) -> None:
+    filled(path)
+    edited(path, f"PRAGMA user_version={len(MIGRATIONS) + 1}")
+    before = path.read_bytes()
+    refused(path, "^version 2 of it is newer than 1, the newest known$")
+    assert path.read_bytes() == before
+
+
+# Files that cannot be written.
+
+
+def test_a_file_in_no_directory_is_unwritable(tmp_path: Path) -> None:
+    with pytest.raises(StateUnwritableError, match=r"^unable to open database file$"):
+        State(str(tmp_path / "nowhere" / "state.db"))
+
+
+def test_a_directory_is_unwritable(tmp_path: Path) -> None:
+    with pytest.raises(StateUnwritableError, match=r"^unable to open database file$"):
+        State(str(tmp_path))
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """Have the system refuse to write beyond a size, as it does where a disk is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+MANY = Entry(some_jobs(3000))
+
+
+def test_a_file_that_may_not_grow_is_unwritable_and_takes_the_same_once_it_may(path: Path) -> None:
+    with opened(path) as state:
+        state.write(FULL, polled=POLLED, lanes=LANES)
+        before = everything(state)
+        for _ in range(2):
+            with no_file_larger_than(256 * 1024), pytest.raises(StateUnwritableError):
+                state.write(MANY, polled=POLLED + 1.0)
+        assert everything(state) == before
+        state.write(MANY, polled=POLLED + 2.0)
+        assert len(everything(state)[0]) == 3001
+    assert len(known(reopened(path))) == 3001
+
+
+@contextmanager
+def small_disk(place: Path, size: str = "512k") -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("disks are mounted as root")
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def test_a_file_on_a_full_disk_is_unwritable_and_takes_the_same_once_there_is_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk, opened(disk / "state.db") as state:
+        state.write(FULL, polled=POLLED, lanes=LANES)
+        before = everything(state)
+        with pytest.raises(StateUnwritableError, match=r"^database or disk is full$"):
+            state.write(MANY, polled=POLLED + 1.0)
+        assert everything(state) == before
+        subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
+        state.write(MANY, polled=POLLED + 2.0)
+        assert len(everything(state)[0]) == 3001
+
+
+def test_a_new_file_on_a_full_disk_is_unwritable_and_opens_once_there_is_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        ballast = disk / "ballast"
+        with suppress(OSError):
+            ballast.write_bytes(bytes(1024 * 1024))
+        assert shutil.disk_usage(disk).free == 0
+        with pytest.raises(StateUnwritableError):
+            State(str(disk / "state.db"))
+        ballast.unlink()
+        filled(disk / "state.db")
+        assert known(reopened(disk / "state.db")).keys() == {ARN, arn(2)}
+
+
+def test_a_file_on_a_disk_that_became_read_only_is_unwritable_and_opens_once_that_is_over(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        filled(disk / "state.db")
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        for name in ("state.db", "other.db"):
+            with pytest.raises(StateUnwritableError, match=r"readonly|unable to open|I/O"):
+                State(str(disk / name))
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        assert known(reopened(disk / "state.db")).keys() == {ARN, arn(2)}
+
+
+AS_NOBODY = """
+import os, sys
+from exporter.state import State, StateError
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    State(sys.argv[1])
+except StateError as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize(("directory", "file"), [(0o555, 0o666), (0o777, 0o444)])
+def test_a_file_or_directory_that_others_may_not_write_is_unwritable(directory: int, file: int) -> None:
+    # Nobody else may enter the usual place.
+    with tempfile.TemporaryDirectory(prefix="state-") as place:
+        path = Path(place) / "state.db"
+        filled(path)
+        path.chmod(file)
+        Path(place).chmod(directory)
+        said = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, path],
+            # Nobody may write what is covered, either.
+            env=environment({"COVERAGE_PROCESS_CONFIG": None, "COVERAGE_PROCESS_START": None}),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        Path(place).chmod(0o700)
+    assert said.startswith("StateUnwritableError ")
+
+
+# Migrations.
+
+ADDED = (*MIGRATIONS, "CREATE TABLE notes (text TEXT); INSERT INTO notes VALUES ('new');")
+
+
+def version_of(path: Path) -> tuple[Any, ...]:
+    with closing(sqlite3.connect(path)) as connection:
+        pragmas = ("user_version", "application_id", "auto_vacuum", "journal_mode")
+        return tuple(connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas)
+
+
+def test_a_new_file_is_of_the_newest_version_and_marked_as_ours(path: Path) -> None:
+    filled(path)
+    assert version_of(path) == (1, 0x42524B54, 2, "wal")
+    assert path.read_bytes()[68:72] == b"BRKT"
+
+
+def test_a_file_of_an_older_version_is_brought_to_the_newest_and_keeps_its_rows(path: Path) -> None:
+    filled(path)
+    with opened(path) as state:
+        before = everything(state)
+    with opened(path, ADDED) as state:
+        assert everything(state) == before
+    assert version_of(path)[0] == 2
+    with opened(path, ADDED) as state:
+        assert everything(state) == before
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT text FROM notes").fetchall() == [("new",)]
+
+
+@pytest.mark.parametrize(
+    "bad", ["CREATE TABLE notes (text); INSERT INTO nowhere VALUES (1)", "DROP TABLE jobs; nonsense"]
+)
+def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, bad: str) -> None:
+    filled(path)
+    with opened(path) as state:
+        before = everything(state)
+    with pytest.raises(StateError):
+        State(str(path), (*MIGRATIONS, bad))
+    assert version_of(path)[0] == 1
+    with opened(path) as state:
+        assert everything(state) == before
+
+
+# Space.
+
+
+def test_a_file_gives_back_what_forgotten_jobs_took(path: Path) -> None:
+    many = some_jobs(5000)
+    filled(path, Entry(many))
+    before = path.stat().st_size
+    with opened(path) as state:
+        state.write(Entry(gone=[each.arn for each in many[500:]]), polled=POLLED)
+        state.compact()
+        assert len(everything(state)[0]) == 500
+    # What is left, and 256 free pages of 4 KiB.
+    assert before > 3_000_000
+    assert path.stat().st_size < 0.2 * before + 256 * 4096
+    assert len(known(reopened(path))) == 500
+
+
+def test_a_file_with_little_to_give_back_keeps_it_for_what_comes(path: Path) -> None:
+    filled(path)
+    before = path.stat().st_size
+    with opened(path) as state:
+        state.write(Entry(gone=[ARN]), polled=POLLED)
+        state.compact()
+    assert path.stat().st_size == before
+
+
+def test_the_log_of_a_large_write_shrinks_with_those_that_follow(path: Path) -> None:
+    log = Path(f"{path}-wal")
+    with opened(path) as state:
+        state.write(Entry(some_jobs(20_000)), polled=POLLED)
+        assert log.stat().st_size > LARGEST_LOG
+        assert state.size == path.stat().st_size + log.stat().st_size
+        state.write(Entry([JobRecord(ARN)]), polled=POLLED)
+        assert log.stat().st_size <= LARGEST_LOG
+
+
+def test_a_file_that_is_closed_leaves_nothing_beside_it(path: Path) -> None:
+    filled(path)
+    assert [each.name for each in path.parent.iterdir()] == ["state.db"]
+
+
+# A file that is taken away.
+
+
+def test_a_file_is_there_until_it_is_removed_or_another_takes_its_place(path: Path) -> None:
+    elsewhere = path.with_name("elsewhere")
+    acts: list[Callable[[], object]] = [
+        path.exists,
+        lambda: path.rename(elsewhere),
+        lambda: path.write_bytes(b""),
+        lambda: elsewhere.rename(path),
+        path.unlink,
+    ]
+    with opened(path) as state:
+        assert [(act(), state.there)[1] for act in acts] == [True, False, False, True, False]
+        assert state.size >= 0
+    assert not path.exists()
+
+
+# Old files.
+
+
+def stored(path: Path, one: JobRecord) -> dict[str, Any]:
+    filled(path, Entry([one]))
+    with closing(sqlite3.connect(path)) as connection:
+        ((text,),) = connection.execute("SELECT record FROM jobs")
+    told: dict[str, Any] = json.loads(text)
+    return told
+
+
+GOLDEN = JobRecord(
+    ARN,
+    snapshot=snapshot(
+        status="FAILED",
+        ended=CREATED + 120.5,
+        billable_seconds=80.0,
+        queue_position=15,
+        queue_position_is_floor=True,
+        failure_reason="AlgorithmError: é",
+        events=(event("RUNNING", CREATED + 40.0, "It runs."),),
+        tags=(("team", "chemistry"),),
+        unknown=(("status", "PAUSED"),),
+    ),
+    events=(EventKey("RUNNING", CREATED + 40.0), EventKey(None, None)),
+    counted=("outcome",),
+    polled_at=CREATED + 130.0,
+    failing="AccessDeniedException",
+    unknown=(("status", "PAUSED"),),
+    sighted="QUEUED",
+    named=False,
+    since=CREATED - 1.0,
+    lane="0123456789abcdef",
+)
+
+GOLDEN_TEXT = (
+    '{"arn":"arn:aws:braket:us-west-2:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01",'
+    '"snapshot":{"arn":"arn:aws:braket:us-west-2:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01",'
+    '"name":"vqe-h2","status":"FAILED","account":"123456789012","region":"us-west-2",'
+    '"device":"arn:aws:braket:::device/quantum-simulator/amazon/sv1","instance_type":"ml.m5.large",'
+    '"instance_count":1,"max_runtime_seconds":3600,"created":1700000000.0,"started":1700000040.0,'
+    '"ended":1700000120.5,"billable_seconds":80.0,"queue_position":15,"queue_position_is_floor":true,'
+    '"failure_reason":"AlgorithmError: é","events":[{"key":["RUNNING",1700000040.0],"message":"It runs."}],'
+    '"tags":[["team","chemistry"]],"unknown":[["status","PAUSED"]]},'
+    '"events":[["RUNNING",1700000040.0],[null,null]],"counted":["outcome"],"polled_at":1700000130.0,'
+    '"failing":"AccessDeniedException","unknown":[["status","PAUSED"]],"sighted":"QUEUED","named":false,'
+    '"since":1699999999.0,"lane":"0123456789abcdef"}'
+)
+
+
+def test_a_record_is_written_as_files_of_this_version_have_it(path: Path) -> None:
+    filled(path, Entry([GOLDEN]))
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT * FROM jobs").fetchall() == [(mark_of(ARN), GOLDEN_TEXT)]
+    assert known(reopened(path)) == {ARN: GOLDEN}
+
+
+def test_of_a_record_only_what_is_not_usual_is_written(path: Path) -> None:
+    assert stored(path, JobRecord(ARN)) == {"arn": ARN}
+
+
+def test_members_that_a_later_release_added_are_passed_over(path: Path) -> None:
+    filled(path, Entry([JobRecord(ARN)]))
+    edited(path, f"""UPDATE jobs SET record = '{{"arn": "{ARN}", "colour": "red"}}'""")
+    assert known(reopened(path)) == {ARN: JobRecord(ARN)}
+
+
+OLD_RECORD = {
+    "arn": MISSING,
+    "snapshot": None,
+    "events": (),
+    "counted": (),
+    "polled_at": None,
+    "failing": None,
+    "unknown": (),
+    "sighted": None,
+    "named": True,
+    "since": 0.0,
+    "lane": "",
+}
+OLD_SNAPSHOT = {
+    "arn": MISSING,
+    "name": MISSING,
+    "status": MISSING,
+    "account": MISSING,
+    "region": MISSING,
+    "device": "",
+    "instance_type": "",
+    "instance_count": None,
+    "max_runtime_seconds": None,
+    "created": None,
+    "started": None,
+    "ended": None,
+    "billable_seconds": None,
+    "queue_position": None,
+    "queue_position_is_floor": False,
+    "failure_reason": None,
+    "events": (),
+    "tags": (),
+    "unknown": (),
+}
+
+
+@pytest.mark.parametrize(("kind", "old"), [(JobRecord, OLD_RECORD), (JobSnapshot, OLD_SNAPSHOT)])
+def test_files_of_version_1_have_these_members_and_mean_these_values_where_they_lack_them(
+    kind: type[JobRecord | JobSnapshot], old: dict[str, Any]
+) -> None:
+    """A member may come, with a default, which old files mean. For any other change they need a migration."""
+    assert len(MIGRATIONS) == 1
+    now = {field.name: field.default for field in fields(kind)}
+    assert {name: now.get(name, "gone") for name in old} == old
+    assert [name for name, default in now.items() if name not in old and default is MISSING] == []
+
+
+def test_files_of_version_1_have_counters_and_histograms_of_these_labels_and_buckets() -> None:
+    """A page would fail with other ones: whoever changes them needs a migration that drops or rewrites the rows."""
+    assert len(MIGRATIONS) == 1
+    assert {family.name: (family.labels[3:], len(family.buckets)) for family in FLEET_FAMILIES[1:]} == {
+        "braket_job_transitions_total": (("from_status", "to_status"), 0),
+        "braket_job_outcomes_total": (("outcome",), 0),
+        "braket_billable_seconds_total": (("instance_type",), 0),
+        "braket_job_queue_duration_seconds": ((), 14),
+        "braket_job_run_duration_seconds": (("outcome",), 14),
+    }
+    assert FLEET_FAMILIES[-1].buckets == (
+        *(10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0),
+        *(172800.0, 432000.0),
+    )
+
+
+def test_the_first_version_of_the_schema_is_what_files_have() -> None:
+    """What is released does not change: a change is another entry."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(MIGRATIONS[0])
+        tables = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+        assert {name: " ".join(text.split()) for name, text in tables} == {
+            "counters": (
+                "CREATE TABLE counters ( metric TEXT, labels TEXT, value REAL NOT NULL, PRIMARY KEY (metric, labels) )"
+                " WITHOUT ROWID"
+            ),
+            "formers": (
+                "CREATE TABLE formers (mark INTEGER PRIMARY KEY, created REAL NOT NULL, lane TEXT NOT NULL,"
+                " record TEXT)"
+            ),
+            "histograms": (
+                "CREATE TABLE histograms ( metric TEXT, labels TEXT, observations TEXT NOT NULL, sum REAL NOT NULL,"
+                " PRIMARY KEY (metric, labels) ) WITHOUT ROWID"
+            ),
+            "jobs": "CREATE TABLE jobs (mark INTEGER PRIMARY KEY, record TEXT NOT NULL)",
+            "lanes": "CREATE TABLE lanes (key TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID",
+            "polled": "CREATE TABLE polled (only INTEGER PRIMARY KEY CHECK (only = 0), time REAL NOT NULL)",
+        }
