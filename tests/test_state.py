@@ -422,6 +422,11 @@ def test_a_file_in_no_directory_is_unwritable(tmp_path: Path) -> None:
         State(str(tmp_path / "nowhere" / "state.db"))
 
 
+def test_a_database_that_is_no_file_is_unwritable() -> None:
+    with pytest.raises(StateUnwritableError, match=r"^No such file or directory$"):
+        State(":memory:")
+
+
 def test_a_directory_is_unwritable(tmp_path: Path) -> None:
     with pytest.raises(StateUnwritableError, match=r"^unable to open database file$"):
         State(str(tmp_path))
