@@ -39,6 +39,9 @@ class Keeper:
         self._state: State | None = None
         self._lanes: Mapping[str, float] = {}
         self._lanes_written = False
+        self._anew = 0.0
+        """When the file began anew, unix seconds; it knows of no job that was forgotten before."""
+        self._closed = False
         self._failing_since: float | None = None
         self._last_try = clock.monotonic()
         self._lock = threading.Lock()
@@ -72,12 +75,15 @@ class Keeper:
     def watch(self, lanes: Mapping[str, float]) -> None:
         """Note since when each lane has watched for jobs, unix seconds, by its key; it is written with what comes."""
         with self._lock:
-            if lanes != self._lanes:
-                self._lanes, self._lanes_written = lanes, False
+            since = {key: max(began, self._anew) for key, began in lanes.items()}
+            if since != self._lanes:
+                self._lanes, self._lanes_written = since, False
 
     def write(self, entry: Entry) -> bool:
         """Write an entry down, all of it or nothing; return whether that succeeded."""
         with self._lock:
+            if self._closed:  # a call that was under way at the end; the file may be another process's by now
+                return False
             self._last_try = self._clock.monotonic()
             try:
                 self._write(entry)
@@ -92,20 +98,26 @@ class Keeper:
             self.write(Entry())
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file for good."""
         with self._lock:
+            self._closed = True
             if self._state is not None:
                 self._state.close()
                 self._state = None
 
     def _open_and_read(self) -> Past | None:
         try:
-            self._state = State(self._path)
-            past = self._state.read()
+            state = State(self._path)
+            try:
+                past = state.read()
+            except StateError:
+                state.close()
+                raise
         except StateUnreadableError as error:
             self._set_aside(error)
-            self._state, past = State(self._path), None
-        self._telemetry.state_written(self._clock.wall(), self._state.size)
+            state, past = State(self._path), None
+        self._state = state
+        self._telemetry.state_written(self._clock.wall(), state.size)
         return past
 
     def _write(self, entry: Entry) -> None:
@@ -136,13 +148,14 @@ class Keeper:
                 self._set_aside(StateUnreadableError("it could not be read at the start"))
                 state = State(self._path)
             # Jobs that were forgotten are not known to this file; so that they are no news, those of before are none.
-            self._lanes, self._lanes_written = dict.fromkeys(self._lanes, self._clock.wall()), False
+            self._anew = self._clock.wall()
+            self._lanes, self._lanes_written = dict.fromkeys(self._lanes, self._anew), False
             self._write_to(state, self.everything())
-            self._write_to(state, entry)
         except StateError:
             state.close()
             raise
-        self._state = state
+        self._state = state  # it is whole, whatever becomes of the entry
+        self._write_to(state, entry)
 
     def _write_to(self, state: State, entry: Entry) -> None:
         wall = self._clock.wall()

@@ -1,0 +1,504 @@
+"""The keeper of the state file: a real file, time moved by hand, and trouble in between."""
+
+import resource
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import CREATED, FakeTime, arn, finished, record
+from processes import environment
+from structlog import wrap_logger
+from structlog.testing import LogCapture
+from structlog.typing import EventDict
+
+from exporter.fleet import Totals
+from exporter.keeper import BEAT_INTERVAL, RETRY_INTERVAL, Keeper
+from exporter.ledger import Entry, Former, Past
+from exporter.logs import Journal
+from exporter.model import JobRecord
+from exporter.state import MIGRATIONS, State, StateInUseError, StateUnwritableError
+from exporter.telemetry import Telemetry
+
+ONE, TWO = record(finished(arn=arn(1))), record(finished(arn=arn(2)))
+MANY = Entry([record(finished(arn=arn(number))) for number in range(1000)])
+SERIES = ("braket_job_outcomes_total", ("1", "r", "d", "COMPLETED"))
+LANES = {"lane": CREATED}
+ASIDE = "state.db.20231114T223000Z"
+
+
+class House:
+    """A keeper with all that it is wired to, and a file that is a second one's at most in between."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.time = path, FakeTime()
+        self._log = LogCapture()
+        self.telemetry = Telemetry(list)
+        journal = Journal(wrap_logger(None, processors=[self._log]))
+        self.keeper = Keeper(str(path), journal, self.telemetry, self.time.clock)
+        self.keeper.watch(LANES)
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        return [(entry["event"], entry["log_level"]) for entry in self._log.entries]
+
+    def log(self, name: str) -> EventDict:
+        (entry,) = [entry for entry in self._log.entries if entry["event"] == name]
+        return entry
+
+    @property
+    def files(self) -> list[str]:
+        return sorted(each.name for each in self.path.parent.iterdir() if not each.is_dir())
+
+    def metrics(self) -> dict[str, float]:
+        """Read what is said of the file, without the beginning that is always the same."""
+        lines = self.telemetry.render("text", lambda name, _: "_state_" in name).decode().splitlines()
+        samples = (line.partition(" ") for line in lines if not line.startswith("#"))
+        return {name.removeprefix("braket_exporter_state_"): float(value) for name, _, value in samples}
+
+    def reopened(self) -> Past:
+        """Let go of the file, and read what it tells."""
+        self.keeper.close()
+        return content(self.path)
+
+
+def content(path: Path) -> Past:
+    with closing(State(str(path))) as state:
+        past = state.read()
+    assert past is not None
+    return past
+
+
+def jobs(past: Past) -> set[str]:
+    return {each.arn[-1] for each in past.records}
+
+
+def with_past(path: Path, entry: Entry | None = None) -> None:
+    with closing(State(str(path))) as state:
+        state.write(entry or Entry([ONE]), polled=CREATED + 100.0, lanes=LANES)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def house(path: Path) -> Iterator[House]:
+    one = House(path)
+    yield one
+    one.keeper.close()
+
+
+@contextmanager
+def no_room(size: int = 0) -> Iterator[None]:
+    """Have the system refuse to write beyond a size, as it does where a disk is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def spoil(path: Path) -> None:
+    """Overwrite a file in place, as a disk that fails does."""
+    with path.open("r+b") as file:
+        file.write(b"spoilt" * 1000)
+
+
+def newer(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version=99")
+
+
+# The start.
+
+
+def test_a_new_file_has_no_past_and_is_there_to_be_written(house: House) -> None:
+    assert house.keeper.load() is None
+    assert house.told == []
+    assert house.metrics()["up"] == 1.0
+    assert house.metrics()["last_write_timestamp_seconds"] == house.time.wall
+    assert house.keeper.write(Entry([ONE]))
+    assert house.reopened() == Past(house.time.wall, [ONE], lanes=LANES)
+
+
+def test_what_a_file_tells_is_loaded_and_told_once(house: House) -> None:
+    with_past(house.path, Entry([ONE, TWO], formers={7: Former(1.0, None, "lane")}, totals=Totals({SERIES: 2.0})))
+    past = house.keeper.load()
+    assert past is not None
+    assert (jobs(past), past.formers, past.totals.counters) == ({"1", "2"}, {7: (1.0, None, "lane")}, {SERIES: 2.0})
+    assert house.told == [("state_loaded", "info")]
+    entry = house.log("state_loaded")
+    assert (entry["file"], entry["jobs"], entry["last_poll_time"]) == (str(house.path), 2, "2023-11-14T22:15:00.000Z")
+    assert house.metrics()["up"] == 1.0
+    assert house.metrics()["size_bytes"] >= house.path.stat().st_size
+
+
+def test_a_file_that_another_process_has_is_refused(house: House) -> None:
+    with closing(State(str(house.path))), pytest.raises(StateInUseError, match="another process has it"):
+        house.keeper.load()
+    assert house.told == []
+
+
+@pytest.mark.parametrize("ruin", [spoil, lambda path: path.write_bytes(b"no database at all"), newer])
+def test_a_file_that_makes_no_sense_is_set_aside_and_a_new_one_begins(
+    house: House, ruin: Callable[[Path], Any]
+) -> None:
+    with_past(house.path)
+    ruin(house.path)
+    ruined = house.path.read_bytes()
+    house.time.wall = 1_700_001_000.9
+    assert house.keeper.load() is None
+    assert house.told == [("state_set_aside", "error")]
+    aside = house.path.with_name(ASIDE)
+    assert house.log("state_set_aside")["moved_to"] == str(aside)
+    assert house.log("state_set_aside")["file"] == str(house.path)
+    assert aside.read_bytes() == ruined
+    assert house.metrics()["up"] == 1.0
+    assert house.keeper.write(Entry([TWO]))
+    assert jobs(house.reopened()) == {"2"}
+    assert house.files == ["state.db", ASIDE]
+
+
+KILLED = """
+import os, sys
+from exporter.ledger import Entry
+from exporter.model import JobRecord
+from exporter.state import State
+
+state = State(sys.argv[1])
+state.write(Entry([JobRecord(str(number)) for number in range(200)]), polled=1.0)
+state._connection.execute("PRAGMA user_version=2")
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_belongs_to_a_file_is_set_aside_with_it(house: House) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, house.path], env=environment(), check=False)
+    house.path.with_name("state.db-shm").write_bytes(b"")
+    house.time.wall = 1_700_001_000.0
+    # Where there is no room, the log of writes cannot be brought into its file when that is closed.
+    with no_room():
+        assert house.keeper.load() is None
+    assert [name for name, _ in house.told] == ["state_set_aside", "state_failing"]
+    assert {ASIDE, f"{ASIDE}-wal", f"{ASIDE}-shm"} <= {*house.files}
+    with closing(State(str(house.path.with_name(ASIDE)), (*MIGRATIONS, ""))) as aside:
+        past = aside.read()
+    assert past is not None
+    assert len(past.records) == 200
+    assert house.keeper.write(Entry([TWO]))
+    assert jobs(house.reopened()) == {"2"}
+
+
+def test_a_row_that_makes_no_sense_has_the_file_set_aside(house: House) -> None:
+    with_past(house.path)
+    with closing(sqlite3.connect(house.path)) as connection:
+        connection.execute("UPDATE jobs SET record = '{}'")
+        connection.commit()
+    assert house.keeper.load() is None
+    assert house.log("state_set_aside")["error"].startswith("a row of it makes no sense")
+    assert len(house.files) == 3  # the new one's log is there, too
+
+
+def test_a_file_that_makes_no_sense_and_cannot_be_set_aside_stays_and_that_is_told(house: House) -> None:
+    house.path.write_bytes(b"no database at all")
+    house.path.with_name("state.db.20231114T223000Z").mkdir()
+    house.time.wall = 1_700_001_000.0
+    assert house.keeper.load() is None
+    assert house.told == [("state_failing", "error")]
+    assert house.log("state_failing")["error"] == "file is not a database, and it cannot be set aside: Is a directory"
+    assert house.metrics() == {"up": 0.0}
+    assert not house.keeper.write(Entry([ONE]))
+    assert house.path.read_bytes() == b"no database at all"
+    house.path.with_name("state.db.20231114T223000Z").rmdir()
+    house.time.advance(RETRY_INTERVAL)
+    assert house.keeper.write(Entry([ONE]))
+    assert [name for name, _ in house.told] == ["state_failing", "state_set_aside", "state_recovered"]
+
+
+# A file that cannot be written.
+
+
+def test_a_file_that_takes_nothing_is_told_once_and_left_alone_between_tries(house: House) -> None:
+    house.keeper.load()
+    house.keeper.write(Entry([ONE]))
+    written, tries = house.metrics()["last_write_timestamp_seconds"], []
+    with no_room():
+        for _ in range(4):
+            house.time.advance(RETRY_INTERVAL)
+            tries.append((house.keeper.open, house.keeper.write(Entry([TWO])), house.keeper.open))
+    assert tries == [(True, False, False)] * 4
+    assert house.told == [("state_failing", "error")]
+    assert (house.metrics()["up"], house.metrics()["last_write_timestamp_seconds"]) == (0.0, written)
+    house.time.advance(RETRY_INTERVAL - 0.001)
+    before = house.keeper.open
+    house.time.advance(0.001)
+    assert (before, house.keeper.open) == (False, True)
+    assert house.keeper.write(Entry([TWO]))
+    assert house.told == [("state_failing", "error"), ("state_recovered", "info")]
+    assert house.log("state_recovered")["failing_seconds"] == 20.0
+    assert house.metrics()["up"] == 1.0
+    assert house.keeper.open
+    assert jobs(house.reopened()) == {"1", "2"}
+
+
+def test_trouble_that_comes_again_is_told_again(house: House) -> None:
+    house.keeper.load()
+    for _ in range(2):
+        with no_room():
+            assert not house.keeper.write(Entry([ONE]))
+        assert house.keeper.write(Entry([ONE]))
+    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"] * 2
+
+
+def test_a_file_that_cannot_be_opened_at_the_start_is_begun_once_it_can(tmp_path: Path) -> None:
+    house = House(tmp_path / "mount" / "state.db")
+    assert house.keeper.load() is None
+    assert house.told == [("state_failing", "error")]
+    assert house.metrics() == {"up": 0.0}
+    house.keeper.everything = lambda: Entry([ONE])
+    assert not house.keeper.write(Entry([TWO]))
+    house.path.parent.mkdir()
+    assert house.keeper.write(Entry([TWO]))
+    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
+    past = house.reopened()
+    assert jobs(past) == {"1", "2"}
+    assert past == Past(house.time.wall, past.records, lanes={"lane": house.time.wall})
+
+
+def test_a_file_that_has_content_once_it_can_be_opened_is_set_aside_and_not_overwritten(tmp_path: Path) -> None:
+    house = House(tmp_path / "mount" / "state.db")
+    assert house.keeper.load() is None
+    house.path.parent.mkdir()
+    with_past(house.path, Entry([ONE]))
+    house.keeper.everything = lambda: Entry([TWO])
+    house.time.wall = 1_700_001_000.0
+    assert house.keeper.write(Entry())
+    assert [name for name, _ in house.told] == ["state_failing", "state_set_aside", "state_recovered"]
+    assert house.log("state_set_aside")["error"] == "it could not be read at the start"
+    assert jobs(content(house.path.with_name(ASIDE))) == {"1"}
+    assert jobs(house.reopened()) == {"2"}
+
+
+def test_a_file_that_makes_no_sense_once_it_can_be_opened_is_set_aside(tmp_path: Path) -> None:
+    house = House(tmp_path / "mount" / "state.db")
+    assert house.keeper.load() is None
+    house.path.parent.mkdir()
+    house.path.write_bytes(b"no database at all")
+    assert house.keeper.write(Entry([ONE]))
+    assert house.log("state_set_aside")["error"] == "file is not a database"
+    assert jobs(house.reopened()) == {"1"}
+
+
+def test_a_file_that_another_process_has_later_is_tried_again_until_that_is_gone(tmp_path: Path) -> None:
+    house = House(tmp_path / "mount" / "state.db")
+    assert house.keeper.load() is None
+    house.path.parent.mkdir()
+    with closing(State(str(house.path))):
+        assert not house.keeper.write(Entry([ONE]))
+    assert house.keeper.write(Entry([ONE]))
+    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
+
+
+def test_a_file_that_could_be_opened_and_not_be_read_at_the_start_is_not_written_to(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_past(house.path)
+
+    def fail(_: State) -> None:
+        raise StateUnwritableError("disk I/O error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(State, "read", fail)
+        assert house.keeper.load() is None
+    assert house.log("state_failing")["error"] == "disk I/O error"
+    house.time.wall = 1_700_001_000.0
+    assert house.keeper.write(Entry([TWO]))
+    assert jobs(content(house.path.with_name(ASIDE))) == {"1"}
+    assert jobs(house.reopened()) == {"2"}
+
+
+# A file that is lost while the exporter runs.
+
+
+def test_a_file_that_was_removed_is_written_whole(house: House) -> None:
+    house.keeper.load()
+    house.keeper.write(Entry([ONE]))
+    for each in house.files:
+        house.path.with_name(each).unlink()
+    house.keeper.everything = lambda: Entry([ONE], totals=Totals({SERIES: 1.0}))
+    house.time.advance(60.0)
+    assert house.keeper.write(Entry([TWO], totals=Totals({SERIES: 2.0})))
+    assert house.told == []
+    past = house.reopened()
+    assert jobs(past) == {"1", "2"}
+    assert past == Past(house.time.wall, past.records, {}, {"lane": house.time.wall}, Totals({SERIES: 2.0}))
+
+
+def test_a_file_in_whose_place_there_is_another_one_is_written_whole_and_the_other_is_kept(house: House) -> None:
+    house.keeper.load()
+    house.keeper.write(Entry([ONE]))
+    for each in house.files:
+        house.path.with_name(each).unlink()
+    with_past(house.path, Entry([record(finished(arn=arn(3)))]))
+    house.keeper.everything = lambda: Entry([ONE])
+    house.time.wall = 1_700_001_000.0
+    assert house.keeper.write(Entry([TWO]))
+    assert [name for name, _ in house.told] == ["state_set_aside"]
+    assert jobs(content(house.path.with_name(ASIDE))) == {"3"}
+    assert jobs(house.reopened()) == {"1", "2"}
+
+
+def test_a_file_that_is_damaged_while_it_is_open_is_set_aside_and_written_whole(house: House) -> None:
+    # More than SQLite keeps in memory: it will read pages anew.
+    with_past(house.path, Entry([record(finished(arn=arn(number))) for number in range(5000)]))
+    house.keeper.load()
+    house.path.write_bytes(b"\xa5" * house.path.stat().st_size)
+    house.keeper.everything = lambda: Entry([ONE])
+    house.time.wall = 1_700_001_000.0
+    assert house.keeper.write(MANY)
+    assert [name for name, _ in house.told] == ["state_loaded", "state_set_aside"]
+    assert ASIDE in house.files
+    past = house.reopened()
+    assert len(past.records) == 1000
+    assert past.lanes == {"lane": 1_700_001_000.0}
+
+
+def test_a_lane_of_a_file_that_began_anew_has_not_watched_for_longer_whatever_is_said_later(house: House) -> None:
+    house.keeper.load()
+    house.keeper.write(Entry([ONE]))
+    house.path.unlink()
+    house.time.advance(60.0)
+    assert house.keeper.write(Entry([ONE]))
+    began = house.time.wall
+    house.time.advance(60.0)
+    house.keeper.watch({"lane": CREATED, "new": house.time.wall})
+    assert house.keeper.write(Entry([ONE]))
+    assert house.reopened().lanes == {"lane": began, "new": began + 60.0}
+
+
+def test_a_file_that_began_anew_and_took_no_more_than_the_whole_is_not_set_aside_for_it(house: House) -> None:
+    house.keeper.load()
+    house.keeper.write(Entry([ONE]))
+    house.path.unlink()
+    house.keeper.everything = lambda: Entry([ONE])
+    with no_room(256 * 1024):
+        for _ in range(3):
+            assert not house.keeper.write(MANY)
+            house.time.advance(RETRY_INTERVAL)
+    assert house.keeper.write(MANY)
+    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
+    assert len(house.reopened().records) == 1000
+    assert house.files == ["state.db"]
+
+
+def test_a_file_that_cannot_take_the_whole_is_tried_again_and_takes_it_once_there_is_room(house: House) -> None:
+    house.keeper.load()
+    house.keeper.write(Entry([ONE]))
+    house.path.unlink()
+    house.keeper.everything = lambda: MANY
+    with no_room(256 * 1024):
+        for _ in range(3):
+            assert not house.keeper.write(Entry([TWO]))
+            house.time.advance(RETRY_INTERVAL)
+    assert house.keeper.write(Entry([TWO]))
+    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
+    assert len(house.reopened().records) == 1000
+    assert house.files == ["state.db"]
+
+
+# The time of the last poll, the lanes, the end.
+
+
+def test_the_time_is_written_where_nothing_else_was_for_a_while(house: House) -> None:
+    house.keeper.load()
+    began = house.time.wall
+    house.keeper.write(Entry([ONE]))
+    house.time.advance(BEAT_INTERVAL - 1.0)
+    house.keeper.beat()
+    assert house.metrics()["last_write_timestamp_seconds"] == began
+    house.time.advance(1.0)
+    house.keeper.beat()
+    assert house.metrics()["last_write_timestamp_seconds"] == began + BEAT_INTERVAL
+    house.time.advance(BEAT_INTERVAL - 1.0)
+    house.keeper.beat()
+    assert house.reopened().polled == began + BEAT_INTERVAL
+
+
+def test_the_time_is_not_tried_more_often_where_the_file_takes_nothing(house: House) -> None:
+    house.keeper.load()
+    with no_room():
+        house.time.advance(BEAT_INTERVAL)
+        house.keeper.beat()
+        assert not house.keeper.open
+    house.time.advance(BEAT_INTERVAL)
+    house.keeper.beat()
+    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
+
+
+def test_lanes_are_written_when_they_changed_and_only_then(house: House) -> None:
+    house.keeper.load()
+    house.keeper.write(Entry([ONE]))
+    assert house.keeper._state is not None
+    # Somebody else's hand, to see whether they are written again.
+    house.keeper._state._connection.execute("DELETE FROM lanes")
+    house.keeper.watch(dict(LANES))
+    house.keeper.write(Entry([ONE]))
+    state = house.keeper._state.read()
+    assert state is not None
+    assert state.lanes == {}
+    house.keeper.watch({"other": CREATED + 5.0})
+    house.keeper.write(Entry([ONE]))
+    assert house.reopened().lanes == {"other": CREATED + 5.0}
+
+
+def test_lanes_that_could_not_be_written_are_written_with_the_next(house: House) -> None:
+    house.keeper.load()
+    house.keeper.write(Entry([ONE]))
+    house.keeper.watch({"other": CREATED + 5.0})
+    with no_room():
+        assert not house.keeper.write(Entry([TWO]))
+    assert house.keeper.write(Entry([TWO]))
+    assert house.reopened().lanes == {"other": CREATED + 5.0}
+
+
+def test_a_file_from_which_jobs_are_gone_becomes_smaller(house: House) -> None:
+    many = [record(finished(arn=arn(number))) for number in range(5000)]
+    house.keeper.load()
+    house.keeper.write(Entry(many))
+    house.keeper.close()
+    before = house.path.stat().st_size
+    again = House(house.path)
+    again.keeper.load()
+    assert again.keeper.write(Entry(gone=[each.arn for each in many[500:]]))
+    again.keeper.close()
+    assert house.path.stat().st_size < 0.2 * before + 256 * 4096
+
+
+def test_a_keeper_that_was_closed_leaves_the_file_to_others_and_writes_no_more(house: House) -> None:
+    house.keeper.load()
+    house.keeper.write(Entry([ONE]))
+    house.keeper.close()
+    house.keeper.close()
+    house.keeper.everything = lambda: Entry([JobRecord(arn(9))])
+    assert not house.keeper.write(Entry([TWO]))
+    assert jobs(content(house.path)) == {"1"}
+    assert house.told == []
+    assert house.files == ["state.db"]
+
+
+def test_a_keeper_that_never_opened_its_file_can_be_closed(house: House) -> None:
+    house.keeper.close()
+    assert house.files == []
+
+
+def test_one_without_anything_to_tell_begins_an_empty_file(house: House) -> None:
+    assert house.keeper.everything() == Entry()
+    assert house.keeper.write(Entry())
+    assert house.reopened() == Past(house.time.wall, [], lanes={"lane": house.time.wall})
