@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.families import DURATION_BUCKETS, FLEET_FAMILIES, JOBS
-from exporter.fleet import Fleet, FleetSample
+from exporter.fleet import Fleet, FleetSample, Histogram, Totals
 from exporter.model import STATUSES, Increment, JobSnapshot
 
 FAMILIES = {family.name: family for family in FLEET_FAMILIES}
@@ -196,3 +196,74 @@ def test_every_observation_is_in_every_bucket_above_it(values: list[float]) -> N
     for bound in DURATION_BUCKETS:
         assert counts[str(bound)] == sum(value <= bound for value in values)
     assert counts["+Inf"] == len(values)
+
+
+# What is written down.
+
+COMPLETED, FAILED = (*GROUP, "COMPLETED"), (*GROUP, "FAILED")
+
+
+def test_what_steps_will_come_to_is_told_before_they_are_made() -> None:
+    fleet = Fleet()
+    fleet.apply([Increment(OUTCOMES, COMPLETED, 1.0), Increment(QUEUE, GROUP, 5.0)])
+    steps = [
+        Increment(OUTCOMES, COMPLETED, 1.0),
+        Increment(OUTCOMES, COMPLETED, 2.0),
+        Increment(OUTCOMES, FAILED, None),
+        Increment(QUEUE, GROUP, 15.0),
+        Increment(QUEUE, GROUP, None),
+        Increment(RUN, FAILED, None),
+    ]
+    before = fleet.totals()
+    assert fleet.after(steps) == Totals(
+        {(OUTCOMES, COMPLETED): 4.0, (OUTCOMES, FAILED): 0.0},
+        {(QUEUE, GROUP): Histogram((1, 1, *[0] * 13), 20.0), (RUN, FAILED): Histogram((0,) * 15)},
+    )
+    assert fleet.totals() == before
+
+
+def test_steps_that_are_none_touch_nothing() -> None:
+    assert Fleet().after([]) == Totals()
+
+
+def test_totals_are_all_unless_some_are_named() -> None:
+    fleet = Fleet()
+    fleet.apply([Increment(OUTCOMES, COMPLETED, 1.0), Increment(OUTCOMES, FAILED, 2.0), Increment(QUEUE, GROUP, 5.0)])
+    queue = Histogram((1, *[0] * 14), 5.0)
+    assert fleet.totals() == Totals({(OUTCOMES, COMPLETED): 1.0, (OUTCOMES, FAILED): 2.0}, {(QUEUE, GROUP): queue})
+    assert fleet.totals({(OUTCOMES, FAILED), (RUN, FAILED)}) == Totals({(OUTCOMES, FAILED): 2.0})
+    assert fleet.totals({(QUEUE, GROUP)}) == Totals({}, {(QUEUE, GROUP): queue})
+    assert fleet.totals(()) == Totals()
+
+
+def test_totals_that_are_set_take_the_place_of_those_that_are_named_alone() -> None:
+    fleet = Fleet()
+    fleet.apply([Increment(OUTCOMES, COMPLETED, 1.0), Increment(OUTCOMES, FAILED, 2.0)])
+    fleet.set(Totals({(OUTCOMES, FAILED): 7.0}, {(QUEUE, GROUP): Histogram((0,) * 14 + (2,), 9.0)}))
+    assert [sample.value for sample in samples(fleet, OUTCOMES)] == [1.0, 7.0]
+    assert [sample.value for sample in samples(fleet, QUEUE)[-3:]] == [2.0, 2.0, 9.0]
+
+
+INCREMENTS = st.lists(
+    st.one_of(
+        st.builds(Increment, st.just(OUTCOMES), st.sampled_from([COMPLETED, FAILED]), st.none() | st.just(1.0)),
+        st.builds(Increment, st.just(QUEUE), st.just(GROUP), st.none() | st.floats(0.0, 1e6)),
+        st.builds(Increment, st.just(RUN), st.sampled_from([COMPLETED, FAILED]), st.none() | st.floats(0.0, 1e6)),
+    ),
+    max_size=12,
+)
+
+
+@settings(deadline=None)
+@given(st.lists(INCREMENTS, max_size=5))
+def test_totals_that_are_set_come_to_what_one_step_after_the_other_does(steps: list[list[Increment]]) -> None:
+    together, singly, told = Fleet(), Fleet(), Fleet()
+    for some in steps:
+        after = together.after(some)
+        together.apply(some)
+        for step in some:
+            singly.apply([step])
+        told.set(after)
+        touched = {(step.metric, step.labels) for step in some}
+        assert together.totals(touched) == after
+    assert together.totals() == singly.totals() == told.totals()

@@ -1,16 +1,19 @@
 """Which accounts and Regions are polled, with whose credentials and for which jobs."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import pytest
 from builders import ACCOUNT, arn
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import environment
 
 from exporter.lanes import Entry, Lane, Login, plan_lanes, successors
 from exporter.model import Target
-from exporter.selector import Selector
+from exporter.selector import Selector, TagRule
 
 OTHER = "210987654321"
 EVERY = Selector(all_jobs=True)
@@ -194,3 +197,54 @@ def test_a_lane_goes_on_as_the_one_before_that_is_most_like_it(
     before: Sequence[Lane], after: Sequence[Lane], found: list[int | None]
 ) -> None:
     assert successors(before, after) == found
+
+
+# What names a lane across restarts.
+
+TEAMS = TagRule("team", frozenset({"chemistry", "physics", "biology"}))
+TAGGED = Lane(
+    Login("p", "r", "x"), Target("", NORTH), (), Selector((TEAMS, TagRule("a", None)), name=re.compile("v.*"))
+)
+
+
+def test_a_key_survives_a_release() -> None:
+    assert lane(selector=EVERY).key == "66bfb65eb41347ab"
+    assert TAGGED.key == "a676fde7fc4d83ee"
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "42"])
+def test_a_key_is_the_same_in_every_process(seed: str) -> None:
+    program = (
+        "import re; from exporter.lanes import *; from exporter.model import Target; from exporter.selector import *\n"
+        "teams = TagRule('team', frozenset({'chemistry', 'physics', 'biology'}))\n"
+        "selector = Selector((teams, TagRule('a', None)), name=re.compile('v.*'))\n"
+        "print(Lane(Login('p', 'r', 'x'), Target('', 'eu-north-1'), (), selector).key)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=environment({"PYTHONHASHSEED": seed}), capture_output=True, check=True
+    )
+    assert said.stdout.decode().strip() == TAGGED.key
+
+
+def test_a_key_differs_with_each_part_of_what_is_looked_for_and_where() -> None:
+    tag, other = TagRule("team", frozenset({"chemistry"})), TagRule("team", frozenset({"physics"}))
+    lanes = [
+        lane(selector=EVERY),
+        lane(selector=EVERY, account=OTHER),
+        lane(selector=EVERY, account=""),
+        lane(selector=EVERY, region=NORTH),
+        *(lane(selector=EVERY, login=login) for login in (PROFILE, ROLE, Login("p"), Login(None, "p"))),
+        *(lane(selector=EVERY, login=Login("p", "r", external)) for external in (None, "x", "y")),
+        *(lane(selector=selector) for selector in (None, CHEMISTS, PHYSICISTS)),
+        *(lane(selector=Selector(tags)) for tags in ((tag,), (other,), (tag, other), (TagRule("team", None),))),
+        lane(selector=Selector((TagRule("squad", frozenset({"chemistry"})),))),
+        lane(selector=Selector((TagRule("team", frozenset({"chemistry", "physics"})),))),
+        lane(selector=Selector(all_jobs=True, name=re.compile("chem.*"))),
+    ]
+    assert len({each.key for each in lanes}) == len(lanes)
+
+
+def test_a_key_does_not_change_with_named_jobs_or_the_order_of_tags() -> None:
+    assert lane(1, 2, selector=EVERY).key == lane(selector=EVERY).key
+    rules = (TagRule("team", frozenset({"chemistry"})), TagRule("squad", None))
+    assert lane(selector=Selector(rules)).key == lane(selector=Selector(rules[::-1])).key

@@ -1,7 +1,7 @@
 """Which discovered jobs are worth watching, which are let go, and when their series end."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from builders import ARN, CREATED, arn, event, finished, record, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.ledger import Former, mark_of
 from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSummary
 from exporter.roster import DESELECTED, DROP_REASONS, NOT_FOUND, RETENTION, Retention, Roster
 from exporter.selector import Selector, TagRule
@@ -490,3 +491,69 @@ def test_jobs_are_watched_for_since_the_selectors_that_choose_them_without_a_bre
     assert (known.since(listed()), known.since(listed(tags={}))) == (10.0, 30.0)
     known.prune(25.0)
     assert (known.since(listed()), known.since(listed(tags={}))) == (20.0, 30.0)
+
+
+# What is remembered beyond a restart.
+
+MARK = mark_of(ARN)
+
+
+def resumed(formers: Mapping[int, Former], since: float = BEFORE) -> Roster:
+    selector = Selector((TagRule("team", frozenset({"chemistry"})),))
+    return Roster(selector, since=since, retention=Retention(USUAL, FAILED), lane="mine", formers=formers)
+
+
+def test_of_a_job_that_ended_and_was_forgotten_its_creation_and_lane_are_remembered() -> None:
+    known = with_member(COMPLETED)
+    assert known.former(COMPLETED) is None
+    gone(known, COMPLETED, now=ENDED + USUAL)
+    assert known.former(COMPLETED) == (MARK, Former(CREATED, None, "mine"))
+
+
+def test_of_a_job_that_was_let_go_before_its_end_all_is_remembered() -> None:
+    known = with_member(RUNNING)
+    known.let_go(RUNNING, DESELECTED, CREATED)
+    gone(known, RUNNING, now=CREATED + USUAL)
+    assert known.former(RUNNING) == (MARK, Former(CREATED, RUNNING, "mine"))
+
+
+def test_of_a_job_of_which_nothing_was_ever_known_nothing_is_remembered() -> None:
+    known = with_member(UNKNOWN)
+    known.let_go(UNKNOWN, NOT_FOUND, CREATED)
+    gone(known, UNKNOWN, now=CREATED + USUAL)
+    assert known.former(UNKNOWN) is None
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "COMPLETED", "FAILED"])
+def test_a_job_that_ended_and_was_forgotten_before_a_restart_is_not_taken_up_again(status: str) -> None:
+    known = resumed({MARK: Former(CREATED, None, "mine")})
+    assert not known.wanted(listed(status), now=ENDED + 1.0)
+    assert resumed({MARK + 1: Former(CREATED, None, "mine")}).wanted(listed(status), now=ENDED + 1.0)
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "COMPLETED"])
+def test_a_job_that_was_let_go_before_a_restart_goes_on_where_it_was(status: str) -> None:
+    known = resumed({MARK: Former(CREATED, RUNNING, "mine")})
+    assert known.wanted(listed(status), now=CREATED + 1e9)
+    assert known.beginning(listed(status)) == RUNNING
+    assert known.take_in(ARN)
+    assert not known.take_in(ARN)
+    assert known.former(RUNNING) is None
+
+
+def test_what_is_pruned_is_told_by_its_marks() -> None:
+    formers = {1: Former(10.0, None), 2: Former(20.0, None), 3: Former(30.0, RUNNING)}
+    known = resumed(formers)
+    assert known.prune(10.0) == []
+    assert known.prune(20.5) == [1, 2]
+    assert known.prune(20.5) == []
+    assert known.prune(30.1) == [3]
+    assert formers.keys() == {1, 2, 3}
+
+
+def test_the_beginning_is_when_the_last_selector_came() -> None:
+    known = roster(BEFORE)
+    assert known.watching_since == BEFORE
+    known.select(Selector(all_jobs=True), AFTER, "other")
+    assert known.watching_since == AFTER
+    assert known.beginning(listed()).lane == "other"

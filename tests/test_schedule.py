@@ -15,6 +15,8 @@ from exporter.schedule import (
     after_job_failure,
     after_list,
     after_target_failure,
+    brought_forward,
+    resumed,
     suffices_alone,
     target_backoff,
     unless_told,
@@ -319,3 +321,57 @@ def test_nobody_waits_longer_for_a_turn_than_five_questions(start: int) -> None:
 def test_where_get_job_follows_the_active_jobs_alone_the_finished_ones_get_what_it_can_spare(start: int) -> None:
     turns = [whose_turn(start + number, alone=True) for number in range(100)]
     assert turns.count(Urgency.FILL) == 20
+
+
+# After a restart.
+
+
+def after_restart(what: JobRecord, *, down: float = 60.0) -> Watch | None:
+    """Go on with a job that was last asked for at ``WALL``."""
+    return resumed(what, now=1000.0, wall=WALL + down)
+
+
+@pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLING", "PAUSED"])
+def test_an_active_job_is_asked_for_at_once_after_a_restart_and_is_as_stale_as_it_is(status: str) -> None:
+    again = after_restart(record(snapshot(status=status)))
+    assert again == Watch(ARN, due=1000.0, answered=940.0, urgency=Urgency.NEW, created=CREATED)
+
+
+@pytest.mark.parametrize("known", [JobRecord(ARN), JobRecord(ARN, sighted="QUEUED"), JobRecord(ARN, failing="X")])
+def test_a_job_that_never_answered_is_waited_for_since_the_restart(known: JobRecord) -> None:
+    assert after_restart(known) == Watch(ARN, due=1000.0, answered=1000.0, urgency=Urgency.NEW)
+
+
+def test_no_job_answered_in_the_future_even_if_the_clock_was_set_back() -> None:
+    assert after_restart(record(snapshot()), down=-3600.0) == after_restart(record(snapshot()), down=0.0)
+    again = after_restart(record(snapshot()), down=-3600.0)
+    assert again is not None
+    assert again.answered == 1000.0
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
+def test_a_job_that_told_all_of_its_end_is_not_asked_for_after_a_restart(status: str) -> None:
+    assert after_restart(record(finished(status))) is None
+
+
+def test_a_job_whose_end_lacked_something_is_asked_for_it_after_a_restart() -> None:
+    again = after_restart(INCOMPLETE)
+    assert again == Watch(
+        ARN, due=1000.0, answered=940.0, after_end=1, ended=True, urgency=Urgency.DUE, created=CREATED
+    )
+
+
+@pytest.mark.parametrize(("after_end", "again"), [(900.0, True), (900.001, False), (86400.0, False), (-60.0, True)])
+def test_a_job_that_ended_long_ago_is_not_asked_for_more_after_a_restart(after_end: float, again: bool) -> None:  # noqa: FBT001
+    wall = CREATED + 120.0 + after_end
+    assert (resumed(INCOMPLETE, now=1000.0, wall=wall) is not None) is again
+
+
+def test_a_job_of_which_nobody_knows_when_it_ended_is_asked_for_after_a_restart() -> None:
+    assert resumed(record(finished(ended=None)), now=1000.0, wall=CREATED + 1e9) is not None
+
+
+def test_a_shorter_interval_brings_forward_what_is_due_later_alone() -> None:
+    assert brought_forward(replace(WATCH, due=130.0), now=100.0, interval=30.0).due == 130.0
+    assert brought_forward(replace(WATCH, due=130.1), now=100.0, interval=30.0).due == 130.0
+    assert brought_forward(replace(WATCH, due=90.0), now=100.0, interval=30.0).due == 90.0

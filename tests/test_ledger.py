@@ -1,0 +1,58 @@
+"""What goes to the state file and comes from it."""
+
+from dataclasses import replace
+
+import pytest
+from builders import ARN, CREATED, arn, record, snapshot
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.fleet import Histogram, Totals
+from exporter.ledger import Entry, Former, Origin, Past, mark_of
+
+SERIES = ("braket_job_outcomes_total", ("1", "r", "d", "COMPLETED"))
+
+
+def test_a_mark_survives_a_release() -> None:
+    assert mark_of(ARN) == 8384326301177218658
+    assert mark_of(arn(1)) == 3026104111018134994
+    assert mark_of("") == -1970711489451281740
+
+
+@given(st.text())
+def test_a_mark_is_a_number_that_a_file_can_hold(text: str) -> None:
+    assert -(2**63) <= mark_of(text) < 2**63
+
+
+def test_marks_tell_jobs_apart_and_take_all_of_the_range() -> None:
+    marks = [mark_of(arn(number)) for number in range(20_000)]
+    assert len({*marks}) == 20_000
+    assert min(marks) < -(2**62)
+    assert max(marks) > 2**62
+
+
+def test_an_entry_without_anything_new_is_none() -> None:
+    assert not Entry()
+    assert not Entry([], [], {}, Totals())
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        Entry([record(snapshot())]),
+        Entry(gone=[ARN]),
+        Entry(formers={1: Former(CREATED, None)}),
+        Entry(formers={1: None}),
+        Entry(totals=Totals({SERIES: 0.0})),
+        Entry(totals=Totals({}, {SERIES: Histogram((0,))})),
+    ],
+)
+def test_an_entry_with_anything_new_is_one(entry: Entry) -> None:
+    assert entry
+
+
+def test_a_past_and_an_origin_are_empty_unless_they_tell_something() -> None:
+    assert Past(CREATED) == Past(CREATED, (), {}, {}, Totals({}, {}))
+    assert Origin("lane", CREATED) == Origin("lane", CREATED, {})
+    assert replace(Past(CREATED), lanes={"lane": 1.0}).lanes == {"lane": 1.0}
+    assert Former(CREATED, None) == (CREATED, None, "")
