@@ -2,7 +2,9 @@
 
 import re
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from hypothesis import strategies as st
 from exporter.compressed import Chain
 from exporter.exposition import JobRow, render_job
 from exporter.families import FLEET_FAMILIES, JOBS, job_families
+from exporter.fleet import Histogram, Series, Totals
+from exporter.ledger import Entry, Former, Past, mark_of
 from exporter.limit import Rank, Standing, rank_of
 from exporter.model import Increment, JobRecord
 from exporter.store import CHUNK_JOBS, Store, View
@@ -570,3 +574,310 @@ def test_no_view_ever_shows_more_than_may_have_lines_whoever_writes() -> None:
     store.fit()
     assert (len(shown(store)), store.hidden) == (most, 0)
     assert 'status="COMPLETED"} 492.0' in page(store.view())["braket_jobs"]
+
+
+# What is written down.
+
+
+@dataclass
+class Book:
+    """A ledger that keeps what its entries add up to, and takes them or does not."""
+
+    open: bool = True
+    takes: bool = True
+    meanwhile: Callable[[], object] = lambda: None
+    entries: list[Entry] = field(default_factory=list)
+    jobs: dict[str, JobRecord] = field(default_factory=dict)
+    formers: dict[int, Former] = field(default_factory=dict)
+    counters: dict[Series, float] = field(default_factory=dict)
+    histograms: dict[Series, Histogram] = field(default_factory=dict)
+
+    def write(self, entry: Entry) -> bool:
+        assert self.open
+        self.entries.append(replace(entry, records=tuple(entry.records), gone=tuple(entry.gone)))
+        self.meanwhile()
+        if not self.takes:
+            return False
+        self.jobs |= {each.arn: each for each in entry.records}
+        for gone in entry.gone:
+            self.jobs.pop(gone, None)
+        for mark, former in entry.formers.items():
+            if former is None:
+                self.formers.pop(mark, None)
+            else:
+                self.formers[mark] = former
+        self.counters |= entry.totals.counters
+        self.histograms |= entry.totals.histograms
+        return True
+
+    @property
+    def totals(self) -> Totals:
+        return Totals(self.counters, self.histograms)
+
+
+def written_down() -> tuple[Store, Book]:
+    book = Book()
+    return Store(job_families(), book), book
+
+
+SERIES = (OUTCOMES, (ACCOUNT, REGION, SV1, "COMPLETED"))
+QUEUED = Increment("braket_job_queue_duration_seconds", (ACCOUNT, REGION, SV1), 40.0)
+FORMER = Former(CREATED, None, "lane")
+
+
+def test_an_answer_is_written_before_it_is_shown_and_with_all_that_it_adds() -> None:
+    store, book = written_down()
+    seen: list[dict[str, str]] = []
+    book.meanwhile = lambda: seen.append(page(store.view()))
+    store.put(record(finished()), [COMPLETED])
+    assert [(lines["braket_job_info"], lines[OUTCOMES]) for lines in seen] == [("", "")]
+    assert book.entries == [Entry((record(finished()),), totals=Totals({SERIES: 1.0}))]
+    assert 'outcome="COMPLETED"} 1.0' in page(store.view())[OUTCOMES]
+    store.flush()
+    assert len(book.entries) == 1
+
+
+def test_no_counter_that_was_seen_is_lower_in_the_ledger() -> None:
+    store, book = written_down()
+    store.put(record(snapshot()), [Increment(*SERIES, None)])
+    done = threading.Event()
+    seen: list[tuple[float, float]] = []
+
+    def look() -> None:
+        while not done.is_set():
+            shown = float(page(store.view())[OUTCOMES].rpartition(" ")[2])
+            seen.append((shown, book.counters[SERIES]))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    with ThreadPoolExecutor(4) as writers:
+        for number in range(200):
+            writers.submit(store.put, record(finished(arn=arn(number % 4))), [COMPLETED])
+    done.set()
+    reader.join()
+    assert all(shown <= written for shown, written in seen)
+    assert book.counters[SERIES] == 200.0
+    assert 'outcome="COMPLETED"} 200.0' in page(store.view())[OUTCOMES]
+
+
+def test_what_can_wait_is_written_with_the_next_answer() -> None:
+    store, book = written_down()
+    store.add(JobRecord(arn(1)))
+    store.amend(JobRecord(arn(2), failing="AccessDeniedException"))
+    assert book.entries == []
+    store.put(record(snapshot(arn=arn(3))))
+    assert book.jobs == {
+        arn(1): JobRecord(arn(1)),
+        arn(2): JobRecord(arn(2), failing="AccessDeniedException"),
+        arn(3): record(snapshot(arn=arn(3))),
+    }
+
+
+def test_what_can_wait_is_written_by_a_flush_as_it_is_then_and_once() -> None:
+    store, book = written_down()
+    store.add(JobRecord(ARN))
+    store.amend(JobRecord(ARN, failing="AccessDeniedException"))
+    store.amend(JobRecord(ARN, failing="ValidationException"))
+    store.flush()
+    assert book.entries == [Entry((JobRecord(ARN, failing="ValidationException"),))]
+    store.flush()
+    assert len(book.entries) == 1
+
+
+def test_a_job_that_is_forgotten_leaves_the_ledger_and_what_is_remembered_of_it_goes_there() -> None:
+    store, book = written_down()
+    store.put(record(finished()), [COMPLETED])
+    store.forget(ARN, (mark_of(ARN), FORMER))
+    assert book.jobs.keys() == {ARN}
+    store.flush()
+    assert book.entries[1:] == [Entry(gone=(ARN,), formers={mark_of(ARN): FORMER})]
+    assert (book.jobs, book.formers, book.counters) == ({}, {mark_of(ARN): FORMER}, {SERIES: 1.0})
+    store.unremember([mark_of(ARN), 5])
+    store.flush()
+    assert book.entries[2:] == [Entry(formers={mark_of(ARN): None, 5: None})]
+    assert book.formers == {}
+
+
+def test_a_job_that_is_forgotten_and_comes_back_is_written() -> None:
+    store, book = written_down()
+    store.put(record(finished()))
+    store.forget(ARN, (7, FORMER))
+    store.add(record(snapshot()))
+    store.unremember([7])
+    store.flush()
+    assert (book.jobs, book.formers) == ({ARN: record(snapshot())}, {})
+
+
+def test_a_job_that_had_ended_and_was_never_asked_for_is_not_written_until_it_answered() -> None:
+    store, book = written_down()
+    store.add(JobRecord(ARN, named=False, lane="lane"))
+    store.flush()
+    assert book.entries == []
+    assert store.everything() == Entry([])
+    store.add(JobRecord(arn(2), named=False, sighted="RUNNING"))
+    store.put(record(finished(), named=False))
+    assert book.jobs.keys() == {ARN, arn(2)}
+
+
+@pytest.mark.parametrize("hindrance", ["closed", "refuses"])
+def test_what_a_ledger_does_not_take_is_shown_and_written_once_it_does(hindrance: str) -> None:
+    store, book = written_down()
+    store.put(record(finished(arn=arn(9))), [COMPLETED, QUEUED])
+    book.open, book.takes = hindrance != "closed", hindrance != "refuses"
+    store.put(record(finished()), [COMPLETED, QUEUED])
+    store.put(record(snapshot(arn=arn(2))))
+    store.forget(arn(9), (9, FORMER))
+    store.flush()
+    assert len(book.entries) == {"closed": 1, "refuses": 4}[hindrance]
+    assert 'outcome="COMPLETED"} 2.0' in page(store.view())[OUTCOMES]
+    assert book.counters == {SERIES: 1.0}
+    book.open = book.takes = True
+    store.flush()
+    last = book.entries[-1]
+    assert {each.arn for each in last.records} == {ARN, arn(2)}
+    assert (last.gone, last.formers) == ((arn(9),), {9: FORMER})
+    assert last.totals == Totals({SERIES: 2.0}, {QUEUED[:2]: Histogram((0, 0, 2, *[0] * 12), 80.0)})
+    store.flush()
+    assert book.entries[-1] is last
+
+
+def test_what_changes_while_a_ledger_fails_is_not_overwritten_by_what_it_did_not_take() -> None:
+    store, book = written_down()
+    store.add(JobRecord(ARN))
+    store.forget(ARN, (7, FORMER))
+    book.takes = False
+
+    def change() -> None:
+        store.unremember([7])
+        store.add(JobRecord(ARN, failing="AccessDeniedException"))
+
+    book.meanwhile = change
+    store.flush()
+    book.takes, book.meanwhile = True, lambda: None
+    store.flush()
+    assert book.entries[-1] == Entry((JobRecord(ARN, failing="AccessDeniedException"),), formers={7: None})
+
+
+def test_a_ledger_may_ask_for_everything_while_it_writes_and_hears_what_is_shown() -> None:
+    store, book = written_down()
+    told: list[Entry] = []
+    store.put(record(snapshot()), [Increment(*SERIES, None)])
+    book.meanwhile = lambda: told.append(store.everything())
+    store.put(record(finished()), [COMPLETED])
+    assert told == [Entry([record(snapshot())], totals=Totals({SERIES: 0.0}))]
+    assert store.everything() == Entry([record(finished())], totals=Totals({SERIES: 1.0}))
+
+
+def test_sealed_jobs_are_written_when_they_change_or_go_and_belong_to_everything() -> None:
+    store, book = written_down()
+    for number in range(MANY):
+        store.put(record(finished(arn=arn(number), ended=CREATED + 500.0 + number)))
+    changed = replace(store.record(arn(MANY - 1)), failing="X")
+    store.amend(changed)
+    store.forget(arn(MANY - 2))
+    store.flush()
+    assert book.entries[-1] == Entry((changed,), (arn(MANY - 2),))
+    assert {each.arn: each for each in store.everything().records} == book.jobs
+    assert len(book.jobs) == MANY - 1
+
+
+def test_without_a_ledger_nothing_is_kept_for_one() -> None:
+    store = Store(job_families())
+    store.put(record(finished()), [COMPLETED])
+    store.amend(record(snapshot(arn=arn(2))))
+    store.forget(ARN, (7, FORMER))
+    store.unremember([7])
+    store.flush()
+    assert (store._unwritten.arns, store._unwritten.formers, store._unwritten.series) == (set(), {}, set())
+
+
+# After a restart.
+
+
+def test_what_was_known_before_a_restart_is_shown_and_not_written_again() -> None:
+    store, book = written_down()
+    queue = Histogram((0, 0, 2, *[0] * 12), 80.0)
+    known = [record(finished(arn=arn(number), ended=CREATED + 500.0 + number)) for number in range(MANY)]
+    store.restore(Past(CREATED, [*known, JobRecord(ARN)], {}, {}, Totals({SERIES: 7.0}, {QUEUED[:2]: queue})))
+    assert {each.arn for each in store.records()} == {ARN, *(each.arn for each in known)}
+    assert is_sealed(store.view()) == {"open": CHUNK_JOBS + 1, "chunks": 1}
+    lines = page(store.view())
+    assert 'outcome="COMPLETED"} 7.0' in lines[OUTCOMES]
+    assert f'status="COMPLETED"}} {MANY}.0' in lines[JOBS.name]
+    store.flush()
+    assert book.entries == []
+    store.put(record(finished()), [COMPLETED, QUEUED])
+    expected = Totals({SERIES: 8.0}, {QUEUED[:2]: Histogram((0, 0, 3, *[0] * 12), 120.0)})
+    assert book.entries == [Entry((record(finished()),), totals=expected)]
+
+
+# Whatever happens.
+
+NUMBERS = st.integers(0, 5)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), NUMBERS, st.sampled_from(["RUNNING", "COMPLETED", "FAILED"])),
+        st.tuples(st.just("amend"), NUMBERS, st.sampled_from(["AccessDeniedException", "X"])),
+        st.tuples(st.just("add"), NUMBERS, st.sampled_from(["named", "found", "ended", "known"])),
+        st.tuples(st.just("forget"), NUMBERS, st.sampled_from(["remembered", "not"])),
+        st.tuples(st.just("unremember"), NUMBERS, st.just("")),
+        st.tuples(st.just("flush"), NUMBERS, st.just("")),
+        st.tuples(st.just("ledger"), NUMBERS, st.sampled_from(["takes", "refuses", "closed"])),
+    ),
+    max_size=40,
+)
+
+
+@dataclass
+class World:
+    """A store, its ledger, and what is remembered of forgotten jobs."""
+
+    store: Store
+    book: Book
+    formers: dict[int, Former] = field(default_factory=dict)
+
+    def act(self, act: str, number: int, how: str) -> None:
+        name = arn(number)
+        known = self.store.find(name)
+        if act == "put":
+            after = record(snapshot(arn=name) if how == "RUNNING" else finished(how, arn=name))
+            outcome = Increment(OUTCOMES, (ACCOUNT, REGION, SV1, how), None if how == "RUNNING" else 1.0)
+            self.store.put(after, [outcome, QUEUED._replace(amount=10.0 * number)])
+        elif act == "amend" and known is not None:
+            self.store.amend(replace(known, failing=how))
+        elif act == "add":
+            begun = JobRecord(name, sighted="RUNNING" if how == "found" else None, named=how == "named")
+            self.store.add(record(snapshot(arn=name)) if how == "known" else begun)
+        elif act == "forget" and known is not None:
+            former = (number, FORMER) if how == "remembered" else None
+            self.store.forget(name, former)
+            self.formers |= {} if former is None else dict([former])
+        elif act == "unremember":
+            self.store.unremember([number])
+            self.formers.pop(number, None)
+        elif act == "flush":
+            self.store.flush()
+        elif act == "ledger":
+            self.book.open, self.book.takes = how != "closed", how == "takes"
+        if act in ("put", "flush") and self.book.open and self.book.takes:
+            self.check()
+
+    def check(self) -> None:
+        everything = self.store.everything()
+        assert self.book.jobs == {each.arn: each for each in everything.records}
+        assert self.book.totals == everything.totals
+        assert self.book.formers == self.formers
+
+
+@settings(deadline=None, max_examples=300)
+@given(STEPS)
+def test_whatever_happens_and_whenever_the_ledger_fails_it_has_all_in_the_end(
+    steps: list[tuple[str, int, str]],
+) -> None:
+    world = World(*written_down())
+    for step in [*steps, ("ledger", 0, "takes"), ("flush", 0, "")]:
+        world.act(*step)
+    world.check()
+    entries = len(world.book.entries)
+    world.store.flush()
+    assert len(world.book.entries) == entries
