@@ -2,7 +2,6 @@
 
 import re
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,11 +10,12 @@ import pytest
 from builders import ACCOUNT, ARN, CREATED, REGION, SV1, arn, finished, record, snapshot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ledgers import Book
 
 from exporter.compressed import Chain
 from exporter.exposition import JobRow, render_job
 from exporter.families import FLEET_FAMILIES, JOBS, job_families
-from exporter.fleet import Histogram, Series, Totals
+from exporter.fleet import Histogram, Totals
 from exporter.ledger import Entry, Former, Past, mark_of
 from exporter.limit import Rank, Standing, rank_of
 from exporter.model import Increment, JobRecord
@@ -577,42 +577,6 @@ def test_no_view_ever_shows_more_than_may_have_lines_whoever_writes() -> None:
 
 
 # What is written down.
-
-
-@dataclass
-class Book:
-    """A ledger that keeps what its entries add up to, and takes them or does not."""
-
-    open: bool = True
-    takes: bool = True
-    meanwhile: Callable[[], object] = lambda: None
-    entries: list[Entry] = field(default_factory=list)
-    jobs: dict[str, JobRecord] = field(default_factory=dict)
-    formers: dict[int, Former] = field(default_factory=dict)
-    counters: dict[Series, float] = field(default_factory=dict)
-    histograms: dict[Series, Histogram] = field(default_factory=dict)
-
-    def write(self, entry: Entry) -> bool:
-        assert self.open
-        self.entries.append(replace(entry, records=tuple(entry.records), gone=tuple(entry.gone)))
-        self.meanwhile()
-        if not self.takes:
-            return False
-        self.jobs |= {each.arn: each for each in entry.records}
-        for gone in entry.gone:
-            self.jobs.pop(gone, None)
-        for mark, former in entry.formers.items():
-            if former is None:
-                self.formers.pop(mark, None)
-            else:
-                self.formers[mark] = former
-        self.counters |= entry.totals.counters
-        self.histograms |= entry.totals.histograms
-        return True
-
-    @property
-    def totals(self) -> Totals:
-        return Totals(self.counters, self.histograms)
 
 
 def written_down() -> tuple[Store, Book]:

@@ -1,0 +1,50 @@
+"""A ledger in memory."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from exporter.fleet import Histogram, Series, Totals
+from exporter.ledger import Entry, Former, Past
+from exporter.model import JobRecord
+
+
+@dataclass
+class Book:
+    """Keeps its entries and what they add up to, and takes them or does not."""
+
+    open: bool = True
+    takes: bool = True
+    meanwhile: Callable[[], object] = lambda: None
+    entries: list[Entry] = field(default_factory=list)
+    jobs: dict[str, JobRecord] = field(default_factory=dict)
+    formers: dict[int, Former] = field(default_factory=dict)
+    counters: dict[Series, float] = field(default_factory=dict)
+    histograms: dict[Series, Histogram] = field(default_factory=dict)
+
+    def write(self, entry: Entry) -> bool:
+        assert self.open
+        self.entries.append(replace(entry, records=tuple(entry.records), gone=tuple(entry.gone)))
+        self.meanwhile()
+        if not self.takes:
+            return False
+        self.jobs |= {each.arn: each for each in entry.records}
+        for gone in entry.gone:
+            self.jobs.pop(gone, None)
+        for mark, former in entry.formers.items():
+            if former is None:
+                self.formers.pop(mark, None)
+            else:
+                self.formers[mark] = former
+        self.counters |= entry.totals.counters
+        self.histograms |= entry.totals.histograms
+        return True
+
+    @property
+    def totals(self) -> Totals:
+        return Totals(self.counters, self.histograms)
+
+    def past(self, polled: float, lanes: Mapping[str, float]) -> Past:
+        """Tell what somebody would read who begins after a restart."""
+        return Past(
+            polled, [*self.jobs.values()], {**self.formers}, lanes, Totals({**self.counters}, {**self.histograms})
+        )
