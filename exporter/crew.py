@@ -200,6 +200,9 @@ class Crew:
         self._budgets.resize(plan.rate, self._clock.monotonic())
         now, wall = self._clock.monotonic(), self._clock.wall()
         known = {record.arn: resumed(record, now=now, wall=wall) for record in past.records}
+        # Those of a lane that is no more have nobody else to drop them.
+        told_no_more = wall - plan.policy.lookback
+        self._store.unremember(mark for mark, former in past.formers.items() if former.created < told_no_more)
         handed = known | self._gather(plan, min(past.polled, wall))
         told = [member for member in plan.kept if plan.policy != self._policy or before[member.poller] != member.lane]
         for member in told:

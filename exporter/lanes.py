@@ -59,11 +59,14 @@ class Lane:
 
     @property
     def key(self) -> str:
-        """Names the lane across restarts: the same place, login and selector give the same key."""
+        """Names the lane across restarts: the same Region, login and selector give the same key.
+
+        The account is its login's. Whether the settings tell it may change, with a job that is named.
+        """
         selector = self.selector or Selector()
         tags = sorted((rule.key, sorted(rule.values or ("*",))) for rule in selector.tags)
         name = "" if selector.name is None else selector.name.pattern
-        text = repr((astuple(self.login), tuple(self.target), tags, selector.all_jobs, name))
+        text = repr((astuple(self.login), self.target.region, tags, selector.all_jobs, name))
         return sha256(text.encode()).hexdigest()[:16]
 
 

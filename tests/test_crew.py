@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, finished, snapshot
+from ledgers import Book
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 
@@ -16,6 +17,7 @@ from exporter.crew import Changes, Crew
 from exporter.families import job_families
 from exporter.finder import Policy
 from exporter.lanes import Lane, Login
+from exporter.ledger import Former, Past, mark_of
 from exporter.logs import Journal
 from exporter.model import JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.poller import TargetPoller
@@ -87,10 +89,12 @@ class Source:
 class House:
     """A crew with all that it is wired to."""
 
-    def __init__(self, *lanes: Lane, rate: float = 1e9) -> None:
-        self.time, self.account = FakeTime(), Account()
+    def __init__(self, *lanes: Lane, rate: float = 1e9, before: "House | None" = None) -> None:
+        self.time: FakeTime = FakeTime() if before is None else before.time
+        self.account: Account = Account() if before is None else before.account
+        self.book: Book = Book() if before is None else before.book
         self._log = LogCapture()
-        self.store = Store(job_families())
+        self.store = Store(job_families(), self.book)
         self.telemetry = Telemetry(lambda: self.crew.statuses())  # noqa: PLW0108 -- the crew comes later
         self.budgets = Budgets(rate)
         self.crew = Crew(
@@ -104,12 +108,15 @@ class House:
         self.connected: list[Lane] = []
         self.lanes, self.rate = lanes, rate
 
-    def follow(self, *lanes: Lane, policy: Policy = POLICY, rate: float | None = None) -> Changes:
+    def follow(
+        self, *lanes: Lane, policy: Policy = POLICY, rate: float | None = None, past: Past | None = None
+    ) -> Changes:
         def connect(new: Lane) -> Source:
             self.connected.append(new)
             return Source(self.account, new.target)
 
-        return self.crew.follow(self.crew.plan(lanes, policy, self.rate if rate is None else rate, connect))
+        plan = self.crew.plan(lanes, policy, self.rate if rate is None else rate, connect)
+        return self.crew.follow(plan, past)
 
     def names(self) -> set[str]:
         """Find the jobs that have series."""
@@ -624,3 +631,231 @@ def test_a_job_that_one_login_forgot_is_no_news_to_another_one_that_finds_it(mos
     assert one.count("braket_job_outcomes_total") == 1
     assert {told for told in one.told("job_forgotten") if told[0] == A} == {(A, reason)}
     assert one.arns == {B}
+
+
+# After a restart.
+
+A_DAY = 86400.0
+
+
+def restarted(
+    before: House, *lanes: Lane, down: float = 60.0, polled: float | None = None, lookback: float = A_DAY
+) -> House:
+    """Return a crew that went on, after so many seconds, from what the one before had written down."""
+    before.store.flush()
+    past = before.book.past(before.time.wall if polled is None else polled, before.crew.lanes)
+    one = House(*lanes, before=before)
+    one.time.advance(down)
+    one.store.restore(past)
+    one.follow(*lanes, policy=replace(POLICY, lookback=lookback), past=past)
+    return one
+
+
+def silent(one: House) -> bool:
+    return not any(one.told(name) for name in ("job_discovered", "job_transition", "job_forgotten"))
+
+
+def test_a_named_job_goes_on_as_a_named_one_and_what_happened_meanwhile_is_told_once() -> None:
+    one = house(lane(A, B), jobs=[running(A), running(B)])
+    one.account.put(ended(A), CHEMISTRY)
+    two = restarted(one, lane(A, B))
+    assert two.store.record(B) == one.store.record(B)
+    two.run(40.0)
+    assert two.told("job_transition") == [(A, "RUNNING", "FAILED")]
+    assert two.told("job_discovered") == two.told("job_forgotten") == []
+    assert two.count("braket_job_outcomes_total") == 1
+    three = restarted(two, lane(A, B))
+    three.run(40.0)
+    assert silent(three)
+    assert three.count("braket_job_outcomes_total") == 1
+    assert [record.named for record in three.store.records()] == [True, True]
+
+
+def test_a_named_job_that_told_all_of_its_end_is_neither_asked_for_nor_waited_for() -> None:
+    one = house(lane(A), jobs=[ended(A)])
+    asked = len(one.account.asked)
+    two = restarted(one, lane(A))
+    assert two.crew.ready
+    assert two.crew.complete
+    two.run(1000.0)
+    assert len(two.account.asked) == asked
+    assert two.arns == {A}
+
+
+def test_an_active_job_is_waited_for_until_it_answers_again() -> None:
+    one = house(lane(A), jobs=[running(A)])
+    two = restarted(one, lane(A))
+    before = two.crew.ready
+    assert [status.staleness for status in two.crew.statuses()] == [61.0]
+    two.run()
+    assert (before, two.crew.ready) == (False, True)
+    assert silent(two)
+
+
+def test_a_found_job_goes_back_to_its_lane_and_is_forgotten_when_its_time_is_over() -> None:
+    lanes = (lane(selector=CHEMISTS, profile="other"), lane(selector=ALL))
+    one = house(*lanes, jobs=[running(A), ended(B, "COMPLETED", ended=CREATED + 900.0)])
+    one.account.put(running(C), PHYSICS)
+    one.run(100.0)
+    assert [sorted(poller.jobs) for poller in one.crew.pollers] == [[A, B], [C]]
+    before = {record.arn: record.lane for record in one.store.records()}
+    assert before == {A: lanes[0].key, B: lanes[0].key, C: lanes[1].key}
+    two = restarted(one, *lanes[::-1])
+    assert [sorted(poller.jobs) for poller in two.crew.pollers] == [[C], [A, B]]
+    two.run(50.0)
+    assert silent(two)
+    two.run(1000.0)
+    assert two.told("job_forgotten") == [(B, "retention")]
+    assert {record.arn: record.lane for record in two.store.records()} == {A: before[A], C: before[C]}
+
+
+def test_a_found_job_that_is_named_now_is_named_from_then_on() -> None:
+    one = house(lane(selector=ALL), jobs=[running(A)])
+    two = restarted(one, lane(A, selector=ALL))
+    two.run(40.0)
+    assert silent(two)
+    assert [(record.named, record.lane) for record in two.store.records()] == [(True, "")]
+
+
+def test_a_named_job_that_is_not_named_any_more_is_left_to_the_lane_that_finds_it() -> None:
+    one = house(lane(A), jobs=[running(A)])
+    two = restarted(one, lane(selector=ALL))
+    two.run(2000.0)
+    assert silent(two)
+    assert [(record.named, record.lane) for record in two.store.records()] == [(False, lane(selector=ALL).key)]
+
+
+def test_jobs_of_another_selector_are_let_go_unless_a_list_shows_them_to_be_selected() -> None:
+    one = house(lane(selector=ALL), jobs=[running(A)])
+    one.account.put(running(B), PHYSICS)
+    one.run(100.0)
+    two = restarted(one, lane(selector=CHEMISTS))
+    two.run(900.0)
+    assert two.arns == {A, B}
+    two.run(200.0)
+    assert two.arns == {A}
+    assert two.told("job_forgotten") == [(B, "deselected")]
+    assert two.told("job_discovered") == two.told("job_transition") == []
+
+
+@pytest.mark.parametrize("after", [(), (lane(selector=ALL, target=NORTH),)])
+def test_jobs_that_no_lane_looks_for_where_they_are_are_forgotten_at_once(after: tuple[Lane, ...]) -> None:
+    one = house(lane(A, selector=ALL), jobs=[running(A), running(B)])
+    two = restarted(one, *after)
+    assert two.arns == set()
+    assert sorted(two.told("job_forgotten")) == [(A, "deselected"), (B, "deselected")]
+    two.store.flush()
+    assert two.book.jobs == {}
+
+
+def test_a_job_that_ended_and_was_forgotten_is_no_news_and_not_taken_up_again() -> None:
+    one = house(lane(selector=ALL))
+    one.account.put(ended(A, created=one.time.wall + 5.0, ended=one.time.wall + 60.0), CHEMISTRY)
+    one.run(100.0)
+    assert one.told("job_transition") == [(A, None, "FAILED")]
+    one.run(5100.0)
+    assert one.told("job_forgotten") == [(A, "retention")]
+    two = restarted(one, lane(selector=ALL))
+    two.run(1000.0)
+    assert silent(two)
+    assert two.arns == set()
+    assert two.count("braket_job_outcomes_total") == 1
+
+
+def test_a_job_that_was_let_go_before_its_end_goes_on_where_it_was() -> None:
+    one = house(lane(selector=CHEMISTS), jobs=[running(A)])
+    one.account.put(running(A), PHYSICS)
+    one.run(1200.0)
+    assert one.told("job_forgotten") == [(A, "deselected")]
+    two = restarted(one, lane(selector=CHEMISTS))
+    two.account.put(ended(A), CHEMISTRY)
+    two.run(100.0)
+    assert two.told("job_discovered") == []
+    assert two.told("job_transition") == [(A, "RUNNING", "FAILED")]
+    two.store.flush()
+    assert two.book.formers == {}
+
+
+def test_what_is_remembered_is_dropped_once_lists_tell_it_no_more_whoever_it_was_remembered_for() -> None:
+    one = house(lane(selector=ALL), jobs=[ended(A, "COMPLETED")])
+    one.run(1200.0)
+    assert one.told("job_forgotten") == [(A, "retention")]
+    one.store.flush()
+    assert one.book.formers == {mark_of(A): Former(CREATED, None, lane(selector=ALL).key)}
+    two = restarted(one, lane(selector=CHEMISTS))
+    two.store.flush()
+    assert two.book.formers.keys() == {mark_of(A)}
+    three = restarted(two, lane(selector=CHEMISTS), lookback=1000.0)
+    three.store.flush()
+    assert three.book.formers == {}
+
+
+@pytest.mark.parametrize("after", [lane(A, B, C), lane(A, selector=ALL), lane(A, selector=CHEMISTS, profile=None)])
+def test_jobs_that_were_created_since_the_last_poll_are_news_and_those_before_are_not(after: Lane) -> None:
+    one = house(lane(A), jobs=[running(A)])
+    one.run(100.0)
+    polled = one.time.wall
+    one.account.put(running(B, created=polled - 50.0), CHEMISTRY)
+    one.account.put(running(C, created=polled + 5.0), CHEMISTRY)
+    two = restarted(one, after)
+    two.run()
+    assert sorted(two.told("job_discovered")) == [(B, "RUNNING"), (C, "RUNNING")]
+    assert two.told("job_transition") == [(C, None, "RUNNING")]
+
+
+def test_a_job_that_a_lane_had_not_found_yet_when_it_ended_is_news_after_the_restart() -> None:
+    one = house(lane(selector=ALL))
+    began = one.time.wall
+    one.account.put(ended(A, created=began + 10.0, ended=began + 20.0), CHEMISTRY)
+    two = restarted(one, lane(selector=ALL), polled=began + 30.0)
+    two.run()
+    assert two.told("job_transition") == [(A, None, "FAILED")]
+    assert two.count("braket_job_outcomes_total") == 1
+
+
+def test_lanes_that_look_for_jobs_tell_since_when_and_a_restart_does_not_change_that() -> None:
+    lanes = (lane(A), lane(selector=ALL, target=NORTH), lane(selector=CHEMISTS, profile="other"))
+    one = house(*lanes, jobs=[running(A)])
+    began = one.time.wall - 1.0
+    assert one.crew.lanes == {lanes[1].key: began, lanes[2].key: began}
+    one.run(100.0)
+    two = restarted(one, *lanes, lane(selector=ALL, profile="third"))
+    new = {lane(selector=ALL, profile="third").key: began + 101.0}
+    assert two.crew.lanes == one.crew.lanes | new
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_clock_that_was_set_back_makes_no_news_of_old_jobs_and_loses_none_that_are_created_later(named: bool) -> None:  # noqa: FBT001
+    watched = lane(A, B, C) if named else lane(selector=ALL)
+    one = house(lane(A) if named else watched, jobs=[running(A)])
+    one.run(100.0)
+    two = restarted(one, watched, polled=one.time.wall + 3600.0, down=-1800.0)
+    assert all(since <= two.time.wall for since in two.crew.lanes.values())
+    two.account.put(running(B, created=two.time.wall - 300.0), CHEMISTRY)
+    two.account.put(running(C, created=two.time.wall + 0.5), CHEMISTRY)
+    two.run(100.0)
+    assert two.told("job_transition") == [(C, None, "RUNNING")]
+    assert sorted(two.told("job_discovered")) == [(B, "RUNNING"), (C, "RUNNING")]
+
+
+def test_a_reload_that_tells_the_account_makes_no_news_of_forgotten_jobs_after_a_restart() -> None:
+    one = house(lane(selector=ALL, target=UNKNOWN), jobs=[running(B)])
+    one.account.put(ended(A, "COMPLETED", created=one.time.wall + 5.0, ended=one.time.wall + 60.0), CHEMISTRY)
+    one.run(1200.0)
+    assert one.told("job_forgotten") == [(A, "retention")]
+    one.follow(lane(B, selector=ALL))
+    two = restarted(one, lane(B, selector=ALL))
+    two.run(100.0)
+    assert silent(two)
+    assert two.count("braket_job_outcomes_total") == 1
+
+
+def test_a_reload_that_tells_the_account_keeps_found_jobs_with_their_lane_after_a_restart() -> None:
+    one = house(lane(selector=ALL, target=UNKNOWN), jobs=[running(B), ended(C)])
+    one.run(100.0)
+    one.follow(lane(B, selector=ALL))
+    one.run(100.0)
+    two = restarted(one, lane(B, selector=ALL), lookback=60.0)
+    two.run(2000.0)
+    assert silent(two)
+    assert two.arns == {B, C}
