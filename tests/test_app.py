@@ -5,11 +5,13 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import FakeTime
 from processes import (
     FAST,
     GARNET,
@@ -27,8 +29,15 @@ from processes import (
 )
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from structlog import wrap_logger
+from structlog.testing import LogCapture
 
+from exporter.app import Exporter, StartError, check_state_file
+from exporter.ledger import Past
+from exporter.model import JobRecord
+from exporter.settings import Settings, SettingsError
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
+from exporter.state import State
 
 ACCOUNT = "123456789012"
 REGION = "us-west-2"
@@ -694,3 +703,156 @@ def test_a_bug_in_one_answer_is_no_traceback_for_the_scraper(fleet: Fleet) -> No
         assert b"Traceback" not in answer.body
         assert exporter.get("/metrics").status == 200
         assert exporter.stop() == 0
+
+
+# The state file, without a daemon around it; ``test_restart`` has the daemon.
+
+LOST = arn(1)
+SETTINGS = Settings(jobs=(LOST,), regions=(REGION,))
+
+
+@dataclass
+class House:
+    """An exporter whose time is moved by hand, and which asks nobody anything."""
+
+    settings: Settings
+    time: FakeTime = field(default_factory=FakeTime)
+    log: LogCapture = field(default_factory=LogCapture)
+
+    def __post_init__(self) -> None:
+        self.exporter = Exporter(self.settings, wrap_logger(None, processors=[self.log]), self.time.clock)
+
+    def begin(self) -> None:
+        self.exporter.take(self.settings, self.exporter.recall())
+
+    @property
+    def told(self) -> list[str]:
+        return [entry["event"] for entry in self.log.entries]
+
+    def last_write(self) -> float:
+        name = "braket_exporter_state_last_write_timestamp_seconds"
+        page = self.exporter.telemetry.render("text", lambda family, _: family == name).decode()
+        return float(page.splitlines()[-1].removeprefix(name))
+
+
+def stateful(file: Path, **members: Any) -> House:
+    return House(SETTINGS.model_copy(update={"state_file": str(file), **members}))
+
+
+def past_of(file: Path) -> Past:
+    with closing(State(str(file))) as state:
+        past = state.read()
+    assert past is not None
+    return past
+
+
+def test_without_a_state_file_there_is_no_keeper_and_no_past() -> None:
+    house = House(SETTINGS)
+    assert house.exporter.keeper is None
+    assert house.exporter.recall() is None
+    house.begin()
+    house.exporter.tidy_up()
+    house.exporter.close()
+    page = house.exporter.telemetry.render("text", lambda name, _: "_state_" in name)
+    assert page == b""
+
+
+def test_what_an_exporter_begins_with_is_in_its_file_at_once_and_another_goes_on_with_it(tmp_path: Path) -> None:
+    house = stateful(tmp_path / "state.db", all_jobs=True)
+    house.begin()
+    (lane,) = house.exporter.crew.lanes
+    assert house.last_write() == house.time.wall
+    house.exporter.close()
+    began = house.time.wall
+    known = JobRecord(LOST, since=began)
+    assert past_of(tmp_path / "state.db") == Past(began, [known], lanes={lane: began})
+    again = stateful(tmp_path / "state.db", all_jobs=True)
+    again.time.advance(60.0)
+    again.begin()
+    assert again.exporter.store.records() == [known]
+    assert again.exporter.crew.lanes == {lane: began}
+    assert again.told == ["state_loaded"]
+    again.exporter.close()
+
+
+def test_a_state_file_that_another_process_has_is_told_in_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "state.db"
+    with closing(State(str(file))), pytest.raises(StartError) as caught:
+        stateful(file).exporter.recall()
+    assert str(caught.value) == (f"state_file {file}: another process has it; each exporter needs a file of its own")
+
+
+def test_a_state_file_that_is_lost_is_written_whole_from_the_store(tmp_path: Path) -> None:
+    file = tmp_path / "state.db"
+    house = stateful(file)
+    house.begin()
+    file.unlink()
+    house.exporter.store.amend(JobRecord(arn(2)))
+    house.exporter.tidy_up()
+    house.exporter.close()
+    assert {record.arn for record in past_of(file).records} == {LOST, arn(2)}
+
+
+def test_tidying_up_writes_what_waits_and_from_time_to_time_that_nothing_did(tmp_path: Path) -> None:
+    house = stateful(tmp_path / "state.db")
+    house.begin()
+    began = house.time.wall
+    house.time.advance(5.0)
+    house.exporter.tidy_up()
+    assert house.last_write() == began
+    house.exporter.store.amend(JobRecord(LOST, failing="X"))
+    house.exporter.tidy_up()
+    assert house.last_write() == began + 5.0
+    house.time.advance(30.0)
+    house.exporter.tidy_up()
+    assert house.last_write() == began + 35.0
+    house.exporter.close()
+    assert past_of(tmp_path / "state.db").records == [JobRecord(LOST, failing="X")]
+
+
+def test_the_end_writes_what_waits(tmp_path: Path) -> None:
+    house = stateful(tmp_path / "state.db")
+    house.begin()
+    house.exporter.store.amend(JobRecord(LOST, failing="X"))
+    house.exporter.close()
+    assert past_of(tmp_path / "state.db").records == [JobRecord(LOST, failing="X")]
+    # The answer to a call that was under way changes the file no more.
+    house.exporter.store.put(JobRecord(LOST, failing="Y"))
+    house.exporter.store.flush()
+    assert past_of(tmp_path / "state.db").records == [JobRecord(LOST, failing="X")]
+    assert [file.name for file in tmp_path.iterdir()] == ["state.db"]
+
+
+def test_a_reload_writes_the_lanes_that_are_new(tmp_path: Path) -> None:
+    house = stateful(tmp_path / "state.db", all_jobs=True)
+    house.begin()
+    house.time.advance(60.0)
+    regions = (REGION, "eu-north-1")
+    house.exporter.take(house.settings.model_copy(update={"regions": regions}))
+    expected = house.exporter.crew.lanes
+    assert sorted(expected.values()) == [house.time.wall - 60.0, house.time.wall]
+    house.time.advance(30.0)
+    house.exporter.tidy_up()
+    house.exporter.close()
+    assert past_of(tmp_path / "state.db").lanes == expected
+
+
+def test_a_file_that_makes_no_sense_is_no_past(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_bytes(b"no database at all")
+    house = stateful(tmp_path / "state.db")
+    assert house.exporter.recall() is None
+    assert house.told == ["state_set_aside"]
+    house.exporter.close()
+
+
+def test_a_state_file_that_can_never_be_is_a_bad_setting(tmp_path: Path) -> None:
+    check_state_file(SETTINGS)
+    check_state_file(stateful(tmp_path / "state.db").settings)
+    with pytest.raises(SettingsError) as caught:
+        check_state_file(stateful(tmp_path).settings)
+    assert caught.value.problems == (f"state_file: {tmp_path} is a directory; expected a file in it",)
+    nowhere = tmp_path / "nowhere" / "state.db"
+    with pytest.raises(SettingsError) as caught:
+        check_state_file(stateful(nowhere).settings)
+    said = f"state_file: {nowhere} has no directory {nowhere.parent}; make it, or name another file"
+    assert caught.value.problems == (said,)

@@ -1,6 +1,7 @@
 """The loop: scripted answers go in, and what is stored, logged and counted comes out. Time is moved by hand."""
 
 import itertools
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ import pytest
 from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, event, finished, kept, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ledgers import Book
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 from structlog.typing import EventDict
@@ -30,10 +32,12 @@ from exporter.errors import (
 from exporter.families import job_families
 from exporter.finder import Policy
 from exporter.health import TargetStatus
+from exporter.ledger import Former, Origin, mark_of
 from exporter.logs import Journal
 from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.poller import TargetPoller
 from exporter.roster import Retention
+from exporter.schedule import Urgency, Watch
 from exporter.selector import Selector, TagRule
 from exporter.store import Store
 from exporter.telemetry import Telemetry
@@ -109,7 +113,8 @@ class House:
         self.time = FakeTime(wall=since)
         self.began = self.time.monotonic
         self.source = Source(self.time, {job: list(script) for job, script in scripts.items()}, latency)
-        self.store = Store(job_families())
+        self.book = Book()
+        self.store = Store(job_families(), self.book)
         self.telemetry = Telemetry(lambda: [self.poller.status()])
         self._log = LogCapture()
         self.journal = Journal(wrap_logger(None, processors=[self._log]))
@@ -889,17 +894,20 @@ class Region:
 class Search(House):
     """A poller that looks for jobs; it begins at ``CREATED`` plus a day."""
 
-    def __init__(self, selector: Selector, *, rate: float = 2.5, interval: float = INTERVAL, account: str = "") -> None:
+    def __init__(
+        self, selector: Selector | None, *, rate: float = 2.5, interval: float = INTERVAL, account: str = ""
+    ) -> None:
         self.time = FakeTime(wall=CREATED + DAY)
         self.began = self.time.monotonic
         self.region = Region(self.time, target=Target(account, REGION))
-        self.store = Store(job_families())
+        self.book = Book()
+        self.store = Store(job_families(), self.book)
         self.telemetry = Telemetry(lambda: [self.poller.status()])
         self._log = LogCapture()
         self.journal = Journal(wrap_logger(None, processors=[self._log]))
         self.rate, self.interval, self.selector = rate, interval, selector
 
-    def begin(self) -> "Search":
+    def begin(self, origin: Origin | None = None) -> "Search":
         self.poller = TargetPoller(
             self.region,
             (),
@@ -911,6 +919,7 @@ class Search(House):
             policy=Policy(self.interval, 60.0, 14 * DAY, Retention(1000.0, 5000.0)),
             clock=self.time.clock,
             random=lambda: 0.0,
+            origin=origin,
         )
         return self
 
@@ -1156,3 +1165,165 @@ def test_slow_answers_about_jobs_do_not_keep_new_ones_from_being_looked_for() ->
         house.time.advance(0.5)
     lists = [span for span, _ in house.region.searched if span.end is None]
     assert len(lists) >= 1000.0 / 60.0
+
+
+# What is written down, and what it goes on from.
+
+NOW = CREATED + DAY
+
+
+def test_an_answer_is_written_down_before_a_scrape_sees_it_and_each_in_one_entry() -> None:
+    house = House({A: [running(), ended()]})
+    seen: list[str] = []
+    house.book.meanwhile = lambda: seen.append(house.page())
+    house.run(40.0)
+    assert ["status=" in page for page in seen] == [False, True]
+    assert ['status="COMPLETED"} 1.0' in page for page in seen] == [False, False]
+    assert [[each.snapshot for each in entry.records] for entry in house.book.entries] == [
+        [kept(running())],
+        [kept(ended())],
+    ]
+    assert house.book.totals == house.store.everything().totals
+
+
+def test_the_failure_of_a_job_waits_for_what_is_written_next() -> None:
+    house = House({A: [NOT_FOUND], B: [running(B)]})
+    house.poller.step()
+    assert house.book.entries == []
+    house.poller.step()
+    assert {job: record.failing for job, record in house.book.jobs.items()} == {A: "ResourceNotFoundException", B: None}
+
+
+def test_jobs_of_a_page_are_written_down_with_it_unless_they_had_ended() -> None:
+    house = Search(EVERYTHING)
+    house.region.put(A, born(1, 100.0))
+    house.region.put(B, died(2, 100.0, 50.0))
+    house.begin(Origin("lane", NOW))
+    assert house.poller.step() == 0.0
+    assert house.book.entries[0].records == (JobRecord(A, sighted="RUNNING", named=False, since=NOW, lane="lane"),)
+    assert len(house.book.entries) == 1
+    house.run(5.0)
+    assert {job: record.lane for job, record in house.book.jobs.items()} == {A: "lane", B: "lane"}
+
+
+def test_a_page_that_brings_nothing_new_writes_nothing() -> None:
+    house = Search(EVERYTHING).begin()
+    house.run(200.0)
+    assert house.region.searched
+    assert house.book.entries == []
+
+
+def test_a_job_that_is_forgotten_leaves_what_is_written_down_but_for_its_mark() -> None:
+    house = Search(EVERYTHING)
+    house.region.put(A, died(1, 100.0, 50.0))
+    house.begin(Origin("lane", NOW)).run(5.0)
+    assert house.book.jobs.keys() == {A}
+    house.ticks(1000.0)
+    assert house.book.jobs == {}
+    assert house.book.formers == {mark_of(A): Former(NOW - 100.0, None, "lane")}
+    house.ticks(14 * DAY / 100)
+    assert house.book.formers.keys() == {mark_of(A)}
+    house.time.advance(14 * DAY)
+    house.poller.forget_expired()
+    assert house.book.formers == {}
+
+
+def test_since_when_jobs_are_looked_for_is_told_if_they_are() -> None:
+    assert House({A: [running()]}).poller.watching_since is None
+    assert Search(EVERYTHING).begin().poller.watching_since == NOW
+    assert Search(EVERYTHING).begin(Origin("lane", NOW - 500.0)).poller.watching_since == NOW - 500.0
+
+
+def test_jobs_that_were_created_since_its_origin_are_news() -> None:
+    house = Search(EVERYTHING)
+    house.region.put(A, born(1, 100.0))
+    house.region.put(B, born(2, 600.0))
+    house.begin(Origin("lane", NOW - 500.0)).run(5.0)
+    assert [(entry["job_arn"], entry["from_status"]) for entry in house.log("job_transition")] == [(A, None)]
+
+
+def test_jobs_that_its_origin_had_forgotten_are_not_taken_up_but_for_those_that_were_let_go() -> None:
+    house = Search(EVERYTHING)
+    for number in (1, 2, 3):
+        house.region.put(arn(number), died(number, 100.0, 50.0))
+    let_go = JobRecord(B, born(2, 100.0)[1], named=False, lane="lane", since=NOW - 500.0)
+    formers = {mark_of(A): Former(NOW - 100.0, None, "lane"), mark_of(B): Former(NOW - 100.0, let_go, "lane")}
+    house.begin(Origin("lane", NOW - 500.0, formers)).run(5.0)
+    assert {record.arn for record in house.store.records()} == {B, C}
+    told = {entry["job_arn"]: entry["from_status"] for entry in house.log("job_transition")}
+    assert told == {C: None, B: "RUNNING"}
+    assert house.book.entries[0].formers == {mark_of(B): None}
+
+
+def known_before(house: Search, job: JobSnapshot, watch: Watch | None) -> None:
+    """Have a poller go on with a job that was found before it began."""
+    house.store.add(JobRecord(job.arn, kept(job), polled_at=NOW - 60.0, named=False, lane="lane"))
+    house.begin(Origin("lane", NOW - 500.0))
+    house.poller.resume({job.arn: watch})
+
+
+def test_an_active_job_that_it_resumes_is_asked_for_at_once_and_no_news() -> None:
+    house = Search(EVERYTHING, account=ACCOUNT)
+    house.region.put(A, born(1, 100.0))
+    known_before(house, born(1, 100.0)[1], Watch(A, due=5000.0, answered=4940.0, urgency=Urgency.NEW))
+    before = house.poller.first_poll_done
+    assert house.status().staleness == 60.0
+    house.run(5.0)
+    assert (before, house.poller.first_poll_done, house.gets(A)) == (False, True, [0.0])
+    assert house.poller.jobs == {A}
+    assert house.log("job_discovered") == house.log("job_transition") == []
+
+
+def test_a_finished_job_that_it_resumes_is_kept_for_its_time_without_being_asked_for() -> None:
+    house = Search(EVERYTHING, account=ACCOUNT)
+    house.region.put(A, died(1, 100.0, 50.0))
+    known_before(house, died(1, 100.0, 50.0)[1], None)
+    assert (house.status().active, house.status().finished) == (0, 1)
+    house.ticks(900.0)
+    assert house.poller.jobs == {A}
+    house.ticks(100.0)
+    assert house.poller.jobs == set()
+    assert house.gets(A) == []
+    assert [entry["reason"] for entry in house.log("job_forgotten")] == ["retention"]
+
+
+def test_a_job_that_it_resumes_and_that_is_not_selected_any_more_is_let_go() -> None:
+    house = Search(Selector((TagRule("team", frozenset({"a"})),)), account=ACCOUNT)
+    house.region.put(A, born(1, 100.0), team="b")
+    known_before(house, born(1, 100.0)[1], Watch(A, due=5000.0, answered=4940.0, urgency=Urgency.NEW))
+    house.ticks(1100.0)
+    assert [entry["reason"] for entry in house.log("job_forgotten")] == ["deselected"]
+
+
+def test_jobs_carry_the_key_of_the_lane_that_looks_for_them() -> None:
+    house = Search(EVERYTHING, account=ACCOUNT)
+    house.region.put(A, born(1, 100.0))
+    house.begin(Origin("lane", NOW)).run(5.0)
+    policy, chosen = house.poller._policy, Selector(name=re.compile(".*"), all_jobs=True)
+    house.poller.change((A,), EVERYTHING, policy, {}, "lane")
+    assert (house.job().named, house.job().lane) == (True, "")
+    house.poller.change((), chosen, policy, {}, "other")
+    assert (house.job().named, house.job().lane) == (False, "other")
+    house.region.put(B, born(2, 50.0))
+    house.run(100.0)
+    assert house.job(B).lane == "other"
+    assert house.job(B).since == NOW  # both selectors choose it
+
+
+def test_a_poller_that_begins_to_look_for_jobs_does_so_from_then_on_for_its_lane() -> None:
+    house = Search(None, account=ACCOUNT)
+    house.begin(Origin("lane", NOW - 500.0))
+    house.run(10.0)
+    house.region.put(A, born(1, 5.0))
+    house.poller.change((), EVERYTHING, house.poller._policy, {}, "other")
+    assert house.poller.watching_since == NOW + 10.0
+    house.run(5.0)
+    assert (house.job().lane, house.job().since) == ("other", NOW + 10.0)
+    assert house.log("job_transition") == []
+
+
+@pytest.mark.parametrize("act", ["take_over", "resume"])
+def test_who_looks_for_no_jobs_takes_over_none(act: str) -> None:
+    poller = House({A: [running()]}).poller
+    with pytest.raises(AssertionError):
+        getattr(poller, act)({B: None})
