@@ -1,16 +1,16 @@
 """The keeper of the state file: a real file, time moved by hand, and trouble in between."""
 
-import resource
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import CREATED, FakeTime, arn, finished, record
+from disks import no_file_larger_than
 from processes import environment
 from structlog import wrap_logger
 from structlog.testing import LogCapture
@@ -94,17 +94,6 @@ def house(path: Path) -> Iterator[House]:
     one.keeper.close()
 
 
-@contextmanager
-def no_room(size: int = 0) -> Iterator[None]:
-    """Have the system refuse to write beyond a size, as it does where a disk is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def spoil(path: Path) -> None:
     """Overwrite a file in place, as a disk that fails does."""
     with path.open("r+b") as file:
@@ -184,7 +173,7 @@ def test_what_belongs_to_a_file_is_set_aside_with_it(house: House) -> None:
     house.path.with_name("state.db-shm").write_bytes(b"")
     house.time.wall = 1_700_001_000.0
     # Where there is no room, the log of writes cannot be brought into its file when that is closed.
-    with no_room():
+    with no_file_larger_than(0):
         assert house.keeper.load() is None
     assert [name for name, _ in house.told] == ["state_set_aside", "state_failing"]
     assert {ASIDE, f"{ASIDE}-wal", f"{ASIDE}-shm"} <= {*house.files}
@@ -229,7 +218,7 @@ def test_a_file_that_takes_nothing_is_told_once_and_left_alone_between_tries(hou
     house.keeper.load()
     house.keeper.write(Entry([ONE]))
     written, tries = house.metrics()["last_write_timestamp_seconds"], []
-    with no_room():
+    with no_file_larger_than(0):
         for _ in range(4):
             house.time.advance(RETRY_INTERVAL)
             tries.append((house.keeper.open, house.keeper.write(Entry([TWO])), house.keeper.open))
@@ -251,7 +240,7 @@ def test_a_file_that_takes_nothing_is_told_once_and_left_alone_between_tries(hou
 def test_trouble_that_comes_again_is_told_again(house: House) -> None:
     house.keeper.load()
     for _ in range(2):
-        with no_room():
+        with no_file_larger_than(0):
             assert not house.keeper.write(Entry([ONE]))
         assert house.keeper.write(Entry([ONE]))
     assert [name for name, _ in house.told] == ["state_failing", "state_recovered"] * 2
@@ -388,7 +377,7 @@ def test_a_file_that_began_anew_and_took_no_more_than_the_whole_is_not_set_aside
     house.keeper.write(Entry([ONE]))
     house.path.unlink()
     house.keeper.everything = lambda: Entry([ONE])
-    with no_room(256 * 1024):
+    with no_file_larger_than(256 * 1024):
         for _ in range(3):
             assert not house.keeper.write(MANY)
             house.time.advance(RETRY_INTERVAL)
@@ -403,7 +392,7 @@ def test_a_file_that_cannot_take_the_whole_is_tried_again_and_takes_it_once_ther
     house.keeper.write(Entry([ONE]))
     house.path.unlink()
     house.keeper.everything = lambda: MANY
-    with no_room(256 * 1024):
+    with no_file_larger_than(256 * 1024):
         for _ in range(3):
             assert not house.keeper.write(Entry([TWO]))
             house.time.advance(RETRY_INTERVAL)
@@ -433,7 +422,7 @@ def test_the_time_is_written_where_nothing_else_was_for_a_while(house: House) ->
 
 def test_the_time_is_not_tried_more_often_where_the_file_takes_nothing(house: House) -> None:
     house.keeper.load()
-    with no_room():
+    with no_file_larger_than(0):
         house.time.advance(BEAT_INTERVAL)
         house.keeper.beat()
         assert not house.keeper.open
@@ -462,7 +451,7 @@ def test_lanes_that_could_not_be_written_are_written_with_the_next(house: House)
     house.keeper.load()
     house.keeper.write(Entry([ONE]))
     house.keeper.watch({"other": CREATED + 5.0})
-    with no_room():
+    with no_file_larger_than(0):
         assert not house.keeper.write(Entry([TWO]))
     assert house.keeper.write(Entry([TWO]))
     assert house.reopened().lanes == {"other": CREATED + 5.0}

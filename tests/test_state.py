@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import sqlite3
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 from builders import ACCOUNT, ARN, CREATED, REGION, SV1, arn, event, finished, record, snapshot
+from disks import no_file_larger_than, small_disk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from processes import environment
@@ -432,17 +432,6 @@ def test_a_directory_is_unwritable(tmp_path: Path) -> None:
         State(str(tmp_path))
 
 
-@contextmanager
-def no_file_larger_than(size: int) -> Iterator[None]:
-    """Have the system refuse to write beyond a size, as it does where a disk is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 MANY = Entry(some_jobs(3000))
 
 
@@ -457,18 +446,6 @@ def test_a_file_that_may_not_grow_is_unwritable_and_takes_the_same_once_it_may(p
         state.write(MANY, polled=POLLED + 2.0)
         assert len(everything(state)[0]) == 3001
     assert len(known(reopened(path))) == 3001
-
-
-@contextmanager
-def small_disk(place: Path, size: str = "512k") -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("disks are mounted as root")
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], check=True)
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def test_a_file_on_a_full_disk_is_unwritable_and_takes_the_same_once_there_is_room(tmp_path: Path) -> None:
