@@ -32,7 +32,7 @@ from exporter.errors import (
 from exporter.families import job_families
 from exporter.finder import Policy
 from exporter.health import TargetStatus
-from exporter.ledger import Former, Origin, mark_of
+from exporter.ledger import Former, Origin, Past, mark_of
 from exporter.logs import Journal
 from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.poller import TargetPoller
@@ -1257,9 +1257,10 @@ def test_jobs_that_its_origin_had_forgotten_are_not_taken_up_but_for_those_that_
 
 def known_before(house: Search, job: JobSnapshot, watch: Watch | None) -> None:
     """Have a poller go on with a job that was found before it began."""
-    house.store.add(JobRecord(job.arn, kept(job), polled_at=NOW - 60.0, named=False, lane="lane"))
+    known = JobRecord(job.arn, kept(job), polled_at=NOW - 60.0, named=False, lane="lane")
+    house.store.add(known)
     house.begin(Origin("lane", NOW - 500.0))
-    house.poller.resume({job.arn: watch})
+    house.poller.resume({}, {job.arn: watch}, [known])
 
 
 def test_an_active_job_that_it_resumes_is_asked_for_at_once_and_no_news() -> None:
@@ -1322,8 +1323,20 @@ def test_a_poller_that_begins_to_look_for_jobs_does_so_from_then_on_for_its_lane
     assert house.log("job_transition") == []
 
 
-@pytest.mark.parametrize("act", ["take_over", "resume"])
-def test_who_looks_for_no_jobs_takes_over_none(act: str) -> None:
-    poller = House({A: [running()]}).poller
+def test_who_looks_for_no_jobs_takes_over_none() -> None:
     with pytest.raises(AssertionError):
-        getattr(poller, act)({B: None})
+        House({A: [running()]}).poller.take_over({B: None})
+
+
+def test_a_named_job_that_it_resumes_is_watched_as_it_was() -> None:
+    house = Search(None, account=ACCOUNT)
+    house.region.put(A, born(1, 100.0))
+    known = JobRecord(A, kept(born(1, 100.0)[1]), polled_at=NOW - 60.0)
+    house.store.restore(Past(NOW, [known]))
+    house.begin(Origin("lane", NOW))
+    house.poller.resume({A: Watch(A, due=5000.0, answered=4940.0, urgency=Urgency.NEW)}, {}, ())
+    assert house.poller.jobs == {A}
+    assert house.store.records() == [known]
+    house.run(5.0)
+    assert house.gets(A) == [0.0]
+    assert house.log("job_discovered") == house.log("job_transition") == []

@@ -57,7 +57,13 @@ def opened(path: Path, migrations: Sequence[str] = MIGRATIONS) -> "closing[State
 def reopened(path: Path) -> Past | None:
     """Read what a file tells somebody who opens it anew."""
     with opened(path) as state:
-        return state.read()
+        return whole(state)
+
+
+def whole(state: State) -> Past | None:
+    """Read what a file tells, with the jobs, which are usually read when they are needed."""
+    past = state.read()
+    return None if past is None else replace(past, records=[*past.records])
 
 
 def known(past: Past | None) -> dict[str, JobRecord]:
@@ -100,9 +106,23 @@ def test_what_is_written_comes_back(path: Path) -> None:
     filled(path)
     with opened(path) as state:
         assert state.used
-        past = state.read()
+        past = whole(state)
     assert past == Past(POLLED, past.records if past else [], FORMERS, LANES, NUMBERS)
     assert known(past) == {ARN: record(finished()), arn(2): JobRecord(arn(2))}
+
+
+def test_the_jobs_of_a_past_are_read_anew_each_time(path: Path) -> None:
+    filled(path)
+    with opened(path) as state:
+        past = state.read()
+        assert past is not None
+        assert len(past.records) == 2
+        assert record(finished()) in past.records
+        assert JobRecord(arn(3)) not in past.records
+        assert sorted(past.records, key=repr) == sorted(past.records, key=repr)
+        state.write(Entry([JobRecord(arn(3))], [ARN]), polled=POLLED)
+        assert {each.arn for each in past.records} == {arn(2), arn(3)}
+        assert len(past.records) == 2
 
 
 LABELS = st.lists(TEXT, max_size=3).map(tuple)
