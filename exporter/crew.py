@@ -7,8 +7,9 @@ more, in a place where no lane looks for jobs, is forgotten at once.
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from exporter.arn import parse_job_arn
@@ -17,7 +18,7 @@ from exporter.clock import Clock
 from exporter.finder import Policy
 from exporter.health import TargetStatus, merged
 from exporter.lanes import Lane, successors
-from exporter.ledger import Origin, Past
+from exporter.ledger import Former, Origin, Past
 from exporter.logs import Journal
 from exporter.model import JobRecord, Target
 from exporter.poller import Handover, JobSource, TargetPoller
@@ -26,6 +27,9 @@ from exporter.schedule import Watch, resumed
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.workers import Workers
+
+BATCH: Final = 1000
+"""So many of the jobs that were known before a restart are in memory at a time."""
 
 STUCK_AFTER: Final = 60.0
 """A target whose workers did not stir for so long, seconds, is stuck: a call takes a few seconds at the most."""
@@ -184,7 +188,7 @@ class Crew:
         """
         self._was_ready = self._policy is not None and self.ready
         with self._changing:
-            changes = self._change(plan, past or Past(self._clock.wall()))
+            changes = self._change(plan, past)
         if self._workers is not None:
             self._workers.replace(self.pollers)
         return changes
@@ -195,23 +199,28 @@ class Crew:
         since = ((member.lane.key, member.poller.watching_since) for member in self._members)
         return {key: began for key, began in since if began is not None}
 
-    def _change(self, plan: Plan, past: Past) -> Changes:
+    def _change(self, plan: Plan, past: Past | None) -> Changes:
         before = {member.poller: member.lane for member in self._members}
         self._budgets.resize(plan.rate, self._clock.monotonic())
-        now, wall = self._clock.monotonic(), self._clock.wall()
-        known = {record.arn: resumed(record, now=now, wall=wall) for record in past.records}
+        wall = self._clock.wall()
+        before_now = past or Past(wall)
         # Those of a lane that is no more have nobody else to drop them.
         told_no_more = wall - plan.policy.lookback
-        self._store.unremember(mark for mark, former in past.formers.items() if former.created < told_no_more)
-        handed = known | self._gather(plan, min(past.polled, wall))
+        self._store.unremember(mark for mark, former in before_now.formers.items() if former.created < told_no_more)
+        fresh = {arn for lane, _ in plan.new for arn in lane.jobs if arn not in self._store}
+        handed = self._gather(plan, min(before_now.polled, wall))
         told = [member for member in plan.kept if plan.policy != self._policy or before[member.poller] != member.lane]
         for member in told:
             lane = member.lane
             mine = {arn: handed.pop(arn) for arn in lane.jobs if arn in handed}
             handed |= member.poller.change(lane.jobs, lane.selector, plan.policy, mine, lane.key)
-        added = [self._hire(lane, source, plan.policy, handed, past) for lane, source in plan.new]
+        origins = _origins((lane for lane, _ in plan.new), before_now, wall)
+        added = [
+            self._hire(lane, source, plan.policy, origin=origin, fresh=fresh, handed=handed)
+            for (lane, source), origin in zip(plan.new, origins, strict=True)
+        ]
         self._members, self._policy = (*plan.kept, *added), plan.policy
-        self._settle(handed)
+        self._settle(handed | self._resume(before_now))
         return Changes(added=len(added), removed=len(before) - len(plan.kept), changed=len(told))
 
     def _gather(self, plan: Plan, since: float) -> dict[str, Watch | None]:
@@ -232,18 +241,19 @@ class Crew:
         return handed
 
     def _hire(
-        self, lane: Lane, source: JobSource, policy: Policy, handed: dict[str, Watch | None], past: Past
+        self,
+        lane: Lane,
+        source: JobSource,
+        policy: Policy,
+        *,
+        origin: Origin,
+        fresh: Collection[str],
+        handed: dict[str, Watch | None],
     ) -> Member:
         mine = {arn: handed.pop(arn) for arn in lane.jobs if arn in handed}
-        named, found = self._resumed(lane, past, mine, handed)
-        origin = Origin(
-            lane.key,
-            since=min(past.lanes.get(lane.key, past.polled), self._clock.wall()),
-            formers={mark: former for mark, former in past.formers.items() if former.lane == lane.key},
-        )
         poller = TargetPoller(
             source,
-            [arn for arn in lane.jobs if arn not in mine and arn not in named],
+            [arn for arn in lane.jobs if arn in fresh],
             lane.selector,
             store=self._store,
             journal=self._journal,
@@ -254,24 +264,32 @@ class Crew:
             random=self._random,
             origin=origin,
         )
-        poller.resume(named, found, (record for record in past.records if record.arn in found))
         if mine:
             poller.change(lane.jobs, lane.selector, policy, mine, lane.key)
         return Member(lane, poller)
 
-    @staticmethod
-    def _resumed(
-        lane: Lane, past: Past, mine: dict[str, Watch | None], handed: dict[str, Watch | None]
-    ) -> tuple[dict[str, Watch | None], dict[str, Watch | None]]:
-        """Take the jobs with which a lane goes on as it was: those that it names, and those that it found."""
-        named: dict[str, Watch | None] = {}
-        found: dict[str, Watch | None] = {}
-        for record in past.records:
-            if record.named and record.arn in mine:
-                named[record.arn] = mine.pop(record.arn)
-            elif not record.named and lane.selector is not None and record.lane == lane.key and record.arn in handed:
-                found[record.arn] = handed.pop(record.arn)
-        return named, found
+    def _resume(self, past: Past) -> dict[str, Watch | None]:
+        """Give each job back to the poller that watches it, as it was before a restart; return the other jobs."""
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        namers = {arn: member.poller for member in self._members for arn in member.lane.jobs}
+        finders = {member.lane.key: member.poller for member in reversed(self._members) if member.poller.discovers}
+        left: dict[str, Watch | None] = {}
+        records = iter(past.records)
+        while batch := [*islice(records, BATCH)]:
+            shares: defaultdict[TargetPoller, list[tuple[JobRecord, Watch | None]]] = defaultdict(list)
+            for record in batch:
+                watch, namer = resumed(record, now=now, wall=wall), namers.get(record.arn)
+                poller = namer or (None if record.named else finders.get(record.lane))
+                if poller is None:
+                    left[record.arn] = watch
+                    continue
+                if poller is namer and not record.named:
+                    record = replace(record, named=True, lane="")  # noqa: PLW2901 -- from now on it is named
+                    self._store.amend(record)
+                shares[poller].append((record, watch))
+            for poller, share in shares.items():
+                poller.resume(share)
+        return left
 
     def _settle(self, left: Handover) -> None:
         """Give the jobs that no lane names to those who look for jobs where they are; forget the others."""
@@ -293,3 +311,12 @@ class Crew:
         self._store.forget(arn)
         self._telemetry.dropped(DESELECTED)
         self._journal.forgotten(arn, record.snapshot, DESELECTED)
+
+
+def _origins(lanes: Iterable[Lane], past: Past, wall: float) -> Iterator[Origin]:
+    """Tell what each lane goes on from."""
+    formers: defaultdict[str, dict[int, Former]] = defaultdict(dict)
+    for mark, former in past.formers.items():
+        formers[former.lane][mark] = former
+    for lane in lanes:
+        yield Origin(lane.key, min(past.lanes.get(lane.key, past.polled), wall), formers[lane.key])

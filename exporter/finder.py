@@ -1,6 +1,5 @@
 """Discovery: what a SearchJobs page means for the jobs that are watched, and for those that should be."""
 
-from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -91,14 +90,11 @@ class Finder:
 
     def resume(self, records: Iterable[JobRecord], now: float) -> None:
         """Go on, after a restart, with jobs that were found here before it."""
-        created = array("d")
         for record in records:
             self.roster.take_in(record.arn)
             self.roster.note(record)
             if record.snapshot is not None and record.snapshot.created is not None:
-                created.append(record.snapshot.created)
-        if created:
-            self.survey.resume(created, now)
+                self.survey.resume(record.snapshot.created, now)
 
     def begin_round(self, now: float, wall: float) -> None:
         """Have SearchJobs tell the status of the active jobs, and GetJob that of those which stand alone."""

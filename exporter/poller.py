@@ -267,19 +267,14 @@ class TargetPoller:
             assert self._finder is not None  # noqa: S101 -- who looks for no jobs takes over none
             self._take_over(self._finder, handed, self._clock.wall())
 
-    def resume(self, named: Handover, found: Handover, records: Iterable[JobRecord]) -> None:
-        """Go on, after a restart, with the jobs that were watched for this lane before it.
-
-        Args:
-            named: those that are named, as they were.
-            found: those that were found.
-            records: what is known of the found ones.
-        """
+    def resume(self, known: Sequence[tuple[JobRecord, Watch | None]]) -> None:
+        """Go on, after a restart, with jobs that were watched here before it, each with its watch."""
         with self._taking_in, self._lock:
-            self._named += tuple(named)
+            self._named += tuple(record.arn for record, _ in known if record.named)
             if self._finder is not None:
-                self._finder.resume(records, self._clock.monotonic())
-            for watch in (*named.values(), *found.values()):
+                found = [record for record, _ in known if not record.named]
+                self._finder.resume(found, self._clock.monotonic())
+            for _, watch in known:
                 self._go_on(watch)
 
     def close(self) -> Handover:

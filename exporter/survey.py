@@ -7,7 +7,7 @@ and since tags change. A small state; times are monotonic seconds but where unix
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
@@ -89,15 +89,14 @@ class Survey:
         self._several_pages = False
         self._turn = 0
 
-    def resume(self, created: Iterable[float], now: float) -> None:
+    def resume(self, created: float, now: float) -> None:
         """Go on after a restart: list from the newest job that is known, then sweep through all of the lookback.
 
         Args:
-            created: when the known jobs were created, unix seconds.
+            created: when a known job was created, unix seconds.
             now: the time.
         """
-        for time in sorted(created):
-            self.index.add(time)
+        self.index.add(created)
         self.listed, self._sweep_due = True, now
 
     def pace(self, now: float, *, discovery_interval: float, round_interval: float) -> None:

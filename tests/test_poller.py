@@ -1260,7 +1260,7 @@ def known_before(house: Search, job: JobSnapshot, watch: Watch | None) -> None:
     known = JobRecord(job.arn, kept(job), polled_at=NOW - 60.0, named=False, lane="lane")
     house.store.add(known)
     house.begin(Origin("lane", NOW - 500.0))
-    house.poller.resume({}, {job.arn: watch}, [known])
+    house.poller.resume([(known, watch)])
 
 
 def test_an_active_job_that_it_resumes_is_asked_for_at_once_and_no_news() -> None:
@@ -1334,7 +1334,7 @@ def test_a_named_job_that_it_resumes_is_watched_as_it_was() -> None:
     known = JobRecord(A, kept(born(1, 100.0)[1]), polled_at=NOW - 60.0)
     house.store.restore(Past(NOW, [known]))
     house.begin(Origin("lane", NOW))
-    house.poller.resume({A: Watch(A, due=5000.0, answered=4940.0, urgency=Urgency.NEW)}, {}, ())
+    house.poller.resume([(known, Watch(A, due=5000.0, answered=4940.0, urgency=Urgency.NEW))])
     assert house.poller.jobs == {A}
     assert house.store.records() == [known]
     house.run(5.0)
