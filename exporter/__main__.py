@@ -9,10 +9,12 @@ def main() -> None:
     """Run the command line and end the process with its status.
 
     The imports take a quarter of a second, in which SIGTERM must not be lost: the kernel drops it for process 1 of a
-    container, which has no handler of its own, and elsewhere the status would be the signal's and not 0.
+    container, which has no handler of its own, and elsewhere the status would be the signal's and not 0, or 1 for a
+    command whose result is not there then.
     """
+    status = 0 if {"once", "check-config"}.isdisjoint(sys.argv[1:]) else 1
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os._exit(0))
+        signal.signal(number, lambda *_: os._exit(status))
     from exporter.cli import main as run  # noqa: PLC0415 -- as above
 
     sys.exit(run())

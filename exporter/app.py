@@ -298,14 +298,14 @@ def web_config_errors(file: str | None) -> Iterator[None]:
 def run(
     read: Callable[[], Settings],
     file: str | None = None,
-    listening: Callable[[tuple[str, int]], None] = lambda _: None,
+    listening: Callable[[str, tuple[str, int]], None] = lambda *_: None,
 ) -> int:
     """Run the daemon until SIGTERM or SIGINT; return the exit status.
 
     Args:
         read: reads the settings, now and whenever they are to be read anew.
         file: where they stand, for the log.
-        listening: told of the address and port once they are open.
+        listening: told of the scheme, and of the address and port once they are open.
 
     Raises:
         StartError: the exporter cannot start.
@@ -313,6 +313,7 @@ def run(
     """
     settings = read()
     guard = guard_of(settings)
+    secure = guard is not None and guard.secure
     exporter = build(settings)
 
     def reload() -> Reloaded:
@@ -322,12 +323,12 @@ def run(
     began = exporter.clock.monotonic()
     with stopped_by_signals() as stop, called_by_sighup(reload):
         server.start()
-        listening(server.address)
+        listening("https" if secure else "http", server.address)
         exporter.crew.start(CONNECTIONS, stop)
         exporter.journal.started(
             version=__version__,
             listen_address=format_address(server.address),
-            tls=guard is not None and guard.secure,
+            tls=secure,
             jobs=count_jobs(settings),
             targets=len(exporter.crew.pollers),
             poll_interval_seconds=settings.poll_interval,
@@ -351,15 +352,18 @@ def once(settings: Settings) -> tuple[bytes, bool]:
 
     Raises:
         StartError: the exporter cannot start.
+        KeyboardInterrupt: a signal came before every job was asked for.
     """
     exporter = build(settings.model_copy(update={"state_file": None}))
     with stopped_by_signals() as stop:
         exporter.crew.start(CONNECTIONS, stop)
-        while not exporter.crew.complete and not stop.wait(GLANCE_INTERVAL):
+        while not (complete := exporter.crew.complete) and not stop.wait(GLANCE_INTERVAL):
             exporter.crew.keep_within_limit()
         stop.set()
         exporter.crew.join()
         exporter.crew.keep_within_limit()
+    if not complete:
+        raise KeyboardInterrupt
     return exporter.expose(), all(status.health.up for status in exporter.crew.statuses())
 
 

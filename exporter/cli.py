@@ -51,7 +51,8 @@ examples:
   braket-exporter --jobs arn:aws:braket:us-west-2:123456789012:job/0a1b2c3d
   braket-exporter check-config --config exporter.yaml --online
 
-exit status: 0 after SIGTERM or SIGINT, 2 for bad settings, 1 for anything else"""
+exit status: 0 after SIGTERM or SIGINT, 2 for bad settings, 1 for anything else;
+             once and check-config end with 1 when a signal interrupts them"""
 
 
 class OutputError(Exception):
@@ -75,7 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _tell(f"{_PROGRAM}: {error}")
         return 1
     except KeyboardInterrupt:
-        return 0
+        if command not in _UNDONE:
+            return 0
+        _tell(f"{_PROGRAM}: interrupted before {_UNDONE[command]}")
+        return 1
 
 
 def _check_online(command: str, flags: Flags) -> None:
@@ -122,6 +126,10 @@ COMMANDS: Final[dict[str, Callable[[Flags, str | None], int]]] = {
     "check-config": _check_config,
     "demo": _demo,
 }
+
+
+_UNDONE: Final = {"once": "every job was asked for", "check-config": "everything was checked"}
+"""The commands whose result a signal takes away, and what was not done then."""
 
 
 _FLAGS: Final = {
@@ -179,8 +187,8 @@ def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _greet(address: tuple[str, int]) -> None:
-    url = f"http://localhost:{address[1]}"
+def _greet(scheme: str, address: tuple[str, int]) -> None:
+    url = f"{scheme}://localhost:{address[1]}"
     _tell(
         "",
         "The demo runs: simulated hybrid jobs whose hours pass in minutes. Open",

@@ -540,6 +540,27 @@ def test_once_ends_with_1_when_a_target_does_not_answer() -> None:
         assert len(counted) == (0 if code == "credentials" else 1)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_once_that_is_interrupted_writes_no_half_page_and_ends_with_1(number: signal.Signals) -> None:
+    world = World([ScriptedJob(ARN, LONG_AGO, lambda _: wire_job(ARN, "RUNNING"))])
+    with (
+        SimulatorServer(world, clock=time.time, faults=[Fault(FaultKind.HANG)]) as server,
+        interruptible(),
+        subprocess.Popen(
+            command("once", "--jobs", ARN, "--log-format", "json"),
+            env=environment({"AWS_ENDPOINT_URL_BRAKET": server.url}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        eventually(lambda: server.requests)
+        process.send_signal(number)
+        out, said = process.communicate(timeout=10)
+    assert (process.returncode, out) == (1, "")
+    assert said == "braket-exporter: interrupted before every job was asked for\n"
+
+
 @pytest.mark.parametrize("asked", ["once", "check-config"])
 def test_a_reader_that_went_away_gives_no_traceback(asked: str, simulator: SimulatorServer) -> None:
     reading, writing = os.pipe()
@@ -608,6 +629,27 @@ def test_a_signal_that_comes_while_modules_are_imported_ends_it_with_0(number: s
     with daemon(prelude=SLOW_TO_IMPORT, started=False) as running:
         eventually(lambda: running.lines == ["importing"])
         assert running.stop(number) == 0
+
+
+@pytest.mark.parametrize("asked", ["once", "check-config"])
+def test_a_signal_that_comes_while_modules_are_imported_leaves_a_result_undone(asked: str) -> None:
+    started = command(asked, "--jobs", ARN, prelude=SLOW_TO_IMPORT)
+    with subprocess.Popen(started, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "importing\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 1
+
+
+def test_a_check_that_is_interrupted_tells_nothing_and_ends_with_1(tmp_path: Path) -> None:
+    config = tmp_path / "exporter.yaml"
+    os.mkfifo(config)
+    with daemon("check-config", "--config", str(config), started=False) as running:
+        writer = eventually(lambda: _opened_by_both(running, config))
+        running.process.send_signal(signal.SIGTERM)
+        os.close(writer)
+        assert running.wait(5) == 1
+    assert running.lines == ["braket-exporter: interrupted before everything was checked"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

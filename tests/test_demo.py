@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from certificates import Authority
 from processes import Daemon, daemon, eventually, run
 
 STATUSES = ["CANCELLED", "CANCELLING", "COMPLETED", "FAILED", "QUEUED", "RUNNING"]
@@ -77,6 +78,17 @@ def test_it_serves_a_lively_fleet_and_leaves_nothing_behind() -> None:
     greeting = "\n".join(line for line in running.lines if not line.startswith("{"))
     assert f"http://localhost:{running.address.rpartition(':')[2]}/metrics" in greeting
     assert "Traceback" not in greeting
+
+
+def test_its_greeting_says_https_where_tls_is_spoken(tmp_path: Path) -> None:
+    Authority.in_folder(tmp_path).issue("server")
+    file = tmp_path / "web.yml"
+    file.write_text("tls_server_config: {cert_file: server.crt, key_file: server.key}\n")
+    with demo("--web-config-file", str(file)) as running:
+        assert running.stop() == 0
+    port = running.address.rpartition(":")[2]
+    assert f"  https://localhost:{port}/         the page for people" in running.lines
+    assert not any("http://" in line for line in running.lines)
 
 
 def test_its_endpoint_ends_even_when_the_exporter_is_killed() -> None:
