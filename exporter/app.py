@@ -23,6 +23,7 @@ from exporter.budget import Budgets
 from exporter.clock import Clock
 from exporter.crew import Changes, Crew
 from exporter.families import job_families
+from exporter.fill import fill_line, fill_of
 from exporter.finder import Policy
 from exporter.guard import FileGuard
 from exporter.keeper import Keeper
@@ -37,12 +38,14 @@ from exporter.settings import Selection, Settings, SettingsError, TargetSettings
 from exporter.state import StateInUseError
 from exporter.store import Store
 from exporter.telemetry import Telemetry
+from exporter.terminal import StatusLine, status_line
 from exporter.values import parse_listen
 from exporter.web import PROBES, Reloaded, Web, expose
 from exporter.webconfig import WebConfigError
 
 SWEEP_INTERVAL: Final = 5.0
 GLANCE_INTERVAL: Final = 0.02
+PROGRESS_INTERVAL: Final = 0.25
 
 RELOADED: Final = frozenset(
     {"jobs", "tags", "all_jobs", "job_name_regex", "regions", "targets", "shard", "total_shards"}
@@ -67,15 +70,19 @@ class Exporter:
         crew: the pollers.
         keeper: writes to the state file, if there is one.
         clock: the time.
+        line: shows people how far the first poll has come, if anybody looks.
 
     Args:
         settings: those to begin with.
         logger: takes the log events.
         clock: the time.
+        line: below the log lines, where they go to a terminal.
     """
 
-    def __init__(self, settings: Settings, logger: FilteringBoundLogger, clock: Clock) -> None:
-        self.settings, self.journal, self.clock = settings, Journal(logger), clock
+    def __init__(
+        self, settings: Settings, logger: FilteringBoundLogger, clock: Clock, line: StatusLine | None = None
+    ) -> None:
+        self.settings, self.journal, self.clock, self.line = settings, Journal(logger), clock, line
         self.telemetry = Telemetry(lambda: self.crew.statuses())  # noqa: PLW0108 -- the crew is made from it
         file, families = settings.state_file, job_families(settings.tag_labels) if settings.per_job_metrics else ()
         self.keeper = None if file is None else Keeper(file, self.journal, self.telemetry, clock)
@@ -211,7 +218,9 @@ def build(settings: Settings) -> Exporter:
         SettingsError: no Region is known to look for jobs in.
     """
     check_state_file(settings)
-    exporter = Exporter(settings, make_logger(settings.log_level, settings.log_format, sys.stderr), Clock())
+    line = None if settings.log_format == "json" else status_line(sys.stderr)
+    logger = make_logger(settings.log_level, settings.log_format, line or sys.stderr)
+    exporter = Exporter(settings, logger, Clock(), line)
     exporter.take(settings, exporter.recall())
     return exporter
 
@@ -333,11 +342,12 @@ def run(
             targets=len(exporter.crew.pollers),
             poll_interval_seconds=settings.poll_interval,
         )
-        while not stop.wait(SWEEP_INTERVAL):
-            exporter.tidy_up()
-            if guard is not None:
-                guard.look(exporter.journal)
-                exporter.telemetry.web_config_looked_at(failing=guard.failing)
+        with progress_shown(exporter, stop):
+            while not stop.wait(SWEEP_INTERVAL):
+                exporter.tidy_up()
+                if guard is not None:
+                    guard.look(exporter.journal)
+                    exporter.telemetry.web_config_looked_at(failing=guard.failing)
         server.stop()
         exporter.crew.join()
         exporter.close()
@@ -355,7 +365,7 @@ def once(settings: Settings) -> tuple[bytes, bool]:
         KeyboardInterrupt: a signal came before every job was asked for.
     """
     exporter = build(settings.model_copy(update={"state_file": None}))
-    with stopped_by_signals() as stop:
+    with stopped_by_signals() as stop, progress_shown(exporter, stop):
         exporter.crew.start(CONNECTIONS, stop)
         while not (complete := exporter.crew.complete) and not stop.wait(GLANCE_INTERVAL):
             exporter.crew.keep_within_limit()
@@ -365,6 +375,29 @@ def once(settings: Settings) -> tuple[bytes, bool]:
     if not complete:
         raise KeyboardInterrupt
     return exporter.expose(), all(status.health.up for status in exporter.crew.statuses())
+
+
+@contextmanager
+def progress_shown(exporter: Exporter, stop: threading.Event) -> Iterator[None]:
+    """Show on a terminal how far the first poll has come, until it is done or ``stop`` is set, which the end does."""
+    line = exporter.line
+    if line is None:
+        yield
+        return
+
+    def show() -> None:
+        with suppress(OSError):  # the terminal went away
+            while not stop.wait(PROGRESS_INTERVAL) and not exporter.crew.complete:
+                line.show(fill_line(fill_of(exporter.crew.statuses())))
+            line.clear()
+
+    shower = threading.Thread(target=show, name="progress", daemon=True)
+    shower.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        shower.join()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Final, Literal, Protocol, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
@@ -26,7 +26,20 @@ _LEVEL_OF_EVENT: Final = {
 }
 
 
-def make_logger(level: LogLevel, form: LogFormat, stream: TextIO = sys.stderr) -> FilteringBoundLogger:
+class Stream(Protocol):
+    """Where lines can go."""
+
+    def write(self, lines: str, /) -> int:
+        """Write whole lines."""
+
+    def flush(self) -> None:
+        """Have them arrive."""
+
+    def isatty(self) -> bool:
+        """Tell whether it is a terminal."""
+
+
+def make_logger(level: LogLevel, form: LogFormat, stream: Stream = sys.stderr) -> FilteringBoundLogger:
     """Build the exporter's logger and send the standard library's records the same way.
 
     Args:
@@ -49,7 +62,7 @@ def make_logger(level: LogLevel, form: LogFormat, stream: TextIO = sys.stderr) -
     )
     _redirect_standard_logging(max(threshold, logging.WARNING), shared, renderer, stream)
     logger = structlog.wrap_logger(
-        structlog.WriteLogger(stream),
+        structlog.WriteLogger(cast("TextIO", stream)),  # it writes and flushes, and does nothing else
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         cache_logger_on_first_use=True,
@@ -192,7 +205,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def _redirect_standard_logging(
-    threshold: int, shared: Sequence[Processor], renderer: Sequence[Processor], stream: TextIO
+    threshold: int, shared: Sequence[Processor], renderer: Sequence[Processor], stream: Stream
 ) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(

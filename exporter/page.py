@@ -13,7 +13,7 @@ from html import escape
 from typing import Final
 
 from exporter.console import jobs_url, logs_url
-from exporter.errors import GET_JOB
+from exporter.fill import Fill, fill_of
 from exporter.health import TargetStatus
 from exporter.listing import (
     EVERYTHING,
@@ -29,6 +29,7 @@ from exporter.listing import (
 )
 from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot
 from exporter.style import STYLE
+from exporter.values import format_span
 
 MOST_OF_AN_ERROR: Final = 300
 MOST_OF_A_STATUS: Final = 40
@@ -100,8 +101,8 @@ def render_page(
 <title>braket-exporter</title><style>{STYLE}</style></head>
 <body>
 <h1>braket-exporter</h1>
-<p>Version {escape(version)}, up for {_span(uptime)}. As of {_time(now)}. <a href="metrics">Metrics</a></p>
-{_fill(targets)}
+<p>Version {escape(version)}, up for {format_span(uptime)}. As of {_time(now)}. <a href="metrics">Metrics</a></p>
+{_fill(fill_of(targets))}
 <h2 id="targets">Targets</h2>
 {_table("targets", map(_head, target_heads), (_target_row(target, now) for target in targets))}
 <h2 id="jobs">Jobs</h2>
@@ -124,30 +125,19 @@ def _head(title: str) -> str:
     return f'<th scope="col">{title}</th>'
 
 
-def _fill(targets: Sequence[TargetStatus]) -> str:
+def _fill(fill: Fill) -> str:
     """Tell how far the first look at every job has come, while it is under way."""
-    waiting = sum(target.waiting for target in targets)
-    total = sum(target.active + target.finished for target in targets)
     notes = []
-    if not all(target.listed for target in targets):
-        notes.append(f"Looking for jobs; {total:,} found so far.")
-    if waiting:
-        notes.append(f"{waiting:,} of {total:,} jobs were not asked for yet{_time_to_go(targets)}.")
+    if not fill.listed:
+        notes.append(f"Looking for jobs; {fill.total:,} found so far.")
+    if fill.waiting:
+        time = "" if fill.seconds is None else f"; this takes at least {format_span(fill.seconds)}"
+        notes.append(f"{fill.waiting:,} of {fill.total:,} jobs were not asked for yet{time}.")
     if not notes:
         return ""
-    done = max(0, total - waiting)
-    bar = f'<progress max="{max(1, total)}" value="{done}" aria-label="jobs that were asked for"></progress>'
+    done = max(0, fill.total - fill.waiting)
+    bar = f'<progress max="{max(1, fill.total)}" value="{done}" aria-label="jobs that were asked for"></progress>'
     return f'<p class="fill">{bar} {" ".join(notes)}</p>'
-
-
-def _time_to_go(targets: Sequence[TargetStatus]) -> str:
-    """Tell how long the budgets need at the least; nothing where a target that does not answer holds it up."""
-    behind = [target for target in targets if target.waiting]
-    rates = [target.budget.get(GET_JOB, 0.0) for target in behind]
-    if not all(rates) or any(target.health.up is False for target in behind):
-        return ""
-    longest = max(target.waiting / rate for target, rate in zip(behind, rates, strict=True))
-    return f"; this takes at least {_span(longest)}"
 
 
 def _target_row(status: TargetStatus, now: float) -> str:
@@ -252,7 +242,7 @@ def _job_row(record: JobRecord, now: float, *, several: bool) -> str:
         _number("" if job.queue_position is None else f"{'&gt;' * job.queue_position_is_floor}{job.queue_position}"),
         _cell("" if job.created is None else _ago(job.created, now)),
         _number(_ran(record, job, now)),
-        _number("" if billable is None else _span(billable)),
+        _number("" if billable is None else format_span(billable)),
         _cell(_ago(record.polled_at, now)),
         _cell(_link(logs, "logs") if logs else ""),
     )
@@ -279,8 +269,8 @@ def _ran(record: JobRecord, job: JobSnapshot, now: float) -> str:
     ran = ran_seconds(record, now)
     if ran is None:
         return ""
-    limit = "" if job.max_runtime_seconds is None else f" <small>of {_span(job.max_runtime_seconds)}</small>"
-    return f"{_span(ran)}{limit}"
+    limit = "" if job.max_runtime_seconds is None else f" <small>of {format_span(job.max_runtime_seconds)}</small>"
+    return f"{format_span(ran)}{limit}"
 
 
 def _link(url: str | None, html: str) -> str:
@@ -307,7 +297,7 @@ def _foreign(text: str) -> str:
 
 
 def _ago(time: float | None, now: float) -> str:
-    return "never" if time is None else _time(time, f"{_span(now - time)} ago")
+    return "never" if time is None else _time(time, f"{format_span(now - time)} ago")
 
 
 def _time(time: float, html: str = "") -> str:
@@ -315,13 +305,3 @@ def _time(time: float, html: str = "") -> str:
     machine = datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     exact = f"{machine[:10]} {machine[11:19]} UTC"
     return f'<time datetime="{machine}" title="{exact}">{html or exact}</time>'
-
-
-def _span(seconds: float) -> str:
-    """Write a time span in its two largest units, such as ``1 h 12 min``."""
-    left, parts = max(0, int(seconds)), []
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        count, left = divmod(left, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"

@@ -46,6 +46,16 @@ def format_duration(seconds: float) -> str:
     return f"{digits.removesuffix('.0')}s"
 
 
+def format_span(seconds: float) -> str:
+    """Write seconds for people in their two largest units, such as ``1 h 12 min``; none are less than 0."""
+    left, parts = max(0, int(seconds)), []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
 def parse_listen(text: str) -> Listen:
     """Read ``HOST:PORT``, ``:PORT`` or ``[::1]:PORT``.
 
