@@ -80,6 +80,9 @@ _UNKNOWN: Final = Response(401, b"Unauthorized.\n", headers={"WWW-Authenticate":
 _BUSY: Final = Response(503, b"Too many logins are being checked; try again.\n", headers={"Retry-After": "1"})
 _TLS_WANTED: Final = Response(400, b"This port speaks TLS; use https.\n")
 
+_GO_ON: Final = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+"""Without it, curl waits a second before it sends a body that is not small."""
+
 _LOG: Final = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -394,6 +397,8 @@ class _Connection:
             event = self._protocol.next_event()
             if event is h11.NEED_DATA:
                 async with asyncio.timeout_at(deadline):
+                    if self._protocol.they_are_waiting_for_100_continue:
+                        await self._send(self._protocol.send(_GO_ON) or b"")
                     await self._take_in()
                 deadline = min(deadline, self._clock() + REQUEST_TIMEOUT)
             elif isinstance(event, h11.Request):

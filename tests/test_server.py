@@ -231,6 +231,29 @@ def test_a_body_is_passed_over_and_the_connection_goes_on(stack: ExitStack, head
     assert peer.send(GET).answer()[2] == b"GET /one"
 
 
+@pytest.mark.parametrize("length", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
+def test_a_peer_that_waits_to_be_told_sends_its_body_once_it_is(stack: ExitStack, length: bytes) -> None:
+    peer = stack.enter_context(Peer(stack.enter_context(serving())))
+    peer.send(b"POST /one HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n" + length + b"\r\n\r\n")
+    told = b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert _Unbuffered(peer.socket).read(len(told)) == told
+    peer.send(b"abcde" if b"5" in length else b"5\r\nabcde\r\n0\r\n\r\n")
+    assert peer.answer()[::2] == (200, b"POST /one")
+    assert peer.send(GET).answer()[::2] == (200, b"GET /one")
+
+
+def test_a_peer_that_does_not_wait_for_it_gets_its_answer_alone(stack: ExitStack) -> None:
+    head = b"POST /one HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+    said = talk(stack.enter_context(serving()), head + b"abcde")
+    assert (status_of(said), said.count(b"HTTP/1.1")) == (200, 1)
+
+
+def test_who_expects_to_be_told_to_send_nothing_is_told_nothing(stack: ExitStack) -> None:
+    peer = stack.enter_context(Peer(stack.enter_context(serving())))
+    peer.send(b"GET /one HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n")
+    assert peer.answer()[::2] == (200, b"GET /one")
+
+
 def test_requests_that_are_sent_together_are_answered_in_order(stack: ExitStack) -> None:
     requests = [f"GET /{number} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for number in range(20)]
     peer = stack.enter_context(Peer(stack.enter_context(serving())))
