@@ -347,6 +347,7 @@ def run(
                 exporter.tidy_up()
                 if guard is not None:
                     guard.look(exporter.journal)
+                    guard.tell(exporter.journal)
                     exporter.telemetry.web_config_looked_at(failing=guard.failing)
         server.stop()
         exporter.crew.join()

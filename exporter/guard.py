@@ -47,6 +47,9 @@ class FileGuard:
         self._rules = self._read()
         self._seen = self._rules.fingerprint
         self._error: str | None = None
+        self._turned_away = 0
+        self._last_turned_away = ("", "")
+        self._told_of = 0
 
     @property
     def secure(self) -> bool:
@@ -78,6 +81,19 @@ class FileGuard:
     def headers(self) -> Mapping[str, str]:
         """Return the headers that every answer gets."""
         return self._rules.config.headers
+
+    def turned_away(self, peer: str, error: str) -> None:
+        """Count a handshake that failed, and keep the last one's peer and error."""
+        self._last_turned_away = (peer, error)
+        self._turned_away += 1
+
+    def tell(self, journal: Journal) -> None:
+        """Write of the handshakes that failed since the last time, in one line however many there were."""
+        count = self._turned_away
+        if count > self._told_of:
+            peer, error = self._last_turned_away
+            journal.tls_handshake_failed(count=count - self._told_of, peer_address=peer, error=error)
+            self._told_of = count
 
     def look(self, journal: Journal) -> None:
         """Read the files again if they have changed; what is bad is told once, and what was in force stays.

@@ -132,6 +132,10 @@ class Journal:
         """Write that a file that was read anew is bad; what was in force stays."""
         self._logger.error("config_reload_failed", file=file, error=error)
 
+    def tls_handshake_failed(self, *, count: int, peer_address: str, error: str) -> None:
+        """Write that so many handshakes failed since the last line, and with whom and why the last one did."""
+        self._logger.debug("tls_handshake_failed", count=count, peer_address=peer_address, error=error)
+
     def state_loaded(self, file: str, *, jobs: int, polled: float) -> None:
         """Write that the exporter goes on where the state file ended, which was last written at ``polled``."""
         self._logger.info("state_loaded", file=file, jobs=jobs, last_poll_time=rfc3339(polled))

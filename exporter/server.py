@@ -168,6 +168,9 @@ class Guard(Protocol):
     def headers(self) -> Mapping[str, str]:
         """Return headers for every answer; they win over the answer's own."""
 
+    def turned_away(self, peer: str, error: str) -> None:
+        """Take note that no channel came to be with a peer, and why."""
+
 
 class OpenGuard:
     """Lets everyone in, without TLS."""
@@ -187,6 +190,9 @@ class OpenGuard:
     def headers(self) -> Mapping[str, str]:
         """Return none."""
         return {}
+
+    def turned_away(self, peer: str, error: str) -> None:
+        """Do nothing: there is no handshake that could fail."""
 
 
 class HttpServer:
@@ -286,6 +292,10 @@ class _Reception:
             response = await _within(executor, self._handle, request)
         return replace(response, headers={**response.headers, **self._guard.headers()})
 
+    def turn_away(self, peer: str, error: str) -> None:
+        """Take note that a peer's handshake failed."""
+        self._guard.turned_away(peer, error)
+
     def close(self) -> None:
         """Take no more work."""
         self._checks.shutdown(wait=False, cancel_futures=True)
@@ -359,13 +369,22 @@ class _Connection:
                 while not self._channel.established:
                     if not await self._take_in():
                         return False
-        except PlainPeerError:
+        except PlainPeerError as error:
+            self._turn_away(str(error))
             self._channel = PlainChannel()
             await self._write(_TLS_WANTED)
             return False
-        except ChannelError:
+        except ChannelError as error:
+            self._turn_away(str(error))
             return False
+        except TimeoutError:
+            self._turn_away(f"not done within {HANDSHAKE_TIMEOUT:g} seconds")
+            raise
         return True
+
+    def _turn_away(self, error: str) -> None:
+        name = self._writer.get_extra_info("peername")
+        self._reception.turn_away(str(name[0]) if name else "", error)
 
     async def _serve_one(self) -> bool:
         try:

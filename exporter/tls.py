@@ -103,8 +103,11 @@ class TlsChannel:
             PlainPeerError: the peer does not begin as TLS does.
             ChannelError: they are no TLS, or the peer's certificate is not good.
         """
-        if data and self._silent and data[0] != _HANDSHAKE:
-            raise PlainPeerError
+        if self._silent and not data:
+            self.ended = True  # it looked whether somebody listens; that is no failed handshake
+            return b""
+        if self._silent and data[0] != _HANDSHAKE:
+            raise PlainPeerError("it does not speak TLS")
         self._silent = False
         if data:
             self._incoming.write(data)
@@ -119,7 +122,7 @@ class TlsChannel:
         except ssl.SSLWantReadError:
             return b""
         except ssl.SSLError as error:
-            raise ChannelError from error
+            raise ChannelError(error.reason or str(error)) from error
 
     def _decrypted(self) -> Iterator[bytes]:
         """Yield what is there, to the last whole record."""
@@ -137,7 +140,7 @@ class TlsChannel:
 
     def _check_names(self) -> None:
         if self._allowed and self._allowed.isdisjoint(_names(self._tls.getpeercert())):
-            raise ChannelError
+            raise ChannelError("its certificate has none of the allowed names")
 
     def pending(self) -> bytes:
         """Return what TLS itself has to say: its part of the handshake, alerts."""

@@ -43,6 +43,9 @@ class Log:
     def config_reload_failed(self, file: str, error: str) -> None:
         self.lines.append(("failed", Path(file).name, error))
 
+    def tls_handshake_failed(self, count: int, peer_address: str, error: str) -> None:
+        self.lines.append((f"{count} handshakes failed", peer_address, error))
+
 
 class Place:
     """A folder with a web configuration file and what it names."""
@@ -231,6 +234,79 @@ def test_a_peer_that_does_not_end_its_handshake_is_closed_and_holds_up_nobody(
     wait_until(lambda: not tls._connections)
 
 
+Watched = tuple[HttpServer, Callable[[], list[tuple[str, str, str]]]]
+
+
+@pytest.fixture
+def watched(place: Place, stack: ExitStack) -> Watched:
+    """A TLS server, and what of its handshakes is logged once all connections are closed."""
+    guard = place.write(TLS % "").guard()
+    server = stack.enter_context(serving(guard))
+
+    def logged() -> list[tuple[str, str, str]]:
+        wait_until(lambda: not server._connections)
+        guard.tell(place.log)
+        return list(place.log.lines)
+
+    return server, logged
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (GET, "it does not speak TLS"),
+        (b"\x16\x03\x01\x00\x05hello", "UNEXPECTED_MESSAGE"),
+        (b"\x16\x03\x01", "UNEXPECTED_EOF_WHILE_READING"),
+    ],
+    ids=["plain", "nonsense", "cut off"],
+)
+def test_a_handshake_that_fails_is_logged_with_peer_and_reason(watched: Watched, data: bytes, error: str) -> None:
+    server, logged = watched
+    with plain(server) as connection:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        rest(connection)
+    assert logged() == [("1 handshakes failed", "127.0.0.1", error)]
+
+
+def test_a_client_that_does_not_trust_the_certificate_is_logged(watched: Watched) -> None:
+    server, logged = watched
+    with pytest.raises(ssl.SSLCertVerificationError):
+        ask(server, ssl.create_default_context())
+    assert logged() == [("1 handshakes failed", "127.0.0.1", "TLSV1_ALERT_UNKNOWN_CA")]
+
+
+def test_a_handshake_that_takes_too_long_is_logged(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "HANDSHAKE_TIMEOUT", 0.3)
+    server, logged = watched
+    with plain(server) as connection:
+        assert rest(connection) == b""
+    assert logged() == [("1 handshakes failed", "127.0.0.1", "not done within 0.3 seconds")]
+
+
+def test_many_handshakes_that_fail_are_one_line_with_their_number(watched: Watched) -> None:
+    server, logged = watched
+    for _ in range(7):
+        with plain(server) as connection:
+            connection.sendall(GET)
+            rest(connection)
+    assert logged() == [("7 handshakes failed", "127.0.0.1", "it does not speak TLS")]
+    assert len(logged()) == 1
+    with plain(server) as connection:
+        connection.sendall(GET)
+        rest(connection)
+    assert logged()[1:] == [("1 handshakes failed", "127.0.0.1", "it does not speak TLS")]
+
+
+def test_neither_a_good_handshake_nor_a_probe_that_says_nothing_is_a_failure(watched: Watched, place: Place) -> None:
+    server, logged = watched
+    assert ask(server, place.authority.trusted()).endswith(b"GET /one")
+    with plain(server) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        assert rest(connection) == b""
+    assert logged() == []
+
+
 def test_silent_peers_of_a_tls_port_make_room(tls: HttpServer, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
     with plain(tls) as first, plain(tls):
@@ -351,11 +427,14 @@ def test_a_certificate_that_is_given_must_be_good(place: Place, stack: ExitStack
 def test_only_clients_with_the_right_name_are_let_in(place: Place, stack: ExitStack, name: str) -> None:
     members = ", client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert"
     members += ", client_allowed_sans: [prom.x, 10.0.0.1, '2001:0db8::1']"
-    server = stack.enter_context(serving(place.write(TLS % members).guard()))
+    guard = place.write(TLS % members).guard()
+    server = stack.enter_context(serving(guard))
     right, wrong = place.authority.issue("right", name), place.authority.issue("wrong", "prom.y")
     assert ask(server, place.authority.trusted(right)).endswith(b"GET /one")
     with pytest.raises((ssl.SSLError, ConnectionError)):
         assert ask(server, place.authority.trusted(wrong)) == b"never"
+    guard.tell(place.log)
+    assert place.log.lines == [("1 handshakes failed", "127.0.0.1", "its certificate has none of the allowed names")]
 
 
 def test_the_password_is_asked_for_on_every_path(place: Place, stack: ExitStack) -> None:

@@ -54,11 +54,11 @@ def write(folder: Path, digest: str) -> None:
 
 
 @contextmanager
-def exporting(authority: Authority, prelude: str = "") -> Iterator[Daemon]:
+def exporting(authority: Authority, prelude: str = "", *more: str) -> Iterator[Daemon]:
     script = ScriptedJob(ARN, LONG_AGO, [(LONG_AGO, wire_job(ARN, "RUNNING"))])
     with SimulatorServer(World([script]), clock=time.time) as server:
         env = {"AWS_ENDPOINT_URL_BRAKET": server.url}
-        arguments = ("--jobs", ARN, *FAST, "--web-config-file", str(authority.folder / "web.yml"))
+        arguments = ("--jobs", ARN, *FAST, "--web-config-file", str(authority.folder / "web.yml"), *more)
         with daemon("run", *arguments, env=env, prelude=prelude) as running:
             yield running
 
@@ -145,6 +145,18 @@ def test_a_reload_reads_the_web_configuration_file_too_all_or_nothing(authority:
         eventually(lambda: exporter.logs("config_reloaded", jobs=1))
         assert get(exporter, authority, "/metrics", LOGIN)[0] == 401
         assert exporter.stop() == 0
+
+
+def test_a_failed_handshake_is_logged_for_those_who_debug(authority: Authority) -> None:
+    with exporting(authority, OFTEN, "--log-level", "debug") as exporter:
+        host, port = exporter.address.split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as peer:
+            peer.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert peer.recv(65536).startswith(b"HTTP/1.1 400 ")
+        (line,) = eventually(lambda: exporter.logs("tls_handshake_failed"))
+        assert exporter.stop() == 0
+    assert (line["level"], line["count"], line["peer_address"]) == ("debug", 1, "127.0.0.1")
+    assert line["error"] == "it does not speak TLS"
 
 
 @pytest.mark.parametrize("secure", [True, False], ids=["tls", "plain"])
