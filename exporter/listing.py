@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import nlargest, nsmallest
-from typing import Any, Final, Literal
+from itertools import chain
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlencode
 
 from exporter.arn import parse_device
@@ -80,6 +81,39 @@ class Listing:
     total: int
 
 
+class Glance(NamedTuple):
+    """How many jobs of a pile are listed under a status, and how urgent the first of them is."""
+
+    jobs: int
+    first: tuple[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Pile:
+    """Jobs that need not all be looked at to tell whether one of them is among the first.
+
+    Attributes:
+        total: how many there are.
+        glances: what is known of them by status.
+        records: gives each of them, at a price.
+    """
+
+    total: int
+    glances: Mapping[str, Glance]
+    records: Callable[[], Iterable[JobRecord]]
+
+
+def glances_of(records: Iterable[JobRecord]) -> dict[str, Glance]:
+    """Tell by status what a pile of jobs is to be known by."""
+    glances: dict[str, Glance] = {}
+    for record in records:
+        urgency = _urgency(record)
+        for status in statuses_of(record):
+            jobs, first = glances.get(status, (0, urgency))
+            glances[status] = Glance(jobs + 1, min(first, urgency))
+    return glances
+
+
 def read_wish(query: Mapping[str, Sequence[str]]) -> Wish:
     """Read the query parameters of the page; what has no meaning is passed over."""
     given = {name: values[0].strip()[:MOST_CHARACTERS] for name, values in query.items() if values}
@@ -92,16 +126,24 @@ def read_wish(query: Mapping[str, Sequence[str]]) -> Wish:
     return Wish(given.get("q", ""), given.get("status", ""), sort, order)
 
 
-def list_jobs(records: Iterable[JobRecord], wish: Wish, now: float) -> Listing:
+def list_jobs(records: Iterable[JobRecord], wish: Wish, now: float, piles: Sequence[Pile] = ()) -> Listing:
     """Choose the jobs to list. It goes through them once and keeps no more than are shown.
 
     Args:
-        records: all jobs.
+        records: jobs.
         wish: what is asked for.
         now: unix seconds.
+        piles: the other jobs; those that do not matter are not looked at, unless there is a search or a sort.
     """
     sieve = _Sieve(wish.q.casefold().split(), wish.status)
-    shown = _first(sieve.fitting(records), wish, now)
+    if sieve.words or wish.sort:
+        everything = chain(records, chain.from_iterable(pile.records() for pile in piles))
+        shown = _first(sieve.fitting(everything), wish, now)
+    else:
+        shown = _first(sieve.fitting(records), wish, now)
+        for pile in piles:
+            sieve.count(pile)
+        shown = _with_the_most_urgent(shown, piles, wish.status)
     return Listing(shown, sieve.fitted, sieve.found, sieve.total)
 
 
@@ -126,6 +168,13 @@ class _Sieve:
             if not self.status or self.status in statuses:
                 self.fitted += 1
                 yield record
+
+    def count(self, pile: Pile) -> None:
+        """Count a pile without a look at its jobs, where no words are searched for."""
+        self.total += pile.total
+        for status, glance in pile.glances.items():
+            self.found[status] += glance.jobs
+        self.fitted += pile.glances.get(self.status, Glance(0, _LAST)).jobs if self.status else pile.total
 
 
 def statuses_of(record: JobRecord) -> tuple[str, ...]:
@@ -184,6 +233,25 @@ def _first(records: Iterable[JobRecord], wish: Wish, now: float) -> list[JobReco
     )
     return [*first, *lacking][:MOST_ROWS]
 
+
+def _with_the_most_urgent(shown: list[JobRecord], piles: Iterable[Pile], status: str) -> list[JobRecord]:
+    """Put those of the piles among the jobs to show that ask for a look sooner, pile by pile until none does."""
+    firsts = [(_first_of(pile, status), pile) for pile in piles]
+    for first, pile in sorted(firsts, key=lambda each: each[0]):
+        if first >= (_urgency(shown[-1]) if len(shown) == MOST_ROWS else _LAST):
+            break
+        fitting = (record for record in pile.records() if not status or status in statuses_of(record))
+        shown = nsmallest(MOST_ROWS, chain(shown, fitting), key=_urgency)
+    return shown
+
+
+def _first_of(pile: Pile, status: str) -> tuple[int, float]:
+    of_interest = (glance.first for each, glance in pile.glances.items() if status in ("", each))
+    return min(of_interest, default=_LAST)
+
+
+_LAST: Final = (9, 0.0)
+"""No job is less urgent."""
 
 _RANKS: Final = {"RUNNING": 1, "QUEUED": 2, "CANCELLING": 3}
 

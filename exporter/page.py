@@ -20,6 +20,7 @@ from exporter.listing import (
     MOST_CHARACTERS,
     NO_ANSWER,
     Listing,
+    Pile,
     Wish,
     billable_seconds,
     list_jobs,
@@ -70,6 +71,7 @@ def render_page(
     records: Iterable[JobRecord],
     now: float,
     *,
+    piles: Sequence[Pile] = (),
     wish: Wish = EVERYTHING,
     hidden: int = 0,
 ) -> str:
@@ -79,12 +81,13 @@ def render_page(
         version: the exporter's.
         uptime: seconds since the start.
         targets: how each account and Region fares.
-        records: what is known of each job.
+        records: what is known of jobs.
         now: unix seconds.
+        piles: the other jobs.
         wish: which jobs to list, and in which order.
         hidden: how many jobs have no series because there are too many.
     """
-    listing = list_jobs(records, wish, now)
+    listing = list_jobs(records, wish, now, piles)
     several = len({target.target.account for target in targets}) > 1
     target_heads = (
         "Account",

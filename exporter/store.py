@@ -18,9 +18,10 @@ lines is decided anew whenever ``fit`` is called; in between a new job has them 
 
 import heapq
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from exporter.compressed import LASTING_LEVEL, Chain, Piece, chain, compress
@@ -29,6 +30,7 @@ from exporter.families import FLEET_FAMILIES, Family, JobFamily
 from exporter.fleet import Fleet, Series, Totals
 from exporter.ledger import Entry, Former, Ledger, Past
 from exporter.limit import Rank, Ranked, lowest, rank_of
+from exporter.listing import Glance, Pile, glances_of
 from exporter.model import Increment, JobRecord
 from exporter.packed import pack, unpack
 
@@ -48,6 +50,8 @@ class Chunk:
     pieces: tuple[Piece, ...]
     lowest: Rank
     """None of its jobs is below."""
+    glances: Mapping[str, Glance]
+    """What the page for people tells of them at a glance."""
 
     def record(self, arn: str) -> JobRecord:
         """Return what is known of one of its jobs."""
@@ -194,6 +198,12 @@ class Store:
         for chunk in chunks:
             yield from unpack(chunk.packed)
         yield from records
+
+    def piles(self) -> tuple[list[JobRecord], list[Pile]]:
+        """Return what is known of every open job, and the sealed ones in piles, all of one moment."""
+        with self._lock:
+            chunks, records = [*self._chunks], [*self._records.values()]
+        return records, [Pile(len(each.arns), each.glances, partial(unpack, each.packed)) for each in chunks]
 
     def put(self, record: JobRecord, increments: Iterable[Increment] = ()) -> None:
         """Write down and take in what is known of a job now, and what it adds to the fleet's counters."""
@@ -418,7 +428,7 @@ class Store:
                 arns = tuple(heapq.nlargest(CHUNK_JOBS, self._finished, key=self._end_of))
                 rows, records = [self._open[arn] for arn in arns], [self._records[arn] for arn in arns]
             pieces = tuple(compress(b"".join(lines), LASTING_LEVEL) for lines in zip(*rows, strict=True))
-            chunk = Chunk(arns, pack(records), pieces, min(map(rank_of, records)))
+            chunk = Chunk(arns, pack(records), pieces, min(map(rank_of, records)), glances_of(records))
             chains = tuple(each.add(piece) for each, piece in zip(self._chains, pieces, strict=True))
             with self._lock:
                 if any(self._open.get(arn) is not row for arn, row in zip(arns, rows, strict=True)):

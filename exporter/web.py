@@ -131,8 +131,9 @@ class Web:
 
     def _page(self, request: Request) -> Response:
         uptime, wish = self._clock.monotonic() - self._began, read_wish(request.query)
-        targets, records, hidden = [*self._targets()], self._store.scan(), self._store.hidden
-        page = render_html(__version__, uptime, targets, records, self._clock.wall(), wish=wish, hidden=hidden)
+        targets, hidden, (records, piles) = [*self._targets()], self._store.hidden, self._store.piles()
+        now = self._clock.wall()
+        page = render_html(__version__, uptime, targets, records, now, piles=piles, wish=wish, hidden=hidden)
         headers = {
             "Content-Security-Policy": SECURITY_POLICY,
             "Referrer-Policy": "no-referrer",

@@ -1,5 +1,7 @@
 """Which jobs the page lists, and in which order."""
 
+from unittest.mock import patch
+
 import pytest
 from builders import CREATED, GARNET, SV1, arn, event, finished, record, snapshot
 from hypothesis import given
@@ -10,8 +12,10 @@ from exporter.listing import (
     FIRST_ORDER,
     MOST_ROWS,
     Order,
+    Pile,
     Wish,
     billable_seconds,
+    glances_of,
     list_jobs,
     ran_seconds,
     read_wish,
@@ -190,6 +194,74 @@ def test_no_more_rows_are_shown_than_a_browser_bears(sort: str) -> None:
     records = [record(snapshot(arn=arn(number), created=CREATED + number)) for number in range(MOST_ROWS + 100)]
     listing = list_jobs(records, Wish(sort=sort), NOW)
     assert (len(listing.shown), listing.fitting, listing.total) == (500, 600, 600)
+
+
+# Jobs in piles.
+
+
+class Looks:
+    """Makes piles, and remembers which of them were looked at."""
+
+    def __init__(self) -> None:
+        self.at: list[int] = []
+
+    def pile(self, number: int, jobs: list[JobRecord]) -> Pile:
+        def records() -> list[JobRecord]:
+            self.at.append(number)
+            return jobs
+
+        return Pile(len(jobs), glances_of(jobs), records)
+
+
+def ended_at(number: int, status: str = "COMPLETED") -> JobRecord:
+    return record(finished(arn=arn(number), status=status, created=CREATED + number, events=()))
+
+
+SOME = st.lists(
+    st.builds(ended_at, st.integers(0, 30), st.sampled_from(["COMPLETED", "FAILED", "CANCELLED"])), max_size=8
+)
+
+
+@given(SOME, st.lists(SOME, max_size=6), st.sampled_from(["", "FAILED", "COMPLETED", "QUEUED"]))
+def test_piles_change_nothing_about_what_is_listed(
+    loose: list[JobRecord], piled: list[list[JobRecord]], status: str
+) -> None:
+    for wish in (Wish(status=status), Wish(status=status, q="vqe"), Wish(status=status, sort="created")):
+        with patch("exporter.listing.MOST_ROWS", 5):
+            piles = [Looks().pile(0, jobs) for jobs in piled]
+            ours = list_jobs(loose, wish, NOW, piles)
+            plain = list_jobs([*loose, *(job for jobs in piled for job in jobs)], wish, NOW)
+        assert (ours.fitting, ours.found, ours.total) == (plain.fitting, plain.found, plain.total)
+        assert [told(job) for job in ours.shown] == [told(job) for job in plain.shown]
+
+
+def told(job: JobRecord) -> tuple[str, float | None]:
+    assert job.snapshot is not None
+    return job.snapshot.status if job.snapshot.status == "FAILED" else "", job.snapshot.created
+
+
+@pytest.mark.parametrize(
+    ("wish", "looked_at", "first"),
+    [
+        (EVERYTHING, [1, 2], "34"),
+        (Wish(status="COMPLETED"), [2], "23"),
+        (Wish(status="FAILED"), [1], "4"),
+        (Wish(status="QUEUED"), [], ""),
+        (Wish(q="vqe"), [0, 1, 2], "34"),
+        (Wish(sort="created", order="asc"), [0, 1, 2], "01"),
+    ],
+)
+def test_a_pile_that_does_not_matter_is_not_looked_at(wish: Wish, looked_at: list[int], first: str) -> None:
+    looks = Looks()
+    piles = [
+        looks.pile(0, [ended_at(1)]),
+        looks.pile(1, [ended_at(0), ended_at(4, "FAILED")]),
+        looks.pile(2, [ended_at(2), ended_at(3)]),
+    ]
+    with patch("exporter.listing.MOST_ROWS", 2):
+        shown = list_jobs([], wish, NOW, piles).shown
+    assert looks.at == looked_at
+    assert sorted(job.arn[-1] for job in shown) == sorted(first)
 
 
 # What a job has.

@@ -18,6 +18,7 @@ from exporter.families import FLEET_FAMILIES, JOBS, job_families
 from exporter.fleet import Histogram, Totals
 from exporter.ledger import Entry, Former, Past, mark_of
 from exporter.limit import Rank, Standing, rank_of
+from exporter.listing import glances_of
 from exporter.model import Increment, JobRecord
 from exporter.store import CHUNK_JOBS, Store, View
 
@@ -352,6 +353,17 @@ def test_what_is_known_of_a_sealed_job_can_be_looked_up() -> None:
     assert not store.add(JobRecord(last))
     assert len(store.records()) == MANY
     assert {known.arn for known in store.records()} == {arn(number) for number in range(MANY)}
+
+
+def test_every_job_is_open_or_in_a_pile_that_tells_of_it_at_a_glance() -> None:
+    store = filled(MANY)
+    records, piles = store.piles()
+    assert len(piles) > 0
+    assert len(records) + sum(pile.total for pile in piles) == MANY
+    assert {known.arn for known in records}.isdisjoint(known.arn for pile in piles for known in pile.records())
+    for pile in piles:
+        assert pile.glances == glances_of(pile.records())
+        assert pile.glances["COMPLETED"].jobs == pile.total == len([*pile.records()])
 
 
 def test_counters_of_a_job_that_was_sealed_go_on_from_where_they_were() -> None:
