@@ -1,0 +1,221 @@
+"""docs/log.schema.json: every line of a life with all its troubles fits it, and nothing that is not documented does."""
+
+import io
+import json
+import logging
+import re
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from builders import ARN, event, record, snapshot
+from jsonschema import Draft202012Validator
+from processes import FAST, Daemon, daemon, eventually, fetch, iso, wire_event, wire_job
+
+from exporter.lifecycle import Observation
+from exporter.logs import Journal, make_logger
+from exporter.model import JobEvent, Transition
+from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
+
+ROOT = Path(__file__).parent.parent
+SCHEMA: dict[str, Any] = json.loads((ROOT / "docs/log.schema.json").read_text(encoding="utf-8"))
+LOGS = (ROOT / "docs/logs.md").read_text(encoding="utf-8")
+VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
+SHAPES = [reference["$ref"].removeprefix("#/$defs/") for reference in SCHEMA["oneOf"]]
+EVENTS = [shape for shape in SHAPES if shape != "library"]
+NAMED = f"{ARN[:-1]}a"
+FOUND = f"{ARN[:-1]}b"
+UNKNOWN = f"{ARN[:-1]}c"
+HASTY = (
+    "import exporter.keeper; exporter.keeper.RETRY_INTERVAL = exporter.keeper.BEAT_INTERVAL = 0.2\n"
+    "import exporter.app; exporter.app.SWEEP_INTERVAL = 0.05"
+)
+"""Run before the exporter: it often looks whether the state file can be written."""
+
+
+def fits(line: dict[str, Any]) -> bool:
+    return VALIDATOR.is_valid(line)
+
+
+def checked(running: Daemon) -> set[str]:
+    """Check every line of an exporter that has ended; return the events that were among them."""
+    lines = [json.loads(line) for line in running.lines]
+    for line in lines:
+        shape = line["event"] if line["event"] in EVENTS else "library"
+        problems = [*Draft202012Validator({"$defs": SCHEMA["$defs"], "$ref": f"#/$defs/{shape}"}).iter_errors(line)]
+        assert problems == [], line
+        assert fits(line), line
+    return {line["event"] for line in lines}
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_its_events_are_those_of_the_table() -> None:
+    assert re.findall(r"^\| `([a-z_]+)` \|", LOGS, re.MULTILINE) == EVENTS
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_each_field_of_the_schema_is_documented(name: str) -> None:
+    (row,) = re.findall(rf"^\| `{name}` \|.*$", LOGS, re.MULTILINE)
+    groups = {
+        "the job's": "The job's fields",
+        "the transition's": "The transition's fields",
+        "the outcome's": "The outcome's fields",
+    }
+    lists = [re.findall(rf"^- \*\*{title}\*\*: (.*?)\.$", LOGS, re.MULTILINE | re.DOTALL) for title in groups.values()]
+    for (key, _), (text,) in zip(groups.items(), lists, strict=True):
+        row = row.replace(key, text)
+    cell = re.sub(r"\([^)]*\)", "", row.rstrip("| ").rpartition("|")[2])
+    fields = set(SCHEMA["$defs"][name]["properties"]) - {"timestamp", "level", "event"}
+    assert set(re.findall(r"`([a-z_]+)`", cell)) == fields
+
+
+def test_every_shape_takes_its_own_fields_only() -> None:
+    for shape in SHAPES:
+        assert SCHEMA["$defs"][shape]["additionalProperties"] is False, shape
+
+
+def test_every_line_of_a_life_with_all_its_troubles_fits(tmp_path: Path) -> None:
+    settings, state = tmp_path / "exporter.yaml", tmp_path / "state.sqlite"
+    state.write_bytes(b"no database" * 1000)
+    answers: dict[str, dict[str, Any]] = {NAMED: wire_job(NAMED, "RUNNING")}
+    flags = ("--config", str(settings), "--state-file", str(state), *FAST, "--discovery-interval", "0.1s")
+    with SimulatorServer(World(), clock=time.time) as server:
+        server.world.put(ScriptedJob(NAMED, time.time() - 3600, lambda _: answers[NAMED]))
+        env = {"AWS_ENDPOINT_URL_BRAKET": server.url}
+        settings.write_text(yaml.safe_dump({"jobs": [NAMED, UNKNOWN], "all_jobs": True, "regions": ["us-west-2"]}))
+        with daemon("run", *flags, env=env, prelude=HASTY) as first:
+            eventually(lambda: first.logs("job_discovered") and first.logs("poll_failed", job_arn=UNKNOWN))
+            born = time.time()
+            answers[FOUND] = wire_job(FOUND, "DREAMING", createdAt=iso(born), events=[wire_event("WOKE", born)])
+            server.world.put(ScriptedJob(FOUND, born, lambda _: answers[FOUND]))
+            eventually(lambda: first.logs("job_transition", job_arn=FOUND))
+            now = time.time()
+            told = [wire_event("MAX_RUNTIME_EXCEEDED", now, "too long"), wire_event("FAILED", now)]
+            answers[FOUND] = wire_job(FOUND, "FAILED", createdAt=iso(born), endedAt=iso(now), events=told)
+            answers[NAMED] = wire_job(NAMED, "CANCELLED", startedAt=iso(now), endedAt=iso(now), billableDuration=1000)
+            eventually(lambda: len(first.logs("job_transition")) == 3)
+            state.unlink()
+            state.mkdir()
+            eventually(lambda: first.logs("state_failing"))
+            state.rmdir()
+            eventually(lambda: first.logs("state_recovered"))
+            server.faults.put(Fault(FaultKind.ACCESS_DENIED, operation="SearchJobs"))
+            eventually(lambda: first.logs("poll_failed", operation="SearchJobs"))
+            settings.write_text("jobs: [\n")
+            first.process.send_signal(signal.SIGHUP)
+            eventually(lambda: first.logs("config_reload_failed"))
+            settings.write_text(yaml.safe_dump({"jobs": [NAMED], "tag_labels": ["team"]}))
+            assert fetch(first.address, "/-/reload", method="POST").status == 200
+            assert first.stop() == 0
+        with daemon("run", *flags, env=env) as second:
+            assert second.stop() == 0
+    assert checked(first) | checked(second) == set(EVENTS)
+
+
+def test_every_line_of_an_exporter_that_changes_its_web_configuration_fits(tmp_path: Path) -> None:
+    web = tmp_path / "web.yml"
+    web.write_text("http_server_config: {headers: {X-Frame-Options: deny}}\n")
+    with SimulatorServer(World(), clock=time.time) as server:
+        env = {"AWS_ENDPOINT_URL_BRAKET": server.url}
+        with daemon("run", "--jobs", ARN, "--web-config-file", str(web), *FAST, env=env, prelude=HASTY) as running:
+            web.write_text("http_server_config: {}\n")
+            eventually(lambda: running.logs("config_reloaded"))
+            web.write_text("nonsense\n")
+            eventually(lambda: running.logs("config_reload_failed"))
+            assert running.stop() == 0
+    assert checked(running) == {"started", "poll_failed", "config_reloaded", "config_reload_failed", "stopped"}
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield io.StringIO()
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_a_line_of_a_library_fits_with_and_without_a_traceback(written: io.StringIO) -> None:
+    make_logger("info", "json", written)
+    logging.getLogger("urllib3.connectionpool").warning("Connection pool is full, discarding %s", "x")
+    try:
+        int("odd")
+    except ValueError:
+        logging.getLogger("botocore.hooks").exception("started")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [line["logger"] for line in lines] == ["urllib3.connectionpool", "botocore.hooks", "py.warnings"]
+    assert all(map(fits, lines))
+    assert "exception" in lines[1]
+
+
+def test_a_job_of_which_braket_says_little_fits(written: io.StringIO) -> None:
+    journal = Journal(make_logger("info", "json", written))
+    job = snapshot(status="COMPLETED", created=None, started=None, ended=None, instance_type="", device="")
+    told = Transition(job, None, None, 1_700_000_000.0)
+    nothing = (event(None, None), JobEvent(event("RUNNING", None).key, ""))
+    journal.observed(Observation(record(job), told, nothing, (), (("status", "x"),), discovered=True))
+    journal.forgotten(ARN, None, "not_found")
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert len(lines) == 6
+    assert all(map(fits, lines))
+
+
+GOOD = {
+    "timestamp": "2025-06-15T15:06:40.000000Z",
+    "level": "error",
+    "event": "job_transition",
+    "job_arn": ARN,
+    "job_name": "vqe-h2",
+    "aws_account_id": "123456789012",
+    "aws_region": "us-west-2",
+    "device": "local:pennylane/lightning.qubit",
+    "instance_type": "ml.m5.large",
+    "from_status": "RUNNING",
+    "to_status": "FAILED",
+    "event_time": "2025-06-15T15:06:39.000Z",
+    "observed_time": "2025-06-15T15:06:40.000Z",
+    "lag_seconds": 1.0,
+    "transition_id": "0123456789abcdef",
+    "failure_reason": "AlgorithmError: x",
+    "billable_duration_seconds": 13.0,
+    "queue_duration_seconds": None,
+    "run_duration_seconds": 9.5,
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"event": "job_changed"},
+        {"level": "info"},
+        {"observed_time": None},
+        {"observed_time": 1750000000.0},
+        {"lag_seconds": "1 s"},
+        {"hyperparameters": {}},
+        {"logger": "exporter"},
+        {"to_status": "RUNNING", "level": "info"},
+        {"timestamp": "2025-06-15T15:06:40Z"},
+    ],
+    ids=json.dumps,
+)
+def test_what_is_not_documented_does_not_fit(change: dict[str, Any]) -> None:
+    assert fits(GOOD)
+    assert not fits(GOOD | change)
+
+
+@pytest.mark.parametrize("field", sorted(GOOD))
+def test_no_field_may_be_missing(field: str) -> None:
+    assert not fits({name: value for name, value in GOOD.items() if name != field})
