@@ -34,6 +34,7 @@ def predicted(*demands: Demand, interval: float | None = None) -> Prediction:
         interval=default("poll_interval") if interval is None else interval,
         discovery_interval=default("discovery_interval"),
         rate=default("api_requests_per_second"),
+        max_jobs=round(default("max_jobs")),
         families=job_families(),
     )
 

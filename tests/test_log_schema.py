@@ -17,9 +17,11 @@ from builders import ARN, event, record, snapshot
 from jsonschema import Draft202012Validator
 from processes import FAST, Daemon, daemon, eventually, fetch, iso, wire_event, wire_job
 
+from exporter.errors import GET_CALLER_IDENTITY, GET_JOB, SEARCH_JOBS
 from exporter.lifecycle import Observation
 from exporter.logs import Journal, make_logger
-from exporter.model import JobEvent, Transition
+from exporter.model import TERMINAL_STATUSES, JobEvent, Transition
+from exporter.roster import DROP_REASONS
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 
 ROOT = Path(__file__).parent.parent
@@ -76,6 +78,15 @@ def test_each_field_of_the_schema_is_documented(name: str) -> None:
     cell = re.sub(r"\([^)]*\)", "", row.rstrip("| ").rpartition("|")[2])
     fields = set(SCHEMA["$defs"][name]["properties"]) - {"timestamp", "level", "event"}
     assert set(re.findall(r"`([a-z_]+)`", cell)) == fields
+
+
+def test_its_lists_of_values_are_those_of_the_code() -> None:
+    reason = SCHEMA["$defs"]["job_forgotten"]["properties"]["reason"]
+    operation = SCHEMA["$defs"]["poll_failed"]["properties"]["operation"]
+    end = SCHEMA["$defs"]["job_transition"]["allOf"][0]["if"]["properties"]["to_status"]
+    assert reason == {"enum": [*DROP_REASONS]}
+    assert operation == {"enum": [GET_JOB, SEARCH_JOBS, GET_CALLER_IDENTITY]}
+    assert end == {"enum": [*TERMINAL_STATUSES]}
 
 
 def test_every_shape_takes_its_own_fields_only() -> None:
