@@ -1,5 +1,6 @@
 """The documentation says what the code does: each name of the public interface stands in it, with its true values."""
 
+import json
 import re
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from exporter.sources import load
 from exporter.webconfig import MAX_COST, parse_web_config
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 EVERY_FAMILY = (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES)
 
 
@@ -175,3 +176,57 @@ def test_every_make_command_named_exists(path: Path) -> None:
     assert set(re.findall(r"`make ([a-z]+)`|\$ make ([a-z]+)", path.read_text(encoding="utf-8"))) <= {
         pair for target in targets for pair in ((target, ""), ("", target))
     }
+
+
+def test_the_readme_begins_with_a_sentence_real_lines_one_command_and_a_picture() -> None:
+    first = page("README.md").partition("\n## ")[0]
+    kinds = re.findall(r"^(Prometheus metrics|braket_|\$ |<img )", first, re.MULTILINE)
+    assert kinds == ["Prometheus metrics", "braket_", "braket_", "braket_", "braket_", "$ ", "<img "]
+    (picture,) = re.findall(r'<img src="([^"]+)"', first)
+    assert (ROOT / picture).exists()
+    assert page("README.md").count("\n") <= 130
+
+
+def test_the_lines_that_the_readme_shows_have_the_labels_of_their_families() -> None:
+    families = {family.name: family for family in EVERY_FAMILY}
+    own = {family.name for family in job_families()}
+    for name, labels in re.findall(r"^(braket_[a-z_]+)\{(.*)\} [0-9.]+$", page("README.md"), re.MULTILINE):
+        expected = {*families[name].labels, *(("job_arn", "job_name") if name in own else ())}
+        assert set(re.findall(r'([a-z_]+)="', labels)) == expected, name
+
+
+def test_the_policy_of_the_readme_is_the_one_for_jobs_that_are_found() -> None:
+    statements = [
+        [*json.loads(text)["Statement"]]
+        for name in ("README.md", "docs/permissions.md")
+        for text in re.findall(r"```json\n(.*?)```", page(name), re.DOTALL)
+        if "braket:SearchJobs" in text
+    ]
+    first, second = (sorted(each, key=lambda statement: str(statement["Action"])) for each in statements)
+    assert first == second
+
+
+def test_the_settings_that_the_readme_gives_systemd_are_good(tmp_path: Path) -> None:
+    (text,) = re.findall(r"printf '(.*?)' >/etc/braket-exporter/exporter\.yaml", page("README.md"))
+    path = tmp_path / "exporter.yaml"
+    path.write_text(text.replace("\\n", "\n"))
+    settings = load({}, {}, str(path))
+    assert (settings.all_jobs, settings.regions) == (True, ("us-west-2",))
+    assert "--config /etc/braket-exporter/exporter.yaml" in page("systemd/braket-exporter.service")
+
+
+def test_every_page_is_in_the_list_of_the_readme() -> None:
+    listed = re.findall(r"^\| \[[^\]]+\]\(([^)]+)\) \|", page("README.md"), re.MULTILINE)
+    assert sorted(ROOT / name for name in listed) == [path for path in PAGES if path.name != "README.md"]
+
+
+def test_every_file_that_contributors_are_told_of_exists() -> None:
+    named = re.findall(r"`([\w./-]*/[\w./-]*|Dockerfile)[` ]", page("CONTRIBUTING.md"))
+    assert len(named) > 15
+    for name in named:
+        assert (ROOT / name).exists(), name
+
+
+def test_the_test_that_contributors_are_shown_exists() -> None:
+    (name,) = re.findall(r"`(test_[a-z_]+)`", page("CONTRIBUTING.md"))
+    assert any(f"def {name}(" in path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py"))
