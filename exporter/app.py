@@ -1,23 +1,15 @@
-"""The one place that wires: settings become a running exporter. Signals, threads, the end."""
+"""The one place that wires: settings become a running exporter, from its start to its end."""
 
 import random
-import re
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from queue import SimpleQueue
-from types import FrameType
-from typing import Any, Final
+from typing import Final
 
-import boto3
-from botocore.exceptions import BotoCoreError
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
-from exporter.arn import check_region, parse_job_arn
 from exporter.braket import CONNECTIONS, BraketClient
 from exporter.budget import Budgets
 from exporter.clock import Clock
@@ -27,21 +19,29 @@ from exporter.fill import fill_line, fill_of
 from exporter.finder import Policy
 from exporter.guard import FileGuard
 from exporter.keeper import Keeper
-from exporter.lanes import Entry, Lane, Login, plan_lanes
+from exporter.lanes import Lane
 from exporter.ledger import Past
 from exporter.logs import Journal, make_logger
 from exporter.roster import Retention
-from exporter.selector import Selector, parse_tag_rule
 from exporter.server import HttpServer
-from exporter.sessions import make_session
-from exporter.settings import Selection, Settings, SettingsError, TargetSettings
+from exporter.settings import Settings, SettingsError
+from exporter.setup import (
+    Sessions,
+    StartError,
+    check_state_file,
+    count_jobs,
+    guard_of,
+    lanes,
+    sdk_errors,
+    web_config_errors,
+)
+from exporter.signals import called_by_sighup, stopped_by_signals
 from exporter.state import StateInUseError
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.terminal import StatusLine, status_line
 from exporter.values import parse_listen
 from exporter.web import PROBES, Reloaded, Web, expose
-from exporter.webconfig import WebConfigError
 
 SWEEP_INTERVAL: Final = 5.0
 GLANCE_INTERVAL: Final = 0.02
@@ -53,10 +53,6 @@ RELOADED: Final = frozenset(
     | {"max_jobs", "disabled_metrics", "api_requests_per_second"}
 )
 """The settings that can change while the exporter runs."""
-
-
-class StartError(Exception):
-    """The exporter cannot start; the text is one line for people."""
 
 
 class Exporter:
@@ -95,7 +91,7 @@ class Exporter:
             clock=clock,
             random=random.random,
         )
-        self._sessions: dict[Login, boto3.session.Session] = {}
+        self._sessions: Sessions = {}
         self._taking = threading.Lock()
 
     def recall(self) -> Past | None:
@@ -225,85 +221,6 @@ def build(settings: Settings) -> Exporter:
     return exporter
 
 
-def check_state_file(settings: Settings) -> None:
-    """Tell of a state file that can never be.
-
-    Raises:
-        SettingsError: it has no directory, or is one.
-    """
-    if settings.state_file is None:
-        return
-    file = Path(settings.state_file)
-    if file.is_dir():
-        raise SettingsError([f"state_file: {file} is a directory; expected a file in it"])
-    if not file.parent.is_dir():
-        raise SettingsError([f"state_file: {file} has no directory {file.parent}; make it, or name another file"])
-
-
-def count_jobs(settings: Settings) -> int:
-    """Count the jobs that are named."""
-    return sum(len(selection.jobs) for selection in (settings, *settings.targets))
-
-
-def lanes(settings: Settings, sessions: dict[Login, boto3.session.Session]) -> list[Lane]:
-    """List what this process polls, and make the session of each login.
-
-    Raises:
-        SettingsError: no Region is known to look for jobs in.
-    """
-    entries = [_entry(selection, sessions) for selection in settings.targets or (settings,)]
-    return plan_lanes(entries, shard=settings.shard, total_shards=settings.total_shards)
-
-
-def _entry(selection: Selection, sessions: dict[Login, boto3.session.Session]) -> Entry:
-    login = Login()
-    if isinstance(selection, TargetSettings):
-        login = Login(selection.profile, selection.role_arn, selection.external_id)
-    if login not in sessions:
-        regions = (*selection.regions, *(parse_job_arn(arn).region for arn in selection.jobs))
-        sessions[login] = make_session(login, next(iter(regions), None))
-    if not selection.discovers:
-        return Entry(login, selection.jobs)
-    name = None if selection.job_name_regex is None else re.compile(selection.job_name_regex)
-    selector = Selector(tuple(map(parse_tag_rule, selection.tags)), selection.all_jobs, name)
-    return Entry(login, selection.jobs, selector, selection.regions or (_sdk_region(sessions[login]),))
-
-
-def _sdk_region(session: boto3.session.Session) -> str:
-    region = session.region_name
-    if not region:
-        raise SettingsError(["regions: none, and the AWS SDK knows none either; set regions or AWS_DEFAULT_REGION"])
-    try:
-        check_region(region)
-    except ValueError as error:
-        raise SettingsError([f"regions: none, and the AWS SDK's Region {region} {error}; set regions"]) from error
-    return str(region)
-
-
-def guard_of(settings: Settings) -> FileGuard | None:
-    """Read the web configuration file, if there is one.
-
-    Raises:
-        SettingsError: it is bad.
-    """
-    file = settings.web_config_file
-    with web_config_errors(file):
-        return None if file is None else FileGuard(file)
-
-
-@contextmanager
-def web_config_errors(file: str | None) -> Iterator[None]:
-    """Tell what is wrong with the web configuration file as with any setting.
-
-    Raises:
-        SettingsError: the file is bad.
-    """
-    try:
-        yield
-    except WebConfigError as error:
-        raise SettingsError([f"web_config_file {file}: {problem}" for problem in error.problems]) from error
-
-
 def run(
     read: Callable[[], Settings],
     file: str | None = None,
@@ -401,51 +318,6 @@ def progress_shown(exporter: Exporter, stop: threading.Event) -> Iterator[None]:
         shower.join()
 
 
-@contextmanager
-def stopped_by_signals() -> Iterator[threading.Event]:
-    """Give an event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    with _handled_by(lambda *_: stop.set(), signal.SIGTERM, signal.SIGINT):
-        yield stop
-
-
-@contextmanager
-def called_by_sighup(call: Callable[[], object]) -> Iterator[None]:
-    """Make a call for each SIGHUP, in a thread of its own: the handler may come in the middle of anything."""
-    calls: SimpleQueue[int | None] = SimpleQueue()
-
-    def make_calls() -> None:
-        while calls.get() is not None:
-            with suppress(Exception):  # a bug in it ends the exporter, which then tells of it
-                call()
-
-    threading.Thread(target=make_calls, name="sighup", daemon=True).start()
-    with _handled_by(lambda number, _: calls.put(number), signal.SIGHUP):
-        yield
-    calls.put(None)
-
-
-@contextmanager
-def interrupted_by_signals() -> Iterator[None]:
-    """Let SIGTERM end what is under way as SIGINT does.
-
-    Raises:
-        KeyboardInterrupt: one of them came.
-    """
-    with _handled_by(signal.default_int_handler, signal.SIGTERM, signal.SIGINT):
-        yield
-
-
-@contextmanager
-def _handled_by(handler: Callable[[int, FrameType | None], Any], *numbers: signal.Signals) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, former in before.items():
-            signal.signal(number, former)
-
-
 def format_address(address: tuple[str, int]) -> str:
     """Write an address and port as ``listen_address`` takes them."""
     host, port = address
@@ -468,16 +340,3 @@ def _listen(exporter: Exporter, guard: FileGuard | None, reload: Callable[[], Re
         return HttpServer(web, *parse_listen(address), guard=guard, urgent=PROBES)
     except OSError as error:
         raise StartError(f"cannot listen on {address}: {error.strerror}; set another listen_address") from error
-
-
-@contextmanager
-def sdk_errors() -> Iterator[None]:
-    """Tell what the SDK cannot be set up with as people would.
-
-    Raises:
-        StartError: the SDK's configuration is unusable.
-    """
-    try:
-        yield
-    except (BotoCoreError, ValueError) as error:
-        raise StartError(f"the AWS SDK cannot be set up: {error}") from error

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from exporter import __version__, app, demo
-from exporter.app import StartError
+from exporter import __version__, app, demo, setup
 from exporter.braket import BraketClient
 from exporter.clock import Clock
 from exporter.families import job_families
@@ -19,6 +18,8 @@ from exporter.lanes import Lane, Login
 from exporter.permissions import ask, report, uncounted
 from exporter.predict import Demand, Prediction, predict
 from exporter.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default
+from exporter.setup import StartError
+from exporter.signals import interrupted_by_signals
 from exporter.sources import CONFIG_VARIABLE, load
 from exporter.values import format_duration
 
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = flags.pop(_COMMAND)
     config = flags.pop("config", os.environ.get(CONFIG_VARIABLE) or None)
     try:
-        with app.interrupted_by_signals():
+        with interrupted_by_signals():
             _check_online(command, flags)
             return COMMANDS[command](flags, config)
     except SettingsError as error:
@@ -100,11 +101,11 @@ def _once(flags: Flags, config: str | None) -> int:
 def _check_config(flags: Flags, config: str | None) -> int:
     online = flags.pop(_ONLINE, False)
     settings = load(flags, os.environ, config)
-    app.guard_of(settings)
-    app.check_state_file(settings)
-    with app.sdk_errors():
+    setup.guard_of(settings)
+    setup.check_state_file(settings)
+    with setup.sdk_errors():
         sessions: dict[Login, Any] = {}
-        lanes = app.lanes(settings, sessions)
+        lanes = setup.lanes(settings, sessions)
         clients = [BraketClient(sessions[lane.login], lane.target, uncounted) for lane in lanes] if online else []
     _write(describe(settings, lanes).encode())
     if not online:

@@ -32,10 +32,11 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 
-from exporter.app import Exporter, StartError, check_state_file
+from exporter.app import Exporter
 from exporter.ledger import Past
 from exporter.model import JobRecord
 from exporter.settings import Settings, SettingsError
+from exporter.setup import StartError, check_state_file
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 from exporter.state import State
 

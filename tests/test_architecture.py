@@ -25,6 +25,7 @@ SETTINGS = frozenset({"settings", "sources"})
 BOUNDARIES = frozenset({"braket", "sessions", "tls", "state"})
 SHELLS = frozenset(
     {
+        "signals",
         "store",
         "finder",
         "poller",
@@ -40,7 +41,7 @@ SHELLS = frozenset(
         "keeper",
     }
 )
-WIRING = frozenset({"app", "cli", "demo", "__main__", "__init__"})
+WIRING = frozenset({"app", "setup", "cli", "demo", "__main__", "__init__"})
 ROOMS = PURE | SMALL_STATE | SETTINGS | BOUNDARIES | SHELLS | WIRING
 
 IMPURE_MODULES = frozenset(
@@ -142,12 +143,12 @@ def test_the_boundaries_know_only_what_goes_in_and_what_comes_out() -> None:
 
 def test_a_boundary_is_known_to_those_who_make_it_and_to_the_one_who_asks_for_permissions() -> None:
     assert {room for room in ROOMS if "braket" in rooms_of(room)} == {"app", "cli", "permissions", "sessions"}
-    assert {room for room in ROOMS if "sessions" in rooms_of(room)} == {"app"}
+    assert {room for room in ROOMS if "sessions" in rooms_of(room)} == {"setup"}
     assert {room for room in ROOMS if "tls" in rooms_of(room)} == {"guard"}
 
 
 def test_settings_are_read_by_the_command_line_and_the_wiring_alone() -> None:
-    assert {room for room in ROOMS if "settings" in rooms_of(room)} == {"app", "cli", "sources"}
+    assert {room for room in ROOMS if "settings" in rooms_of(room)} == {"app", "setup", "cli", "sources"}
     assert {room for room in ROOMS if "sources" in rooms_of(room)} == {"cli"}
 
 
@@ -162,11 +163,11 @@ def test_a_shell_knows_no_settings_and_nothing_of_the_wiring(room: str) -> None:
 
 
 def test_boto3_is_known_to_the_boundaries_and_to_those_who_hand_its_sessions_on_or_tell_its_version() -> None:
-    assert importers("boto3") == {"app", "telemetry", "braket", "sessions"}
-    assert importers("botocore") == {"app", "braket", "sessions"}
+    assert importers("boto3") == {"setup", "telemetry", "braket", "sessions"}
+    assert importers("botocore") == {"setup", "braket", "sessions"}
 
 
-@pytest.mark.parametrize("room", ["app", "telemetry"])
+@pytest.mark.parametrize("room", ["setup", "telemetry"])
 def test_boto3_is_used_outside_of_the_boundaries_for_nothing_but_its_session_and_version(room: str) -> None:
     uses = {
         node.attr
@@ -188,7 +189,7 @@ def test_boto3_is_used_outside_of_the_boundaries_for_nothing_but_its_session_and
         ("pydantic_settings", {"settings", "sources"}),
         ("asyncio", {"server"}),
         ("argparse", {"cli"}),
-        ("signal", {"app", "__main__"}),
+        ("signal", {"signals", "__main__"}),
         ("subprocess", {"demo"}),
         ("sqlite3", {"state"}),
     ],
@@ -220,7 +221,7 @@ def test_the_simulator_knows_nothing_of_the_rest() -> None:
 def test_there_are_no_cycles() -> None:
     graph = {room: rooms_of(room) - {"simulator"} for room in ROOMS}
     order = [*TopologicalSorter(graph).static_order()]
-    way = ["model", "parse", "braket", "sessions", "app", "cli"]
+    way = ["model", "parse", "braket", "sessions", "setup", "app", "cli"]
     assert sorted(way, key=order.index) == way
 
 
