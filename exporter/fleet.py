@@ -46,6 +46,10 @@ class Totals:
     counters: Mapping[Series, float] = field(default_factory=dict)
     histograms: Mapping[Series, Histogram] = field(default_factory=dict)
 
+    def replaced_by(self, newer: "Totals") -> "Totals":
+        """Return these with newer ones in place of those that they have in common."""
+        return Totals({**self.counters, **newer.counters}, {**self.histograms, **newer.histograms})
+
 
 @dataclass(slots=True)
 class Fleet:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
-from exporter.fleet import Totals
+from exporter.fleet import Series, Totals
 from exporter.model import JobRecord
 
 
@@ -42,6 +42,37 @@ class Entry:
     def __bool__(self) -> bool:
         """Tell whether there is anything in it."""
         return bool(self.records or self.gone or self.formers or self.totals.counters or self.totals.histograms)
+
+
+@dataclass(slots=True)
+class Backlog:
+    """What is to be written down. A small state.
+
+    Attributes:
+        arns: jobs that are new, changed or known no more.
+        formers: what is remembered of forgotten ones, by ``mark_of`` their ARN.
+        series: counters and histograms that moved.
+    """
+
+    arns: set[str] = field(default_factory=set)
+    formers: dict[int, Former | None] = field(default_factory=dict)
+    series: set[Series] = field(default_factory=set)
+
+    def give_back(self, older: "Backlog") -> None:
+        """Take in what could not be written; what came meanwhile counts."""
+        self.arns |= older.arns
+        self.formers = older.formers | self.formers
+        self.series |= older.series
+
+    def entry(self, known: Mapping[str, JobRecord | None], totals: Totals) -> Entry:
+        """Make the entry of it.
+
+        Args:
+            known: what is known of each of its jobs, and of others that go along.
+            totals: what each of its counters and histograms has come to.
+        """
+        records = [record for record in known.values() if record is not None and lasts(record)]
+        return Entry(records, [arn for arn, record in known.items() if record is None], self.formers, totals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +120,11 @@ class Ledger(Protocol):
     def write(self, entry: Entry) -> bool:
         """Write an entry down, all of it or nothing; return whether that succeeded."""
         ...
+
+
+def lasts(record: JobRecord) -> bool:
+    """Tell whether a record is worth writing down; a list shows one anew that had ended before it was asked for."""
+    return record.named or record.snapshot is not None or record.sighted is not None
 
 
 def mark_of(arn: str) -> int:

@@ -18,48 +18,23 @@ lines is decided anew whenever ``fit`` is called; in between a new job has them 
 
 import heapq
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import Final
 
-from exporter.compressed import LASTING_LEVEL, Chain, Piece, chain, compress
+from exporter.compressed import Chain
 from exporter.exposition import JobRow, Lines, render_fleet, render_job
 from exporter.families import FLEET_FAMILIES, Family, JobFamily
-from exporter.fleet import Fleet, Series, Totals
-from exporter.ledger import Entry, Former, Ledger, Past
+from exporter.fleet import Fleet, Totals
+from exporter.ledger import Backlog, Entry, Former, Ledger, Past, lasts
 from exporter.limit import Rank, Ranked, lowest, rank_of
-from exporter.listing import Glance, Pile, glances_of
+from exporter.listing import Pile
 from exporter.model import Increment, JobRecord
-from exporter.packed import pack, unpack
-
-CHUNK_JOBS: Final = 256
-"""Their lines of one family fill the window of the compression, so that more would not save more."""
+from exporter.sealed import CHUNK_JOBS, Chunk, chains_of, seal
 
 OPEN_FINISHED_JOBS: Final = 2 * CHUNK_JOBS
 """How many finished jobs stay open until a chunk of them is sealed."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Chunk:
-    """Jobs that are sealed together: what is known of them, packed, and the lines of each family, compressed."""
-
-    arns: tuple[str, ...]
-    packed: bytes
-    pieces: tuple[Piece, ...]
-    lowest: Rank
-    """None of its jobs is below."""
-    glances: Mapping[str, Glance]
-    """What the page for people tells of them at a glance."""
-
-    def record(self, arn: str) -> JobRecord:
-        """Return what is known of one of its jobs."""
-        return unpack(self.packed)[self.arns.index(arn)]
-
-    def ranked(self) -> Iterator[Ranked]:
-        """Yield its jobs with their ranks."""
-        return (Ranked(rank_of(record), record.arn) for record in unpack(self.packed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +54,6 @@ class View:
             yield fleet_family, Lines([lines])
 
 
-@dataclass(slots=True)
-class _Unwritten:
-    """What the ledger has not taken yet: jobs by ARN, forgotten ones by mark, counters and histograms by name."""
-
-    arns: set[str] = field(default_factory=set)
-    formers: dict[int, Former | None] = field(default_factory=dict)
-    series: set[Series] = field(default_factory=set)
-
-
 class Store:
     """Current records by ARN.
 
@@ -101,7 +67,7 @@ class Store:
         self, job_families: Sequence[JobFamily], ledger: Ledger | None = None, most: float = float("inf")
     ) -> None:
         self._job_families, self._ledger = tuple(job_families), ledger
-        self._unwritten = _Unwritten()
+        self._backlog = Backlog()
         self._writing = threading.Lock()
         """Held by who writes to the ledger or steps the counters; taken before the other locks."""
         self._records: dict[str, JobRecord] = {}
@@ -117,7 +83,7 @@ class Store:
         """Whether a rank, or the number of jobs, changed since it was last decided who is beyond the limit."""
         self._sealed: dict[str, Chunk] = {}
         self._chunks: dict[Chunk, None] = {}
-        self._chains = tuple(Chain() for _ in self._job_families)
+        self._chains = chains_of((), len(self._job_families))
         self._fleet = Fleet()
         self._lock = threading.Lock()
         self._sealing = threading.Lock()
@@ -196,14 +162,14 @@ class Store:
         with self._lock:
             chunks, records = [*self._chunks], [*self._records.values()]
         for chunk in chunks:
-            yield from unpack(chunk.packed)
+            yield from chunk.records()
         yield from records
 
     def piles(self) -> tuple[list[JobRecord], list[Pile]]:
         """Return what is known of every open job, and the sealed ones in piles, all of one moment."""
         with self._lock:
             chunks, records = [*self._chunks], [*self._records.values()]
-        return records, [Pile(len(each.arns), each.glances, partial(unpack, each.packed)) for each in chunks]
+        return records, [chunk.pile for chunk in chunks]
 
     def put(self, record: JobRecord, increments: Iterable[Increment] = ()) -> None:
         """Write down and take in what is known of a job now, and what it adds to the fleet's counters."""
@@ -234,7 +200,7 @@ class Store:
             self._moved = True
             self._changed(arn)
             if former is not None and self._ledger is not None:
-                self._unwritten.formers[former[0]] = former[1]
+                self._backlog.formers[former[0]] = former[1]
 
     def fit(self) -> tuple[Sequence[Ranked], int]:
         """Decide who has lines; return the jobs beyond the limit, and how many of them were not when it last decided.
@@ -272,7 +238,7 @@ class Store:
         """Have nothing remembered any more of jobs that were forgotten."""
         if self._ledger is not None:
             with self._lock:
-                self._unwritten.formers |= dict.fromkeys(marks)
+                self._backlog.formers |= dict.fromkeys(marks)
 
     def flush(self) -> None:
         """Write down what is not yet."""
@@ -283,7 +249,7 @@ class Store:
         """Tell all that is known, for a ledger that begins anew, which is the only one to ask."""
         with self._lock:
             totals = self._fleet.totals()
-        return Entry([record for record in self.scan() if _lasts(record)], totals=totals)
+        return Entry([record for record in self.scan() if lasts(record)], totals=totals)
 
     def view(self) -> View:
         """Return what a scrape shows."""
@@ -319,35 +285,22 @@ class Store:
             self._moved = True
 
     def _write(self, record: JobRecord | None, totals: Totals) -> bool:
-        """Write down what is unwritten, with a record and totals that are not taken in yet; return whether it is."""
+        """Write down the backlog, with a record and totals that are not taken in yet; return whether that is done."""
         if self._ledger is None:
             return True
         if self._ledger.open:
             with self._lock:
-                unwritten, self._unwritten = self._unwritten, _Unwritten()
-            entry = self._entry(unwritten, record, totals)
+                backlog, self._backlog = self._backlog, Backlog()
+                moved = self._fleet.totals(backlog.series)
+            known = {arn: self.find(arn) for arn in backlog.arns} | ({} if record is None else {record.arn: record})
+            entry = backlog.entry(known, moved.replaced_by(totals))
             if not entry or self._ledger.write(entry):
                 return True
             with self._lock:
-                self._unwritten.arns |= unwritten.arns
-                self._unwritten.formers = unwritten.formers | self._unwritten.formers
-                self._unwritten.series |= unwritten.series
+                self._backlog.give_back(backlog)
         with self._lock:
-            self._unwritten.series.update(totals.counters, totals.histograms)
+            self._backlog.series.update(totals.counters, totals.histograms)
         return False
-
-    def _entry(self, unwritten: _Unwritten, record: JobRecord | None, totals: Totals) -> Entry:
-        known = {arn: self.find(arn) for arn in unwritten.arns}
-        if record is not None:
-            known[record.arn] = record
-        with self._lock:
-            moved = self._fleet.totals(unwritten.series)
-        return Entry(
-            [each for each in known.values() if each is not None and _lasts(each)],
-            [arn for arn, each in known.items() if each is None],
-            unwritten.formers,
-            Totals({**moved.counters, **totals.counters}, {**moved.histograms, **totals.histograms}),
-        )
 
     def _take_in(self, record: JobRecord, totals: Totals, *, changed: bool) -> None:
         row = render_job(self._job_families, record)
@@ -361,7 +314,7 @@ class Store:
 
     def _changed(self, arn: str) -> None:
         if self._ledger is not None:
-            self._unwritten.arns.add(arn)
+            self._backlog.arns.add(arn)
 
     def _set(self, record: JobRecord, row: JobRow) -> None:
         before = self._records.get(record.arn)
@@ -404,14 +357,13 @@ class Store:
         """Open the jobs of chunks; hide those that are to be ``without`` lines. Its caller holds ``_sealing``."""
         if not chunks:
             return
-        records = {record.arn: record for chunk in chunks for record in unpack(chunk.packed)}
+        records = {record.arn: record for chunk in chunks for record in chunk.records()}
         rows = {arn: render_job(self._job_families, record) for arn, record in records.items() if arn not in without}
-        others = [other for other in self._chunks if other not in chunks]
-        chains = tuple(map(chain, zip(*(other.pieces for other in others), strict=True)))
+        chains = chains_of((other for other in self._chunks if other not in chunks), len(self._job_families))
         with self._lock:
             for chunk in chunks:
                 del self._chunks[chunk]
-            self._chains = chains or tuple(Chain() for _ in self._job_families)
+            self._chains = chains
             self._records |= records
             self._open |= rows
             self._finished.update(rows)
@@ -427,9 +379,8 @@ class Store:
             with self._lock:
                 arns = tuple(heapq.nlargest(CHUNK_JOBS, self._finished, key=self._end_of))
                 rows, records = [self._open[arn] for arn in arns], [self._records[arn] for arn in arns]
-            pieces = tuple(compress(b"".join(lines), LASTING_LEVEL) for lines in zip(*rows, strict=True))
-            chunk = Chunk(arns, pack(records), pieces, min(map(rank_of, records)), glances_of(records))
-            chains = tuple(each.add(piece) for each, piece in zip(self._chains, pieces, strict=True))
+            chunk = seal(records, rows)
+            chains = tuple(each.add(piece) for each, piece in zip(self._chains, chunk.pieces, strict=True))
             with self._lock:
                 if any(self._open.get(arn) is not row for arn, row in zip(arns, rows, strict=True)):
                     return
@@ -445,8 +396,3 @@ class Store:
     def _end_of(self, arn: str) -> float:
         snapshot = self._records[arn].snapshot
         return 0.0 if snapshot is None or snapshot.ended is None else snapshot.ended
-
-
-def _lasts(record: JobRecord) -> bool:
-    """Whether a record is worth writing down; a list will show a job anew that had ended and was never asked for."""
-    return record.named or record.snapshot is not None or record.sighted is not None

@@ -13,7 +13,7 @@ ROOT = Path(exporter.__file__).parent
 
 PURE = frozenset(
     {"model", "arn", "errors", "parse", "lifecycle", "schedule", "health", "families", "exposition", "negotiate"}
-    | {"compressed", "packed", "predict", "page", "listing", "style", "console", "webconfig"}
+    | {"compressed", "packed", "sealed", "predict", "page", "listing", "style", "console", "webconfig"}
     | {"selector", "lanes", "limit", "shard", "windows", "values", "ledger", "fill"}
 )
 """Rooms without clock, environment, threads, network and logs: the same arguments give the same result."""

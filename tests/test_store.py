@@ -20,7 +20,8 @@ from exporter.ledger import Entry, Former, Past, mark_of
 from exporter.limit import Rank, Standing, rank_of
 from exporter.listing import glances_of
 from exporter.model import Increment, JobRecord
-from exporter.store import CHUNK_JOBS, Store, View
+from exporter.sealed import CHUNK_JOBS
+from exporter.store import Store, View
 
 OUTCOMES = "braket_job_outcomes_total"
 COMPLETED = Increment(OUTCOMES, (ACCOUNT, REGION, SV1, "COMPLETED"), 1.0)
@@ -502,7 +503,7 @@ def test_hidden_jobs_stay_open() -> None:
 def test_while_all_have_room_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     store = limited(MANY, *(over(number) for number in range(MANY)))
     monkeypatch.setattr("exporter.store.rank_of", None)
-    monkeypatch.setattr("exporter.store.unpack", None)
+    monkeypatch.setattr("exporter.sealed.unpack", None)
     assert store.fit() == ((), 0)
 
 
@@ -764,7 +765,7 @@ def test_without_a_ledger_nothing_is_kept_for_one() -> None:
     store.forget(ARN, (7, FORMER))
     store.unremember([7])
     store.flush()
-    assert (store._unwritten.arns, store._unwritten.formers, store._unwritten.series) == (set(), {}, set())
+    assert (store._backlog.arns, store._backlog.formers, store._backlog.series) == (set(), {}, set())
 
 
 # After a restart.

@@ -14,8 +14,9 @@ import exporter
 from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
 from exporter.health import Health, TargetStatus
 from exporter.model import Increment, Target
+from exporter.sealed import CHUNK_JOBS
 from exporter.server import Body, Request
-from exporter.store import CHUNK_JOBS, Store
+from exporter.store import Store
 from exporter.style import SECURITY_POLICY
 from exporter.telemetry import Telemetry
 from exporter.web import Reloaded, Web, expose

@@ -1,0 +1,65 @@
+"""Chunks: finished jobs that are packed, and whose lines are compressed, together. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from exporter.compressed import LASTING_LEVEL, Chain, Piece, chain, compress
+from exporter.exposition import JobRow
+from exporter.limit import Rank, Ranked, rank_of
+from exporter.listing import Pile, glances_of
+from exporter.model import JobRecord
+from exporter.packed import pack, unpack
+
+CHUNK_JOBS: Final = 256
+"""Their lines of one family fill the window of the compression, so that more would not save more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Jobs that are sealed together.
+
+    Attributes:
+        arns: the jobs.
+        packed: what is known of them.
+        pieces: the lines of each family.
+        lowest: none of the jobs ranks below.
+        pile: the jobs, as the page for people looks at them.
+    """
+
+    arns: tuple[str, ...]
+    packed: bytes
+    pieces: tuple[Piece, ...]
+    lowest: Rank
+    pile: Pile
+
+    def records(self) -> list[JobRecord]:
+        """Return what is known of its jobs."""
+        return unpack(self.packed)
+
+    def record(self, arn: str) -> JobRecord:
+        """Return what is known of one of its jobs."""
+        return self.records()[self.arns.index(arn)]
+
+    def ranked(self) -> Iterator[Ranked]:
+        """Yield its jobs with their ranks."""
+        return (Ranked(rank_of(record), record.arn) for record in self.records())
+
+
+def seal(records: Sequence[JobRecord], rows: Iterable[JobRow]) -> Chunk:
+    """Make a chunk of jobs, of which each has its row."""
+    packed = pack(records)
+    return Chunk(
+        arns=tuple(record.arn for record in records),
+        packed=packed,
+        pieces=tuple(compress(b"".join(lines), LASTING_LEVEL) for lines in zip(*rows, strict=True)),
+        lowest=min(map(rank_of, records)),
+        pile=Pile(len(records), glances_of(records), partial(unpack, packed)),
+    )
+
+
+def chains_of(chunks: Iterable[Chunk], families: int) -> tuple[Chain, ...]:
+    """Chain the pieces of chunks, for each family."""
+    chains = tuple(map(chain, zip(*(chunk.pieces for chunk in chunks), strict=True)))
+    return chains or tuple(Chain() for _ in range(families))
