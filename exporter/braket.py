@@ -1,9 +1,10 @@
 """The calls to Braket: one client for an account and Region, and each of boto3's errors mapped once."""
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 
@@ -133,7 +134,8 @@ class BraketClient:
     ) -> None:
         self.target = target
         self._session, self._count, self._tag_keys = session, count, tag_keys
-        self._client: Any = session.client("braket", region_name=target.region, config=client_config())
+        self._client = self._make_client()
+        self._making = threading.Lock()
 
     @property
     def partition(self) -> str:
@@ -189,6 +191,15 @@ class BraketClient:
 
         self._learn(self._call(GET_CALLER_IDENTITY, read))
 
+    def _make_client(self) -> Any:  # noqa: ANN401 -- boto3 makes the class when it is asked for a client
+        return self._session.client("braket", region_name=self.target.region, config=client_config())
+
+    def _look_for_credentials_again(self, client: object) -> None:
+        """Make another client: one that found no credentials when it was made never looks for them again."""
+        with self._making, suppress(BotoCoreError):  # half of them is no better than none
+            if self._client is client:
+                self._client = self._make_client()
+
     def _belonging_here(self, page: SearchPage) -> SearchPage:
         """Leave out jobs of other Regions, which this client could never ask for; learn the account from the others."""
         region = self.target.region
@@ -202,12 +213,14 @@ class BraketClient:
         self.target = self.target._replace(account=account)
 
     def _call(self, operation: str, read: Callable[[], _T]) -> _T:
-        began, code = time.perf_counter(), "ok"
+        began, code, client = time.perf_counter(), "ok", self._client
         try:
             with _mapped_errors(operation):
                 return read()
         except BraketError as error:
             code = error.code
+            if isinstance(error.__cause__, NoCredentialsError):
+                self._look_for_credentials_again(client)
             raise
         finally:
             if code != _NEVER_SENT:

@@ -409,6 +409,25 @@ def test_without_credentials_nothing_is_sent_and_nothing_counted(
     assert boundary.server.requests == []
 
 
+def test_credentials_that_come_later_are_found(
+    braket: Callable[..., Simulated], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    boundary = braket(GOOD)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BRAKET", boundary.url)
+    client = BraketClient(boto3.session.Session(), TARGET, boundary.count)
+    for half in ({}, {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE"}):
+        for name, value in half.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(UnauthenticatedError):
+            client.get_job(ARN)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with pytest.raises(UnauthenticatedError):
+        client.get_job(ARN)
+    assert client.get_job(ARN).status == "RUNNING"
+
+
 def test_half_of_the_credentials_are_a_problem_of_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(PartialCredentialsError):
