@@ -339,4 +339,5 @@ def _listen(exporter: Exporter, guard: FileGuard | None, reload: Callable[[], Re
     try:
         return HttpServer(web, *parse_listen(address), guard=guard, urgent=PROBES)
     except OSError as error:
-        raise StartError(f"cannot listen on {address}: {error.strerror}; set another listen_address") from error
+        reason = str(error.strerror).partition(" (while attempting")[0]  # Python names the address once more
+        raise StartError(f"cannot listen on {address}: {reason}; set another listen_address") from error

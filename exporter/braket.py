@@ -260,7 +260,8 @@ def _service_error(error: ClientError) -> BraketError:
     """Map an error that came over the wire, by its code and, for gateways that have none of Braket's, its status."""
     code = _ERROR_CODE.sub("", str(error.response.get("Error", {}).get("Code", "")))[:64] or "unknown"
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return _error_class(code, status)(code, str(error))
+    # That botocore does not try again is our wish and no news.
+    return _error_class(code, status)(code, str(error).replace(" (reached max retries: 0)", ""))
 
 
 def _error_class(code: str, status: int) -> type[BraketError]:
