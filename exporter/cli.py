@@ -249,7 +249,8 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         field, default = Settings.model_fields[key], format_default(key)
         note = f" (default: {default})" if default else ""
         text = f"{field.description}{note}".replace("%", "%%")
-        settings.add_argument(f"--{key.replace('_', '-')}", metavar="VALUE", help=text)
+        flag = f"--{key.replace('_', '-')}"
+        settings.add_argument(flag, metavar="[VALUE]" if flag in _SWITCHES else "VALUE", help=text)
     for flag in sorted({text.partition("=")[0] for text in given if text.startswith("--")}.difference(_FLAGS)):
         parser.add_argument(flag, nargs="?", help=argparse.SUPPRESS)
     return parser

@@ -82,7 +82,7 @@ def test_help_names_every_command_and_setting(before: tuple[str, ...], terminal:
     status, out, err = terminal(*before, "--help")
     assert (status, err) == (0, "")
     for key in SCALAR_KEYS:
-        assert f"--{key.replace('_', '-')} VALUE" in out
+        assert f"--{key.replace('_', '-')} {'[VALUE]' if key in ('all_jobs', 'per_job_metrics') else 'VALUE'}" in out
     for name in ("run", "once", "check-config", "demo"):
         assert re.search(rf"^  {name} +\w", out, re.MULTILINE)
     assert "BRAKET_EXPORTER_CONFIG" in out
