@@ -116,7 +116,7 @@ def test_prometheus_takes_the_sample_that_goes_with_it(tmp_path: Path) -> None:
 
 
 def test_the_documented_way_to_make_a_hash_makes_one() -> None:
-    (code,) = re.findall(r"^\$ python -c '(.*)'$", page("docs/web.md"), re.MULTILINE)
+    (code,) = re.findall(r"^\$ \.venv/bin/python -c '(.*)'$", page("docs/web.md"), re.MULTILINE)
     code = code.replace("getpass.getpass()", "'wonderland'")
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert [*parse_web_config(f"basic_auth_users: {{alice: {made}}}", "").users] == ["alice"]
@@ -168,6 +168,21 @@ def test_the_documented_numbers_of_series_are_those_predicted() -> None:
 def test_every_link_between_pages_leads_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\((?!https?://)([^)#]+)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), target
+
+
+def anchors(path: Path) -> set[str]:
+    """List the addresses that GitHub gives the headings of a page."""
+    prose = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return {
+        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_into_a_page_leads_to_a_heading(path: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?://)([^)#]*)#([^)]+)\)", path.read_text(encoding="utf-8")):
+        assert anchor in anchors(path.parent / target if target else path), f"{target}#{anchor}"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
