@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
+from math import inf
 from typing import NamedTuple, TypeVar
 
 from exporter.families import FLEET_FAMILIES, JOBS, Family
@@ -45,6 +46,27 @@ class Totals:
 
     counters: Mapping[Series, float] = field(default_factory=dict)
     histograms: Mapping[Series, Histogram] = field(default_factory=dict)
+
+    def checked(self) -> "Totals":
+        """Return those of families that there are, where they come from a file.
+
+        Raises:
+            ValueError: one does not fit its family.
+        """
+        counters = {series: value for series, value in self.counters.items() if series[0] in _FAMILIES}
+        histograms = {series: value for series, value in self.histograms.items() if series[0] in _FAMILIES}
+        for metric, labels in (*counters, *histograms):
+            if len(labels) != len(_FAMILIES[metric].labels) or not all(isinstance(label, str) for label in labels):
+                raise ValueError(f"{metric} has no labels {labels}")
+        for (metric, _), value in counters.items():
+            if _FAMILIES[metric].type != "counter" or not 0 <= value < inf:
+                raise ValueError(f"{metric} is no counter of {value}")
+        for (metric, _), histogram in histograms.items():
+            if len(histogram.observations) != len(_nothing_in(_FAMILIES[metric]).observations):
+                raise ValueError(f"{metric} has other buckets")
+            if min(histogram.observations) < 0 or not 0 <= histogram.sum < inf:
+                raise ValueError(f"{metric} is no histogram of {histogram}")
+        return Totals(counters, histograms)
 
     def replaced_by(self, newer: "Totals") -> "Totals":
         """Return these with newer ones in place of those that they have in common."""

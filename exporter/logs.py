@@ -56,7 +56,7 @@ def make_logger(level: LogLevel, form: LogFormat, stream: Stream = sys.stderr) -
         _lead_with_what_happened,
     ]
     renderer: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=18)]
+        [structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=18, sort_keys=False)]
         if console
         else [structlog.processors.JSONRenderer()]
     )

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from exporter.arn import parse_job_arn
 from exporter.fleet import Histogram, Series, Totals
 from exporter.ledger import Entry, Former, Past, mark_of
 from exporter.model import JobRecord
@@ -44,6 +45,9 @@ FREE_PAGES: Final = 256
 
 LARGEST_LOG: Final = 4 * 1024 * 1024
 """To so many bytes the write-ahead log shrinks again."""
+
+LATEST: Final = 32_503_680_000.0
+"""The year 3000, unix seconds. No job was made later, and no file written."""
 
 _RECORD: Final = TypeAdapter(JobRecord)
 
@@ -129,14 +133,16 @@ class State:
             formers = self._rows("SELECT mark, created, record, lane FROM formers")
             try:
                 records = _Records(self._connection)
-                for _ in records:  # each is looked at now, while a file that makes no sense can be set aside
-                    pass
+                for record in records:  # each is looked at now, while a file that makes no sense can be set aside
+                    parse_job_arn(record.arn)
                 return Past(
-                    float(polled[0]),
+                    _time(polled[0]),
                     records,
                     {mark: _former(*rest) for mark, *rest in formers},
-                    {str(key): float(since) for key, since in self._rows("SELECT key, since FROM lanes")},
-                    Totals(dict(_counter(*row) for row in counters), dict(_histogram(*row) for row in histograms)),
+                    {str(key): _time(since) for key, since in self._rows("SELECT key, since FROM lanes")},
+                    Totals(
+                        dict(_counter(*row) for row in counters), dict(_histogram(*row) for row in histograms)
+                    ).checked(),
                 )
             except (ValidationError, TypeError, ValueError) as error:
                 raise StateUnreadableError(f"a row of it makes no sense: {_first_line(error)}") from error
@@ -285,8 +291,20 @@ def _text(record: JobRecord) -> str:
     return _RECORD.dump_json(record, exclude_defaults=True).decode()
 
 
+def _time(value: object) -> float:
+    """Read unix seconds.
+
+    Raises:
+        ValueError: they are no time of this age.
+    """
+    time = float(str(value))
+    if not 0 <= time <= LATEST:
+        raise ValueError(f"{time} is no time")
+    return time
+
+
 def _former(created: float, record: str | None, lane: str) -> Former:
-    return Former(float(created), None if record is None else _RECORD.validate_json(record), str(lane))
+    return Former(_time(created), None if record is None else _RECORD.validate_json(record), str(lane))
 
 
 def _counter(metric: str, labels: str, value: float) -> tuple[Series, float]:

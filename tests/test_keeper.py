@@ -163,7 +163,8 @@ from exporter.model import JobRecord
 from exporter.state import State
 
 state = State(sys.argv[1])
-state.write(Entry([JobRecord(str(number)) for number in range(200)]), polled=1.0)
+names = [f"arn:aws:braket:us-west-2:123456789012:job/{number}" for number in range(200)]
+state.write(Entry([*map(JobRecord, names)]), polled=1.0)
 state._connection.execute("PRAGMA user_version=2")
 os.kill(os.getpid(), 9)
 """

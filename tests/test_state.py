@@ -19,7 +19,7 @@ from disks import no_file_larger_than, small_disk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from processes import environment
-from strategies import RECORDS, SECONDS, TEXT
+from strategies import RECORDS, TEXT
 
 from exporter.families import FLEET_FAMILIES
 from exporter.fleet import Histogram, Totals
@@ -39,7 +39,10 @@ from exporter.state import (
 POLLED = CREATED + 500.0
 OUTCOME = ("braket_job_outcomes_total", (ACCOUNT, REGION, SV1, "COMPLETED"))
 QUEUE = ("braket_job_queue_duration_seconds", (ACCOUNT, REGION, SV1))
-NUMBERS = Totals({OUTCOME: 3.0}, {QUEUE: Histogram((1, 0, 2), 40.5)})
+REST = (0,) * 12
+"""The last buckets of a duration."""
+
+NUMBERS = Totals({OUTCOME: 3.0}, {QUEUE: Histogram((1, 0, 2, *REST), 40.5)})
 FORMERS = {1: Former(CREATED, None, "lane"), -(2**63): Former(CREATED + 1.0, record(snapshot()), "")}
 FULL = Entry([record(finished()), JobRecord(arn(2))], formers=FORMERS, totals=NUMBERS)
 LANES = {"one": CREATED, "other": CREATED + 1.0}
@@ -125,24 +128,30 @@ def test_the_jobs_of_a_past_are_read_anew_each_time(path: Path) -> None:
         assert len(past.records) == 2
 
 
-LABELS = st.lists(TEXT, max_size=3).map(tuple)
-SERIES = st.tuples(TEXT, LABELS)
+MOMENTS = st.floats(0, 3e10)
+KNOWN = st.builds(lambda one, number: replace(one, arn=arn(number)), RECORDS, st.integers(0, 99))
+OUTCOMES = st.tuples(st.just(OUTCOME[0]), st.tuples(TEXT, TEXT, TEXT, TEXT))
+QUEUES = st.tuples(st.just(QUEUE[0]), st.tuples(TEXT, TEXT, TEXT))
 MARKS = st.integers(-(2**63), 2**63 - 1)
 TOTALS = st.builds(
     Totals,
-    st.dictionaries(SERIES, SECONDS, max_size=3),
-    st.dictionaries(SERIES, st.builds(Histogram, st.lists(st.integers(0), max_size=4).map(tuple), SECONDS), max_size=3),
+    st.dictionaries(OUTCOMES, st.floats(0, 1e300), max_size=3),
+    st.dictionaries(
+        QUEUES,
+        st.builds(Histogram, st.lists(st.integers(0), min_size=15, max_size=15).map(tuple), st.floats(0, 1e300)),
+        max_size=3,
+    ),
 )
 ENTRIES = st.builds(
     Entry,
-    st.lists(RECORDS, max_size=4, unique_by=lambda one: one.arn),
-    formers=st.dictionaries(MARKS, st.builds(Former, SECONDS, st.none() | RECORDS, TEXT), max_size=3),
+    st.lists(KNOWN, max_size=4, unique_by=lambda one: one.arn),
+    formers=st.dictionaries(MARKS, st.builds(Former, MOMENTS, st.none() | RECORDS, TEXT), max_size=3),
     totals=TOTALS,
 )
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
-@given(entry=ENTRIES, polled=SECONDS, lanes=st.dictionaries(TEXT, SECONDS, max_size=3))
+@given(entry=ENTRIES, polled=MOMENTS, lanes=st.dictionaries(TEXT, MOMENTS, max_size=3))
 def test_whatever_is_written_comes_back_as_it_was(
     path: Path, entry: Entry, polled: float, lanes: dict[str, float]
 ) -> None:
@@ -166,7 +175,7 @@ STEPS = st.builds(
         lambda jobs: {name: replace(job, arn=name) for name, job in jobs.items()}
     ),
     st.sets(KEYS, max_size=2),
-    st.dictionaries(st.integers(0, 3), st.none() | st.builds(Former, SECONDS, st.none() | RECORDS, TEXT), max_size=3),
+    st.dictionaries(st.integers(0, 3), st.none() | st.builds(Former, MOMENTS, st.none() | RECORDS, TEXT), max_size=3),
 )
 
 
@@ -204,7 +213,7 @@ def test_lanes_stay_unless_they_are_given_anew(path: Path) -> None:
 
 def test_a_counter_that_moved_takes_the_place_of_what_it_was(path: Path) -> None:
     filled(path)
-    moved = Totals({OUTCOME: 4.0}, {QUEUE: Histogram((2, 0, 2), 41.0)})
+    moved = Totals({OUTCOME: 4.0}, {QUEUE: Histogram((2, 0, 2, *REST), 41.0)})
     with opened(path) as state:
         state.write(Entry(totals=moved), polled=POLLED)
         assert everything(state)[2] == moved
@@ -268,8 +277,9 @@ from exporter.model import JobRecord
 from exporter.state import State
 
 state = State(sys.argv[1])
-state.write(Entry([JobRecord("first"), JobRecord("second")]), polled=1.0, lanes={"lane": 1.0})
-state.write(Entry([JobRecord("third")], ["first"]), polled=2.0)
+first, second, third = (f"arn:aws:braket:us-west-2:123456789012:job/{number}" for number in (1, 2, 3))
+state.write(Entry([JobRecord(first), JobRecord(second)]), polled=1.0, lanes={"lane": 1.0})
+state.write(Entry([JobRecord(third)], [first]), polled=2.0)
 print("written", flush=True)
 sys.stdin.read()
 """
@@ -301,7 +311,7 @@ def test_a_file_of_another_process_is_refused_until_that_is_killed_and_then_has_
         process.wait()
         past = reopened(path)
     assert past == Past(2.0, past.records if past else [], lanes={"lane": 1.0})
-    assert known(past).keys() == {"second", "third"}
+    assert {name.rpartition("/")[2] for name in known(past)} == {"2", "3"}
 
 
 def test_a_new_file_is_locked_before_anything_is_written_to_it(path: Path) -> None:
@@ -397,12 +407,32 @@ def test_a_text_that_is_none_is_unreadable(path: Path) -> None:
         "UPDATE histograms SET sum = 'much'",
         "UPDATE lanes SET since = 'long ago'",
         "UPDATE polled SET time = 'today'",
+        "UPDATE polled SET time = 1e18",
+        "UPDATE polled SET time = -1",
+        "UPDATE lanes SET since = 9e999",
+        "UPDATE jobs SET record = replace(record, 'arn:aws:braket', 'elsewhere')",
+        "UPDATE counters SET value = -1",
+        "UPDATE counters SET value = 9e999",
+        "UPDATE counters SET labels = '[\"x\"]'",
+        "UPDATE counters SET labels = '[1, 2, 3, 4]'",
+        "UPDATE counters SET metric = 'braket_jobs'",
+        "UPDATE histograms SET observations = '[1, 2]'",
+        "UPDATE histograms SET observations = '[-1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]'",
+        "UPDATE histograms SET sum = -1",
     ],
 )
 def test_a_row_that_makes_no_sense_is_unreadable(path: Path, statement: str) -> None:
     filled(path)
     edited(path, statement)
     refused(path, "^a row of it makes no sense: ")
+
+
+def test_what_was_counted_for_a_family_that_is_no_more_is_left_out(path: Path) -> None:
+    filled(path)
+    edited(path, "UPDATE counters SET metric = 'braket_old_total'")
+    past = reopened(path)
+    assert past is not None
+    assert past.totals == Totals({}, NUMBERS.histograms)
 
 
 def test_a_file_without_one_of_its_tables_is_no_good(path: Path) -> None:
