@@ -6,6 +6,7 @@ Lines of the libraries (botocore, urllib3, warnings) take the same form, so that
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Protocol, TextIO, cast
 
@@ -56,7 +57,7 @@ def make_logger(level: LogLevel, form: LogFormat, stream: Stream = sys.stderr) -
         _lead_with_what_happened,
     ]
     renderer: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=18, sort_keys=False)]
+        [_spell_out, structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=18, sort_keys=False)]
         if console
         else [structlog.processors.JSONRenderer()]
     )
@@ -174,6 +175,32 @@ class Journal:
 
 def _lead_with_what_happened(_: object, __: str, event: EventDict) -> EventDict:
     return {**{key: event.pop(key) for key in ("timestamp", "level", "event")}, **event}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _SpelledOut:
+    """A text as Python would write it, in quotes where it is a value."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return repr(self.text)
+
+    def __str__(self) -> str:
+        return repr(self.text)[1:-1]
+
+
+def _spell_out(_: object, __: str, event: EventDict) -> EventDict:
+    """Spell out what a terminal would obey and not show; the renderer does so only in texts with a blank in them."""
+    spelled = {key: _SpelledOut(value) if _is_unseen(value) else value for key, value in event.items()}
+    if "exception" in event:  # it has several lines, and the renderer takes nothing but text
+        lines = event["exception"].split("\n")
+        spelled["exception"] = "\n".join(str(_SpelledOut(line)) if _is_unseen(line) else line for line in lines)
+    return spelled
+
+
+def _is_unseen(value: object) -> bool:
+    return isinstance(value, str) and not value.isprintable()
 
 
 def _identity(job: JobSnapshot) -> dict[str, Any]:

@@ -322,6 +322,34 @@ def test_on_a_console_hostile_text_stays_inside_its_line_too() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b]0;forged\x07", r"'\x1b]0;forged\x07'"),
+        ("\x1b[2Jgone", r"'\x1b[2Jgone'"),
+        ("\x9b31mred", r"'\x9b31mred'"),
+        ("x\x08\x08y", r"'x\x08\x08y'"),
+        ("\u202eturned", r"'\u202eturned'"),
+        ("with blanks\x1b[2J", r"'with blanks\x1b[2J'"),
+        ("größer", "größer"),
+    ],
+)
+def test_on_a_console_nothing_that_others_wrote_reaches_the_terminal_as_a_command(text: str, shown: str) -> None:
+    lines = Lines(form="console")
+    lines.journal.observed(observation(snapshot(name=text), events=(event("RUNNING", 1.0, text),)))
+    lines.journal.poll_failed(TARGET, "GetJob", DeniedError("AccessDenied", text), None)
+    assert [line.count(f"={shown}") for line in lines.text.splitlines()] == [2, 1]
+    assert not any(ord(character) in {*range(32), *range(127, 160)} - {10} for character in lines.text)
+
+
+def test_on_a_console_the_lines_of_libraries_are_harmless_too() -> None:
+    lines = Lines(form="console")
+    logging.getLogger("library").error("bad header \x1b[2J\nforged it's", exc_info=ValueError("\x1b[2Jgone"))
+    assert r"bad header \x1b[2J\nforged it's" in lines.text
+    assert lines.text.endswith("\nValueError: \\x1b[2Jgone\n")
+    assert "\x1b" not in lines.text
+
+
+@pytest.mark.parametrize(
     ("level", "written"),
     [
         ("debug", ["debug", "info", "warning", "error"]),
