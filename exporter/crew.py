@@ -98,7 +98,8 @@ class Crew:
         self._workers: Workers | None = None
         self._was_ready = False
         self._changing = threading.Lock()
-        """Held while pollers come and go, when they do not tell whether the exporter is ready."""
+        """Held while pollers come and go, when they do not tell whether the exporter is ready. That can take as long as
+        the state file does, so nobody waits for it who has to answer at once."""
 
     @property
     def pollers(self) -> list[TargetPoller]:
@@ -108,9 +109,12 @@ class Crew:
     @property
     def ready(self) -> bool:
         """Whether the first full poll of active jobs is done; it stays done, whatever is added later."""
-        with self._changing:
-            self._was_ready = self._was_ready or all(poller.first_poll_done for poller in self.pollers)
-            return self._was_ready
+        if self._changing.acquire(blocking=False):
+            try:
+                self._look_whether_ready()
+            finally:
+                self._changing.release()
+        return self._was_ready
 
     @property
     def complete(self) -> bool:
@@ -186,8 +190,8 @@ class Crew:
             plan: what to poll.
             past: what was known before a restart; its jobs are in the store already.
         """
-        self._was_ready = self._policy is not None and self.ready
         with self._changing:
+            self._was_ready = self._policy is not None and self._look_whether_ready()
             changes = self._change(plan, past)
         if self._workers is not None:
             self._workers.replace(self.pollers)
@@ -198,6 +202,10 @@ class Crew:
         """Since when each lane that looks for jobs has done so, unix seconds, by its key."""
         since = ((member.lane.key, member.poller.watching_since) for member in self._members)
         return {key: began for key, began in since if began is not None}
+
+    def _look_whether_ready(self) -> bool:
+        self._was_ready = self._was_ready or all(poller.first_poll_done for poller in self.pollers)
+        return self._was_ready
 
     def _change(self, plan: Plan, past: Past | None) -> Changes:
         before = {member.poller: member.lane for member in self._members}

@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -448,6 +449,25 @@ def test_once_ready_it_stays_ready() -> None:
     one.follow(lane(A, B), lane(FAR, target=NORTH))
     assert [poller.first_poll_done for poller in one.crew.pollers] == [False, False]
     assert (before, one.crew.ready, one.crew.healthy) == (False, True, True)
+
+
+def test_whether_it_is_ready_is_told_while_a_new_plan_waits_for_a_slow_ledger() -> None:
+    one = house(lane(A), jobs=[running(A), running(B)])
+    told: list[bool] = []
+    with ThreadPoolExecutor(2) as threads:
+
+        def write_slowly() -> None:
+            one.book.meanwhile = lambda: None
+            threads.submit(one.follow, lane(A, B))
+            while not one.crew._changing.locked():
+                pass
+            told.append(threads.submit(lambda: one.crew.ready).result(10))
+
+        one.book.meanwhile = write_slowly
+        one.run(30.0)
+    assert told == [True]
+    one.run(30.0)
+    assert (one.arns, one.crew.ready) == ({A, B}, True)
 
 
 def test_what_is_not_ready_waits_for_what_is_added() -> None:
