@@ -41,7 +41,7 @@ from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.terminal import StatusLine, status_line
 from exporter.values import parse_listen
-from exporter.web import PROBES, Reloaded, Web, expose
+from exporter.web import PROBES, RELOAD, Reloaded, Web, expose
 
 SWEEP_INTERVAL: Final = 5.0
 GLANCE_INTERVAL: Final = 0.02
@@ -337,7 +337,7 @@ def _listen(exporter: Exporter, guard: FileGuard | None, reload: Callable[[], Re
     )
     address = exporter.settings.listen_address
     try:
-        return HttpServer(web, *parse_listen(address), guard=guard, urgent=PROBES)
+        return HttpServer(web, *parse_listen(address), guard=guard, urgent=PROBES, slow=[RELOAD])
     except OSError as error:
         reason = str(error.strerror).partition(" (while attempting")[0]  # Python names the address once more
         raise StartError(f"cannot listen on {address}: {reason}; set another listen_address") from error

@@ -204,18 +204,26 @@ class HttpServer:
         port: the port; 0 for any free one.
         guard: how connections are secured, and who may ask.
         urgent: paths whose answers are quick, and wait behind no other.
+        slow: paths whose answers may take long; they are made one at a time, and others do not wait behind them.
 
     Raises:
         OSError: the address cannot be listened on.
     """
 
     def __init__(
-        self, handler: Handler, host: str, port: int, *, guard: Guard | None = None, urgent: Collection[str] = ()
+        self,
+        handler: Handler,
+        host: str,
+        port: int,
+        *,
+        guard: Guard | None = None,
+        urgent: Collection[str] = (),
+        slow: Collection[str] = (),
     ) -> None:
         self._socket = _listen(host, port)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self._guard = guard or OpenGuard()
-        self._reception = _Reception(handler, self._guard, frozenset(urgent))
+        self._reception = _Reception(handler, self._guard, urgent, slow)
         self._loop = asyncio.new_event_loop()
         self._connections: dict[asyncio.Task[None], _Connection] = {}
         self._thread = threading.Thread(target=self._loop.run_forever, name="web", daemon=True)
@@ -277,18 +285,19 @@ class HttpServer:
 class _Reception:
     """Makes the answers, each in a thread that fits: logins are checked one at a time, probes wait behind nobody."""
 
-    def __init__(self, handler: Handler, guard: Guard, urgent: frozenset[str]) -> None:
-        self._handler, self._guard, self._urgent = handler, guard, urgent
+    def __init__(self, handler: Handler, guard: Guard, urgent: Collection[str], slow: Collection[str]) -> None:
+        self._handler, self._guard = handler, guard
         self._checks = ThreadPoolExecutor(1, "login")
         self._probes = ThreadPoolExecutor(1, "probe")
+        self._slow = ThreadPoolExecutor(1, "slow")
+        self._executors = {**dict.fromkeys(slow, self._slow), **dict.fromkeys(urgent, self._probes)}
         self._checking = 0
 
     async def answer(self, request: Request) -> Response:
         """Answer one request, if it is let in."""
         response = await self._refusal(request)
         if response is None:
-            # None is the loop's own.
-            executor = self._probes if request.path in self._urgent else None
+            executor = self._executors.get(request.path)  # or None, the loop's own
             response = await _within(executor, self._handle, request)
         return replace(response, headers={**response.headers, **self._guard.headers()})
 
@@ -298,8 +307,8 @@ class _Reception:
 
     def close(self) -> None:
         """Take no more work."""
-        self._checks.shutdown(wait=False, cancel_futures=True)
-        self._probes.shutdown(wait=False, cancel_futures=True)
+        for executor in (self._checks, self._probes, self._slow):
+            executor.shutdown(wait=False, cancel_futures=True)
 
     async def _refusal(self, request: Request) -> Response | None:
         admitted = self._guard.verdict(request)

@@ -18,6 +18,9 @@ from exporter.telemetry import Telemetry
 PROBES: Final = ("/-/healthy", "/-/ready")
 """Paths whose answers are quick, and must not wait for others."""
 
+RELOAD: Final = "/-/reload"
+"""Its answer may take as long as the state file or the SDK does, and nobody else's is to wait for it."""
+
 
 def expose(
     store: Store,
@@ -94,7 +97,7 @@ class Web:
             "/metrics": ("GET", self._metrics),
             "/-/healthy": ("GET", self._health),
             "/-/ready": ("GET", self._readiness),
-            "/-/reload": ("POST", self._reloading),
+            RELOAD: ("POST", self._reloading),
         }
 
     def __call__(self, request: Request) -> Response:

@@ -39,8 +39,10 @@ def serving(
     send_buffer: int | None = None,
     guard: Guard | None = None,
     urgent: tuple[str, ...] = (),
+    *,
+    slow: tuple[str, ...] = (),
 ) -> Iterator[HttpServer]:
-    server = HttpServer(handler, host, 0, guard=guard, urgent=urgent)
+    server = HttpServer(handler, host, 0, guard=guard, urgent=urgent, slow=slow)
     if send_buffer is not None:
         server._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     server.start()
@@ -689,6 +691,25 @@ def test_an_urgent_path_is_answered_while_every_worker_is_busy(stack: ExitStack)
     assert_alive(server)
     handler.go.set()
     assert {scrape.answer()[2] for scrape in scrapes} == {b"done"}
+
+
+def test_slow_paths_are_answered_one_after_the_other_and_hold_up_no_others(stack: ExitStack) -> None:
+    handler, begun = Blocking(), list[str]()
+
+    def answer(request: Request) -> Response:
+        if request.path != "/slow":
+            return echo(request)
+        begun.append(request.path)
+        return handler(request)
+
+    server = stack.enter_context(serving(answer, slow=("/slow",)))
+    stack.callback(handler.go.set)
+    slow = [stack.enter_context(Peer(server)).send(b"POST /slow HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(100)]
+    wait_until(partial(is_answering, server, 100))
+    assert_alive(server)
+    assert begun == ["/slow"]
+    handler.go.set()
+    assert {peer.answer()[2] for peer in slow} == {b"done"}
 
 
 def test_50_scrapes_at_once_are_all_answered_whole(stack: ExitStack) -> None:
