@@ -206,12 +206,11 @@ class TargetPoller:
 
     def forget_expired(self) -> None:
         """Drop the jobs whose retention is over."""
-        if self._finder is None:
-            return
         with self._lock:
-            gone = self._finder.expired(self._clock.wall(), busy=self._asking)
+            finder = self._finder  # which a change of plan takes away under the lock
+            gone = [] if finder is None else finder.expired(self._clock.wall(), busy=self._asking)
             for record, _ in gone:
-                self._store.forget(record.arn, self._finder.roster.former(record))
+                self._store.forget(record.arn, None if finder is None else finder.roster.former(record))
         for record, reason in gone:
             self._telemetry.dropped(reason)
             self._journal.forgotten(record.arn, record.snapshot, reason)

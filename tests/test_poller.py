@@ -1228,6 +1228,31 @@ def test_a_job_that_is_forgotten_leaves_what_is_written_down_but_for_its_mark() 
     assert house.book.formers == {}
 
 
+class Occupied:
+    """A lock that somebody else has first, who does something with it."""
+
+    def __init__(self, something: Callable[[], object]) -> None:
+        self._lock, self._something = threading.Lock(), [something]
+
+    def __enter__(self) -> None:
+        if self._something:
+            self._something.pop()()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def test_a_poller_that_is_closed_just_before_it_forgets_jobs_forgets_none() -> None:
+    house = Search(EVERYTHING)
+    house.region.put(A, died(1, 100.0, 50.0))
+    house.begin().run(5.0)
+    house.time.advance(DAY)
+    house.poller._lock = Occupied(house.poller.close)  # type: ignore[assignment]
+    house.poller.forget_expired()
+    assert (A in house.store, house.poller.jobs) == (True, frozenset())
+
+
 def test_since_when_jobs_are_looked_for_is_told_if_they_are() -> None:
     assert House({A: [running()]}).poller.watching_since is None
     assert Search(EVERYTHING).begin().poller.watching_since == NOW
