@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from exporter.clock import Clock
-from exporter.ledger import Entry, Past
+from exporter.ledger import Entry, Past, check_record
 from exporter.logs import Journal
 from exporter.state import State, StateError, StateInUseError, StateUnreadableError
 from exporter.telemetry import Telemetry
@@ -109,7 +109,7 @@ class Keeper:
         try:
             state = State(self._path)
             try:
-                past = state.read()
+                past = state.read(check_record)
             except StateError:
                 state.close()
                 raise

@@ -3,10 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
+from exporter.arn import parse_job_arn
 from exporter.fleet import Series, Totals
 from exporter.model import JobRecord
+from exporter.parse import parse_time
+
+_TOO_MUCH: Final = 1e300
+"""JSON brings whole numbers that are no float any more."""
 
 
 class Former(NamedTuple):
@@ -120,6 +125,26 @@ class Ledger(Protocol):
     def write(self, entry: Entry) -> bool:
         """Write an entry down, all of it or nothing; return whether that succeeded."""
         ...
+
+
+def check_record(record: JobRecord) -> None:
+    """Check that a record that comes from a file can be one of ours, so that it can be served, logged and asked for.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    parse_job_arn(record.arn)
+    job = record.snapshot
+    times = [record.polled_at, record.since, *(key.time for key in record.events)]
+    if job is not None:
+        if job.arn != record.arn:
+            raise ValueError(f"a job's answer is another one's: {record.arn} and {job.arn}")
+        times += [job.created, job.started, job.ended]
+        for amount in (job.instance_count, job.max_runtime_seconds, job.queue_position, job.billable_seconds):
+            if not 0 <= (amount or 0) < _TOO_MUCH:
+                raise ValueError(f"an amount is {amount}")
+    for time in times:
+        parse_time(time or 0.0)
 
 
 def lasts(record: JobRecord) -> bool:

@@ -8,7 +8,7 @@ dies loses nothing, a machine that loses its power may lose the last writes, and
 import json
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from exporter.arn import parse_job_arn
 from exporter.fleet import Histogram, Series, Totals
 from exporter.ledger import Entry, Former, Past, mark_of
 from exporter.model import JobRecord
@@ -118,8 +117,11 @@ class State:
         with _errors():
             return bool([*self._rows("SELECT time FROM polled")])
 
-    def read(self) -> Past | None:
+    def read(self, check: Callable[[JobRecord], object] = lambda _: None) -> Past | None:
         """Read what was written; ``None`` if nothing was.
+
+        Args:
+            check: raises a ``ValueError`` for a record that makes no sense.
 
         Raises:
             StateError: it cannot be read.
@@ -134,17 +136,17 @@ class State:
             try:
                 records = _Records(self._connection)
                 for record in records:  # each is looked at now, while a file that makes no sense can be set aside
-                    parse_job_arn(record.arn)
+                    check(record)
                 return Past(
                     _time(polled[0]),
                     records,
-                    {mark: _former(*rest) for mark, *rest in formers},
+                    {mark: _former(created, text, lane, check) for mark, created, text, lane in formers},
                     {str(key): _time(since) for key, since in self._rows("SELECT key, since FROM lanes")},
                     Totals(
                         dict(_counter(*row) for row in counters), dict(_histogram(*row) for row in histograms)
                     ).checked(),
                 )
-            except (ValidationError, TypeError, ValueError) as error:
+            except (ValidationError, TypeError, ValueError, OverflowError, RecursionError) as error:
                 raise StateUnreadableError(f"a row of it makes no sense: {_first_line(error)}") from error
 
     def write(self, entry: Entry, *, polled: float, lanes: Mapping[str, float] | None = None) -> None:
@@ -303,8 +305,11 @@ def _time(value: object) -> float:
     return time
 
 
-def _former(created: float, record: str | None, lane: str) -> Former:
-    return Former(_time(created), None if record is None else _RECORD.validate_json(record), str(lane))
+def _former(created: float, text: str | None, lane: str, check: Callable[[JobRecord], object]) -> Former:
+    record = None if text is None else _RECORD.validate_json(text)
+    if record is not None:
+        check(record)
+    return Former(_time(created), record, str(lane))
 
 
 def _counter(metric: str, labels: str, value: float) -> tuple[Series, float]:

@@ -197,6 +197,37 @@ def test_a_row_that_makes_no_sense_has_the_file_set_aside(house: House) -> None:
     assert len(house.files) == 3  # the new one's log is there, too
 
 
+BAD_RECORD = (
+    f'{{"arn": "{arn(1)}", "snapshot": '
+    f'{{"arn": "{arn(1)}", "name": "n", "status": "FAILED", "account": "1", "region": "r", "ended": 1e18}}}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("UPDATE polled SET time = 9e999", "inf is no time"),
+        (f"UPDATE jobs SET record = '{BAD_RECORD}'", "outside the years 1 to 9999"),
+        (f"INSERT INTO formers VALUES (1, 1.0, 'lane', '{BAD_RECORD}')", "outside the years 1 to 9999"),
+        (
+            "INSERT INTO counters VALUES ('braket_job_outcomes_total', '[1]', 1)",
+            "braket_job_outcomes_total has no labels (1,)",
+        ),
+    ],
+)
+def test_a_row_with_which_nothing_could_be_served_has_the_file_set_aside(
+    house: House, statement: str, error: str
+) -> None:
+    with_past(house.path)
+    with closing(sqlite3.connect(house.path)) as connection:
+        connection.execute(statement)
+        connection.commit()
+    assert house.keeper.load() is None
+    assert house.log("state_set_aside")["error"] == f"a row of it makes no sense: {error}"
+    assert house.keeper.write(Entry([TWO]))
+    assert jobs(house.reopened()) == {"2"}
+
+
 def test_a_file_that_makes_no_sense_and_cannot_be_set_aside_stays_and_that_is_told(house: House) -> None:
     house.path.write_bytes(b"no database at all")
     house.path.with_name("state.db.20231114T223000Z").mkdir()
@@ -302,7 +333,7 @@ def test_a_file_that_could_be_opened_and_not_be_read_at_the_start_is_not_written
 ) -> None:
     with_past(house.path)
 
-    def fail(_: State) -> None:
+    def fail(*_: object) -> None:
         raise StateUnwritableError("disk I/O error")
 
     with monkeypatch.context() as broken:

@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from builders import ARN, CREATED, arn, record, snapshot
+from builders import ARN, CREATED, arn, event, finished, record, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.fleet import Histogram, Totals
-from exporter.ledger import Entry, Former, Origin, Past, mark_of
+from exporter.ledger import Entry, Former, Origin, Past, check_record, mark_of
+from exporter.model import JobRecord
 
 SERIES = ("braket_job_outcomes_total", ("1", "r", "d", "COMPLETED"))
 
@@ -56,3 +57,29 @@ def test_a_past_and_an_origin_are_empty_unless_they_tell_something() -> None:
     assert Origin("lane", CREATED) == Origin("lane", CREATED, {})
     assert replace(Past(CREATED), lanes={"lane": 1.0}).lanes == {"lane": 1.0}
     assert Former(CREATED, None) == (CREATED, None, "")
+
+
+@pytest.mark.parametrize("sound", [JobRecord(ARN), record(finished()), record(snapshot(), since=CREATED)])
+def test_a_record_of_ours_is_sound(sound: JobRecord) -> None:
+    check_record(sound)
+
+
+@pytest.mark.parametrize(
+    ("bad", "error"),
+    [
+        (JobRecord("job"), "is no job ARN"),
+        (replace(record(snapshot()), arn=arn(9)), "a job's answer is another one's"),
+        (record(snapshot(), polled_at=float("nan")), "outside the years"),
+        (record(snapshot(), since=float("inf")), "outside the years"),
+        (record(snapshot(created=-1e18)), "outside the years"),
+        (record(snapshot(started=1e18)), "outside the years"),
+        (record(finished(ended=float("inf"))), "outside the years"),
+        (record(snapshot(events=(event("RUNNING", 1e18),))), "outside the years"),
+        (record(snapshot(max_runtime_seconds=10**400)), "an amount is 1000"),
+        (record(snapshot(instance_count=-1)), "an amount is -1"),
+        (record(finished(billable_seconds=float("nan"))), "an amount is nan"),
+    ],
+)
+def test_a_record_that_could_not_be_served_is_none_of_ours(bad: JobRecord, error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        check_record(bad)
