@@ -85,7 +85,9 @@ class State:
             # Nobody else is to read failure reasons; SQLite makes its other files alike.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             # Whoever calls sees to it that one thread is inside.
-            self._connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+            # In full, since SQLite takes ":memory:" for no file.
+            file = Path(path).absolute()
+            self._connection = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             with _errors():
                 self._prepare(migrations)

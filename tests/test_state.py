@@ -105,6 +105,12 @@ def test_a_file_of_no_bytes_is_a_new_one(path: Path) -> None:
     assert reopened(path) is None
 
 
+def test_a_file_is_one_whatever_its_name_means_to_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    filled(Path(":memory:"))
+    assert known(reopened(tmp_path / ":memory:")).keys() == {ARN, arn(2)}
+
+
 def test_what_is_written_comes_back(path: Path) -> None:
     filled(path)
     with opened(path) as state:
