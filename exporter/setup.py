@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import boto3
@@ -28,14 +28,21 @@ def check_state_file(settings: Settings) -> None:
     """Tell of a state file that can never be.
 
     Raises:
-        SettingsError: it has no directory, or is one.
+        SettingsError: it has no directory, or is one, or has a name that no file can have or that may not be looked up.
     """
     if settings.state_file is None:
         return
     file = Path(settings.state_file)
-    if file.is_dir():
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            file.lstat()
+        is_directory, has_directory = file.is_dir(), file.parent.is_dir()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError([f"state_file: {str(file)!a} cannot be used: {reason}; name another file"]) from error
+    if is_directory:
         raise SettingsError([f"state_file: {file} is a directory; expected a file in it"])
-    if not file.parent.is_dir():
+    if not has_directory:
         raise SettingsError([f"state_file: {file} has no directory {file.parent}; make it, or name another file"])
 
 

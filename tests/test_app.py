@@ -857,3 +857,28 @@ def test_a_state_file_that_can_never_be_is_a_bad_setting(tmp_path: Path) -> None
         check_state_file(stateful(nowhere).settings)
     said = f"state_file: {nowhere} has no directory {nowhere.parent}; make it, or name another file"
     assert caught.value.problems == (said,)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("x" * 300, "File name too long"), ("a\0b", "embedded null byte")], ids=["long", "null"]
+)
+def test_a_state_file_with_a_name_that_no_file_can_have_is_a_bad_setting(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    file = f"{tmp_path}/{name}"
+    with pytest.raises(SettingsError) as caught:
+        check_state_file(SETTINGS.model_copy(update={"state_file": file}))
+    assert caught.value.problems == (f"state_file: {file!a} cannot be used: {reason}; name another file",)
+
+
+def test_a_state_file_that_may_not_be_looked_up_is_a_bad_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    file = tmp_path / "secret" / "state.db"
+    monkeypatch.setattr(Path, "lstat", refuse)
+    with pytest.raises(SettingsError) as caught:
+        check_state_file(SETTINGS.model_copy(update={"state_file": str(file)}))
+    assert caught.value.problems == (f"state_file: '{file}' cannot be used: Permission denied; name another file",)
