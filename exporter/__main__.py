@@ -16,6 +16,8 @@ def main() -> None:
     status = 0 if {"once", "check-config"}.isdisjoint(sys.argv[1:]) else 1
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(status))
+    if sys.stderr is None:  # closed by whoever started us; log lines are not to go elsewhere for that
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- as long as it lives
     # A tenth of the imports' time would go into the search for garbage, of which they leave hardly any.
     gc.disable()
     from exporter.cli import main as run  # noqa: PLC0415 -- as above

@@ -490,6 +490,32 @@ def once_as_nobody(url: str, *arguments: str) -> "subprocess.CompletedProcess[st
     return once(url, *arguments, AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("--jobs", ARN, "--log-format", "auto"), 0),
+        (("--jobs", ARN, "--log-format", "json"), 0),
+        (("--jobs", OTHER, "--log-format", "console"), 0),
+        (("--jobs", "typo"), 2),
+    ],
+)
+def test_where_stderr_is_closed_nothing_but_the_log_lines_is_missing(
+    simulator: SimulatorServer, arguments: tuple[str, ...], status: int
+) -> None:
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", *command("once", *arguments)],
+        env=environment({"AWS_ENDPOINT_URL_BRAKET": simulator.url}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert ended.returncode == status
+    assert (len(samples_of(ended.stdout)) > 10) == (status == 0)
+    assert all(line.startswith(("#", "braket_", "process_", "python_")) for line in ended.stdout.splitlines())
+
+
 def test_once_writes_the_exposition_to_stdout_and_logs_to_stderr(simulator: SimulatorServer) -> None:
     ended = once(simulator.url, "--jobs", f"{ARN},{OTHER}")
     assert ended.returncode == 0
