@@ -81,6 +81,7 @@ class Finder:
         selected, before, self._policy = self.roster.selector, self._policy, policy
         if selector != selected:
             self.roster.select(selector, wall, lane)
+            self._store.remember(self.roster.formers)
         if policy.retention != before.retention:
             self.roster.keep(policy.retention, self._store.find)
         if (selector, policy.lookback) != (selected, before.lookback):

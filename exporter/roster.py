@@ -70,6 +70,11 @@ class Roster:
         return self._eras[-1][1]
 
     @property
+    def formers(self) -> Mapping[int, Former]:
+        """What is remembered of jobs that were forgotten, by their mark."""
+        return self._formers
+
+    @property
     def watching_since(self) -> float:
         """When the exporter began to watch for such jobs."""
         return self._eras[-1][0]
@@ -78,6 +83,7 @@ class Roster:
         """Watch other jobs from now on; what was in force before still tells since when a job was watched for."""
         self._eras.append((now, selector))
         self._lane = lane
+        self._formers = {mark: former._replace(lane=lane) for mark, former in self._formers.items()}
 
     def keep(self, retention: Retention, find: Callable[[str], JobRecord | None]) -> None:
         """Keep series for another time from now on."""

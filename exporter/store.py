@@ -18,7 +18,7 @@ lines is decided anew whenever ``fit`` is called; in between a new job has them 
 
 import heapq
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -233,6 +233,12 @@ class Store:
                 for record, row in coming:
                     self._show(record, row)
             return beyond, dropped
+
+    def remember(self, formers: Mapping[int, Former]) -> None:
+        """Have this remembered of jobs that were forgotten, by their mark, in place of what is."""
+        if self._ledger is not None:
+            with self._lock:
+                self._backlog.formers |= formers
 
     def unremember(self, marks: Iterable[int]) -> None:
         """Have nothing remembered any more of jobs that were forgotten."""

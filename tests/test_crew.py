@@ -858,6 +858,23 @@ def test_a_clock_that_was_set_back_makes_no_news_of_old_jobs_and_loses_none_that
     assert sorted(two.told("job_discovered")) == [(B, "RUNNING"), (C, "RUNNING")]
 
 
+def test_a_reload_that_changes_the_selector_brings_no_forgotten_job_back_after_a_restart() -> None:
+    one = house(lane(selector=ALL), jobs=[running(A), running(B)])
+    one.account.put(ended(A), CHEMISTRY)
+    one.run(100.0)
+    one.crew.limit(1)
+    one.run(100.0)
+    one.follow(lane(selector=CHEMISTS))
+    one.crew.limit(9)
+    one.run(100.0)
+    assert (one.arns, one.told("job_forgotten")) == ({B}, [(A, "max_jobs")])
+    two = restarted(one, lane(selector=CHEMISTS))
+    two.run(1000.0)
+    assert silent(two)
+    assert two.arns == {B}
+    assert two.book.formers == {mark_of(A): Former(CREATED, None, lane(selector=CHEMISTS).key)}
+
+
 def test_a_reload_that_tells_the_account_makes_no_news_of_forgotten_jobs_after_a_restart() -> None:
     one = house(lane(selector=ALL, target=UNKNOWN), jobs=[running(B)])
     one.account.put(ended(A, "COMPLETED", created=one.time.wall + 5.0, ended=one.time.wall + 60.0), CHEMISTRY)

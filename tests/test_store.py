@@ -675,6 +675,18 @@ def test_a_job_that_is_forgotten_leaves_the_ledger_and_what_is_remembered_of_it_
     assert book.formers == {}
 
 
+def test_what_is_remembered_of_forgotten_jobs_can_change() -> None:
+    store, book = written_down()
+    store.put(record(finished()))
+    store.forget(ARN, (7, FORMER))
+    store.remember({7: FORMER._replace(lane="other"), 8: FORMER})
+    store.flush()
+    store.unremember([8])
+    store.flush()
+    assert book.formers == {7: FORMER._replace(lane="other")}
+    Store(job_families()).remember({7: FORMER})
+
+
 def test_a_job_that_is_forgotten_and_comes_back_is_written() -> None:
     store, book = written_down()
     store.put(record(finished()))
