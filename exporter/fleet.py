@@ -56,8 +56,8 @@ class Totals:
         counters = {series: value for series, value in self.counters.items() if series[0] in _FAMILIES}
         histograms = {series: value for series, value in self.histograms.items() if series[0] in _FAMILIES}
         for metric, labels in (*counters, *histograms):
-            if len(labels) != len(_FAMILIES[metric].labels) or not all(isinstance(label, str) for label in labels):
-                raise ValueError(f"{metric} has no labels {labels}")
+            if len(labels) != len(_FAMILIES[metric].labels) or not all(map(_is_text, labels)):
+                raise ValueError(f"{metric} has no labels {labels!a}")
         for (metric, _), value in counters.items():
             if _FAMILIES[metric].type != "counter" or not 0 <= value < inf:
                 raise ValueError(f"{metric} is no counter of {value}")
@@ -135,6 +135,11 @@ class Fleet:
 def _picked(families: Mapping[str, Mapping[Labels, T]], wanted: Collection[Series] | None) -> dict[Series, T]:
     every = ((metric, labels, value) for metric, series in families.items() for labels, value in series.items())
     return {(metric, labels): value for metric, labels, value in every if wanted is None or (metric, labels) in wanted}
+
+
+def _is_text(label: object) -> bool:
+    """Tell whether UTF-8 can carry a label; JSON can bring lone surrogates, which it cannot."""
+    return isinstance(label, str) and label.encode(errors="replace").decode() == label
 
 
 def _nothing_in(family: Family) -> Histogram:

@@ -213,6 +213,10 @@ BAD_RECORD = (
             "INSERT INTO counters VALUES ('braket_job_outcomes_total', '[1]', 1)",
             "braket_job_outcomes_total has no labels (1,)",
         ),
+        (
+            r"""INSERT INTO counters VALUES ('braket_job_outcomes_total', '["1", "r", "d", "\ud800"]', 1)""",
+            r"braket_job_outcomes_total has no labels ('1', 'r', 'd', '\ud800')",
+        ),
     ],
 )
 def test_a_row_with_which_nothing_could_be_served_has_the_file_set_aside(
