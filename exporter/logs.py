@@ -6,6 +6,7 @@ Lines of the libraries (botocore, urllib3, warnings) take the same form, so that
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Protocol, TextIO, cast
@@ -40,6 +41,24 @@ class Stream(Protocol):
         """Tell whether it is a terminal."""
 
 
+class _Patient:
+    """A stream that is let off what it cannot take: an exporter whose log has nowhere to go can still be scraped."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def write(self, lines: str) -> int:
+        """Write whole lines, if that can be done."""
+        with suppress(OSError):
+            self._stream.write(lines)
+        return len(lines)
+
+    def flush(self) -> None:
+        """Have them arrive, if that can be done."""
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def make_logger(level: LogLevel, form: LogFormat, stream: Stream = sys.stderr) -> FilteringBoundLogger:
     """Build the exporter's logger and send the standard library's records the same way.
 
@@ -63,7 +82,7 @@ def make_logger(level: LogLevel, form: LogFormat, stream: Stream = sys.stderr) -
     )
     _redirect_standard_logging(max(threshold, logging.WARNING), shared, renderer, stream)
     logger = structlog.wrap_logger(
-        structlog.WriteLogger(cast("TextIO", stream)),  # it writes and flushes, and does nothing else
+        structlog.WriteLogger(cast("TextIO", _Patient(stream))),  # it writes and flushes, and does nothing else
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         cache_logger_on_first_use=True,

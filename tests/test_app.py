@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -19,8 +20,12 @@ from processes import (
     PATIENT,
     SV1,
     Daemon,
+    closed_port,
+    command,
     daemon,
+    environment,
     eventually,
+    fetch,
     iso,
     run,
     samples_of,
@@ -882,3 +887,25 @@ def test_a_state_file_that_may_not_be_looked_up_is_a_bad_setting(
     with pytest.raises(SettingsError) as caught:
         check_state_file(SETTINGS.model_copy(update={"state_file": str(file)}))
     assert caught.value.problems == (f"state_file: '{file}' cannot be used: Permission denied; name another file",)
+
+
+def test_a_log_that_has_nowhere_to_go_does_not_end_the_exporter() -> None:
+    port = closed_port()
+    arguments = ("--jobs", arn(1), *FAST, "--listen-address", f"127.0.0.1:{port}", "--log-format", "json")
+    with (
+        SimulatorServer(World(), clock=time.time) as server,
+        Path("/dev/full").open("w", encoding="utf-8") as full,
+        subprocess.Popen(
+            command(*arguments), env=environment({"AWS_ENDPOINT_URL_BRAKET": server.url}), stderr=full
+        ) as process,
+    ):
+        try:
+
+            def asked() -> bool:
+                return len(server.requests) > 1 and fetch(f"127.0.0.1:{port}", "/-/healthy").status == 200
+
+            eventually(asked)
+            process.send_signal(signal.SIGTERM)
+            process.wait(5)
+        finally:
+            process.kill()
