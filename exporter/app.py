@@ -250,7 +250,6 @@ def run(
     with stopped_by_signals() as stop, called_by_sighup(reload):
         server.start()
         listening("https" if secure else "http", server.address)
-        exporter.crew.start(CONNECTIONS, stop)
         exporter.journal.started(
             version=__version__,
             listen_address=format_address(server.address),
@@ -259,6 +258,7 @@ def run(
             targets=len(exporter.crew.pollers),
             poll_interval_seconds=settings.poll_interval,
         )
+        exporter.crew.start(CONNECTIONS, stop)
         with progress_shown(exporter, stop):
             while not stop.wait(SWEEP_INTERVAL):
                 exporter.tidy_up()

@@ -328,11 +328,14 @@ class TargetPoller:
                 self._go_on(Watch(arn, due=now, answered=now, urgency=Urgency.NEW))
 
     def _take_over(self, finder: Finder, handed: Handover, wall: float) -> None:
-        for arn, watch in handed.items():
-            record = replace(self._store.record(arn), named=False, lane=self._lane)
-            self._store.amend(record)
+        for record in self._store.scan() if handed else ():
+            if record.arn not in handed:
+                continue
+            if record.named or record.active:  # others stay as they are: most are sealed, and to change them takes long
+                record = replace(record, named=False, lane=self._lane)  # noqa: PLW2901 -- from now on it is so
+                self._store.amend(record)
             finder.roster.take_over(record, wall)
-            self._go_on(watch)
+            self._go_on(handed[record.arn])
 
     def _go_on(self, watch: Watch | None) -> None:
         if watch is not None:

@@ -905,7 +905,8 @@ def test_a_log_that_has_nowhere_to_go_does_not_end_the_exporter() -> None:
                 return len(server.requests) > 1 and fetch(f"127.0.0.1:{port}", "/-/healthy").status == 200
 
             eventually(asked)
+            assert process.poll() is None
             process.send_signal(signal.SIGTERM)
-            process.wait(5)
+            assert process.wait(5) >= 0, "it ended by itself"
         finally:
             process.kill()

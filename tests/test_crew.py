@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, finished, snapshot
+from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, finished, kept, snapshot
 from ledgers import Book
 from structlog import wrap_logger
 from structlog.testing import LogCapture
@@ -20,9 +20,10 @@ from exporter.finder import Policy
 from exporter.lanes import Lane, Login
 from exporter.ledger import Former, Past, mark_of
 from exporter.logs import Journal
-from exporter.model import JobSnapshot, JobSummary, SearchPage, Span, Target
+from exporter.model import JobRecord, JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.poller import TargetPoller
 from exporter.roster import Retention
+from exporter.sealed import CHUNK_JOBS
 from exporter.selector import Selector, TagRule
 from exporter.store import Store
 from exporter.telemetry import Telemetry
@@ -743,6 +744,19 @@ def test_a_named_job_that_is_not_named_any_more_is_left_to_the_lane_that_finds_i
     two.run(2000.0)
     assert silent(two)
     assert [(record.named, record.lane) for record in two.store.records()] == [(False, lane(selector=ALL).key)]
+
+
+def test_finished_jobs_of_another_selector_stay_sealed_when_they_change_hands() -> None:
+    one = House()
+    jobs = [finished(arn=arn(number), region="us-west-2") for number in range(2 * CHUNK_JOBS)]
+    known = [JobRecord(job.arn, kept(job), polled_at=one.time.wall, named=False, lane="other") for job in jobs]
+    past = Past(one.time.wall, known)
+    one.store.restore(past)
+    sealed = one.store.view().sealed
+    one.follow(lane(selector=ALL), past=past)
+    assert len(sealed[0].pieces) == 1
+    assert one.store.view().sealed == sealed
+    assert one.arns == {job.arn for job in jobs}
 
 
 def test_jobs_of_another_selector_are_let_go_unless_a_list_shows_them_to_be_selected() -> None:
