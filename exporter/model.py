@@ -141,16 +141,24 @@ class JobSnapshot:
 class JobSummary:
     """One entry of a SearchJobs page: enough to choose jobs and to see that one changed.
 
-    It has no events, billable time, queue position or failure reason; those need GetJob.
+    It has no events, billable time, queue position or failure reason; those need GetJob. The ARN alone is enough for
+    discovery: every other member may be missing from an entry, and GetJob then decides.
+
+    Attributes:
+        status: ``None`` when the entry has none.
+        created: unix seconds; ``None`` when the entry has none.
+        device: the plain device string; empty when the entry has none.
+        tags: ``None`` when the entry has no ``tags`` member, which differs from a job without tags.
     """
 
     arn: str
-    name: str
-    status: str
-    created: float
-    started: float | None
-    ended: float | None
-    tags: Mapping[str, str]
+    name: str = ""
+    status: str | None = None
+    created: float | None = None
+    started: float | None = None
+    ended: float | None = None
+    device: str = ""
+    tags: Mapping[str, str] | None = None
 
     @property
     def finished(self) -> bool:
@@ -165,17 +173,24 @@ class Span(NamedTuple):
     end: float | None
 
 
+class EntryProblem(NamedTuple):
+    """One SearchJobs entry that cannot be used: its ARN, where it has a readable one, and the reason."""
+
+    arn: str | None
+    reason: str
+
+
 class SearchPage(NamedTuple):
-    """One SearchJobs answer.
+    """One SearchJobs response.
 
     Attributes:
         jobs: its entries, in no order that could be relied upon.
-        problems: what was wrong with entries that could not be read.
+        problems: entries that cannot be used, each with the reason.
         token: asks for the next page; ``None`` when this is the last.
     """
 
     jobs: tuple[JobSummary, ...]
-    problems: tuple[str, ...]
+    problems: tuple[EntryProblem, ...]
     token: str | None
 
 
