@@ -40,9 +40,10 @@ from exporter.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from exporter.model import JobSnapshot, SearchPage, Span, Target
+from exporter.model import EntryProblem, JobSnapshot, SearchPage, Span, Target
 from exporter.parse import ParseError, parse_job, parse_page
 from exporter.windows import PAGE_SIZE
+from exporter.wire import body_of, hand_over_bodies
 
 CONNECTIONS: Final = 4
 """Calls to one target under way at once: enough to hide latency at the service's quota of 5 a second."""
@@ -151,7 +152,7 @@ class BraketClient:
 
         def read() -> JobSnapshot:
             return parse_job(
-                arn, self._client.get_job(jobArn=arn, additionalAttributeNames=["QueueInfo"]), self._tag_keys
+                arn, body_of(self._client.get_job(jobArn=arn, additionalAttributeNames=["QueueInfo"])), self._tag_keys
             )
 
         return self._call(GET_JOB, read)
@@ -173,7 +174,7 @@ class BraketClient:
         def read() -> SearchPage:
             filters = [{"name": "createdAt", **created}]
             return self._belonging_here(
-                parse_page(self._client.search_jobs(filters=filters, maxResults=PAGE_SIZE, **rest))
+                parse_page(body_of(self._client.search_jobs(filters=filters, maxResults=PAGE_SIZE, **rest)))
             )
 
         return self._call(SEARCH_JOBS, read)
@@ -192,7 +193,9 @@ class BraketClient:
         self._learn(self._call(GET_CALLER_IDENTITY, read))
 
     def _make_client(self) -> Any:  # noqa: ANN401 -- boto3 makes the class when it is asked for a client
-        return self._session.client("braket", region_name=self.target.region, config=client_config())
+        client = self._session.client("braket", region_name=self.target.region, config=client_config())
+        hand_over_bodies(client)
+        return client
 
     def _look_for_credentials_again(self, client: object) -> None:
         """Make another client: one that found no credentials when it was made never looks for them again."""
@@ -204,7 +207,9 @@ class BraketClient:
         """Leave out jobs of other Regions, which this client could never ask for; learn the account from the others."""
         region = self.target.region
         jobs = tuple(job for job in page.jobs if parse_job_arn(job.arn).region == region)
-        strangers = tuple(f"jobs.jobArn: {job.arn} is not in {region}" for job in page.jobs if job not in jobs)
+        strangers = tuple(
+            EntryProblem(job.arn, f"jobs.jobArn: {job.arn} is not in {region}") for job in page.jobs if job not in jobs
+        )
         if not self.target.account and jobs:
             self._learn(account_of(jobs[0].arn))
         return SearchPage(jobs, page.problems + strangers, page.token)

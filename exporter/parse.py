@@ -1,232 +1,356 @@
-"""An answer of GetJob or SearchJobs becomes a snapshot or a page, or one ``ParseError`` that says what was wrong. Pure.
+"""Reading GetJob and SearchJobs responses: JSON values in, a snapshot or a page out. Pure.
 
-A member that is absent or null is no value. A value that this release does not know is carried on and named in
-``JobSnapshot.unknown``. A member of the wrong shape is an unreadable answer.
+Everything that comes from the wire gets its shape and its size here, so that no later module has to check either.
+
+======================================  ============================================================================
+member                                  when its shape or value is wrong
+======================================  ============================================================================
+response, GetJob ``status``             ``ParseError``: the response says nothing of the job
+GetJob ``jobArn`` of another job        ``ParseError``: the response says nothing of this job
+``jobs``, ``nextToken``                 ``ParseError``: the page, or what follows it, is lost
+entry of ``jobs``, its ``jobArn``       an ``EntryProblem``: only the entry is lost
+other members of an entry of ``jobs``   no value: GetJob reports them again
+one tag                                 the tag is ignored; ``tags`` that are not an object are unknown (``None``)
+one entry of ``events``                 the entry is ignored
+every other member of GetJob            no value
+======================================  ============================================================================
+
+A GetJob member without a usable value is reported in ``JobSnapshot.unknown``, with the expected and the actual shape
+and never with the value: a value that differs at each poll must not add up. An absent or null member is not reported.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from exporter.arn import parse_job_arn
-from exporter.model import EVENT_TYPES, STATUSES, EventKey, JobEvent, JobSnapshot, JobSummary, SearchPage
+from exporter.model import EVENT_TYPES, STATUSES, EntryProblem, EventKey, JobEvent, JobSnapshot, JobSummary, SearchPage
 
 MAX_MESSAGE: Final = 2500
-"""Longest event message and, to be generous, failure reason that is kept; Braket's own limits are 2,500 and 1,024."""
+"""Characters of an event message or a failure reason that are kept. Braket's limits are 2,500 and 1,024."""
 
-MAX_NAME: Final = 256
-"""Longest name, status or event type that is kept; Braket's own names have at most 50 characters."""
+MAX_NAME: Final = 100
+"""Characters of a job name, status, event type or instance type that are kept. Braket's names have at most 50."""
 
-_YEAR_1: Final = -62135596800.0
+MAX_DEVICE: Final = 256
+"""Characters of a device that are kept: Braket's own limit."""
+
+MAX_TAG_KEY: Final = 128
+MAX_TAG_VALUE: Final = 256
+"""Characters of a tag's key and value that are kept: AWS's own limits."""
+
+MAX_TAGS: Final = 100
+"""Tags of a job that are kept. AWS allows 50, and adds its own, which start with ``aws:``."""
+
+MAX_EVENTS: Final = 100
+"""Entries of ``events`` that are read, the last ones. Braket sends at most 20."""
+
+MAX_ENTRIES: Final = 1000
+"""Entries of a SearchJobs page that are read, the first ones. The exporter requests 100."""
+
+MAX_ARN: Final = 256
+"""Characters of a job ARN; a longer one is not valid."""
+
+MAX_SHOWN_ARN: Final = 300
+"""Characters of an ARN that is not valid, in an error."""
+
+MAX_TOKEN: Final = 8192
+"""Characters of a ``nextToken``; a longer one is refused, since a token cannot be cut."""
+
+_MAX_TIME: Final = 64
 _YEAR_10000: Final = 253402300800.0
+_WHOLE_FLOATS: Final = 2**53
 _POSITION: Final = re.compile(r"(>?)\s*(\d{1,9})", re.ASCII)
+_MAX_POSITION: Final = 999_999_999
 _NO_POSITION: Final = ("", "none")
+_KINDS: Final = {
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
 
 
 class ParseError(ValueError):
-    """The answer cannot be read; the text names the member and what stood there."""
+    """The response cannot be used. The text names the member and the reason."""
 
 
-def parse_job(arn: str, answer: object, tag_keys: frozenset[str] = frozenset()) -> JobSnapshot:
-    """Read the answer to GetJob for ``arn``.
+def parse_job(arn: str, response: object, tag_keys: frozenset[str] = frozenset()) -> JobSnapshot:
+    """Read the GetJob response for a job.
 
     Args:
-        arn: the ARN that was asked for; it identifies the job, whatever the answer repeats.
-        answer: the answer's members: JSON values, with timestamps as text, unix seconds or ``datetime``.
+        arn: the requested ARN. It identifies the job, also when the response does not repeat it.
+        response: the JSON value of the response.
         tag_keys: the tags to keep.
 
     Raises:
-        ParseError: the answer is no object, has no status, is another job's, or has a member of the wrong shape.
-        ValueError: ``arn`` is no job ARN.
+        ParseError: the response is not an object, does not have a status, or belongs to another job.
+        ValueError: ``arn`` is not a job ARN.
     """
     parts = parse_job_arn(arn)
-    job = _Members(answer, "answer")
-    answered = job.text("jobArn")
-    if answered not in (None, arn):
-        raise ParseError(f"jobArn: asked for {arn}, got {answered}")
-    status = job.text("status", MAX_NAME)
-    if not status:
-        raise ParseError("status: missing")
-    instances, stopping, queue = (
-        job.child("instanceConfig"),
-        job.child("stoppingCondition"),
-        job.child("queueInfo"),
-    )
-    events = tuple(_event(event) for event in job.children("events"))
-    position_text = queue.text("position") or ""
-    position, is_floor = parse_queue_position(position_text)
+    members = _object("response", response)
+    if (owner := members.get("jobArn")) not in (None, arn):
+        shown = _clean(owner[:MAX_SHOWN_ARN]) if isinstance(owner, str) else _kind(owner)
+        raise ParseError(f"jobArn: expected {arn}, got {shown}")
+    status = members.get("status")
+    if not status or not isinstance(status, str):
+        raise ParseError(f"status: {_missing_or_not_text(status)}")
+    status, odd = _clean(status[:MAX_NAME]), list[tuple[str, str]]()
+    job = _Members(members, odd)
+    instances, position_value = job.child("instanceConfig"), job.child("queueInfo").value("position")
+    events, billable = tuple(_events(job)), job.count("billableDuration")
+    position, is_floor = parse_queue_position(position_value)
     return JobSnapshot(
         arn=arn,
-        name=job.text("jobName", MAX_NAME) or "",
+        name=job.text("jobName", MAX_NAME),
         status=status,
         account=parts.account,
         region=parts.region,
-        device=job.child("deviceConfig").text("device") or "",
-        instance_type=instances.text("instanceType") or "",
+        device=job.child("deviceConfig").text("device", MAX_DEVICE),
+        instance_type=instances.text("instanceType", MAX_NAME),
         instance_count=instances.count("instanceCount"),
-        max_runtime_seconds=stopping.count("maxRuntimeInSeconds"),
+        max_runtime_seconds=job.child("stoppingCondition").count("maxRuntimeInSeconds"),
         created=job.time("createdAt"),
         started=job.time("startedAt"),
         ended=job.time("endedAt"),
-        billable_seconds=_milliseconds(job.count("billableDuration")),
+        billable_seconds=None if billable is None else billable / 1000,
         queue_position=position,
         queue_position_is_floor=is_floor,
         failure_reason=job.text("failureReason", MAX_MESSAGE) or None,
         events=events,
-        tags=tuple(sorted(job.child("tags").texts(tag_keys))),
-        unknown=tuple(_unknown(status, events, position_text, position)),
+        tags=tuple(sorted(job.child("tags").texts(tag_keys, MAX_TAG_VALUE))),
+        unknown=(*_unknown(status, events, position_value if position is None else None), *dict.fromkeys(odd)),
     )
 
 
-def parse_page(answer: object) -> SearchPage:
-    """Read the answer to SearchJobs. An entry that cannot be read costs the page nothing but itself.
+def parse_page(response: object) -> SearchPage:
+    """Read a SearchJobs response. An entry that cannot be used costs the page only itself.
 
     Raises:
-        ParseError: the answer is no object, or has no list of jobs.
+        ParseError: the response is not an object, does not have a list of jobs, or its token cannot be used.
     """
-    page = _Members(answer, "answer")
-    entries = page.items("jobs")
+    members = _object("response", response)
+    entries, token = members.get("jobs"), members.get("nextToken")
     if entries is None:
         raise ParseError("jobs: missing")
-    jobs, problems = [], []
-    for entry in entries:
-        try:
-            jobs.append(_summary(_Members(entry, "jobs")))
-        except ValueError as error:
-            problems.append(str(error))
-    return SearchPage(tuple(jobs), tuple(problems), page.text("nextToken") or None)
+    if not isinstance(entries, list):
+        raise ParseError(f"jobs: expected a list, got {_kind(entries)}")
+    if token is not None and not isinstance(token, str):
+        raise ParseError(f"nextToken: expected text, got {_kind(token)}")
+    if token is not None and len(token) > MAX_TOKEN:
+        raise ParseError(f"nextToken: expected at most {MAX_TOKEN} characters, got {len(token)}")
+    read = [_entry(entry) for entry in entries[:MAX_ENTRIES]]
+    problems = [each for each in read if isinstance(each, EntryProblem)]
+    if len(entries) > MAX_ENTRIES:
+        problems.append(EntryProblem(None, f"jobs: expected at most {MAX_ENTRIES} entries, got {len(entries)}"))
+    return SearchPage(tuple(each for each in read if isinstance(each, JobSummary)), tuple(problems), token or None)
 
 
-def _summary(job: "_Members") -> JobSummary:
-    arn, status, created = job.text("jobArn") or "", job.text("status", MAX_NAME), job.time("createdAt")
-    parse_job_arn(arn)
-    if not status or created is None:
-        raise ParseError(f"jobs.{'createdAt' if status else 'status'}: missing for {arn}")
-    return JobSummary(
-        arn=arn,
-        name=job.text("jobName", MAX_NAME) or "",
-        status=status,
-        created=created,
-        started=job.time("startedAt"),
-        ended=job.time("endedAt"),
-        tags=job.child("tags").all_texts(),
-    )
+def parse_queue_position(value: object) -> tuple[int | None, bool]:
+    """Read a queue position: ``"2"`` and 2 are 2, ``">15"`` is 15 and a floor, everything else is not a position."""
+    if isinstance(value, str):
+        match = _POSITION.fullmatch(value[:MAX_NAME].strip())
+        return (int(match[2]), bool(match[1])) if match else (None, False)
+    number = _whole(value)
+    return (None if number is None or number != value or number > _MAX_POSITION else number, False)
 
 
-def parse_queue_position(text: str) -> tuple[int | None, bool]:
-    """Read a queue position: ``"2"`` is 2, ``">15"`` is 15 and a floor, ``"None"`` and anything else is none."""
-    match = _POSITION.fullmatch(text.strip())
-    return (int(match[2]), bool(match[1])) if match else (None, False)
-
-
-def parse_time(value: str | float | datetime) -> float:
-    """Read a time as unix seconds: ISO 8601 (``Z`` or an offset, 0 to 6 fractional digits), a number, a ``datetime``.
+def parse_time(value: str | float) -> float:
+    """Read a time as unix seconds: ISO 8601 (``Z`` or an offset, 0 to 6 fractional digits) or a number.
 
     Text without an offset is UTC.
 
     Raises:
-        ValueError: it is no such time, or outside the years 1 to 9999.
+        ValueError: it is not such a time, or ``check_time`` refuses it.
     """
     if isinstance(value, int | float):
-        return _on_the_calendar(float(value))
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
-    return _on_the_calendar((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        return check_time(value)
+    if len(value) > _MAX_TIME:
+        raise ValueError("too long for a time")
+    moment = datetime.fromisoformat(value.strip())
+    return check_time((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def check_time(seconds: float) -> float:
+    """Return a time if the exporter accepts it: from the wire and from the state file alike.
+
+    The limits are those of the log and of the page, which write a date. So a time that is read from the wire can be
+    written to the state file and read from it again.
+
+    Raises:
+        ValueError: the time is outside the years 1970 to 9999.
+    """
+    if not 0 <= seconds < _YEAR_10000:
+        raise ValueError("outside the years 1970 to 9999")
+    return float(seconds)
 
 
 class _Members:
-    """The members of one JSON object, each read by its expected shape."""
+    """The members of one JSON object, each read by its expected shape.
 
-    __slots__ = ("_members", "_path")
+    Args:
+        members: the object.
+        odd: collects the members of another shape, each with the expected and the actual one.
+        path: the path of the object in the response, with a dot at its end.
+    """
 
-    def __init__(self, members: object, path: str) -> None:
-        if not isinstance(members, Mapping):
-            raise ParseError(f"{path}: expected an object, got {type(members).__name__}")
-        self._members: Mapping[Any, Any] = members
-        self._path = path
+    __slots__ = ("_members", "_odd", "_path")
 
-    def text(self, name: str, limit: int | None = None) -> str | None:
+    def __init__(self, members: Mapping[str, Any], odd: list[tuple[str, str]], path: str = "") -> None:
+        self._members, self._odd, self._path = members, odd, path
+
+    def value(self, name: str) -> object:
+        return self._members.get(name)
+
+    def text(self, name: str, limit: int) -> str:
         value = self._members.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            raise self._wrong(name, "text", value)
-        return _clean(value[:limit])
+        if isinstance(value, str):
+            return _clean(value[:limit])
+        if value is not None:
+            self._note(name, "text", value)
+        return ""
+
+    def texts(self, names: Iterable[str], limit: int) -> Iterator[tuple[str, str]]:
+        """Yield the names of texts, each with its text."""
+        for name in names:
+            if self._members.get(name) is None:
+                continue
+            if isinstance(self._members[name], str):
+                yield name, self.text(name, limit)
+            else:
+                self._note(name, "text", self._members[name])
 
     def count(self, name: str) -> int | None:
         value = self._members.get(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
-            raise self._wrong(name, "a whole number", value)
-        return int(value)
+        number = _whole(value)
+        if number is None:
+            self._note(name, "a whole number", value)
+        return number
 
     def time(self, name: str) -> float | None:
         value = self._members.get(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, str | int | float | datetime):
-            raise self._wrong(name, "a time", value)
-        try:
-            return parse_time(value)
-        except (ValueError, OverflowError) as error:
-            raise self._wrong(name, "a time", value) from error
+        time = _time(value)
+        if time is None:
+            self._note(name, "a time", value)
+        return time
 
     def child(self, name: str) -> "_Members":
         value = self._members.get(name)
-        return _Members({} if value is None else value, name)
+        if isinstance(value, dict):
+            return _Members(value, self._odd, f"{self._path}{name}.")
+        if value is not None:
+            self._note(name, "an object", value)
+        return _Members({}, self._odd)
 
-    def children(self, name: str) -> list["_Members"]:
-        return [_Members(item, name) for item in self.items(name) or () if item is not None]
-
-    def items(self, name: str) -> Sequence[object] | None:
+    def children(self, name: str, most: int) -> Iterator["_Members"]:
+        """Yield the objects of a list, the last ones if there are more than ``most``."""
         value = self._members.get(name)
-        if value is not None and not isinstance(value, list | tuple):
-            raise self._wrong(name, "a list", value)
-        return value
+        if isinstance(value, list):
+            for each in value[-most:]:
+                if isinstance(each, dict):
+                    yield _Members(each, self._odd, f"{self._path}{name}.")
+                elif each is not None:
+                    self._note(name, "objects", each)
+        elif value is not None:
+            self._note(name, "a list", value)
 
-    def texts(self, names: frozenset[str]) -> list[tuple[str, str]]:
-        return [(name, text) for name in names if (text := self.text(name)) is not None]
-
-    def all_texts(self) -> dict[str, str]:
-        return dict(self.texts(frozenset(name for name in self._members if isinstance(name, str))))
-
-    def _wrong(self, name: str, expected: str, value: object) -> ParseError:
-        member = name if self._path == "answer" else f"{self._path}.{name}"
-        return ParseError(f"{member}: expected {expected}, got {_shown(value)}")
+    def _note(self, name: str, expected: str, value: object) -> None:
+        self._odd.append((f"{self._path}{name}", f"expected {expected}, got {_kind(value)}"))
 
 
-def _event(event: _Members) -> JobEvent:
-    key = EventKey(event.text("eventType", MAX_NAME) or None, event.time("timeOfEvent"))
-    return JobEvent(key, event.text("message", MAX_MESSAGE) or "")
+def _entry(entry: object) -> JobSummary | EntryProblem:
+    if not isinstance(entry, dict):
+        return EntryProblem(None, f"jobs: expected objects, got {_kind(entry)}")
+    arn = entry.get("jobArn")
+    if not arn or not isinstance(arn, str):
+        return EntryProblem(None, f"jobs.jobArn: {_missing_or_not_text(arn)}")
+    reason = _arn_problem(arn)
+    if reason is not None:
+        return EntryProblem(_clean(arn[:MAX_SHOWN_ARN]), f"jobs.jobArn: {reason}")
+    job, tags = _Members(entry, []), entry.get("tags")
+    return JobSummary(
+        arn=arn,
+        name=job.text("jobName", MAX_NAME),
+        status=job.text("status", MAX_NAME) or None,
+        created=job.time("createdAt"),
+        started=job.time("startedAt"),
+        ended=job.time("endedAt"),
+        device=job.text("device", MAX_DEVICE),
+        tags=_all_tags(tags) if isinstance(tags, dict) else None,
+    )
 
 
-def _unknown(
-    status: str, events: tuple[JobEvent, ...], position_text: str, position: int | None
-) -> list[tuple[str, str]]:
-    unknown = [] if status in STATUSES else [("status", status)]
-    types = {event.key.type for event in events}
-    unknown += sorted(("eventType", kind) for kind in types if kind is not None and kind not in EVENT_TYPES)
-    if position is None and position_text.strip().lower() not in _NO_POSITION:
-        unknown.append(("queuePosition", position_text))
-    return [(field, value[:100]) for field, value in unknown]
-
-
-def _milliseconds(value: int | None) -> float | None:
-    return None if value is None else value / 1000
-
-
-def _on_the_calendar(seconds: float) -> float:
-    if not _YEAR_1 <= seconds < _YEAR_10000:
-        raise ValueError("outside the years 1 to 9999")
-    return seconds
-
-
-def _shown(value: object) -> str:
+def _arn_problem(arn: str) -> str | None:
+    if len(arn) > MAX_ARN:
+        return f"expected at most {MAX_ARN} characters, got {len(arn)}"
     try:
-        return repr(value)[:80]
-    except ValueError:  # an integer of more digits than Python prints
-        return type(value).__name__
+        parse_job_arn(arn)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _all_tags(tags: Mapping[str, object]) -> dict[str, str]:
+    texts = [(key, value) for key, value in tags.items() if isinstance(value, str)]
+    return {_clean(key[:MAX_TAG_KEY]): _clean(value[:MAX_TAG_VALUE]) for key, value in texts[:MAX_TAGS]}
+
+
+def _events(job: _Members) -> Iterator[JobEvent]:
+    for event in job.children("events", MAX_EVENTS):
+        key = EventKey(event.text("eventType", MAX_NAME) or None, event.time("timeOfEvent"))
+        yield JobEvent(key, event.text("message", MAX_MESSAGE))
+
+
+def _unknown(status: str, events: Iterable[JobEvent], position: object) -> Iterator[tuple[str, str]]:
+    """Yield the values that this release does not know; ``position`` is one that cannot be read."""
+    if status not in STATUSES:
+        yield "status", status
+    types = {event.key.type for event in events}
+    for kind in sorted(kind for kind in types if kind is not None and kind not in EVENT_TYPES):
+        yield "eventType", kind
+    if isinstance(position, str):
+        if position[:MAX_NAME].strip().lower() not in _NO_POSITION:
+            yield "queuePosition", _clean(position[:MAX_NAME])
+    elif position is not None:
+        yield "queuePosition", f"expected text or a whole number, got {_kind(position)}"
+
+
+def _object(path: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ParseError(f"{path}: expected an object, got {_kind(value)}")
+    return value
+
+
+def _whole(value: object) -> int | None:
+    """Return a number without its fraction; ``None`` for anything that cannot count something."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _WHOLE_FLOATS:
+        return None
+    return int(value)
+
+
+def _time(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        return parse_time(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _missing_or_not_text(value: object) -> str:
+    return "missing" if value in (None, "") else f"expected text, got {_kind(value)}"
+
+
+def _kind(value: object) -> str:
+    return _KINDS.get(type(value), type(value).__name__)
 
 
 def _clean(text: str) -> str:

@@ -22,7 +22,7 @@ SMALL_STATE = frozenset({"budget", "clock", "fleet", "agenda", "survey", "roster
 """Rooms that hold a few values, or hand them in, and touch nothing outside."""
 
 SETTINGS = frozenset({"settings", "sources"})
-BOUNDARIES = frozenset({"braket", "sessions", "tls", "state"})
+BOUNDARIES = frozenset({"braket", "sessions", "tls", "state", "wire"})
 SHELLS = frozenset(
     {
         "signals",
@@ -136,7 +136,7 @@ def test_the_server_knows_http_and_nothing_of_the_exporter() -> None:
 
 
 def test_the_boundaries_know_only_what_goes_in_and_what_comes_out() -> None:
-    assert rooms_of("braket") == {"arn", "errors", "model", "parse", "windows"}
+    assert rooms_of("braket") == {"arn", "errors", "model", "parse", "windows", "wire"}
     assert rooms_of("sessions") == {"braket", "lanes"}
     assert rooms_of("tls") == {"server", "webconfig"}
 
