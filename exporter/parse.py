@@ -30,8 +30,11 @@ from exporter.model import EVENT_TYPES, STATUSES, EntryProblem, EventKey, JobEve
 MAX_MESSAGE: Final = 2500
 """Characters of an event message or a failure reason that are kept. Braket's limits are 2,500 and 1,024."""
 
-MAX_NAME: Final = 100
-"""Characters of a job name, status, event type or instance type that are kept. Braket's names have at most 50."""
+MAX_NAME: Final = 256
+"""Characters of a job name that are kept. Braket's names have at most 50."""
+
+MAX_CODE: Final = 100
+"""Characters of a status, event type, instance type or unknown value that are kept. Braket's have at most 40."""
 
 MAX_DEVICE: Final = 256
 """Characters of a device that are kept: Braket's own limit."""
@@ -99,7 +102,7 @@ def parse_job(arn: str, response: object, tag_keys: frozenset[str] = frozenset()
     status = members.get("status")
     if not status or not isinstance(status, str):
         raise ParseError(f"status: {_missing_or_not_text(status)}")
-    status, odd = _clean(status[:MAX_NAME]), list[tuple[str, str]]()
+    status, odd = _clean(status[:MAX_CODE]), list[tuple[str, str]]()
     job = _Members(members, odd)
     instances, position_value = job.child("instanceConfig"), job.child("queueInfo").value("position")
     events, billable = tuple(_events(job)), job.count("billableDuration")
@@ -111,7 +114,7 @@ def parse_job(arn: str, response: object, tag_keys: frozenset[str] = frozenset()
         account=parts.account,
         region=parts.region,
         device=job.child("deviceConfig").text("device", MAX_DEVICE),
-        instance_type=instances.text("instanceType", MAX_NAME),
+        instance_type=instances.text("instanceType", MAX_CODE),
         instance_count=instances.count("instanceCount"),
         max_runtime_seconds=job.child("stoppingCondition").count("maxRuntimeInSeconds"),
         created=job.time("createdAt"),
@@ -153,7 +156,7 @@ def parse_page(response: object) -> SearchPage:
 def parse_queue_position(value: object) -> tuple[int | None, bool]:
     """Read a queue position: ``"2"`` and 2 are 2, ``">15"`` is 15 and a floor, everything else is not a position."""
     if isinstance(value, str):
-        match = _POSITION.fullmatch(value[:MAX_NAME].strip())
+        match = _POSITION.fullmatch(value[:MAX_CODE].strip())
         return (int(match[2]), bool(match[1])) if match else (None, False)
     number = _whole(value)
     return (None if number is None or number != value or number > _MAX_POSITION else number, False)
@@ -279,7 +282,7 @@ def _entry(entry: object) -> JobSummary | EntryProblem:
     return JobSummary(
         arn=arn,
         name=job.text("jobName", MAX_NAME),
-        status=job.text("status", MAX_NAME) or None,
+        status=job.text("status", MAX_CODE) or None,
         created=job.time("createdAt"),
         started=job.time("startedAt"),
         ended=job.time("endedAt"),
@@ -305,7 +308,7 @@ def _all_tags(tags: Mapping[str, object]) -> dict[str, str]:
 
 def _events(job: _Members) -> Iterator[JobEvent]:
     for event in job.children("events", MAX_EVENTS):
-        key = EventKey(event.text("eventType", MAX_NAME) or None, event.time("timeOfEvent"))
+        key = EventKey(event.text("eventType", MAX_CODE) or None, event.time("timeOfEvent"))
         yield JobEvent(key, event.text("message", MAX_MESSAGE))
 
 
@@ -317,8 +320,8 @@ def _unknown(status: str, events: Iterable[JobEvent], position: object) -> Itera
     for kind in sorted(kind for kind in types if kind is not None and kind not in EVENT_TYPES):
         yield "eventType", kind
     if isinstance(position, str):
-        if position[:MAX_NAME].strip().lower() not in _NO_POSITION:
-            yield "queuePosition", _clean(position[:MAX_NAME])
+        if position[:MAX_CODE].strip().lower() not in _NO_POSITION:
+            yield "queuePosition", _clean(position[:MAX_CODE])
     elif position is not None:
         yield "queuePosition", f"expected text or a whole number, got {_kind(position)}"
 
