@@ -1,5 +1,6 @@
-"""The keeper of the state file: writes entries while it can, says when it cannot, and begins anew where it must."""
+"""The keeper of the state file: writes entries, reports failures, and starts a new file from memory when it must."""
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import Final
 from exporter.clock import Clock
 from exporter.ledger import Entry, Past, check_record
 from exporter.logs import Journal
-from exporter.state import State, StateError, StateInUseError, StateUnreadableError
+from exporter.state import State, StateError, StateInUseError, StateLostError, StateUnreadableError
 from exporter.telemetry import Telemetry
 
 RETRY_INTERVAL: Final = 5.0
@@ -27,14 +28,14 @@ class Keeper:
         everything: tells all that is known, for a file that begins anew.
 
     Args:
-        path: the state file.
+        path: the state file. A symbolic link is followed once, now.
         journal: is told of trouble.
         telemetry: shows it.
         clock: the time.
     """
 
     def __init__(self, path: str, journal: Journal, telemetry: Telemetry, clock: Clock) -> None:
-        self._path, self._journal, self._telemetry, self._clock = path, journal, telemetry, clock
+        self._path, self._journal, self._telemetry, self._clock = os.path.realpath(path), journal, telemetry, clock
         self.everything: Callable[[], Entry] = Entry
         self._state: State | None = None
         self._lanes: Mapping[str, float] = {}
@@ -55,7 +56,8 @@ class Keeper:
     def load(self) -> Past | None:
         """Open the file and read it; ``None`` if there is nothing in it.
 
-        A file that makes no sense is set aside; one that cannot be opened now is tried again with each write.
+        A file that makes no sense is set aside, a row that makes no sense is skipped; a file that cannot be opened now
+        is tried again with each write.
 
         Raises:
             StateInUseError: another process has it.
@@ -84,13 +86,7 @@ class Keeper:
         with self._lock:
             if self._closed:  # a call that was under way at the end; the file may be another process's by now
                 return False
-            self._last_try = self._clock.monotonic()
-            try:
-                self._write(entry)
-            except StateError as error:
-                self._failed(error)
-                return False
-            return True
+            return self._try(entry)
 
     def beat(self) -> None:
         """Write the time, unless something was written lately."""
@@ -98,12 +94,15 @@ class Keeper:
             self.write(Entry())
 
     def close(self) -> None:
-        """Close the file for good."""
+        """Close the file for good. One that was changed by others since the last write is written again first."""
         with self._lock:
-            self._closed = True
             if self._state is not None:
-                self._state.close()
-                self._state = None
+                try:
+                    self._state.check()
+                except StateError:
+                    self._try(Entry())
+            self._closed = True
+            self._close()
 
     def _open_and_read(self) -> Past | None:
         try:
@@ -118,25 +117,36 @@ class Keeper:
             state, past = State(self._path), None
         self._state = state
         self._telemetry.state_written(self._clock.wall(), state.size)
+        if state.skipped.rows:
+            self._journal.state_rows_skipped(self._path, *state.skipped)
         return past
 
+    def _try(self, entry: Entry) -> bool:
+        self._last_try = self._clock.monotonic()
+        try:
+            self._write(entry)
+        except StateError as error:
+            self._failed(error)
+            return False
+        return True
+
     def _write(self, entry: Entry) -> None:
-        state = self._state
-        if state is not None and state.there:
-            try:
-                self._write_to(state, entry)
-            except StateUnreadableError as error:
-                self._set_aside(error)
+        try:
+            if self._state is None:
                 self._begin_anew(entry)
-        else:
+            else:
+                self._write_to(self._state, entry)
+        except StateUnreadableError as error:
+            self._set_aside(error)
+            self._begin_anew(entry)
+        except StateLostError as error:
+            self._failed(error)
             self._begin_anew(entry)
         self._recovered()
 
     def _begin_anew(self, entry: Entry) -> None:
         """Write all that is known to a file without a past; what it remembered of forgotten jobs, it need not."""
-        if self._state is not None:
-            self._state.close()
-            self._state = None
+        self._close()
         try:
             state = State(self._path)
         except StateUnreadableError as error:
@@ -145,7 +155,7 @@ class Keeper:
         try:
             if state.used:
                 self._state = state
-                self._set_aside(StateUnreadableError("it could not be read at the start"))
+                self._set_aside(StateUnreadableError("it was not read at the start"))
                 state = State(self._path)
             # Jobs that were forgotten are not known to this file; so that they are no news, those of before are none.
             self._anew = self._clock.wall()
@@ -165,6 +175,11 @@ class Keeper:
             state.compact()
         self._telemetry.state_written(wall, state.size)
 
+    def _close(self) -> None:
+        if self._state is not None:
+            self._state.close()
+            self._state = None
+
     def _failed(self, error: StateError) -> None:
         self._telemetry.state_failed()
         if self._failing_since is None:
@@ -182,15 +197,14 @@ class Keeper:
         Raises:
             StateError: it cannot be renamed.
         """
-        if self._state is not None:
-            self._state.close()
-            self._state = None
         aside = f"{self._path}.{datetime.fromtimestamp(self._clock.wall(), UTC):%Y%m%dT%H%M%SZ}"
         try:
             Path(self._path).rename(aside)
+            for suffix in ("-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    Path(f"{self._path}{suffix}").rename(f"{aside}{suffix}")
         except OSError as failure:
             raise StateError(f"{error}, and it cannot be set aside: {failure.strerror}") from failure
-        for suffix in ("-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                Path(f"{self._path}{suffix}").rename(f"{aside}{suffix}")
+        finally:
+            self._close()  # only now, so that SQLite changes nothing in what is set aside
         self._journal.state_set_aside(self._path, aside, str(error))

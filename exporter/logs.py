@@ -160,6 +160,10 @@ class Journal:
         """Write that the exporter goes on where the state file ended, which was last written at ``polled``."""
         self._logger.info("state_loaded", file=file, jobs=jobs, last_poll_time=rfc3339(polled))
 
+    def state_rows_skipped(self, file: str, rows: int, error: str) -> None:
+        """Write that so many rows of the state file cannot be used, and why the first of them cannot."""
+        self._logger.error("state_rows_skipped", file=file, rows=rows, error=error)
+
     def state_failing(self, file: str, error: str) -> None:
         """Write that the state file cannot be written, so that all is kept in memory only."""
         self._logger.error("state_failing", file=file, error=error)

@@ -3,22 +3,33 @@
 One process at a time has the file, which is in WAL mode. A write is one transaction, so a process that is killed leaves
 all of it or nothing. The system is not asked to bring each write to the disk (``synchronous=NORMAL``): a process that
 dies loses nothing, a machine that loses its power may lose the last writes, and the file is whole in any case.
+
+A connection that holds the file alone keeps its pages and the index of its write-ahead log in memory. It does not see
+that another program overwrites or truncates the file, or removes the log: it goes on writing, and what it writes is
+lost with the process. So each write compares the file and the log with how the previous write left them: inode, size
+and modification time. After a write the modification time is set to a value with nanoseconds, since the clock of many
+file systems has steps of milliseconds, in which two writes look like one. The file itself must not be opened a second
+time: the system drops the locks of a process on a file when the process closes any descriptor of it.
 """
 
 import json
 import os
 import sqlite3
+import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from exporter.fleet import Histogram, Series, Totals
 from exporter.ledger import Entry, Former, Past, mark_of
 from exporter.model import JobRecord
+from exporter.parse import check_time
 
 APPLICATION_ID: Final = 0x42524B54
 """Marks the file as ours, in a place that SQLite keeps for that: "BRKT"."""
@@ -45,10 +56,15 @@ FREE_PAGES: Final = 256
 LARGEST_LOG: Final = 4 * 1024 * 1024
 """To so many bytes the write-ahead log shrinks again."""
 
-LATEST: Final = 32_503_680_000.0
-"""The year 3000, unix seconds. No job was made later, and no file written."""
-
 _RECORD: Final = TypeAdapter(JobRecord)
+
+_SENSELESS: Final = (ValidationError, TypeError, ValueError, OverflowError, RecursionError)
+"""What reading a row raises that makes no sense."""
+
+_TABLES: Final = ("polled", "jobs", "formers", "counters", "histograms", "lanes")
+_LONGEST_REASON: Final = 200
+
+T = TypeVar("T")
 
 
 class StateError(Exception):
@@ -60,11 +76,31 @@ class StateInUseError(StateError):
 
 
 class StateUnreadableError(StateError):
-    """It is damaged, from another program, or from a newer release."""
+    """It is damaged, changed by another program, from another program, or from a newer release."""
+
+
+class StateLostError(StateError):
+    """It was removed or replaced while it was open: what is at its path is another file, if anything."""
 
 
 class StateUnwritableError(StateError):
     """The disk is full or read-only, or the like: another time it may work."""
+
+
+class Skipped(NamedTuple):
+    """Rows that made no sense: how many, and what was wrong with the first."""
+
+    rows: int = 0
+    reason: str = ""
+
+
+class _Mark(NamedTuple):
+    """How a file looks from outside: each write of its content changes that."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
 
 
 class State:
@@ -74,40 +110,62 @@ class State:
         path: the file; it is made if it is not there.
         migrations: of its schema.
 
+    Attributes:
+        skipped: the rows that ``read`` skipped.
+
     Raises:
         StateError: it cannot be opened; the kind says what may help.
     """
 
     def __init__(self, path: str, migrations: Sequence[str] = MIGRATIONS) -> None:
-        self._path = path
-        self._inode: int | None = None
+        self._path, self._log = Path(path), Path(f"{path}-wal")
+        self._left: tuple[_Mark | None, _Mark | None] = (None, None)
+        """How the last write of ours left the file and its log."""
+        self._own: tuple[object, object] = (None, None)
+        """Which files they are."""
+        self.skipped = Skipped()
         with _errors():
             # Nobody else is to read failure reasons; SQLite makes its other files alike.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             # Whoever calls sees to it that one thread is inside.
             # In full, since SQLite takes ":memory:" for no file.
-            file = Path(path).absolute()
+            file = self._path.absolute()
             self._connection = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
+            # A text of other bytes costs its row, and not the reading of all rows that follow.
+            self._connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
         try:
             with _errors():
                 self._prepare(migrations)
-                self._inode = Path(path).stat().st_ino
+                self._own = _identity(self._left[0]), _identity(self._left[1])
         except StateError:
             self._connection.close()
             raise
 
     @property
     def size(self) -> int:
-        """The bytes of the file and its write-ahead log."""
-        return sum(_size(f"{self._path}{suffix}") for suffix in ("", "-wal"))
+        """The bytes of the file and its write-ahead log after the last write."""
+        return sum(mark.size for mark in self._left if mark is not None)
 
-    @property
-    def there(self) -> bool:
-        """Whether the file is still where it was opened; what is written to one that was removed is lost."""
-        try:
-            return Path(self._path).stat().st_ino == self._inode
-        except OSError:
-            return False
+    def check(self) -> None:
+        """Check that nobody else has changed the file since the last write: otherwise what is written is lost.
+
+        Raises:
+            StateLostError: it was removed or replaced.
+            StateUnreadableError: its content or its write-ahead log was changed.
+            StateUnwritableError: its directory cannot be read.
+        """
+        with _errors():
+            now = _mark(self._path), _mark(self._log)
+        if now == self._left:
+            return
+        if now[0] is None:
+            raise StateLostError("it was removed while it was in use")
+        if _identity(now[0]) != self._own[0]:
+            raise StateLostError("it was replaced while it was in use")
+        if _identity(now[1]) != self._own[1]:
+            raise StateUnreadableError("its write-ahead log was removed while it was in use")
+        what = "it" if now[0] != self._left[0] else "its write-ahead log"
+        raise StateUnreadableError(f"another program changed {what} while it was in use")
 
     @property
     def used(self) -> bool:
@@ -117,10 +175,14 @@ class State:
             StateError: it cannot be read.
         """
         with _errors():
-            return bool([*self._rows("SELECT time FROM polled")])
+            return any([*self._rows(f"SELECT 1 FROM {table} LIMIT 1")] for table in _TABLES)  # noqa: S608 -- our names
 
     def read(self, check: Callable[[JobRecord], object] = lambda _: None) -> Past | None:
-        """Read what was written; ``None`` if nothing was.
+        """Read what was written; ``None`` if nothing was. A row that makes no sense is dropped, and costs only itself.
+
+        Without a time of the last write, the last poll of a job stands in for it. Where a job was lost, or what is
+        remembered of a forgotten one, every lane has watched since the last write only: an earlier job is baseline
+        then, and not counted again.
 
         Args:
             check: raises a ``ValueError`` for a record that makes no sense.
@@ -128,28 +190,26 @@ class State:
         Raises:
             StateError: it cannot be read.
         """
+        if not self.used:
+            return None
         with _errors():
-            polled = self._connection.execute("SELECT time FROM polled").fetchone()
-            if polled is None:
-                return None
-            counters = self._rows("SELECT metric, labels, value FROM counters")
-            histograms = self._rows("SELECT metric, labels, observations, sum FROM histograms")
-            formers = self._rows("SELECT mark, created, record, lane FROM formers")
-            try:
-                records = _Records(self._connection)
-                for record in records:  # each is looked at now, while a file that makes no sense can be set aside
-                    check(record)
-                return Past(
-                    _time(polled[0]),
-                    records,
-                    {mark: _former(created, text, lane, check) for mark, created, text, lane in formers},
-                    {str(key): _time(since) for key, since in self._rows("SELECT key, since FROM lanes")},
-                    Totals(
-                        dict(_counter(*row) for row in counters), dict(_histogram(*row) for row in histograms)
-                    ).checked(),
-                )
-            except (ValidationError, TypeError, ValueError, OverflowError, RecursionError) as error:
-                raise StateUnreadableError(f"a row of it makes no sense: {_first_line(error)}") from error
+            sieve = _Sieve(self._connection)
+            polls = [each.polled_at for each in sieve.rows("jobs", partial(_job, check)) if each.polled_at is not None]
+            formers, lanes = dict(sieve.rows("formers", partial(_former, check))), dict(sieve.rows("lanes", _lane))
+            counters, histograms = dict[Series, float](), dict[Series, Histogram]()
+            for totals in (*sieve.rows("counters", _counter), *sieve.rows("histograms", _histogram)):
+                counters |= totals.counters
+                histograms |= totals.histograms
+            polled = next(sieve.rows("polled", _polled), max((*polls, *lanes.values()), default=None))
+        totals = Totals(counters, histograms)
+        self.skipped = Skipped(sum(map(len, sieve.bad.values())), sieve.reason)
+        if polled is None:
+            raise StateUnreadableError("it does not say when it was written")
+        dropped = not self.skipped.rows or self._drop(sieve.bad, polled, lanes, totals)
+        if sieve.bad["jobs"] or sieve.bad["formers"]:
+            lanes = {key: max(since, polled) for key, since in lanes.items()}
+        unread = frozenset[object]() if dropped else frozenset(sieve.bad["jobs"])
+        return Past(polled, _Records(self._connection, unread), formers, lanes, totals)
 
     def write(self, entry: Entry, *, polled: float, lanes: Mapping[str, float] | None = None) -> None:
         """Write an entry, all of it or nothing.
@@ -160,14 +220,14 @@ class State:
             lanes: since when each lane has watched for jobs, unix seconds, by its key; ``None`` when that is as it was.
 
         Raises:
-            StateError: it cannot be written.
+            StateError: it cannot be written, or ``check`` finds that it was changed.
         """
+        self.check()
         with _errors(), self._transaction():
             self._write(entry)
             self._many("REPLACE INTO polled VALUES (0, ?)", [(polled,)])
             if lanes is not None:
-                self._connection.execute("DELETE FROM lanes")
-                self._many("INSERT INTO lanes VALUES (?, ?)", lanes.items())
+                self._write_lanes(lanes)
 
     def compact(self) -> None:
         """Give back to the disk what forgotten jobs took, if that is much.
@@ -180,20 +240,36 @@ class State:
             surplus = free - max(FREE_PAGES, pages // 4)
             if surplus > 0:
                 # It frees a page a step, without a row to fetch; only a script is stepped to its end.
-                self._connection.executescript(f"PRAGMA incremental_vacuum({surplus})")
+                with self._own_change():
+                    self._connection.executescript(f"PRAGMA incremental_vacuum({surplus})")
 
     def close(self) -> None:
-        """Close the file. Its write-ahead log goes, if it can be written to the file."""
+        """Close the file. Its write-ahead log goes, if it can be written to the file.
+
+        SQLite leaves both alone where the file has another name by now. A log at the old place goes all the same:
+        whoever opens another file there would have it applied to that one.
+        """
+        stale = False
+        with suppress(OSError):
+            moved = _identity(_mark(self._path)) != self._own[0]
+            stale = moved and _identity(_mark(self._log)) == self._own[1]
         self._connection.close()
+        if stale:
+            with suppress(OSError):
+                self._log.unlink()
 
     def _prepare(self, migrations: Sequence[str]) -> None:
+        # Nothing in a file that somebody else made is run: neither functions in its schema nor, below, its triggers.
+        self._connection.execute("PRAGMA trusted_schema=OFF")
         self._connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
         # The first look at the file; it changes nothing in one that is not ours.
-        version, tables = self._pragma("user_version"), self._rows("SELECT name FROM sqlite_schema")
-        if [*tables] and self._pragma("application_id") != APPLICATION_ID:
+        version, schema = self._pragma("user_version"), _schema(self._connection)
+        if schema and self._pragma("application_id") != APPLICATION_ID:
             raise StateUnreadableError("another program's database")
         if version > len(migrations):
             raise StateUnreadableError(f"version {version} of it is newer than {len(migrations)}, the newest known")
+        if version < 0 or schema != _schema_of(migrations[:version]):
+            raise StateUnreadableError(f"its tables are not those of version {version}")
         self._connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         self._connection.execute("PRAGMA journal_mode=WAL").fetchall()
         self._connection.execute("PRAGMA synchronous=NORMAL")
@@ -206,6 +282,27 @@ class State:
                     self._connection.execute(statement)
             self._connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
             self._connection.execute(f"PRAGMA user_version={len(migrations)}")
+
+    def _drop(
+        self, bad: Mapping[str, Sequence[object]], polled: float, lanes: Mapping[str, float], totals: Totals
+    ) -> bool:
+        """Delete the rows that make no sense, so that they do not come back; return whether that succeeded."""
+        try:
+            with _errors(), self._transaction():
+                for table in ("jobs", "formers"):
+                    self._many(f"DELETE FROM {table} WHERE mark = ?", ((mark,) for mark in bad[table]))  # noqa: S608
+                for table in ("counters", "histograms"):  # their keys may be anything
+                    self._connection.execute(f"DELETE FROM {table}")  # noqa: S608
+                self._write(Entry(totals=totals))
+                self._write_lanes(lanes)
+                self._many("REPLACE INTO polled VALUES (0, ?)", [(polled,)])
+        except StateError:
+            return False
+        return True
+
+    def _write_lanes(self, lanes: Mapping[str, float]) -> None:
+        self._connection.execute("DELETE FROM lanes")
+        self._many("INSERT INTO lanes VALUES (?, ?)", lanes.items())
 
     def _write(self, entry: Entry) -> None:
         self._many("REPLACE INTO jobs VALUES (?, ?)", ((mark_of(each.arn), _text(each)) for each in entry.records))
@@ -233,14 +330,24 @@ class State:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
+        with self._own_change():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _own_change(self) -> Iterator[None]:
+        """Have ``check`` take the file and its log as they are afterwards."""
         try:
             yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
+        finally:
+            file, log = self._left
+            self._left = _left(self._path, file), _left(self._log, log)
 
     def _many(self, statement: str, rows: Iterable[Any]) -> None:
         self._connection.executemany(statement, rows)
@@ -254,19 +361,52 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class _Records(Collection[JobRecord]):
-    """The jobs of the file, read anew each time, so that there are never many in memory."""
+    """The jobs of the file, read again each time, so that there are never many in memory.
+
+    Attributes:
+        connection: to the file.
+        unread: the marks of rows that make no sense and could not be deleted.
+    """
 
     connection: sqlite3.Connection
+    unread: frozenset[object] = frozenset()
 
     def __iter__(self) -> Iterator[JobRecord]:
-        for (text,) in self.connection.execute("SELECT record FROM jobs"):
-            yield _RECORD.validate_json(text)
+        for mark, text in self.connection.execute("SELECT mark, record FROM jobs"):
+            if mark not in self.unread:
+                yield _RECORD.validate_json(text)
 
     def __len__(self) -> int:
-        return int(self.connection.execute("SELECT count(*) FROM jobs").fetchone()[0])
+        return int(self.connection.execute("SELECT count(*) FROM jobs").fetchone()[0]) - len(self.unread)
 
     def __contains__(self, record: object) -> bool:
         return any(each == record for each in self)
+
+
+@dataclass(slots=True)
+class _Sieve:
+    """Reads rows one by one, and notes those that make no sense.
+
+    Attributes:
+        connection: to the file.
+        bad: the first columns of those rows, by their table.
+        reason: what is wrong with the first of them.
+    """
+
+    connection: sqlite3.Connection
+    bad: defaultdict[str, list[object]] = field(default_factory=lambda: defaultdict(list))
+    reason: str = ""
+
+    def rows(self, table: str, read: Callable[..., T]) -> Iterator[T]:
+        """Yield what ``read`` makes of the columns of each row."""
+        for row in self.connection.execute(f"SELECT * FROM {table}"):  # noqa: S608 -- a name of ours
+            try:
+                value = read(*row)
+            except _SENSELESS as error:
+                self.bad[table].append(row[0])
+                self.reason = self.reason or f"{table}: {_reason(error)}"
+            else:
+                yield value
 
 
 @contextmanager
@@ -279,10 +419,10 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        code = getattr(error, "sqlite_errorcode", None)
-        if code is None:  # it comes from Python, which found bytes that are no text
-            raise StateUnreadableError("a text of it is not UTF-8") from error
-        if code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:  # the other bits tell why
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in {
+            sqlite3.SQLITE_BUSY,
+            sqlite3.SQLITE_LOCKED,
+        }:  # the other bits tell why
             raise StateInUseError("another process has it") from error
         raise StateUnwritableError(str(error)) from error
     except sqlite3.DatabaseError as error:
@@ -299,35 +439,94 @@ def _time(value: object) -> float:
     """Read unix seconds.
 
     Raises:
-        ValueError: they are no time of this age.
+        ValueError: they are not a time that the exporter accepts.
     """
-    time = float(str(value))
-    if not 0 <= time <= LATEST:
-        raise ValueError(f"{time} is no time")
-    return time
+    return check_time(float(str(value)))
 
 
-def _former(created: float, text: str | None, lane: str, check: Callable[[JobRecord], object]) -> Former:
+def _job(check: Callable[[JobRecord], object], mark: int, text: str) -> JobRecord:
+    record = _RECORD.validate_json(text)
+    if mark != mark_of(record.arn):
+        raise ValueError(f"{record.arn} stands in the row of another job")
+    check(record)
+    return record
+
+
+def _former(
+    check: Callable[[JobRecord], object], mark: int, created: float, lane: str, text: str | None
+) -> tuple[int, Former]:
     record = None if text is None else _RECORD.validate_json(text)
     if record is not None:
         check(record)
-    return Former(_time(created), record, str(lane))
+    return mark, Former(_time(created), record, str(lane))
 
 
-def _counter(metric: str, labels: str, value: float) -> tuple[Series, float]:
-    return (metric, tuple(json.loads(labels))), float(value)
+def _lane(key: str, since: float) -> tuple[str, float]:
+    return str(key), _time(since)
 
 
-def _histogram(metric: str, labels: str, observations: str, total: float) -> tuple[Series, Histogram]:
-    return (metric, tuple(json.loads(labels))), Histogram(tuple(map(int, json.loads(observations))), float(total))
+def _polled(_: int, at: float) -> float:
+    return _time(at)
+
+
+def _counter(metric: str, labels: str, value: float) -> Totals:
+    return Totals({(metric, tuple(json.loads(labels))): float(value)}).checked()
+
+
+def _histogram(metric: str, labels: str, observations: str, total: float) -> Totals:
+    histogram = Histogram(tuple(map(int, json.loads(observations))), float(total))
+    return Totals({}, {(metric, tuple(json.loads(labels))): histogram}).checked()
+
+
+def _reason(error: Exception) -> str:
+    """Say in a short line what is wrong with a row, without what stands in it where that may be long."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")[:_LONGEST_REASON]
+    return _first_line(error)[:_LONGEST_REASON]
 
 
 def _first_line(text: object) -> str:
     return str(text).partition("\n")[0]
 
 
-def _size(path: str) -> int:
+def _schema(connection: sqlite3.Connection) -> frozenset[tuple[str, ...]]:
+    """List all that a database consists of, with the statement that made it; blanks do not count."""
+    rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema")
+    return frozenset(tuple(" ".join(str(text).split()) for text in row) for row in rows)
+
+
+def _schema_of(migrations: Iterable[str]) -> frozenset[tuple[str, ...]]:
+    with closing(sqlite3.connect(":memory:")) as model:
+        for script in migrations:
+            model.executescript(script)
+        return _schema(model)
+
+
+def _mark(path: Path) -> _Mark | None:
+    """Look at a file from outside; ``None`` if there is none.
+
+    Raises:
+        OSError: it cannot be told.
+    """
     try:
-        return Path(path).stat().st_size
-    except OSError:
-        return 0
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return _Mark(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _left(path: Path, before: _Mark | None) -> _Mark | None:
+    """Mark a file that we may have written to, so that whatever is written to it later shows."""
+    now = _mark(path)
+    if now is None or now == before:
+        return now
+    with suppress(OSError):  # only its owner may
+        moment = time.time_ns()
+        os.utime(path, ns=(moment, moment))
+    return _mark(path)
+
+
+def _identity(mark: _Mark | None) -> object:
+    """Tell which file it is, whatever is in it."""
+    return None if mark is None else (mark.device, mark.inode)

@@ -1,8 +1,12 @@
-"""Whatever may be known of a job, for hypothesis."""
+"""Whatever may be known of a job or come from the wire, for hypothesis."""
 
+from datetime import UTC
+from typing import Any
+
+from builders import ARN
 from hypothesis import strategies as st
 
-from exporter.model import EventKey, JobEvent, JobRecord, JobSnapshot
+from exporter.model import EVENT_TYPES, STATUSES, EventKey, JobEvent, JobRecord, JobSnapshot
 
 TEXT = st.text(max_size=5)
 SECONDS = st.floats(allow_nan=False, allow_infinity=False)
@@ -45,4 +49,56 @@ RECORDS = st.builds(
     named=st.booleans(),
     since=SECONDS,
     lane=TEXT,
+)
+
+# The wire.
+
+ANY_TEXT = st.text(st.characters(), max_size=20)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY_TEXT, inner, max_size=4),
+    max_leaves=10,
+)
+
+
+def mostly(right: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(right, right, right, right, st.none(), JSON)
+
+
+TIMES = st.one_of(
+    st.datetimes(timezones=st.none() | st.just(UTC)).map(lambda moment: moment.isoformat()),
+    st.integers(-(10**18), 10**18),
+    st.floats(),
+)
+COUNTS = st.integers(-5, 2**60) | st.floats()
+EVENTS = st.lists(
+    mostly(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "eventType": mostly(st.sampled_from(EVENT_TYPES)),
+                "timeOfEvent": mostly(TIMES),
+                "message": mostly(ANY_TEXT),
+            },
+        )
+    ),
+    max_size=5,
+)
+ANSWERS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {"status": mostly(st.sampled_from(STATUSES))},
+    optional={
+        "jobArn": mostly(st.just(ARN)),
+        "jobName": mostly(ANY_TEXT),
+        "createdAt": mostly(TIMES),
+        "startedAt": mostly(TIMES),
+        "endedAt": mostly(TIMES),
+        "billableDuration": mostly(COUNTS),
+        "failureReason": mostly(ANY_TEXT),
+        "instanceConfig": mostly(st.fixed_dictionaries({"instanceType": ANY_TEXT, "instanceCount": mostly(COUNTS)})),
+        "stoppingCondition": mostly(st.fixed_dictionaries({"maxRuntimeInSeconds": COUNTS})),
+        "deviceConfig": mostly(st.fixed_dictionaries({"device": mostly(ANY_TEXT)})),
+        "queueInfo": mostly(st.fixed_dictionaries({"position": mostly(ANY_TEXT | COUNTS)})),
+        "tags": mostly(st.dictionaries(st.sampled_from(["team", "owner"]) | ANY_TEXT, mostly(ANY_TEXT), max_size=3)),
+        "events": mostly(EVENTS),
+    },
 )

@@ -1,5 +1,7 @@
 """The keeper of the state file: a real file, time moved by hand, and trouble in between."""
 
+import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -19,7 +21,7 @@ from structlog.typing import EventDict
 
 from exporter.fleet import Totals
 from exporter.keeper import BEAT_INTERVAL, RETRY_INTERVAL, Keeper
-from exporter.ledger import Entry, Former, Past
+from exporter.ledger import Entry, Former, Past, mark_of
 from exporter.logs import Journal
 from exporter.model import JobRecord
 from exporter.state import MIGRATIONS, State, StateInUseError, StateUnwritableError
@@ -187,49 +189,99 @@ def test_what_belongs_to_a_file_is_set_aside_with_it(house: House) -> None:
     assert jobs(house.reopened()) == {"2"}
 
 
-def test_a_row_that_makes_no_sense_has_the_file_set_aside(house: House) -> None:
-    with_past(house.path)
-    with closing(sqlite3.connect(house.path)) as connection:
-        connection.execute("UPDATE jobs SET record = '{}'")
+def edited(path: Path, statement: str) -> None:
+    """Write to a file as no exporter does."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
         connection.commit()
-    assert house.keeper.load() is None
-    assert house.log("state_set_aside")["error"].startswith("a row of it makes no sense")
-    assert len(house.files) == 3  # the new one's log is there, too
 
 
 BAD_RECORD = (
     f'{{"arn": "{arn(1)}", "snapshot": '
     f'{{"arn": "{arn(1)}", "name": "n", "status": "FAILED", "account": "1", "region": "r", "ended": 1e18}}}}'
 )
+OF_ONE = f"WHERE mark = {mark_of(ONE.arn)}"
 
 
 @pytest.mark.parametrize(
-    ("statement", "error"),
+    ("statement", "error", "left"),
     [
-        ("UPDATE polled SET time = 9e999", "inf is no time"),
-        (f"UPDATE jobs SET record = '{BAD_RECORD}'", "outside the years 1 to 9999"),
-        (f"INSERT INTO formers VALUES (1, 1.0, 'lane', '{BAD_RECORD}')", "outside the years 1 to 9999"),
+        (f"UPDATE jobs SET record = '{{}}' {OF_ONE}", "jobs: arn: Field required", {"2"}),
+        (f"UPDATE jobs SET record = '{BAD_RECORD}' {OF_ONE}", "jobs: outside the years 1970 to 9999", {"2"}),
+        ("UPDATE polled SET time = 9e999", "polled: outside the years 1970 to 9999", {"1", "2"}),
         (
-            "INSERT INTO counters VALUES ('braket_job_outcomes_total', '[1]', 1)",
-            "braket_job_outcomes_total has no labels (1,)",
+            f"INSERT INTO formers VALUES (1, 1.0, 'lane', '{BAD_RECORD}')",
+            "formers: outside the years 1970 to 9999",
+            {"1", "2"},
         ),
         (
-            r"""INSERT INTO counters VALUES ('braket_job_outcomes_total', '["1", "r", "d", "\ud800"]', 1)""",
-            r"braket_job_outcomes_total has no labels ('1', 'r', 'd', '\ud800')",
+            "INSERT INTO counters VALUES ('braket_job_outcomes_total', '[1]', 1)",
+            "counters: braket_job_outcomes_total has no labels (1,)",
+            {"1", "2"},
         ),
     ],
 )
-def test_a_row_with_which_nothing_could_be_served_has_the_file_set_aside(
-    house: House, statement: str, error: str
+def test_a_row_that_makes_no_sense_is_skipped_and_reported_once(
+    house: House, statement: str, error: str, left: set[str]
 ) -> None:
-    with_past(house.path)
-    with closing(sqlite3.connect(house.path)) as connection:
-        connection.execute(statement)
-        connection.commit()
-    assert house.keeper.load() is None
-    assert house.log("state_set_aside")["error"] == f"a row of it makes no sense: {error}"
-    assert house.keeper.write(Entry([TWO]))
-    assert jobs(house.reopened()) == {"2"}
+    with_past(house.path, Entry([ONE, TWO], totals=Totals({SERIES: 2.0})))
+    edited(house.path, statement)
+    past = house.keeper.load()
+    assert past is not None
+    assert (jobs(past), past.totals.counters) == (left, {SERIES: 2.0})
+    assert house.told == [("state_rows_skipped", "error"), ("state_loaded", "info")]
+    entry = house.log("state_rows_skipped")
+    assert (entry["file"], entry["rows"], entry["error"]) == (str(house.path), 1, error)
+    assert house.metrics()["up"] == 1.0
+    assert jobs(house.reopened()) == left
+    again = House(house.path)
+    assert again.keeper.load() is not None
+    again.keeper.close()
+    assert again.told == [("state_loaded", "info")]
+
+
+def test_after_a_lost_row_a_job_of_before_the_last_write_is_no_news(house: House) -> None:
+    with_past(house.path, Entry([ONE, TWO]))
+    edited(house.path, f"UPDATE jobs SET record = '{{}}' {OF_ONE}")
+    past = house.keeper.load()
+    assert past is not None
+    assert past.lanes == {"lane": CREATED + 100.0}
+
+
+# Symbolic links.
+
+
+def test_a_link_is_followed_once_and_the_file_behind_it_counts(house: House, tmp_path: Path) -> None:
+    target, other = tmp_path / "disk" / "real.db", tmp_path / "other.db"
+    target.parent.mkdir()
+    house.path.symlink_to(target)
+    linked = House(house.path)
+    assert linked.keeper.load() is None
+    assert linked.keeper.write(Entry([ONE]))
+    assert linked.metrics()["size_bytes"] == sum(each.stat().st_size for each in target.parent.iterdir())
+    assert len([*target.parent.iterdir()]) == 2
+    house.path.unlink()
+    house.path.symlink_to(other)
+    assert linked.keeper.write(Entry([TWO]))
+    linked.keeper.close()
+    assert jobs(content(target)) == {"1", "2"}
+    assert not other.exists()
+
+
+def test_the_file_behind_a_link_is_set_aside_and_the_link_stays(house: House, tmp_path: Path) -> None:
+    target = tmp_path / "disk" / "real.db"
+    target.parent.mkdir()
+    target.write_bytes(b"no database at all")
+    house.path.symlink_to(target)
+    linked = House(house.path)
+    linked.time.wall = 1_700_001_000.0
+    assert linked.keeper.load() is None
+    assert linked.log("state_set_aside")["file"] == str(target)
+    assert linked.keeper.write(Entry([ONE]))
+    linked.keeper.close()
+    assert house.path.readlink() == target
+    assert sorted(each.name for each in target.parent.iterdir()) == ["real.db", "real.db.20231114T223000Z"]
+    assert jobs(content(target)) == {"1"}
 
 
 def test_a_file_that_makes_no_sense_and_cannot_be_set_aside_stays_and_that_is_told(house: House) -> None:
@@ -307,7 +359,7 @@ def test_a_file_that_has_content_once_it_can_be_opened_is_set_aside_and_not_over
     house.time.wall = 1_700_001_000.0
     assert house.keeper.write(Entry())
     assert [name for name, _ in house.told] == ["state_failing", "state_set_aside", "state_recovered"]
-    assert house.log("state_set_aside")["error"] == "it could not be read at the start"
+    assert house.log("state_set_aside")["error"] == "it was not read at the start"
     assert jobs(content(house.path.with_name(ASIDE))) == {"1"}
     assert jobs(house.reopened()) == {"2"}
 
@@ -361,7 +413,9 @@ def test_a_file_that_was_removed_is_written_whole(house: House) -> None:
     house.keeper.everything = lambda: Entry([ONE], totals=Totals({SERIES: 1.0}))
     house.time.advance(60.0)
     assert house.keeper.write(Entry([TWO], totals=Totals({SERIES: 2.0})))
-    assert house.told == []
+    assert house.told == [("state_failing", "error"), ("state_recovered", "info")]
+    assert house.log("state_failing")["error"] == "it was removed while it was in use"
+    assert house.metrics()["up"] == 1.0
     past = house.reopened()
     assert jobs(past) == {"1", "2"}
     assert past == Past(house.time.wall, past.records, {}, {"lane": house.time.wall}, Totals({SERIES: 2.0}))
@@ -376,24 +430,106 @@ def test_a_file_in_whose_place_there_is_another_one_is_written_whole_and_the_oth
     house.keeper.everything = lambda: Entry([ONE])
     house.time.wall = 1_700_001_000.0
     assert house.keeper.write(Entry([TWO]))
-    assert [name for name, _ in house.told] == ["state_set_aside"]
+    assert [name for name, _ in house.told] == ["state_failing", "state_set_aside", "state_recovered"]
+    assert house.log("state_failing")["error"] == "it was replaced while it was in use"
     assert jobs(content(house.path.with_name(ASIDE))) == {"3"}
     assert jobs(house.reopened()) == {"1", "2"}
 
 
-def test_a_file_that_is_damaged_while_it_is_open_is_set_aside_and_written_whole(house: House) -> None:
-    # More than SQLite keeps in memory: it will read pages anew.
-    with_past(house.path, Entry([record(finished(arn=arn(number))) for number in range(5000)]))
+def log_of(path: Path) -> Path:
+    return Path(f"{path}-wal")
+
+
+def overwrite(path: Path, offset: int = 0, count: int = 4096) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(b"\xa5" * count)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "header overwritten": overwrite,
+    "page overwritten": lambda path: overwrite(path, 20 * 4096),
+    "all overwritten": lambda path: overwrite(path, 0, path.stat().st_size),
+    "emptied": lambda path: os.truncate(path, 0),
+    "cut": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "log removed": lambda path: log_of(path).unlink(),
+    "log emptied": lambda path: os.truncate(log_of(path), 0),
+    "log cut": lambda path: os.truncate(log_of(path), log_of(path).stat().st_size // 2),
+    "log overwritten": lambda path: overwrite(log_of(path), 0, log_of(path).stat().st_size),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_file_that_is_damaged_while_it_is_open_is_set_aside_and_written_whole(
+    house: House, damage: Callable[[Path], object], tmp_path: Path
+) -> None:
+    with_past(house.path, Entry([record(finished(arn=arn(number))) for number in range(500)]))
     house.keeper.load()
-    house.path.write_bytes(b"\xa5" * house.path.stat().st_size)
-    house.keeper.everything = lambda: Entry([ONE])
+    house.keeper.write(Entry([ONE]))
+    damage(house.path)
+    house.keeper.everything = lambda: Entry([ONE], totals=Totals({SERIES: 7.0}))
     house.time.wall = 1_700_001_000.0
-    assert house.keeper.write(MANY)
-    assert [name for name, _ in house.told] == ["state_loaded", "state_set_aside"]
+    assert house.keeper.write(Entry([TWO], totals=Totals({SERIES: 8.0})))
+    assert house.told == [("state_loaded", "info"), ("state_set_aside", "error")]
+    assert house.log("state_set_aside")["error"].endswith(" while it was in use")
     assert ASIDE in house.files
-    past = house.reopened()
-    assert len(past.records) == 1000
+    assert house.metrics()["up"] == 1.0
+    # What a process finds that starts after this one was killed.
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    for each in ("state.db", "state.db-wal"):
+        shutil.copy(house.path.with_name(each), crashed)
+    past = content(crashed / "state.db")
+    assert (jobs(past), past.totals.counters) == ({"1", "2"}, {SERIES: 8.0})
     assert past.lanes == {"lane": 1_700_001_000.0}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_damage_is_found_by_the_next_beat_where_there_is_nothing_to_write(
+    house: House, damage: Callable[[Path], object]
+) -> None:
+    house.keeper.load()
+    house.keeper.write(MANY)
+    damage(house.path)
+    house.keeper.everything = lambda: Entry([TWO])
+    house.time.advance(BEAT_INTERVAL)
+    house.keeper.beat()
+    assert house.told == [("state_set_aside", "error")]
+    assert jobs(house.reopened()) == {"2"}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_damage_since_the_last_write_is_found_at_the_end(house: House, damage: Callable[[Path], object]) -> None:
+    house.keeper.load()
+    house.keeper.write(MANY)
+    damage(house.path)
+    house.keeper.everything = lambda: Entry([TWO])
+    house.keeper.close()
+    assert house.told == [("state_set_aside", "error")]
+    assert jobs(content(house.path)) == {"2"}
+
+
+def test_what_is_set_aside_is_as_the_damage_left_it(house: House) -> None:
+    house.keeper.load()
+    house.keeper.write(MANY)
+    overwrite(house.path, 4096)
+    left = house.path.read_bytes(), log_of(house.path).read_bytes()
+    house.time.wall = 1_700_001_000.0
+    assert house.keeper.write(Entry([TWO]))
+    aside = house.path.with_name(ASIDE)
+    assert (aside.read_bytes(), log_of(aside).read_bytes()) == left
+
+
+def test_the_log_of_a_removed_file_is_not_applied_to_the_one_in_its_place(house: House, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "state.db"
+    other.parent.mkdir()
+    with_past(other, Entry([record(finished(arn=arn(3)))]))
+    house.keeper.load()
+    house.keeper.write(MANY)
+    other.rename(house.path)
+    house.time.wall = 1_700_001_000.0
+    assert house.keeper.write(Entry([TWO]))
+    assert jobs(content(house.path.with_name(ASIDE))) == {"3"}
 
 
 def test_a_lane_of_a_file_that_began_anew_has_not_watched_for_longer_whatever_is_said_later(house: House) -> None:
@@ -472,8 +608,8 @@ def test_lanes_are_written_when_they_changed_and_only_then(house: House) -> None
     house.keeper.load()
     house.keeper.write(Entry([ONE]))
     assert house.keeper._state is not None
-    # Somebody else's hand, to see whether they are written again.
-    house.keeper._state._connection.execute("DELETE FROM lanes")
+    with house.keeper._state._transaction():  # to see whether they are written again
+        house.keeper._state._connection.execute("DELETE FROM lanes")
     house.keeper.watch(dict(LANES))
     house.keeper.write(Entry([ONE]))
     state = house.keeper._state.read()

@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC
 from typing import Any
 
 import pytest
 from builders import ACCOUNT, ARN, REGION, SV1, arn, event
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import ANSWERS, ANY_TEXT, JSON, TIMES, mostly
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 
@@ -536,62 +536,11 @@ def test_lone_surrogates_become_question_marks_everywhere() -> None:
     assert job.unknown == (("status", "?"), ("eventType", "?"), ("queuePosition", "?"))
 
 
-ANY_TEXT = st.text(st.characters(), max_size=20)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY_TEXT, inner, max_size=4),
-    max_leaves=10,
-)
-
-
 @settings(deadline=None)
 @given(JSON)
 def test_any_json_value_is_a_job_or_unreadable_and_nothing_else(answer: object) -> None:
     with suppress(ParseError):
         assert isinstance(parse_job(ARN, answer), JobSnapshot)
-
-
-def mostly(right: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.one_of(right, right, right, right, st.none(), JSON)
-
-
-TIMES = st.one_of(
-    st.datetimes(timezones=st.none() | st.just(UTC)).map(lambda moment: moment.isoformat()),
-    st.integers(-(10**18), 10**18),
-    st.floats(),
-)
-COUNTS = st.integers(-5, 2**60) | st.floats()
-EVENTS = st.lists(
-    mostly(
-        st.fixed_dictionaries(
-            {},
-            optional={
-                "eventType": mostly(st.sampled_from(EVENT_TYPES)),
-                "timeOfEvent": mostly(TIMES),
-                "message": mostly(ANY_TEXT),
-            },
-        )
-    ),
-    max_size=5,
-)
-ANSWERS = st.fixed_dictionaries(
-    {"status": mostly(st.sampled_from(STATUSES))},
-    optional={
-        "jobArn": mostly(st.just(ARN)),
-        "jobName": mostly(ANY_TEXT),
-        "createdAt": mostly(TIMES),
-        "startedAt": mostly(TIMES),
-        "endedAt": mostly(TIMES),
-        "billableDuration": mostly(COUNTS),
-        "failureReason": mostly(ANY_TEXT),
-        "instanceConfig": mostly(st.fixed_dictionaries({"instanceType": ANY_TEXT, "instanceCount": mostly(COUNTS)})),
-        "stoppingCondition": mostly(st.fixed_dictionaries({"maxRuntimeInSeconds": COUNTS})),
-        "deviceConfig": mostly(st.fixed_dictionaries({"device": mostly(ANY_TEXT)})),
-        "queueInfo": mostly(st.fixed_dictionaries({"position": mostly(ANY_TEXT | COUNTS)})),
-        "tags": mostly(st.dictionaries(st.sampled_from(["team", "owner"]) | ANY_TEXT, mostly(ANY_TEXT), max_size=3)),
-        "events": mostly(EVENTS),
-    },
-)
 
 
 @settings(deadline=None, max_examples=300)

@@ -19,16 +19,19 @@ from disks import no_file_larger_than, small_disk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from processes import environment
-from strategies import RECORDS, TEXT
+from strategies import ANSWERS, RECORDS, TEXT
 
 from exporter.families import FLEET_FAMILIES
 from exporter.fleet import Histogram, Totals
-from exporter.ledger import Entry, Former, Past, mark_of
+from exporter.ledger import Entry, Former, Past, check_record, mark_of
+from exporter.lifecycle import observe
 from exporter.model import EventKey, JobRecord, JobSnapshot
+from exporter.parse import ParseError, parse_job
 from exporter.state import (
     APPLICATION_ID,
     LARGEST_LOG,
     MIGRATIONS,
+    Skipped,
     State,
     StateError,
     StateInUseError,
@@ -165,6 +168,34 @@ def test_whatever_is_written_comes_back_as_it_was(
         state.write(entry, polled=polled, lanes=lanes)
         records = sorted(entry.records, key=repr)
         assert everything(state) == (records, entry.formers, entry.totals, lanes, polled)
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(response=ANSWERS, now=MOMENTS)
+def test_every_job_that_can_be_read_from_the_wire_can_be_read_from_a_file(
+    path: Path, response: dict[str, Any], now: float
+) -> None:
+    try:
+        job = parse_job(ARN, response, frozenset({"team", "owner"}))
+    except ParseError:
+        return
+    seen = observe(JobRecord(ARN), job, since=0.0, now=now).record
+    with scratch(path), opened(path) as state:
+        state.write(Entry([seen], formers={1: Former(job.created or 0.0, seen)}), polled=now)
+        past = state.read(check_record)
+        assert past is not None
+        assert ([*past.records], past.formers[1].record, state.skipped) == ([seen], seen, Skipped())
+
+
+@pytest.mark.parametrize("created", ["1970-01-01T00:00:00Z", "3500-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"])
+def test_a_job_of_any_year_that_is_read_from_the_wire_comes_back(path: Path, created: str) -> None:
+    job = parse_job(ARN, {"status": "RUNNING", "createdAt": created})
+    assert job.created is not None
+    filled(path, Entry([record(job)], formers={1: Former(job.created, None)}))
+    with opened(path) as state:
+        past = state.read(check_record)
+        assert past is not None
+        assert ([*past.records], past.formers[1].created) == ([record(job)], job.created)
 
 
 @contextmanager
@@ -385,53 +416,186 @@ def test_a_file_with_flipped_bytes_is_read_or_refused_and_nothing_else(
             assert "\n" not in str(error)  # noqa: PT017 -- either way is well
 
 
-def test_a_text_that_is_none_is_unreadable(path: Path) -> None:
-    filled(path)
-    content = path.read_bytes()
-    assert content.count(b"vqe-h2") >= 1
-    path.write_bytes(content.replace(b"vqe-h2", b"vqe\xff\xfe2"))
-    refused(path, "^a text of it is not UTF-8$")
+# Rows that make no sense.
+
+ONES = [record(finished(arn=arn(number), created=CREATED + number)) for number in range(1, 4)]
+OTHER = ("braket_job_outcomes_total", (ACCOUNT, REGION, SV1, "FAILED"))
+OTHERS = ("braket_job_queue_duration_seconds", (ACCOUNT, REGION, "d"))
+TWO_FORMERS = {1: Former(CREATED, None, "lane"), 2: Former(CREATED + 1.0, record(snapshot()), "")}
+SOUND = Entry(
+    ONES,
+    formers=TWO_FORMERS,
+    totals=Totals(
+        {OUTCOME: 3.0, OTHER: 1.0},
+        {QUEUE: Histogram((1, 0, 2, *REST), 40.5), OTHERS: Histogram((0, 1, 0, *REST), 20.0)},
+    ),
+)
+FIRST = f"WHERE mark = {mark_of(arn(1))}"
+DEEP = "[" * 100_000
+
+
+def without_one(table: str) -> Past:
+    """Return what a sound file tells without the first row of a table."""
+    past = Past(POLLED, ONES, TWO_FORMERS, LANES, SOUND.totals)
+    counters, histograms = SOUND.totals.counters, SOUND.totals.histograms
+    since_polled = dict.fromkeys(LANES, POLLED)
+    return {
+        "jobs": replace(past, records=ONES[1:], lanes=since_polled),
+        "formers": replace(past, formers={2: past.formers[2]}, lanes=since_polled),
+        "counters": replace(past, totals=Totals({OTHER: 1.0}, histograms)),
+        "histograms": replace(past, totals=Totals(counters, {OTHERS: histograms[OTHERS]})),
+        "lanes": replace(past, lanes={"other": LANES["other"]}),
+        # The newest of what else is known.
+        "polled": replace(past, polled=CREATED + 130.0),
+    }[table]
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("table", "change"),
     [
-        "UPDATE jobs SET record = 'no JSON'",
-        "UPDATE jobs SET record = '{}'",
-        "UPDATE jobs SET record = '[]'",
-        """UPDATE jobs SET record = '{"arn": "a", "since": "yesterday"}'""",
-        "UPDATE jobs SET record = x'00ff'",
-        "UPDATE formers SET record = 'no JSON' WHERE record NOT NULL",
-        "UPDATE formers SET created = 'long ago'",
-        "UPDATE counters SET value = 'many'",
-        "UPDATE counters SET labels = 'no JSON'",
-        "UPDATE counters SET labels = '5'",
-        "UPDATE counters SET labels = x'00'",
-        "UPDATE histograms SET observations = 'no JSON'",
-        "UPDATE histograms SET observations = '[[1]]'",
-        "UPDATE histograms SET observations = '7'",
-        "UPDATE histograms SET sum = 'much'",
-        "UPDATE lanes SET since = 'long ago'",
-        "UPDATE polled SET time = 'today'",
-        "UPDATE polled SET time = 1e18",
-        "UPDATE polled SET time = -1",
-        "UPDATE lanes SET since = 9e999",
-        "UPDATE histograms SET observations = '[Infinity]'",
-        pytest.param(f"UPDATE histograms SET observations = '{'[' * 100_000}'", id="deep"),
-        "UPDATE counters SET value = -1",
-        "UPDATE counters SET value = 9e999",
-        "UPDATE counters SET labels = '[\"x\"]'",
-        "UPDATE counters SET labels = '[1, 2, 3, 4]'",
-        "UPDATE counters SET metric = 'braket_jobs'",
-        "UPDATE histograms SET observations = '[1, 2]'",
-        "UPDATE histograms SET observations = '[-1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]'",
-        "UPDATE histograms SET sum = -1",
+        ("jobs", f"record = 'no JSON' {FIRST}"),
+        ("jobs", f"record = '{{}}' {FIRST}"),
+        ("jobs", f"record = '[]' {FIRST}"),
+        ("jobs", f"""record = '{{"arn": "{arn(1)}", "since": "yesterday"}}' {FIRST}"""),
+        ("jobs", f"""record = '{{"arn": "{arn(9)}"}}' {FIRST}"""),
+        ("jobs", f"""record = '{{"arn": "{arn(1)}", "since": {"9" * 400}}}' {FIRST}"""),
+        ("jobs", f"record = x'00ff' {FIRST}"),
+        ("jobs", f"record = CAST(x'7b22ff227d' AS TEXT) {FIRST}"),
+        ("jobs", f"record = replace(record, 'vqe', CAST(x'fffe' AS TEXT)) {FIRST}"),
+        ("jobs", f"record = 5 {FIRST}"),
+        ("formers", "record = 'no JSON' WHERE mark = 1"),
+        ("formers", "created = 'long ago' WHERE mark = 1"),
+        ("formers", "created = 1e18 WHERE mark = 1"),
+        ("counters", "value = 'many' WHERE value = 3"),
+        ("counters", "value = -1 WHERE value = 3"),
+        ("counters", "value = 9e999 WHERE value = 3"),
+        ("counters", "labels = 'no JSON' WHERE value = 3"),
+        ("counters", "labels = '5' WHERE value = 3"),
+        ("counters", "labels = x'00' WHERE value = 3"),
+        ("counters", "labels = CAST(x'ff' AS TEXT) WHERE value = 3"),
+        ("counters", "labels = '[\"x\"]' WHERE value = 3"),
+        ("counters", "labels = '[1, 2, 3, 4]' WHERE value = 3"),
+        ("counters", r"""labels = '["1", "r", "d", "\ud800"]' WHERE value = 3"""),
+        ("counters", "metric = 'braket_jobs' WHERE value = 3"),
+        ("histograms", "observations = 'no JSON' WHERE sum = 40.5"),
+        ("histograms", "observations = '[[1]]' WHERE sum = 40.5"),
+        ("histograms", "observations = '7' WHERE sum = 40.5"),
+        ("histograms", "observations = '[Infinity]' WHERE sum = 40.5"),
+        ("histograms", "observations = '[1, 2]' WHERE sum = 40.5"),
+        ("histograms", f"observations = '{[-1, *(0,) * 14]}' WHERE sum = 40.5"),
+        pytest.param("histograms", f"observations = '{DEEP}' WHERE sum = 40.5", id="deep"),
+        ("histograms", "sum = 'much' WHERE sum = 40.5"),
+        ("histograms", "sum = -1 WHERE sum = 40.5"),
+        ("lanes", "since = 'long ago' WHERE key = 'one'"),
+        ("lanes", "since = 9e999 WHERE key = 'one'"),
+        ("lanes", "since = 1e18, key = CAST(x'ff' AS TEXT) WHERE key = 'one'"),
+        ("polled", "time = 'today'"),
+        ("polled", "time = 1e18"),
+        ("polled", "time = -1"),
     ],
 )
-def test_a_row_that_makes_no_sense_is_unreadable(path: Path, statement: str) -> None:
-    filled(path)
+def test_a_row_that_makes_no_sense_costs_itself_and_does_not_come_back(path: Path, table: str, change: str) -> None:
+    filled(path, SOUND)
+    edited(path, f"UPDATE {table} SET {change}")
+    with opened(path) as state:
+        past = state.read(check_record)
+        assert past is not None
+        assert replace(past, records=sorted(past.records, key=lambda one: one.arn)) == without_one(table)
+        assert state.skipped.rows == 1
+        assert state.skipped.reason.startswith(f"{table}: ")
+        assert len(state.skipped.reason) < 250
+        assert "\n" not in state.skipped.reason
+    with opened(path) as state:
+        assert state.read() is not None
+        assert state.skipped == Skipped()
+
+
+def test_rows_that_make_no_sense_are_counted_over_all_tables(path: Path) -> None:
+    filled(path, SOUND)
+    edited(path, "UPDATE jobs SET record = '[]'", "UPDATE counters SET value = -1", "UPDATE lanes SET since = -1")
+    with opened(path) as state:
+        past = whole(state)
+        assert past == Past(POLLED, [], TWO_FORMERS, {}, Totals({}, SOUND.totals.histograms))
+        assert state.skipped.rows == 7
+
+
+def test_a_row_that_makes_no_sense_and_cannot_be_deleted_costs_itself_all_the_same(path: Path) -> None:
+    filled(path, SOUND)
+    edited(path, f"UPDATE jobs SET record = 'no JSON' {FIRST}")
+    with opened(path) as state:
+        with no_file_larger_than(0):
+            past = state.read()
+            assert past is not None
+            assert sorted(each.arn for each in past.records) == [arn(2), arn(3)]
+            assert len(past.records) == 2
+        assert state.skipped.rows == 1
+    with opened(path) as state:
+        assert state.read() is not None
+        assert state.skipped.rows == 1
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM polled", "UPDATE polled SET time = 'today'"])
+def test_without_the_time_of_the_last_write_the_last_poll_of_a_job_or_a_lane_stands_in(
+    path: Path, statement: str
+) -> None:
+    filled(path, Entry([record(finished(), polled_at=CREATED + 300.0), JobRecord(arn(2))]))
     edited(path, statement)
-    refused(path, "^a row of it makes no sense: ")
+    past = reopened(path)
+    assert past is not None
+    assert (past.polled, len(past.records)) == (CREATED + 300.0, 2)
+    filled(path, Entry(gone=[ARN]))
+    edited(path, statement)
+    past = reopened(path)
+    assert past is not None
+    assert past.polled == CREATED + 1.0
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM polled", "UPDATE polled SET time = 'today'"])
+def test_a_file_that_does_not_say_at_all_when_it_was_written_is_unreadable(path: Path, statement: str) -> None:
+    filled(path, Entry([JobRecord(ARN)]))
+    edited(path, statement, "DELETE FROM lanes")
+    refused(path, "^it does not say when it was written$")
+
+
+CHECKED = st.lists(
+    st.sampled_from(
+        [
+            "UPDATE jobs SET record = {value}",
+            "UPDATE formers SET record = {value}",
+            "UPDATE formers SET created = {value}",
+            "UPDATE counters SET labels = {value} WHERE value = 3",
+            "UPDATE counters SET value = {value}",
+            "UPDATE histograms SET observations = {value}",
+            "UPDATE histograms SET sum = {value}",
+            "UPDATE lanes SET since = {value}",
+            "UPDATE polled SET time = {value}",
+        ]
+    ),
+    min_size=1,
+    max_size=3,
+)
+VALUES = (
+    st.binary(max_size=8).map(lambda value: f"x'{value.hex()}'")
+    | st.binary(max_size=8).map(lambda value: f"CAST(x'{value.hex()}' AS TEXT)")
+    | st.floats(allow_nan=False, allow_infinity=False).map(repr)
+    | st.sampled_from(["'{}'", "'[]'", "'[1]'", "'null'", "'\"x\"'", "9e999", "'{\"arn\": 1}'"])
+)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(statements=CHECKED, value=VALUES)
+def test_whatever_stands_in_a_row_the_others_are_read(path: Path, statements: list[str], value: str) -> None:
+    with scratch(path):
+        filled(path, SOUND)
+        edited(path, *(statement.format(value=value) for statement in statements))
+        with opened(path) as state:
+            past = state.read(check_record)
+            assert past is not None
+            assert len(past.records) == len([*past.records])
+            again = everything(state)
+        with opened(path) as state:
+            assert everything(state)[:3] == again[:3]
+            assert state.skipped == Skipped()
 
 
 def test_what_was_counted_for_a_family_that_is_no_more_is_left_out(path: Path) -> None:
@@ -442,11 +606,38 @@ def test_what_was_counted_for_a_family_that_is_no_more_is_left_out(path: Path) -
     assert past.totals == Totals({}, NUMBERS.histograms)
 
 
-def test_a_file_without_one_of_its_tables_is_no_good(path: Path) -> None:
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["DROP TABLE lanes"],
+        ["ALTER TABLE jobs ADD COLUMN colour TEXT"],
+        ["ALTER TABLE jobs RENAME COLUMN record TO text"],
+        ["CREATE TABLE more (a)"],
+        ["CREATE INDEX more ON jobs (record)"],
+        [f"CREATE VIEW more AS {ENDLESS}"],
+        ["DROP TABLE jobs", f"CREATE VIEW jobs AS SELECT * FROM ({ENDLESS}), (SELECT '')"],
+        [f"CREATE TRIGGER more AFTER INSERT ON polled BEGIN {ENDLESS}; END"],
+        [f"CREATE TRIGGER more BEFORE DELETE ON jobs BEGIN {ENDLESS}; END"],
+        ["PRAGMA user_version=0"],
+        ["PRAGMA user_version=-1"],
+    ],
+    ids=lambda statements: statements[-1][:40],
+)
+def test_a_file_with_other_tables_than_its_version_has_is_unreadable_and_nothing_in_it_runs(
+    path: Path, statements: list[str]
+) -> None:
     filled(path)
-    edited(path, "DROP TABLE lanes")
-    with opened(path) as state, pytest.raises(StateError, match="no such table: lanes"):
-        state.read()
+    edited(path, *statements)
+    refused(path, "^its tables are not those of version -?[01]$")
+
+
+def test_blanks_in_the_statements_that_made_the_tables_do_not_matter(path: Path) -> None:
+    script = " ".join(MIGRATIONS[0].split())
+    edited(path, *script.split(";"), "PRAGMA user_version=1", f"PRAGMA application_id={APPLICATION_ID}")
+    assert reopened(path) is None
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
@@ -671,19 +862,122 @@ def test_a_file_that_is_closed_leaves_nothing_beside_it(path: Path) -> None:
 # A file that is taken away.
 
 
-def test_a_file_is_there_until_it_is_removed_or_another_takes_its_place(path: Path) -> None:
-    elsewhere = path.with_name("elsewhere")
-    acts: list[Callable[[], object]] = [
-        path.exists,
-        lambda: path.rename(elsewhere),
-        lambda: path.write_bytes(b""),
-        lambda: elsewhere.rename(path),
-        path.unlink,
-    ]
+def checked(state: State) -> str:
+    """Return what a check finds."""
+    try:
+        state.check()
+    except StateError as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def overwrite(path: Path, offset: int = 0, count: int = 100) -> None:
+    """Write to a file in place, as a disk that fails or another program does."""
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(b"\xa5" * count)
+
+
+def log_of(path: Path) -> Path:
+    return Path(f"{path}-wal")
+
+
+def directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+REMOVED = "StateLostError: it was removed while it was in use"
+REPLACED = "StateLostError: it was replaced while it was in use"
+CHANGED = "StateUnreadableError: another program changed it while it was in use"
+LOG_REMOVED = "StateUnreadableError: its write-ahead log was removed while it was in use"
+LOG_CHANGED = "StateUnreadableError: another program changed its write-ahead log while it was in use"
+
+FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "removed": (Path.unlink, REMOVED),
+    "moved": (lambda path: path.rename(path.with_name("elsewhere")), REMOVED),
+    "replaced": (
+        lambda path: shutil.copy(path, path.with_name("copy")) and path.with_name("copy").rename(path),
+        REPLACED,
+    ),
+    "a directory in its place": (directory, REPLACED),
+    "header overwritten": (overwrite, CHANGED),
+    "overwritten with an older copy": (lambda path: path.write_bytes(path.with_name("older").read_bytes()), CHANGED),
+    "page overwritten": (lambda path: overwrite(path, 3 * 4096, 4096), CHANGED),
+    "last byte overwritten": (lambda path: overwrite(path, path.stat().st_size - 1, 1), CHANGED),
+    "overwritten with itself": (lambda path: path.write_bytes(path.read_bytes()), CHANGED),
+    "emptied": (lambda path: os.truncate(path, 0), CHANGED),
+    "cut": (lambda path: os.truncate(path, path.stat().st_size - 4096), CHANGED),
+    "grown": (lambda path: os.truncate(path, path.stat().st_size + 4096), CHANGED),
+    "log removed": (lambda path: log_of(path).unlink(), LOG_REMOVED),
+    "log replaced": (
+        lambda path: Path(shutil.copy(log_of(path), path.with_name("copy"))).rename(log_of(path)),
+        LOG_REMOVED,
+    ),
+    "log emptied": (lambda path: os.truncate(log_of(path), 0), LOG_CHANGED),
+    "log cut": (lambda path: os.truncate(log_of(path), log_of(path).stat().st_size // 2), LOG_CHANGED),
+    "log overwritten": (lambda path: overwrite(log_of(path)), LOG_CHANGED),
+    "last page of the log overwritten": (
+        lambda path: overwrite(log_of(path), log_of(path).stat().st_size - 100),
+        LOG_CHANGED,
+    ),
+}
+
+
+@pytest.mark.parametrize(("fault", "found"), FAULTS.values(), ids=FAULTS.keys())
+def test_whatever_others_do_to_an_open_file_is_found_before_the_next_write(
+    path: Path, fault: Callable[[Path], object], found: str
+) -> None:
+    filled(path, Entry(some_jobs(200)))
+    shutil.copy(path, path.with_name("older"))
     with opened(path) as state:
-        assert [(act(), state.there)[1] for act in acts] == [True, False, False, True, False]
-        assert state.size >= 0
-    assert not path.exists()
+        for number in range(3):
+            state.write(Entry([JobRecord(arn(number))]), polled=POLLED + number)
+        assert checked(state) == ""
+        fault(path)
+        assert checked(state) == found
+        with pytest.raises(StateError, match=f"^{found.partition(': ')[2]}$"):
+            state.write(Entry(), polled=POLLED)
+
+
+def test_what_changes_nothing_in_an_open_file_is_not_found(path: Path) -> None:
+    many = some_jobs(3000)
+    with opened(path) as state:
+        state.write(Entry(many), polled=POLLED, lanes=LANES)
+        state.write(Entry(gone=[each.arn for each in many[100:]]), polled=POLLED)
+        state.compact()
+        path.chmod(0o640)
+        os.link(path, path.with_name("link"))
+        path.read_bytes()
+        log_of(path).read_bytes()
+        assert checked(state) == ""
+        with no_file_larger_than(0), pytest.raises(StateUnwritableError):
+            state.write(Entry(many), polled=POLLED)
+        assert checked(state) == ""
+        assert state.read() is not None
+        state.write(Entry(many), polled=POLLED)
+        assert checked(state) == ""
+
+
+def test_a_file_that_is_closed_leaves_the_log_of_the_file_in_its_place(path: Path) -> None:
+    with opened(path) as state:
+        state.write(FULL, polled=POLLED)
+        path.unlink()
+        log_of(path).unlink()
+        path.write_bytes(b"theirs")
+        log_of(path).write_bytes(b"their log")
+    assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == {
+        "state.db": b"theirs",
+        "state.db-wal": b"their log",
+    }
+
+
+def test_a_file_that_is_closed_removes_its_own_log_although_another_file_is_in_its_place(path: Path) -> None:
+    with opened(path) as state:
+        state.write(FULL, polled=POLLED)
+        path.unlink()
+        path.write_bytes(b"theirs")
+    assert [each.name for each in path.parent.iterdir()] == ["state.db"]
 
 
 # Old files.
