@@ -54,7 +54,7 @@ FREE_PAGES: Final = 256
 """So many pages, or a quarter of the file, stay free for what comes; more is given back to the disk."""
 
 LARGEST_LOG: Final = 4 * 1024 * 1024
-"""To so many bytes the write-ahead log shrinks again."""
+"""From so many bytes on the write-ahead log is brought into the file, and begins from nothing."""
 
 _RECORD: Final = TypeAdapter(JobRecord)
 
@@ -118,7 +118,7 @@ class State:
     """
 
     def __init__(self, path: str, migrations: Sequence[str] = MIGRATIONS) -> None:
-        self._path, self._log = Path(path), Path(f"{path}-wal")
+        self._path, self._log = path, f"{path}-wal"
         self._left: tuple[_Mark | None, _Mark | None] = (None, None)
         """How the last write of ours left the file and its log."""
         self._own: tuple[object, object] = (None, None)
@@ -129,13 +129,14 @@ class State:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             # Whoever calls sees to it that one thread is inside.
             # In full, since SQLite takes ":memory:" for no file.
-            file = self._path.absolute()
+            file = Path(path).absolute()
             self._connection = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
             # A text of other bytes costs its row, and not the reading of all rows that follow.
             self._connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
         try:
             with _errors():
                 self._prepare(migrations)
+                self._look()
                 self._own = _identity(self._left[0]), _identity(self._left[1])
         except StateError:
             self._connection.close()
@@ -156,16 +157,13 @@ class State:
         """
         with _errors():
             now = _mark(self._path), _mark(self._log)
-        if now == self._left:
-            return
-        if now[0] is None:
-            raise StateLostError("it was removed while it was in use")
         if _identity(now[0]) != self._own[0]:
-            raise StateLostError("it was replaced while it was in use")
+            raise StateLostError(f"it was {'removed' if now[0] is None else 'replaced'} while it was in use")
         if _identity(now[1]) != self._own[1]:
             raise StateUnreadableError("its write-ahead log was removed while it was in use")
-        what = "it" if now[0] != self._left[0] else "its write-ahead log"
-        raise StateUnreadableError(f"another program changed {what} while it was in use")
+        if now != self._left:
+            what = "it" if now[0] != self._left[0] else "its write-ahead log"
+            raise StateUnreadableError(f"another program changed {what} while it was in use")
 
     @property
     def used(self) -> bool:
@@ -223,11 +221,13 @@ class State:
             StateError: it cannot be written, or ``check`` finds that it was changed.
         """
         self.check()
-        with _errors(), self._transaction():
-            self._write(entry)
-            self._many("REPLACE INTO polled VALUES (0, ?)", [(polled,)])
-            if lanes is not None:
-                self._write_lanes(lanes)
+        with _errors():
+            with self._transaction():
+                self._write(entry)
+                self._many("REPLACE INTO polled VALUES (0, ?)", [(polled,)])
+                if lanes is not None:
+                    self._write_lanes(lanes)
+            self._bring_in_log()
 
     def compact(self) -> None:
         """Give back to the disk what forgotten jobs took, if that is much.
@@ -240,7 +240,7 @@ class State:
             surplus = free - max(FREE_PAGES, pages // 4)
             if surplus > 0:
                 # It frees a page a step, without a row to fetch; only a script is stepped to its end.
-                with self._own_change():
+                with self._writing_log():
                     self._connection.executescript(f"PRAGMA incremental_vacuum({surplus})")
 
     def close(self) -> None:
@@ -256,7 +256,7 @@ class State:
         self._connection.close()
         if stale:
             with suppress(OSError):
-                self._log.unlink()
+                Path(self._log).unlink()
 
     def _prepare(self, migrations: Sequence[str]) -> None:
         # Nothing in a file that somebody else made is run: neither functions in its schema nor, below, its triggers.
@@ -273,7 +273,7 @@ class State:
         self._connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         self._connection.execute("PRAGMA journal_mode=WAL").fetchall()
         self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.execute(f"PRAGMA journal_size_limit={LARGEST_LOG}").fetchall()
+        self._connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
         if (found := next(self._rows("PRAGMA quick_check(1)"))[0]) != "ok":
             raise StateUnreadableError(f"damaged: {_first_line(found)}")
         with self._transaction():  # even without migrations, as from then on the file is locked
@@ -330,7 +330,7 @@ class State:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._own_change():
+        with self._writing_log():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -341,13 +341,26 @@ class State:
                 raise
 
     @contextmanager
-    def _own_change(self) -> Iterator[None]:
-        """Have ``check`` take the file and its log as they are afterwards."""
+    def _writing_log(self) -> Iterator[None]:
+        """Have ``check`` take the log as it is afterwards. It only grows, and the file stays as it is."""
         try:
             yield
         finally:
-            file, log = self._left
-            self._left = _left(self._path, file), _left(self._log, log)
+            file, before = self._left
+            after = _marked(self._log)
+            if before is None or (after is not None and after.size >= before.size):
+                self._left = file, after
+
+    def _bring_in_log(self) -> None:
+        """Bring a large write-ahead log into the file; what keeps that from succeeding will show elsewhere."""
+        if self._left[1] is not None and self._left[1].size >= LARGEST_LOG:
+            with suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._look()
+
+    def _look(self) -> None:
+        """Have ``check`` take the file and its log as they are now."""
+        self._left = _marked(self._path), _marked(self._log)
 
     def _many(self, statement: str, rows: Iterable[Any]) -> None:
         self._connection.executemany(statement, rows)
@@ -503,24 +516,21 @@ def _schema_of(migrations: Iterable[str]) -> frozenset[tuple[str, ...]]:
         return _schema(model)
 
 
-def _mark(path: Path) -> _Mark | None:
+def _mark(path: str) -> _Mark | None:
     """Look at a file from outside; ``None`` if there is none.
 
     Raises:
         OSError: it cannot be told.
     """
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 -- it is called often
     except (FileNotFoundError, NotADirectoryError):
         return None
     return _Mark(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
-def _left(path: Path, before: _Mark | None) -> _Mark | None:
-    """Mark a file that we may have written to, so that whatever is written to it later shows."""
-    now = _mark(path)
-    if now is None or now == before:
-        return now
+def _marked(path: str) -> _Mark | None:
+    """Mark a file that we have written to, so that whatever is written to it later shows."""
     with suppress(OSError):  # only its owner may
         moment = time.time_ns()
         os.utime(path, ns=(moment, moment))

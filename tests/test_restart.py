@@ -7,7 +7,7 @@ import stat
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,8 @@ HASTY = (
     "import exporter.app; exporter.app.SWEEP_INTERVAL = 0.05"
 )
 """Run before the exporter: it often looks whether the state file can be written."""
+
+COUNTERS = ("braket_job_outcomes_total", "braket_job_transitions_total", "braket_billable_seconds_total")
 
 OFTEN = "import exporter.app; exporter.app.SWEEP_INTERVAL = 0.05"
 """Run before the exporter: it tidies up often."""
@@ -345,6 +347,45 @@ def test_a_file_that_is_removed_is_written_anew(site: Site) -> None:
         assert after.value("braket_job_outcomes_total", 'outcome="FAILED"') == 1
         assert after.stop() == 0
         assert after.logs("job_transition") == []
+
+
+def overwrite(path: Path) -> None:
+    """Write to every page of a file in place."""
+    with path.open("r+b") as file:
+        for page in range(0, path.stat().st_size, 4096):
+            file.seek(page)
+            file.write(b"\xa5" * 512)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "overwritten": overwrite,
+    "emptied": lambda path: os.truncate(path, 0),
+    "log removed": lambda path: path.with_name(f"{path.name}-wal").unlink(),
+    "log emptied": lambda path: os.truncate(path.with_name(f"{path.name}-wal"), 0),
+    "removed": Path.unlink,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_file_that_is_damaged_before_a_crash_costs_nothing(site: Site, damage: Callable[[Path], object]) -> None:
+    for arn in (A, B):
+        site.put(arn, "RUNNING")
+    with site.exporter("--jobs", f"{A},{B}", prelude=HASTY) as before:
+        site.end(A, "FAILED")
+        eventually(lambda: before.value("braket_job_outcomes_total", 'outcome="FAILED"') == 1)
+        damage(site.file)
+        eventually(lambda: before.logs("state_set_aside") or before.logs("state_recovered"))
+        site.end(B, "COMPLETED")
+        eventually(lambda: before.value("braket_job_outcomes_total", 'outcome="COMPLETED"') == 1)
+        scraped = [line for line in before.samples if line.startswith(COUNTERS)]
+        before.process.kill()
+        before.wait(5)
+    with site.exporter("--jobs", f"{A},{B}") as after:
+        assert len(after.logs("state_loaded", jobs=2)) == 1
+        assert [line for line in after.samples if line.startswith(COUNTERS)] == scraped
+        assert after.stop() == 0
+        assert after.logs("job_transition") == after.logs("state_set_aside") == []
+    assert len(before.logs("job_transition")) == 2
 
 
 def test_a_clock_that_steps_an_hour_forth_and_back_breaks_nothing(site: Site, tmp_path: Path) -> None:

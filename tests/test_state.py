@@ -844,14 +844,23 @@ def test_a_file_with_little_to_give_back_keeps_it_for_what_comes(path: Path) -> 
     assert path.stat().st_size == before
 
 
-def test_the_log_of_a_large_write_shrinks_with_those_that_follow(path: Path) -> None:
+def test_a_large_log_is_brought_into_the_file_and_begins_from_nothing(path: Path) -> None:
     log = Path(f"{path}-wal")
     with opened(path) as state:
+        state.write(Entry(some_jobs(2000)), polled=POLLED)
+        before = log.stat().st_size
+        assert 1_000_000 < before < LARGEST_LOG
+        assert state.size == path.stat().st_size + before
+        for _ in range(10):
+            state.write(Entry(some_jobs(2000)), polled=POLLED)
+            assert log.stat().st_size < LARGEST_LOG
+        assert path.stat().st_size > 1_000_000
         state.write(Entry(some_jobs(20_000)), polled=POLLED)
-        assert log.stat().st_size > LARGEST_LOG
-        assert state.size == path.stat().st_size + log.stat().st_size
-        state.write(Entry([JobRecord(ARN)]), polled=POLLED)
-        assert log.stat().st_size <= LARGEST_LOG
+        assert (log.stat().st_size, state.size) == (0, path.stat().st_size)
+        state.check()
+        state.write(FULL, polled=POLLED)
+        state.check()
+    assert len(known(reopened(path))) == 20_001
 
 
 def test_a_file_that_is_closed_leaves_nothing_beside_it(path: Path) -> None:
@@ -938,6 +947,30 @@ def test_whatever_others_do_to_an_open_file_is_found_before_the_next_write(
         assert checked(state) == found
         with pytest.raises(StateError, match=f"^{found.partition(': ')[2]}$"):
             state.write(Entry(), polled=POLLED)
+
+
+class Meddling(Sequence[Any]):
+    """Has a job, and does something to the file while it is written."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act = act
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, place: Any) -> Any:
+        if place:
+            raise IndexError
+        self._act()
+        return JobRecord(arn(9))
+
+
+@pytest.mark.parametrize("place", [0, 3 * 4096])
+def test_a_change_during_a_write_is_found_before_the_next(path: Path, place: int) -> None:
+    filled(path, Entry(some_jobs(200)))
+    with opened(path) as state:
+        state.write(Entry(Meddling(lambda: overwrite(path, place))), polled=POLLED)
+        assert checked(state) == CHANGED
 
 
 def test_what_changes_nothing_in_an_open_file_is_not_found(path: Path) -> None:
