@@ -206,9 +206,10 @@ class BraketClient:
     def _belonging_here(self, page: SearchPage) -> SearchPage:
         """Leave out jobs of other Regions, which this client could never ask for; learn the account from the others."""
         region = self.target.region
-        jobs = tuple(job for job in page.jobs if parse_job_arn(job.arn).region == region)
+        regions = {job.arn: parse_job_arn(job.arn).region for job in page.jobs}
+        jobs = tuple(job for job in page.jobs if regions[job.arn] == region)
         strangers = tuple(
-            EntryProblem(job.arn, f"jobs.jobArn: {job.arn} is not in {region}") for job in page.jobs if job not in jobs
+            EntryProblem(arn, f"jobs.jobArn: is not in {region}") for arn, other in regions.items() if other != region
         )
         if not self.target.account and jobs:
             self._learn(account_of(jobs[0].arn))

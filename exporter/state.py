@@ -432,10 +432,8 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in {
-            sqlite3.SQLITE_BUSY,
-            sqlite3.SQLITE_LOCKED,
-        }:  # the other bits tell why
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits say why
+        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise StateInUseError("another process has it") from error
         raise StateUnwritableError(str(error)) from error
     except sqlite3.DatabaseError as error:
@@ -520,7 +518,7 @@ def _mark(path: str) -> _Mark | None:
     """Look at a file from outside; ``None`` if there is none.
 
     Raises:
-        OSError: it cannot be told.
+        OSError: the system does not say.
     """
     try:
         found = os.stat(path)  # noqa: PTH116 -- it is called often
@@ -538,5 +536,5 @@ def _marked(path: str) -> _Mark | None:
 
 
 def _identity(mark: _Mark | None) -> object:
-    """Tell which file it is, whatever is in it."""
+    """Return what identifies a file, whatever its content is."""
     return None if mark is None else (mark.device, mark.inode)

@@ -435,7 +435,7 @@ DEEP = "[" * 100_000
 
 
 def without_one(table: str) -> Past:
-    """Return what a sound file tells without the first row of a table."""
+    """Return what a sound file holds without the first row of a table."""
     past = Past(POLLED, ONES, TWO_FORMERS, LANES, SOUND.totals)
     counters, histograms = SOUND.totals.counters, SOUND.totals.histograms
     since_polled = dict.fromkeys(LANES, POLLED)
@@ -971,6 +971,14 @@ def test_a_change_during_a_write_is_found_before_the_next(path: Path, place: int
     with opened(path) as state:
         state.write(Entry(Meddling(lambda: overwrite(path, place))), polled=POLLED)
         assert checked(state) == CHANGED
+
+
+def test_a_log_that_is_cut_during_a_write_that_fails_is_found_before_the_next(path: Path) -> None:
+    with opened(path) as state:
+        state.write(FULL, polled=POLLED)
+        with pytest.raises(ZeroDivisionError):
+            state.write(Entry(Meddling(lambda: os.truncate(log_of(path), 0)), Broken()), polled=POLLED)
+        assert checked(state) == LOG_CHANGED
 
 
 def test_what_changes_nothing_in_an_open_file_is_not_found(path: Path) -> None:
