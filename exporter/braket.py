@@ -40,7 +40,7 @@ from exporter.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from exporter.model import JobSnapshot, SearchPage, Span, Target
+from exporter.model import EntryProblem, JobSnapshot, SearchPage, Span, Target
 from exporter.parse import ParseError, parse_job, parse_page
 from exporter.windows import PAGE_SIZE
 
@@ -133,6 +133,7 @@ class BraketClient:
         tag_keys: frozenset[str] = frozenset(),
     ) -> None:
         self.target = target
+        self.clock_offset = 0.0
         self._session, self._count, self._tag_keys = session, count, tag_keys
         self._client = self._make_client()
         self._making = threading.Lock()
@@ -204,7 +205,7 @@ class BraketClient:
         """Leave out jobs of other Regions, which this client could never ask for; learn the account from the others."""
         region = self.target.region
         jobs = tuple(job for job in page.jobs if parse_job_arn(job.arn).region == region)
-        strangers = tuple(f"jobs.jobArn: {job.arn} is not in {region}" for job in page.jobs if job not in jobs)
+        strangers = tuple(EntryProblem(job.arn, f"not in {region}") for job in page.jobs if job not in jobs)
         if not self.target.account and jobs:
             self._learn(account_of(jobs[0].arn))
         return SearchPage(jobs, page.problems + strangers, page.token)

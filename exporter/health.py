@@ -19,7 +19,7 @@ class Health:
     """What the latest answers tell of a target.
 
     Attributes:
-        up: whether the target answers; ``None`` until that is known.
+        up: whether the target responds; ``None`` until that is known.
         last_success: when it last gave a good answer, unix seconds.
         last_error: the error that came last, until the next good answer; for people.
         streak: jobs that failed since the last answer.
@@ -56,8 +56,16 @@ class Health:
         return replace(self, up=up, last_error=error, streak=streak)
 
     def troubled(self, error: str) -> "Health":
-        """A question that no single job is to blame for came back without an answer; several in a row make it fail."""
+        """A call that no single job is to blame for failed; several in a row make the target fail."""
         return self.failed(f"#{len(self.streak)}", error, asked_jobs=ENOUGH, own_fault=False)
+
+    def throttled(self, error: str) -> "Health":
+        """Braket refused a call for want of quota: it responds, but several refusals in a row make the target fail."""
+        return replace(self, up=self.up is not False).troubled(error)
+
+    def judged(self) -> "Health":
+        """Count a target as down whose attempts have all failed so far: from the first attempt on it is up or down."""
+        return replace(self, up=False) if self.up is None and self.last_error is not None else self
 
     def paused(self) -> "Health":
         """The target is left alone for a while."""

@@ -4,7 +4,7 @@ import itertools
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,7 @@ from exporter.errors import (
 from exporter.families import job_families
 from exporter.finder import Policy
 from exporter.health import TargetStatus
-from exporter.ledger import Former, Origin, Past, mark_of
+from exporter.ledger import Former, Past, mark_of
 from exporter.logs import Journal
 from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.poller import TargetPoller
@@ -41,6 +41,7 @@ from exporter.schedule import Urgency, Watch
 from exporter.selector import Selector, TagRule
 from exporter.store import Store
 from exporter.telemetry import Telemetry
+from exporter.tombstones import Tombstones
 
 A, B, C = arn(1), arn(2), arn(3)
 TARGET = Target(ACCOUNT, REGION)
@@ -73,6 +74,7 @@ class Source:
     asked: list[tuple[str, float]] = field(default_factory=list)
     meanwhile: Callable[[str], object] = lambda _: None
     target: Target = TARGET
+    clock_offset: float = 0.0
 
     def get_job(self, job: str) -> JobSnapshot:
         self.asked.append((job, self.time.monotonic))
@@ -129,6 +131,7 @@ class House:
             policy=Policy(interval, 60.0, 86400.0, Retention(1000.0, 5000.0)),
             clock=self.time.clock,
             random=lambda: jitter,
+            tombstones=Tombstones(),
         )
 
     def run(self, seconds: float) -> None:
@@ -326,14 +329,6 @@ def test_a_target_without_jobs_is_idle_and_done() -> None:
     assert house.poller.step() == 1.0
     assert house.poller.first_poll_done
     assert (house.status().active, house.status().finished, house.status().staleness) == (0, 0, None)
-
-
-def test_every_step_shows_that_the_loop_lives() -> None:
-    house = House({A: [running()]}, latency=2.0)
-    house.poller.step()
-    assert house.poller.last_step == 5000.0
-    house.poller.step()
-    assert house.poller.last_step == 5002.0
 
 
 def test_a_job_that_is_being_asked_for_is_not_asked_for_by_another_thread() -> None:
@@ -849,6 +844,7 @@ class Region:
     asked: list[tuple[str, float]] = field(default_factory=list)
     searched: list[tuple[Span, float]] = field(default_factory=list)
     identified: int = 0
+    clock_offset: float = 0.0
 
     def put(self, job: str, *snapshots: tuple[float, JobSnapshot], **tags: str) -> None:
         self.jobs[job], self.tags[job] = list(snapshots), tags
@@ -888,7 +884,7 @@ class Region:
         created = now.created or 0.0
         if created < span.start or (span.end is not None and created > span.end):
             return None
-        return JobSummary(job, now.name, now.status, created, now.started, now.ended, self.tags[job])
+        return JobSummary(job, now.name, now.status, created, now.started, now.ended, tags=self.tags[job])
 
 
 class Search(House):
@@ -907,7 +903,9 @@ class Search(House):
         self.journal = Journal(wrap_logger(None, processors=[self._log]))
         self.rate, self.interval, self.selector = rate, interval, selector
 
-    def begin(self, origin: Origin | None = None) -> "Search":
+    def begin(
+        self, lane: str = "", since: float | None = None, formers: Mapping[int, Former] | None = None
+    ) -> "Search":
         self.poller = TargetPoller(
             self.region,
             (),
@@ -919,7 +917,9 @@ class Search(House):
             policy=Policy(self.interval, 60.0, 14 * DAY, Retention(1000.0, 5000.0)),
             clock=self.time.clock,
             random=lambda: 0.0,
-            origin=origin,
+            tombstones=Tombstones(formers),
+            lane=lane,
+            since=since,
         )
         return self
 
@@ -1198,7 +1198,7 @@ def test_jobs_of_a_page_are_written_down_with_it_unless_they_had_ended() -> None
     house = Search(EVERYTHING)
     house.region.put(A, born(1, 100.0))
     house.region.put(B, died(2, 100.0, 50.0))
-    house.begin(Origin("lane", NOW))
+    house.begin("lane", NOW)
     assert house.poller.step() == 0.0
     assert house.book.entries[0].records == (JobRecord(A, sighted="RUNNING", named=False, since=NOW, lane="lane"),)
     assert len(house.book.entries) == 1
@@ -1216,16 +1216,19 @@ def test_a_page_that_brings_nothing_new_writes_nothing() -> None:
 def test_a_job_that_is_forgotten_leaves_what_is_written_down_but_for_its_mark() -> None:
     house = Search(EVERYTHING)
     house.region.put(A, died(1, 100.0, 50.0))
-    house.begin(Origin("lane", NOW)).run(5.0)
+    house.begin("lane", NOW).run(5.0)
     assert house.book.jobs.keys() == {A}
     house.ticks(1000.0)
     assert house.book.jobs == {}
     assert house.book.formers == {mark_of(A): Former(NOW - 100.0, None, "lane")}
-    house.ticks(14 * DAY / 100)
-    assert house.book.formers.keys() == {mark_of(A)}
-    house.time.advance(14 * DAY)
+    house.time.advance(15 * DAY - 2000.0)
     house.poller.forget_expired()
-    assert house.book.formers == {}
+    assert house.book.formers.keys() == {mark_of(A)}
+    house.region.put(B, born(2, -15 * DAY))
+    house.time.advance(2000.0)
+    house.run(61.0)
+    house.poller.forget_expired()
+    assert (house.book.formers, house.book.floor) == ({}, NOW - 100.0)
 
 
 class Occupied:
@@ -1256,14 +1259,14 @@ def test_a_poller_that_is_closed_just_before_it_forgets_jobs_forgets_none() -> N
 def test_since_when_jobs_are_looked_for_is_told_if_they_are() -> None:
     assert House({A: [running()]}).poller.watching_since is None
     assert Search(EVERYTHING).begin().poller.watching_since == NOW
-    assert Search(EVERYTHING).begin(Origin("lane", NOW - 500.0)).poller.watching_since == NOW - 500.0
+    assert Search(EVERYTHING).begin("lane", NOW - 500.0).poller.watching_since == NOW - 500.0
 
 
 def test_jobs_that_were_created_since_its_origin_are_news() -> None:
     house = Search(EVERYTHING)
     house.region.put(A, born(1, 100.0))
     house.region.put(B, born(2, 600.0))
-    house.begin(Origin("lane", NOW - 500.0)).run(5.0)
+    house.begin("lane", NOW - 500.0).run(5.0)
     assert [(entry["job_arn"], entry["from_status"]) for entry in house.log("job_transition")] == [(A, None)]
 
 
@@ -1273,7 +1276,7 @@ def test_jobs_that_its_origin_had_forgotten_are_not_taken_up_but_for_those_that_
         house.region.put(arn(number), died(number, 100.0, 50.0))
     let_go = JobRecord(B, born(2, 100.0)[1], named=False, lane="lane", since=NOW - 500.0)
     formers = {mark_of(A): Former(NOW - 100.0, None, "lane"), mark_of(B): Former(NOW - 100.0, let_go, "lane")}
-    house.begin(Origin("lane", NOW - 500.0, formers)).run(5.0)
+    house.begin("lane", NOW - 500.0, formers).run(5.0)
     assert {record.arn for record in house.store.records()} == {B, C}
     told = {entry["job_arn"]: entry["from_status"] for entry in house.log("job_transition")}
     assert told == {C: None, B: "RUNNING"}
@@ -1284,7 +1287,7 @@ def known_before(house: Search, job: JobSnapshot, watch: Watch | None) -> None:
     """Have a poller go on with a job that was found before it began."""
     known = JobRecord(job.arn, kept(job), polled_at=NOW - 60.0, named=False, lane="lane")
     house.store.add(known)
-    house.begin(Origin("lane", NOW - 500.0))
+    house.begin("lane", NOW - 500.0)
     house.poller.resume([(known, watch)])
 
 
@@ -1324,7 +1327,7 @@ def test_a_job_that_it_resumes_and_that_is_not_selected_any_more_is_let_go() -> 
 def test_jobs_carry_the_key_of_the_lane_that_looks_for_them() -> None:
     house = Search(EVERYTHING, account=ACCOUNT)
     house.region.put(A, born(1, 100.0))
-    house.begin(Origin("lane", NOW)).run(5.0)
+    house.begin("lane", NOW).run(5.0)
     policy, chosen = house.poller._policy, Selector(name=re.compile(".*"), all_jobs=True)
     house.poller.change((A,), EVERYTHING, policy, {}, "lane")
     assert (house.job().named, house.job().lane) == (True, "")
@@ -1338,7 +1341,7 @@ def test_jobs_carry_the_key_of_the_lane_that_looks_for_them() -> None:
 
 def test_a_poller_that_begins_to_look_for_jobs_does_so_from_then_on_for_its_lane() -> None:
     house = Search(None, account=ACCOUNT)
-    house.begin(Origin("lane", NOW - 500.0))
+    house.begin("lane", NOW - 500.0)
     house.run(10.0)
     house.region.put(A, born(1, 5.0))
     house.poller.change((), EVERYTHING, house.poller._policy, {}, "other")
@@ -1358,7 +1361,7 @@ def test_a_named_job_that_it_resumes_is_watched_as_it_was() -> None:
     house.region.put(A, born(1, 100.0))
     known = JobRecord(A, kept(born(1, 100.0)[1]), polled_at=NOW - 60.0)
     house.store.restore(Past(NOW, [known]))
-    house.begin(Origin("lane", NOW))
+    house.begin("lane", NOW)
     house.poller.resume([(known, Watch(A, due=5000.0, answered=4940.0, urgency=Urgency.NEW))])
     assert house.poller.jobs == {A}
     assert house.store.records() == [known]
