@@ -1,6 +1,6 @@
 """Discovery: what a SearchJobs page means for the jobs that are watched, and for those that should be."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -99,6 +99,18 @@ class Finder:
             self.survey = _plan(policy, now)
         else:
             self.survey.pace(now, discovery_interval=policy.discovery_interval, round_interval=policy.poll_interval)
+
+    def begin(self, corrected: Callable[[float], float], *, replan: bool, now: float) -> None:
+        """Correct the baseline times once the true time is known.
+
+        Args:
+            corrected: returns the true time for one that was noted by the local clock, both unix seconds.
+            replan: the local clock is so wrong that what was planned by it is planned again.
+            now: monotonic seconds.
+        """
+        self.roster.begin(corrected)
+        if replan:
+            self.survey = self.survey.begun_again(now)
 
     def resume(self, records: Iterable[JobRecord], now: float) -> None:
         """Go on, after a restart, with jobs that were found here before it."""

@@ -53,6 +53,9 @@ TRIES_AT_START: Final = 3
 GONE_AFTER: Final = 5
 """So many questions in a row for a discovered job that Braket does not know, and it is let go."""
 
+WRONG_CLOCK: Final = 60.0
+"""A local clock that is off by more, seconds, has the first lists planned again."""
+
 MOST_REPORTED: Final = 1000
 """So many unusable SearchJobs entries of one target are logged; a service that makes them up cannot flood the log."""
 
@@ -468,15 +471,17 @@ class TargetPoller:
 
         The caller holds ``_taking_in``. Nothing depends on the start before the first response.
         """
+        planned_by = self._clock.wall()
         self._clock.correct(self._source.clock_offset)
         if self._start_is_sure:
             return
         self._start_is_sure = True
         true_start = self._clock.wall() - (self._clock.monotonic() - self._start.monotonic)
         corrected = partial(self._start.corrected, true_start=true_start)
+        replan = abs(self._clock.wall() - planned_by) > WRONG_CLOCK
         with self._lock:
             if self._finder is not None:
-                self._finder.roster.begin(corrected)
+                self._finder.begin(corrected, replan=replan, now=self._clock.monotonic())
             unanswered = [record for record in map(self._store.find, self._named) if record and record.snapshot is None]
         for record in unanswered:
             self._store.amend(replace(record, since=corrected(record.since)))
@@ -545,7 +550,7 @@ class TargetPoller:
         except BraketError as error:
             take_in: Call = partial(self._search_failed, finder, search, error, asked)
         else:
-            take_in = partial(self._listed, finder, search, page, asked)
+            take_in = partial(self._listed, finder, plan, search, page, asked)
         with self._taking_in:
             if self._finder is finder and finder.survey is plan:  # else it is not looked for any more
                 take_in()
@@ -554,8 +559,10 @@ class TargetPoller:
         if self._finder is finder and not self._source.target.account and no_job_told:
             self._identify()
 
-    def _listed(self, finder: Finder, search: Search, page: SearchPage, asked: float) -> None:
+    def _listed(self, finder: Finder, plan: Survey, search: Search, page: SearchPage, asked: float) -> None:
         self._correct_time()
+        if finder.survey is not plan:  # it was planned by a clock that turned out to be wrong
+            return
         self._report_problems(finder, page)
         now, wall = self._clock.monotonic(), self._clock.wall()
         hidden, dropped, gone = self._store.hidden, 0, list[JobRecord]()

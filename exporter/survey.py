@@ -116,6 +116,8 @@ class Survey:
         """Whether the first list is complete."""
         self.swept = False
         """Whether all jobs of the lookback are known, however the first list's pages were ordered."""
+        self._list_began = self._listed_at = float("inf")
+        """When the last list began, and the last one that is complete, unix seconds."""
         self._queues: dict[Purpose, deque[Search]] = {purpose: deque() for purpose in Purpose}
         self._under_way = dict.fromkeys(Purpose, 0)
         self._list_due = now
@@ -133,6 +135,19 @@ class Survey:
         """
         self.index.add(created)
         self.listed, self._sweep_due = True, now
+
+    def begun_again(self, now: float) -> "Survey":
+        """Return a plan that begins now and knows which jobs this one knows; calls under way are not its own."""
+        plan = Survey(
+            now,
+            lookback=self._lookback,
+            discovery_interval=self._discovery_interval,
+            round_interval=self._round_interval,
+        )
+        plan.index, plan.listed = self.index, self.listed
+        if self.listed:
+            plan._sweep_due = now  # noqa: SLF001 -- it is one of ours
+        return plan
 
     def pace(self, now: float, *, discovery_interval: float, round_interval: float) -> None:
         """Look for new jobs, and at the active ones, at other intervals from now on."""
@@ -254,6 +269,7 @@ class Survey:
 
     def _begin_list(self, now: float, wall: float) -> None:
         self._list_due = now + self._discovery_interval
+        self._list_began = wall
         spans = self._first_spans(wall) if not self.listed else [Span(self._newest_start(wall), None)]
         self._queues[Purpose.LIST].extend(Search(Purpose.LIST, span) for span in spans)
 
@@ -272,9 +288,15 @@ class Survey:
         return [Span(wall - age, end) for age, end in zip(ages, ends, strict=False)]
 
     def _newest_start(self, wall: float) -> float:
-        """From Braket's own times, not ours: our clock may be wrong. A job from the future must not hide the others."""
+        """Return where a list for new jobs begins: before the newest job that is known, by Braket's own times.
+
+        A job from the future must not hide the others. While no job is known, it begins before the last complete list,
+        which may be longer ago than the lookback.
+        """
         newest = self.index.newest
-        return wall - self._lookback if newest is None else min(newest, wall) - OVERLAP_SECONDS
+        if newest is not None:
+            return min(newest, wall) - OVERLAP_SECONDS
+        return min(wall - self._lookback, self._listed_at - OVERLAP_SECONDS)
 
     def _begin_sweep(self, wall: float) -> None:
         self._sweep_due = float("inf")
@@ -306,7 +328,9 @@ class Survey:
         if purpose is Purpose.SWEEP:
             self.swept = True
             self._sweep_due = now + SWEEP_INTERVAL
-        elif not self.listed:
+            return
+        self._listed_at = self._list_began
+        if not self.listed:
             self.listed = True
             self.swept = not self._several_pages
             self._sweep_due = now + (0.0 if self._several_pages else SWEEP_INTERVAL)
