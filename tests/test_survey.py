@@ -386,6 +386,102 @@ def test_a_round_indexes_the_jobs_that_it_meets() -> None:
     assert plan.index.newest == WALL + 7.0
 
 
+# Pages that never end.
+
+
+def abandoned(plan: Survey, answers: Callable[[int], SearchPage]) -> tuple[int, str | None]:
+    """Follow the first span; return how many pages of it were read, and why it was abandoned."""
+    for number in range(3000):
+        end = plan.page(take(plan), answers(number), NOW)
+        if not end.goes_on:
+            return number + 1, end.abandoned
+    raise AssertionError("it goes on for ever")
+
+
+def fresh(number: int) -> SearchPage:
+    return SearchPage((job(number, WALL - number),), (), f"token {number}")
+
+
+def test_a_span_whose_tokens_go_round_is_abandoned() -> None:
+    answers = [replace_token(fresh(number), "ABA"[number]) for number in range(3)]
+    assert abandoned(survey(HOUR), answers.__getitem__) == (3, "a nextToken repeats")
+
+
+def replace_token(page: SearchPage, token: str) -> SearchPage:
+    return page._replace(token=token)
+
+
+def test_a_span_that_brings_no_further_job_for_twenty_pages_is_abandoned() -> None:
+    empty = SearchPage((), (), "")
+    assert abandoned(survey(HOUR), lambda number: empty._replace(token=str(number))) == (
+        20,
+        "20 pages in a row bring no further job",
+    )
+
+
+def test_empty_pages_between_others_are_followed() -> None:
+    plan = survey(HOUR)
+    for number in range(100):
+        answer = fresh(number) if number % 19 == 0 else SearchPage((), (), str(number))
+        assert plan.page(take(plan), answer, NOW) == PageEnd(goes_on=True)
+
+
+def test_a_span_of_more_pages_than_any_account_has_is_abandoned() -> None:
+    assert abandoned(survey(HOUR), fresh) == (2000, "it has more than 2,000 pages")
+
+
+def test_after_a_span_was_abandoned_the_first_list_is_complete() -> None:
+    plan = survey(HOUR)
+    abandoned(plan, lambda number: SearchPage((), (), str(number)))
+    assert plan.listed
+
+
+# How far back lists reach.
+
+
+def test_lists_reach_back_for_the_lookback_or_to_the_newest_job_whichever_is_earlier() -> None:
+    plan = survey(LOOKBACK)
+    assert plan.horizon(WALL) == WALL - LOOKBACK
+    plan.index.add(WALL - HOUR)
+    assert plan.horizon(WALL) == WALL - LOOKBACK
+    plan = survey(60.0)
+    plan.index.add(WALL - HOUR)
+    assert plan.horizon(WALL) == WALL - HOUR - 600.0
+
+
+@given(
+    lookback=st.sampled_from([60.0, 600.0, LOOKBACK]),
+    created=st.lists(st.floats(-40 * DAY, 40 * DAY), max_size=5),
+    steps=st.lists(st.sampled_from([60.0, HOUR, DAY]), max_size=12),
+)
+def test_no_span_begins_before_the_horizon(lookback: float, created: Sequence[float], steps: Sequence[float]) -> None:
+    plan, now, wall = survey(lookback), NOW, WALL
+    plan.index.forget_before(WALL)
+    for age in created:
+        plan.index.add(WALL + age)
+    for step in steps:
+        now, wall = now + step, wall + step
+        horizon = plan.horizon(wall)
+        while (search := plan.next(now, wall)) is not None:
+            assert search.span.start >= horizon - 1e-6
+            plan.page(search, page(), now)
+
+
+def test_without_a_known_job_a_list_begins_before_the_last_one_that_is_complete() -> None:
+    plan = survey(60.0)
+    drain(plan, page())
+    assert take(plan, NOW + DAY, WALL + DAY).span == Span(WALL - 600.0, None)
+
+
+def test_a_plan_that_begins_again_knows_the_jobs_and_makes_all_calls_again() -> None:
+    first = survey(HOUR)
+    assert first.begun_again(NOW).next(NOW, WALL) == Search(LIST, Span(WALL - HOUR, None))
+    plan = after_first_list(WALL - 5.0, lookback=HOUR)
+    again = plan.begun_again(NOW + 1.0)
+    assert (again.listed, again.index.newest) == (True, WALL - 5.0)
+    assert {search.purpose for search in drain(again, page(), NOW + 1.0)} == {LIST, SWEEP}
+
+
 # Whose turn it is.
 
 
