@@ -1030,3 +1030,18 @@ def test_an_entry_that_cannot_be_read_costs_nothing_but_itself(members: dict[str
         assert exporter.stop() == 0
     assert exporter.logs("poll_failed", operation="SearchJobs") == []
     assert all(json.loads(line)["event"] for line in exporter.lines)
+
+
+@pytest.mark.parametrize("lookback", ["1m", "10m"])
+def test_the_last_job_of_a_quiet_account_is_logged_and_counted_once_however_often_it_is_listed(lookback: str) -> None:
+    quickly = ("--lookback", lookback, "--retention", "0.1s", "--retention-failed", "0.1s")
+    with account() as jobs, discovering(jobs, "--all-jobs", *quickly, prelude=PROMPT) as running:
+        eventually(lambda: running.logs("started"))
+        failed = over(job(1, age=-0.01), "FAILED", time.time() + 0.05)
+        jobs.put(failed)
+        eventually(lambda: running.logs("job_forgotten", job_arn=failed.arn))
+        jobs.wait_for_searches(30)
+        assert len(running.logs("job_transition", to_status="FAILED")) == 1
+        assert len(running.logs("job_discovered")) == 1
+        outcomes = [line for line in running.samples if line.startswith("braket_job_outcomes_total")]
+        assert {line.rpartition(" ")[2] for line in outcomes if 'outcome="FAILED"' in line} == {"1.0"}

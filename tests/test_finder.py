@@ -52,7 +52,14 @@ class World:
         policy = Policy(INTERVAL, 60.0, 86400.0, Retention(USUAL, FAILED))
         selector = Selector((TagRule("team", frozenset({"chemistry"})),))
         self.finder = Finder(
-            selector, policy, agenda=self.agenda, progress=self.progress, store=self.store, since=since, now=NOW, tombstones=self.tombstones
+            selector,
+            policy,
+            agenda=self.agenda,
+            progress=self.progress,
+            store=self.store,
+            since=since,
+            now=NOW,
+            tombstones=self.tombstones,
         )
 
     def lists(self, *jobs: JobSummary, now: float = NOW, search: Search = LISTING) -> list[str]:

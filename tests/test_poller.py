@@ -34,7 +34,16 @@ from exporter.finder import Policy
 from exporter.health import TargetStatus
 from exporter.ledger import Former, Past, mark_of
 from exporter.logs import Journal
-from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot, JobSummary, SearchPage, Span, Target
+from exporter.model import (
+    MAX_RUNTIME_EXCEEDED,
+    EntryProblem,
+    JobRecord,
+    JobSnapshot,
+    JobSummary,
+    SearchPage,
+    Span,
+    Target,
+)
 from exporter.poller import TargetPoller
 from exporter.roster import Retention
 from exporter.schedule import Urgency, Watch
@@ -1368,3 +1377,69 @@ def test_a_named_job_that_it_resumes_is_watched_as_it_was() -> None:
     house.run(5.0)
     assert house.gets(A) == [0.0]
     assert house.log("job_discovered") == house.log("job_transition") == []
+
+
+# Entries and pages that SearchJobs should not bring.
+
+
+def lists(house: Search, *pages: SearchPage) -> None:
+    """Have SearchJobs answer with these pages, the last one for ever."""
+    left = [*pages]
+    house.region.search_jobs = lambda *_: left.pop(0) if len(left) > 1 else left[0]  # type: ignore[method-assign]
+
+
+def test_a_job_of_which_a_list_shows_the_arn_alone_is_taken_up_and_polled() -> None:
+    house = Search(EVERYTHING)
+    house.region.put(A, born(1, 100.0))
+    lists(house, SearchPage((JobSummary(A),), (), None))
+    house.begin().run(5.0)
+    assert house.job().snapshot == kept(born(1, 100.0)[1])
+    assert [entry["job_arn"] for entry in house.log("job_discovered")] == [A]
+    house.run(100.0)
+    assert house.status().staleness is not None
+    assert house.status().staleness < 31.0
+
+
+def test_an_entry_that_cannot_be_used_is_logged_once_and_counted_each_time() -> None:
+    house = Search(EVERYTHING)
+    problems = (EntryProblem(A, "not in us-west-2"), EntryProblem(None, "jobs: expected an object, got int"))
+    lists(house, SearchPage((), problems, None))
+    house.begin().run(200.0)
+    logged = [(entry["job_arn"], entry["reason"]) for entry in house.log("search_entry_ignored")]
+    assert logged == [*problems]
+    (count,) = (line for line in house.exporter_metrics() if line.startswith("braket_exporter_parse_errors_total "))
+    assert float(count.split()[1]) > 4
+
+
+def test_a_service_that_makes_up_entries_does_not_flood_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.poller.MOST_REPORTED", 3)
+    house = Search(EVERYTHING)
+    lists(house, SearchPage((), tuple(EntryProblem(None, str(number)) for number in range(50)), None))
+    house.begin().run(200.0)
+    assert len(house.log("search_entry_ignored")) == 3
+
+
+@pytest.mark.parametrize(("selector", "lines"), [(EVERYTHING, 0), (Selector((TagRule("team", None),)), 1)])
+def test_entries_without_tags_are_logged_once_where_tags_select(selector: Selector, lines: int) -> None:
+    house = Search(selector)
+    lists(house, SearchPage((JobSummary(A), JobSummary(B)), (), None))
+    house.region.put(A, born(1, 100.0))
+    house.begin().run(200.0)
+    assert len(house.log("search_without_tags")) == lines
+
+
+def test_pages_that_never_end_are_logged_once_and_do_not_keep_the_target_from_being_ready() -> None:
+    house = Search(EVERYTHING)
+    ring = [SearchPage((), (), token) for token in "ABA"]
+    lists(house, *ring * 50)
+    house.begin().run(120.0)
+    assert [entry["reason"] for entry in house.log("search_abandoned")] == ["a nextToken repeats"]
+    assert house.poller.first_poll_done
+
+
+def test_pages_that_end_again_and_then_do_not_are_logged_again() -> None:
+    house = Search(EVERYTHING)
+    ring = [SearchPage((), (), token) for token in "ABA"]
+    lists(house, *ring * 3, SearchPage((), (), None), *ring * 50)
+    house.begin().run(400.0)
+    assert len(house.log("search_abandoned")) == 2
