@@ -146,7 +146,7 @@ class Survey:
         )
         plan.index, plan.listed = self.index, self.listed
         if self.listed:
-            plan._sweep_due = now  # noqa: SLF001 -- it is one of ours
+            plan._sweep_due = now
         return plan
 
     def pace(self, now: float, *, discovery_interval: float, round_interval: float) -> None:
