@@ -221,7 +221,7 @@ class Crew:
         for member in told:
             lane = member.lane
             mine = {arn: handed.pop(arn) for arn in lane.jobs if arn in handed}
-            handed |= member.poller.change(lane.jobs, lane.selector, plan.policy, mine, lane.key)
+            handed |= member.poller.change(lane.jobs, lane.selector, plan.policy, mine, lane.key, name=lane.name)
         origins = _origins((lane for lane, _ in plan.new), before_now, wall)
         added = [
             self._hire(lane, source, plan.policy, origin=origin, fresh=fresh, handed=handed)
@@ -271,9 +271,10 @@ class Crew:
             clock=self._clock,
             random=self._random,
             origin=origin,
+            name=lane.name,
         )
         if mine:
-            poller.change(lane.jobs, lane.selector, policy, mine, lane.key)
+            poller.change(lane.jobs, lane.selector, policy, mine, lane.key, name=lane.name)
         return Member(lane, poller)
 
     def _resume(self, past: Past) -> dict[str, Watch | None]:

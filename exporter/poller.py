@@ -104,6 +104,7 @@ class TargetPoller:
         clock: the time.
         random: gives a number in [0, 1).
         origin: what it goes on from; without it, it begins now.
+        name: the target's name in the settings; empty without one.
     """
 
     def __init__(  # noqa: PLR0913 -- whom a poller speaks with, each by name
@@ -120,12 +121,13 @@ class TargetPoller:
         clock: Clock,
         random: Callable[[], float],
         origin: Origin | None = None,
+        name: str = "",
     ) -> None:
         self._source, self._store, self._journal, self._telemetry = source, store, journal, telemetry
         self._policy, self._clock = policy, clock
         now, wall = clock.monotonic(), clock.wall()
         origin = origin or Origin("", wall)
-        self._lane = origin.lane
+        self._lane, self._target_name = origin.lane, name
         self.last_step = now
         self._lock = threading.Lock()
         self._taking_in = threading.Lock()
@@ -192,6 +194,7 @@ class TargetPoller:
                 budget=self._gate.rates(now),
                 used=self._gate.used(now),
                 listed=self._finder is None or self._finder.survey.listed,
+                name=self._target_name,
             )
 
     def step(self) -> float:
@@ -225,7 +228,14 @@ class TargetPoller:
     # What is watched changes.
 
     def change(
-        self, arns: Iterable[str], selector: Selector | None, policy: Policy, handed: Handover, lane: str = ""
+        self,
+        arns: Iterable[str],
+        selector: Selector | None,
+        policy: Policy,
+        handed: Handover,
+        lane: str = "",
+        *,
+        name: str = "",
     ) -> Handover:
         """Watch other jobs from now on; return those that are watched no more.
 
@@ -237,9 +247,10 @@ class TargetPoller:
             policy: intervals.
             handed: jobs among those to watch that others watched before.
             lane: the key of the lane that this polls.
+            name: the target's name in the settings; empty without one.
         """
         with self._taking_in, self._lock:
-            self._lane = lane
+            self._lane, self._target_name = lane, name
             now, wall = self._clock.monotonic(), self._clock.wall()
             named, before, found = tuple(arns), set(self._named), self._jobs().difference(self._named)
             self._look_for(selector, policy, now, wall)

@@ -143,9 +143,9 @@ def test_the_samples_of_one_family_stand_together_in_the_order_of_the_table() ->
         "braket_job_queue_duration_seconds",
         "braket_job_run_duration_seconds",
     ]
-    assert lines["braket_job_instance_count"] == (
-        f'braket_job_instance_count{{job_arn="{arn(1)}",job_name="one"}} 1.0\n'
-        f'braket_job_instance_count{{job_arn="{arn(2)}",job_name="two"}} 1.0\n'
+    assert lines["braket_job_instances"] == (
+        f'braket_job_instances{{job_arn="{arn(1)}",job_name="one"}} 1.0\n'
+        f'braket_job_instances{{job_arn="{arn(2)}",job_name="two"}} 1.0\n'
     )
 
 
