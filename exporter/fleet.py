@@ -8,6 +8,8 @@ from itertools import accumulate
 from math import inf
 from typing import NamedTuple, TypeVar
 
+from prometheus_client.utils import floatToGoString
+
 from exporter.families import FLEET_FAMILIES, JOBS, Family
 from exporter.model import STATUSES, Increment, JobSnapshot
 
@@ -171,7 +173,7 @@ def _observed(histogram: Histogram, family: Family, value: float) -> Histogram:
 
 def _histogram_samples(family: Family, labels: Labels, histogram: Histogram) -> Iterator[FleetSample]:
     cumulative = tuple(accumulate(histogram.observations))
-    bounds = (*map(str, family.buckets), "+Inf")
+    bounds = (*map(floatToGoString, family.buckets), "+Inf")
     for bound, count in zip(bounds, cumulative, strict=True):
         yield FleetSample(f"{family.name}_bucket", (*family.labels, "le"), (*labels, bound), float(count))
     yield FleetSample(f"{family.name}_count", family.labels, labels, float(cumulative[-1]))

@@ -29,7 +29,6 @@ from exporter.simulator import ScriptedJob, SimulatorServer, World, job_arn
 
 OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}
 NAMES = ['quote" back\\slash\nnewline', "} 1.0\n# EOF\nup 0", "ψ 量子 \u2028\r\t", "", "\\", "plain"]
-FORCED_LINT = 'braket_job_instance_count non-histogram and non-summary metrics should not have "_count" suffix'
 
 
 @contextmanager
@@ -192,8 +191,8 @@ def test_buckets_of_a_page_never_fall(accept: dict[str, str], name: str, exporte
 
 
 @pytest.mark.parametrize("name", ["demo", "hostile"])
-def test_promtool_finds_nothing_but_the_name_that_the_interface_forces(name: str, exporters: dict[str, Daemon]) -> None:
+def test_promtool_finds_nothing_to_criticise(name: str, exporters: dict[str, Daemon]) -> None:
     page = exporters[name].get("/metrics")
     assert page.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     checked = subprocess.run([tool("promtool"), "check", "metrics"], input=page.body, capture_output=True, check=False)
-    assert (checked.stdout + checked.stderr).decode().splitlines() == [FORCED_LINT]
+    assert (checked.stdout + checked.stderr).decode().splitlines() == []
