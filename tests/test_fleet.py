@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.families import FLEET_FAMILIES, JOBS, QUEUE_BUCKETS, RUN_BUCKETS
-from exporter.fleet import Fleet, FleetSample, Histogram, Totals
+from exporter.fleet import Fleet, FleetSample, Histogram, Series, Totals
 from exporter.model import STATUSES, Increment, JobSnapshot
 
 FAMILIES = {family.name: family for family in FLEET_FAMILIES}
@@ -297,7 +297,7 @@ def test_a_histogram_of_an_older_build_goes_on_counting_in_the_buckets_of_today(
 @pytest.mark.parametrize("number", [0, 1, 14, 16, 21, 23, 100])
 def test_a_histogram_with_unknown_buckets_is_dropped_and_nothing_else(number: int) -> None:
     other = Histogram((1,) * 15, 9.0)
-    kept = {(OUTCOMES, COMPLETED): 3.0}
+    kept: dict[Series, float] = {(OUTCOMES, COMPLETED): 3.0}
     totals = Totals(kept, {(QUEUE, GROUP): Histogram((1,) * number, 9.0), (RUN, COMPLETED): other})
     assert totals.checked() == Totals(kept, {(RUN, COMPLETED): other})
 
