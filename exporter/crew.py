@@ -230,7 +230,7 @@ class Crew:
         for member in told:
             lane = member.lane
             mine = {arn: handed.pop(arn) for arn in lane.jobs if arn in handed}
-            handed |= member.poller.change(lane.jobs, lane.selector, plan.policy, mine, lane.key)
+            handed |= member.poller.change(lane.jobs, lane.selector, plan.policy, mine, lane.key, name=lane.name)
         added = [
             self._hire(
                 lane,
@@ -291,9 +291,10 @@ class Crew:
             tombstones=self.tombstones,
             lane=lane.key,
             since=since,
+            name=lane.name,
         )
         if mine:
-            poller.change(lane.jobs, lane.selector, policy, mine, lane.key)
+            poller.change(lane.jobs, lane.selector, policy, mine, lane.key, name=lane.name)
         return Member(lane, poller)
 
     def _resume(self, past: Past) -> dict[str, Watch | None]:

@@ -85,9 +85,10 @@ def combined(healths: Iterable[Health]) -> Health:
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """How one account and Region fares.
+    """State of one target: an account and Region, and the name that the settings give it.
 
     Attributes:
+        target: the account and Region.
         health: what the latest answers tell.
         active: jobs that are still asked for.
         finished: jobs that are not asked for any more.
@@ -97,6 +98,7 @@ class TargetStatus:
         budget: requests a second that the exporter allows itself, by operation.
         used: requests of the last minute, by operation.
         listed: whether all jobs that there were at the start are known.
+        name: the target's name in the settings; empty without one.
     """
 
     target: Target
@@ -109,13 +111,14 @@ class TargetStatus:
     budget: dict[str, float]
     used: dict[str, int] = field(default_factory=dict)
     listed: bool = True
+    name: str = ""
 
 
 def merged(statuses: Iterable[TargetStatus]) -> list[TargetStatus]:
-    """Join what several logins tell of the same account and Region."""
-    groups: defaultdict[Target, list[TargetStatus]] = defaultdict(list)
+    """Join the statuses that have an account, a Region and a name in common."""
+    groups: defaultdict[tuple[Target, str], list[TargetStatus]] = defaultdict(list)
     for status in statuses:
-        groups[status.target].append(status)
+        groups[status.target, status.name].append(status)
     return [parts[0] if len(parts) == 1 else _joined(parts) for parts in groups.values()]
 
 
@@ -137,4 +140,5 @@ def _joined(parts: list[TargetStatus]) -> TargetStatus:
         budget=budget,
         used=used,
         listed=all(part.listed for part in parts),
+        name=parts[0].name,
     )

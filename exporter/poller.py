@@ -137,6 +137,7 @@ class TargetPoller:
         tombstones: what is remembered of forgotten jobs, by whichever target.
         lane: the key of the lane that this polls.
         since: when, before a restart, such jobs began to be looked for, unix seconds; ``None``: they are from now on.
+        name: the target's name in the settings; empty without one.
     """
 
     def __init__(  # noqa: PLR0913 -- whom a poller speaks with, each by name
@@ -155,10 +156,12 @@ class TargetPoller:
         tombstones: Tombstones,
         lane: str = "",
         since: float | None = None,
+        name: str = "",
     ) -> None:
         self._source, self._store, self._journal, self._telemetry = source, store, journal, telemetry
         self._policy, self._clock, self._tombstones, self._lane = policy, clock, tombstones, lane
         now, wall = clock.monotonic(), clock.wall()
+        self._target_name = name
         self._start = Start(wall, now, since)
         self._start_is_sure = False
         """Whether a response has shown the true time, so that the start and all that follows from it are right."""
@@ -231,6 +234,7 @@ class TargetPoller:
                 budget=self._gate.rates(now),
                 used=self._gate.used(now),
                 listed=self._finder is None or self._finder.survey.listed,
+                name=self._target_name,
             )
 
     def step(self) -> float:
@@ -264,7 +268,14 @@ class TargetPoller:
     # What is watched changes.
 
     def change(
-        self, arns: Iterable[str], selector: Selector | None, policy: Policy, handed: Handover, lane: str = ""
+        self,
+        arns: Iterable[str],
+        selector: Selector | None,
+        policy: Policy,
+        handed: Handover,
+        lane: str = "",
+        *,
+        name: str = "",
     ) -> Handover:
         """Watch other jobs from now on; return those that are watched no more.
 
@@ -276,9 +287,10 @@ class TargetPoller:
             policy: intervals.
             handed: jobs among those to watch that others watched before.
             lane: the key of the lane that this polls.
+            name: the target's name in the settings; empty without one.
         """
         with self._taking_in, self._lock:
-            self._lane = lane
+            self._lane, self._target_name = lane, name
             now, wall = self._clock.monotonic(), self._clock.wall()
             named, before, found = tuple(arns), set(self._named), self._jobs().difference(self._named)
             self._look_for(selector, policy, now, wall)

@@ -80,6 +80,12 @@ def _check_role(arn: str) -> str:
     return arn
 
 
+def _check_name(name: str) -> str:
+    if name.encode(errors="replace").decode() != name:
+        raise ValueError("has a lone surrogate, which a label cannot carry; expected Unicode text")
+    return name
+
+
 def _check_targets(targets: "tuple[TargetSettings, ...]") -> "tuple[TargetSettings, ...]":
     _check_distinct(tuple(target.name for target in targets if target.name is not None))
     _check_distinct(tuple(arn for target in targets for arn in target.jobs))
@@ -154,7 +160,7 @@ class TargetSettings(Selection):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str | None = Field(None, description="for people")
+    name: Annotated[str, AfterValidator(_check_name)] | None = Field(None, description="value of the label target")
     role_arn: Annotated[str, AfterValidator(_check_role)] | None = Field(None, description="role to assume")
     external_id: str | None = Field(None, description="what the role's trust policy asks for")
     profile: str | None = Field(None, description="profile of the AWS configuration files")

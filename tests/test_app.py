@@ -160,7 +160,7 @@ def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Fleet) -> None:
             *statuses(queued, "QUEUED"),
             f"braket_job_queue_position{{{base}}} 15.0",
             f"braket_job_queue_position_is_floor{{{base}}} 1.0",
-            f"braket_job_instance_count{{{base}}} 1.0",
+            f"braket_job_instances{{{base}}} 1.0",
             f"braket_job_max_runtime_seconds{{{base}}} 3600.0",
             f"braket_job_created_timestamp_seconds{{{base}}} 1.75e+09",
             *counted(queued, {"QUEUED_FOR_EXECUTION": 1}),
@@ -176,7 +176,7 @@ def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Fleet) -> None:
                 'tag_team=""} 1.0'
             ),
             *statuses(running, "RUNNING"),
-            f"braket_job_instance_count{{{base}}} 1.0",
+            f"braket_job_instances{{{base}}} 1.0",
             f"braket_job_max_runtime_seconds{{{base}}} 3600.0",
             f"braket_job_created_timestamp_seconds{{{base}}} 1.75e+09",
             f"braket_job_started_timestamp_seconds{{{base}}} 1.7500000428e+09",
@@ -193,7 +193,7 @@ def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Fleet) -> None:
             ),
             *statuses(failed, "FAILED"),
             f"braket_job_billable_duration_seconds{{{base}}} 80.0",
-            f"braket_job_instance_count{{{base}}} 2.0",
+            f"braket_job_instances{{{base}}} 2.0",
             f"braket_job_max_runtime_seconds{{{base}}} 3600.0",
             f"braket_job_created_timestamp_seconds{{{base}}} 1.75e+09",
             f"braket_job_started_timestamp_seconds{{{base}}} 1.75000004e+09",
@@ -203,7 +203,8 @@ def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Fleet) -> None:
             f'braket_job_failure{{category="AlgorithmError",{base}}} 1.0',
         ]
     )
-    group = f'aws_account_id="123456789012",aws_region="us-west-2",device="{SV1}"'
+    place = 'aws_account_id="123456789012",aws_region="us-west-2"'
+    group = f'{place},device="{SV1}"'
     for line in (
         f'braket_jobs{{{group},status="RUNNING"}} 1.0',
         f'braket_jobs{{{group},status="FAILED"}} 1.0',
@@ -212,8 +213,8 @@ def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Fleet) -> None:
         f'braket_job_outcomes_total{{{group},outcome="FAILED"}} 0.0',
         f'braket_job_outcomes_total{{{group},outcome="MAX_RUNTIME_EXCEEDED"}} 0.0',
         f'braket_billable_seconds_total{{{group},instance_type="ml.m5.4xlarge"}} 0.0',
-        'braket_exporter_target_jobs{aws_account_id="123456789012",aws_region="us-west-2",state="active"} 2.0',
-        'braket_exporter_target_jobs{aws_account_id="123456789012",aws_region="us-west-2",state="finished"} 1.0',
+        f'braket_exporter_target_jobs{{{place},state="active",target=""}} 2.0',
+        f'braket_exporter_target_jobs{{{place},state="finished",target=""}} 1.0',
     ):
         assert line in samples
     assert not [line for line in samples if line.startswith("braket_job_transitions_total")]
@@ -433,7 +434,7 @@ def test_one_bad_job_never_touches_the_others(
     finally:
         fleet.server.faults.clear()
     target = 'aws_account_id="123456789012",aws_region="us-west-2"'
-    assert f"braket_exporter_target_up{{{target}}} 1.0" in samples
+    assert f'braket_exporter_target_up{{{target},target=""}} 1.0' in samples
     failing = [line for line in samples if line.startswith("braket_job_poll_failing")]
     mark = f'braket_job_poll_failing{{code="{code}",job_arn="{bad}",job_name="vqe-h2"}}'
     assert failing == [f"{mark} {value}" for value in marks]

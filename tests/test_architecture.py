@@ -180,7 +180,7 @@ def test_boto3_is_used_outside_of_the_boundaries_for_nothing_but_its_session_and
 @pytest.mark.parametrize(
     ("package", "rooms"),
     [
-        ("prometheus_client", {"exposition", "telemetry"}),
+        ("prometheus_client", {"exposition", "fleet", "telemetry"}),
         ("h11", {"server"}),
         ("ssl", {"guard", "tls"}),
         ("bcrypt", {"auth"}),

@@ -522,7 +522,7 @@ def test_once_writes_the_exposition_to_stdout_and_logs_to_stderr(simulator: Simu
     samples = samples_of(ended.stdout)
     assert f'braket_job_status{{job_arn="{ARN}",job_name="vqe-h2",status="RUNNING"}} 1.0' in samples
     assert f'braket_job_status{{job_arn="{OTHER}",job_name="vqe-h2",status="RUNNING"}} 1.0' in samples
-    assert 'braket_exporter_target_up{aws_account_id="123456789012",aws_region="eu-north-1"} 1.0' in samples
+    assert 'braket_exporter_target_up{aws_account_id="123456789012",aws_region="eu-north-1",target=""} 1.0' in samples
     assert all(line.startswith('{"timestamp"') for line in ended.stderr.splitlines())
     assert ended.stderr.count('"event": "job_discovered"') == 2
     assert len(simulator.requests) == 2
@@ -561,7 +561,9 @@ def test_once_ends_with_1_when_a_target_does_not_answer() -> None:
         assert f'"code": "{code}"' in process.stderr
         assert "Traceback" not in process.stderr
         samples = samples_of(process.stdout)
-        assert 'braket_exporter_target_up{aws_account_id="123456789012",aws_region="us-west-2"} 0.0' in samples
+        assert (
+            'braket_exporter_target_up{aws_account_id="123456789012",aws_region="us-west-2",target=""} 0.0' in samples
+        )
         counted = [line for line in samples if line.startswith("braket_exporter_api_requests_total")]
         assert len(counted) == (0 if code == "credentials" else 1)
 

@@ -192,6 +192,38 @@ def test_a_lane_that_is_as_it_was_keeps_its_poller_and_is_not_asked_sooner() -> 
     assert one.account.asked[asked:] == [B]
 
 
+def ups(one: House) -> set[str]:
+    metrics = one.telemetry.render("text", lambda name, _: name == "braket_exporter_target_up").decode()
+    return {line for line in metrics.splitlines() if not line.startswith("#")}
+
+
+def test_a_lane_that_is_renamed_keeps_its_poller_and_counts_as_changed() -> None:
+    chemistry, physics = (replace(lane(selector=ALL), name=name) for name in ("chemistry", "physics"))
+    one = house(chemistry, jobs=[running(A)])
+    line = f'braket_exporter_target_up{{aws_account_id="{ACCOUNT}",aws_region="us-west-2",target="%s"}} 1.0'
+    assert ups(one) == {line % "chemistry"}
+    before, asked, key = one.crew.pollers, len(one.account.asked), set(one.crew.lanes)
+    assert one.follow(physics) == Changes(added=0, removed=0, changed=1)
+    assert ups(one) == {line % "physics"}
+    assert (one.crew.pollers, one.account.asked[asked:], set(one.crew.lanes)) == (before, [], key)
+    assert one.follow(lane(selector=ALL)) == Changes(added=0, removed=0, changed=1)
+    assert ups(one) == {line % ""}
+    assert one.names() == {A}
+
+
+def test_lanes_of_one_account_and_region_are_targets_of_their_own_by_their_names() -> None:
+    one = house(
+        replace(lane(A), name="chemistry"), replace(lane(B, profile="p"), name="physics"), jobs=[running(A), running(B)]
+    )
+    assert [(status.name, status.active) for status in one.crew.statuses()] == [("chemistry", 1), ("physics", 1)]
+
+
+def test_a_new_lane_that_takes_a_job_over_has_its_name() -> None:
+    one = house(lane(A, B), jobs=[running(A), running(B)])
+    one.follow(lane(A), replace(lane(B, profile="p"), name="physics"))
+    assert [(status.name, status.active) for status in one.crew.statuses()] == [("", 1), ("physics", 1)]
+
+
 def test_only_new_lanes_are_connected() -> None:
     one = house(lane(A), jobs=[running(A), running(FAR)])
     one.follow(lane(A), lane(FAR, target=NORTH))

@@ -151,7 +151,7 @@ def test_a_real_exporter_has_no_more_series_than_the_formula_says() -> None:
         with daemon("--all-jobs", "--regions", "us-west-2", *FAST, env=env) as running:
             eventually(lambda: running.get("/-/ready").status == 200)
             series = len(running.samples)
-    assert 0.7 * (30 + 80 + 50 + 30) < series <= 30 + 80 + 50 + 30
+    assert 0.7 * (30 + 87 + 50 + 30) < series <= 30 + 87 + 50 + 30
 
 
 @pytest.mark.parametrize("text", [CALLS, SERIES], ids=["calls", "series"])

@@ -474,7 +474,7 @@ def test_a_good_answer_makes_the_target_up_and_is_its_last_success() -> None:
     house.poller.step()
     assert house.up() is True
     assert house.status().health.last_success == CREATED - 8.0
-    labels = f'{{aws_account_id="{ACCOUNT}",aws_region="{REGION}"}}'
+    labels = f'{{aws_account_id="{ACCOUNT}",aws_region="{REGION}",target=""}}'
     assert f"braket_exporter_target_up{labels} 1.0" in house.exporter_metrics()
 
 
@@ -698,7 +698,7 @@ def test_finished_jobs_are_never_stale() -> None:
     house = House({A: [ended()], B: [ended(B, billable_seconds=None)]})
     house.run(25.0)
     assert house.status().staleness is None
-    labels = f'{{aws_account_id="{ACCOUNT}",aws_region="{REGION}"}}'
+    labels = f'{{aws_account_id="{ACCOUNT}",aws_region="{REGION}",target=""}}'
     assert not any(
         line.startswith(f"braket_exporter_target_staleness_seconds{labels}") for line in house.exporter_metrics()
     )
@@ -712,8 +712,8 @@ def test_jobs_are_counted_as_active_until_they_show_their_end() -> None:
     house.run(30.0)
     assert (house.status().active, house.status().finished) == (1, 2)
     labels = f'aws_account_id="{ACCOUNT}",aws_region="{REGION}"'
-    assert f'braket_exporter_target_jobs{{{labels},state="active"}} 1.0' in house.exporter_metrics()
-    assert f'braket_exporter_target_jobs{{{labels},state="finished"}} 2.0' in house.exporter_metrics()
+    assert f'braket_exporter_target_jobs{{{labels},state="active",target=""}} 1.0' in house.exporter_metrics()
+    assert f'braket_exporter_target_jobs{{{labels},state="finished",target=""}} 2.0' in house.exporter_metrics()
 
 
 def test_a_job_counts_as_active_while_it_is_being_asked_for() -> None:

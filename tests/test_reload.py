@@ -102,6 +102,19 @@ def test_sighup_takes_the_changed_file(file: Path) -> None:
     }
 
 
+def test_a_target_gets_the_name_that_a_reload_brings(file: Path) -> None:
+    target = {"jobs": [A]}
+    with exporting(file, {"targets": [{**target, "name": "chemistry"}]}, (A, "RUNNING")) as house:
+        assert house.exporter.value("braket_exporter_target_up", 'target="chemistry"') == 1
+        house.reload(targets=[{**target, "name": "physics"}])
+        assert house.exporter.value("braket_exporter_target_up", 'target="physics"') == 1
+        assert house.exporter.value("braket_exporter_target_up", 'target="chemistry"') is None
+        assert house.exporter.stop() == 0
+    (told,) = house.exporter.logs("config_reloaded")
+    assert (told["added"], told["removed"], told["changed"]) == (0, 0, 1)
+    assert len(house.exporter.logs("job_discovered")) == 1
+
+
 def test_an_added_job_is_polled_and_a_removed_one_is_gone_at_once(file: Path) -> None:
     with exporting(file, {"jobs": [A, B]}, (A, "RUNNING"), (B, "RUNNING"), (C, "RUNNING")) as house:
         house.reload(jobs=[A, C])

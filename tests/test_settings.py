@@ -736,6 +736,10 @@ targets:
     ("yaml", "problem"),
     [
         ("targets: [{name: x}]", "nothing to watch: give the target jobs, tags or all_jobs"),
+        (
+            'targets: [{name: "a\\ud800", all_jobs: true}]',
+            'targets[0].name = "a\\ud800": has a lone surrogate, which a label cannot carry; expected Unicode text',
+        ),
         ("targets: [{nam: x, all_jobs: true}]", "targets[0].nam: is no known key; did you mean name?"),
         (
             "targets: [{all_jobs: true, role_arn: me}]",

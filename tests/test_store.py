@@ -143,9 +143,9 @@ def test_the_samples_of_one_family_stand_together_in_the_order_of_the_table() ->
         "braket_job_queue_duration_seconds",
         "braket_job_run_duration_seconds",
     ]
-    assert lines["braket_job_instance_count"] == (
-        f'braket_job_instance_count{{job_arn="{arn(1)}",job_name="one"}} 1.0\n'
-        f'braket_job_instance_count{{job_arn="{arn(2)}",job_name="two"}} 1.0\n'
+    assert lines["braket_job_instances"] == (
+        f'braket_job_instances{{job_arn="{arn(1)}",job_name="one"}} 1.0\n'
+        f'braket_job_instances{{job_arn="{arn(2)}",job_name="two"}} 1.0\n'
     )
 
 
@@ -725,7 +725,7 @@ def test_what_a_ledger_does_not_take_is_shown_and_written_once_it_does(hindrance
     last = book.entries[-1]
     assert {each.arn for each in last.records} == {ARN, arn(2)}
     assert (last.gone, last.formers) == ((arn(9),), {9: FORMER})
-    assert last.totals == Totals({SERIES: 2.0}, {QUEUED[:2]: Histogram((0, 0, 2, *[0] * 12), 80.0)})
+    assert last.totals == Totals({SERIES: 2.0}, {QUEUED[:2]: Histogram((0, 0, 2, *[0] * 19), 80.0)})
     store.flush()
     assert book.entries[-1] is last
 
@@ -785,7 +785,7 @@ def test_without_a_ledger_nothing_is_kept_for_one() -> None:
 
 def test_what_was_known_before_a_restart_is_shown_and_not_written_again() -> None:
     store, book = written_down()
-    queue = Histogram((0, 0, 2, *[0] * 12), 80.0)
+    queue = Histogram((0, 0, 2, *[0] * 19), 80.0)
     known = [record(finished(arn=arn(number), ended=CREATED + 500.0 + number)) for number in range(MANY)]
     store.restore(Past(CREATED, [*known, JobRecord(ARN)], {}, {}, Totals({SERIES: 7.0}, {QUEUED[:2]: queue})))
     assert {each.arn for each in store.records()} == {ARN, *(each.arn for each in known)}
@@ -796,7 +796,7 @@ def test_what_was_known_before_a_restart_is_shown_and_not_written_again() -> Non
     store.flush()
     assert book.entries == []
     store.put(record(finished()), [COMPLETED, QUEUED])
-    expected = Totals({SERIES: 8.0}, {QUEUED[:2]: Histogram((0, 0, 3, *[0] * 12), 120.0)})
+    expected = Totals({SERIES: 8.0}, {QUEUED[:2]: Histogram((0, 0, 3, *[0] * 19), 120.0)})
     assert book.entries == [Entry((record(finished()),), totals=expected)]
 
 
