@@ -135,8 +135,8 @@ def test_what_a_removed_job_counted_stays_counted(file: Path) -> None:
 
 
 BAD = [
-    ("jobs: [nonsense]\npoll_intervall: 3\n", ["poll_intervall: is no known key", "jobs[0] = "]),
-    ("jobs: [\n", ["is no valid YAML"]),
+    ("jobs: [nonsense]\npoll_intervall: 3\n", ["unknown setting poll_intervall", "jobs[0] = "]),
+    ("jobs: [\n", ["not valid YAML"]),
     ("poll_interval: 10s\n", ["nothing to watch"]),
     (
         "targets: [{profile: nobody, all_jobs: true, regions: [us-west-2]}]\n",
