@@ -349,6 +349,28 @@ def test_check_config_tells_what_found_jobs_will_cost(terminal: Terminal) -> Non
         assert line in out
 
 
+def test_check_config_warns_in_comments_and_ends_with_0(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = "Braket is in: us-east-1, us-west-1, us-west-2, eu-west-2, eu-north-1"
+    arn = ARN.replace("us-west-2", "us-west-9")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    asked = ("--jobs", arn, "--all-jobs", "--api-requests-per-second", "100", "--poll-interval", "0.001")
+    status, out, err = terminal("check-config", *asked)
+    assert (status, err) == (0, "")
+    assert [line for line in out.splitlines() if "arning" in line] == [
+        f"# Warning: jobs: Region us-west-9 is not known to this release; {known}",
+        f"# Warning: regions: the AWS SDK's Region eu-central-1 is not known to this release; {known}",
+        (
+            "# Warning: api_requests_per_second: 100 calls per second are more than Braket's default quota of 5, "
+            "which all users of the account share"
+        ),
+        (
+            "# Warning: poll_interval: 1 active job in 123456789012/us-west-9 would take 1000 GetJob calls per second; "
+            "with api_requests_per_second 100 each is polled every 0.01s"
+        ),
+    ]
+    assert yaml.safe_load(out)["jobs"] == [arn]
+
+
 def test_check_config_counts_the_targets_of_its_own_shard_only(terminal: Terminal) -> None:
     shares = [
         terminal("check-config", "--all-jobs", "--regions", "us-west-2,eu-north-1,us-east-1", *shard).out
@@ -601,6 +623,61 @@ def test_once_ends_with_1_when_a_target_does_not_answer() -> None:
         assert len(counted) == (0 if code == "credentials" else 1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "selection", "silent"),
+    [
+        (
+            FaultKind.THROTTLE,
+            ("--jobs", f"{ARN},{OTHER}"),
+            (
+                "2 of 2 jobs are not polled yet; "
+                "2 of 2 targets did not respond: 123456789012/us-west-2, 123456789012/eu-north-1; "
+                f"GetJob failed for 2 of 2 jobs named in jobs: {ARN} (no response), {OTHER} (no response)"
+            ),
+        ),
+        (
+            FaultKind.THROTTLE,
+            ("--all-jobs", "--regions", "us-west-2"),
+            ("the list of jobs is not complete; 1 of 1 targets did not respond: unknown account/us-west-2"),
+        ),
+        (
+            FaultKind.HANG,
+            ("--jobs", ARN),
+            (
+                "1 of 1 jobs are not polled yet; 1 of 1 targets did not respond: 123456789012/us-west-2; "
+                f"GetJob failed for 1 of 1 jobs named in jobs: {ARN} (no response)"
+            ),
+        ),
+    ],
+)
+def test_once_ends_after_its_timeout_with_what_is_known(
+    kind: FaultKind, selection: tuple[str, ...], silent: str, simulator: SimulatorServer
+) -> None:
+    simulator.faults.put(Fault(kind))
+    ended = run(
+        *("once", *selection, "--timeout", "0.5s", "--log-format", "json"),
+        env={"AWS_ENDPOINT_URL_BRAKET": simulator.url, "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{closed_port()}"},
+    )
+    assert one_clear_line(ended) == f"braket-exporter: timed out after 0.5s; {silent}"
+    assert any(line.startswith("braket_exporter_build_info{") for line in samples_of(ended.stdout))
+
+
+def test_once_names_the_first_few_of_many_jobs_without_a_response(simulator: SimulatorServer) -> None:
+    gone = [f"{ARN[:-2]}{number}" for number in range(10, 18)]
+    said = one_clear_line(once(simulator.url, "--jobs", ",".join([ARN, *gone])))
+    shown = ", ".join(f"{arn} (ResourceNotFoundException)" for arn in gone[:3])
+    assert said == f"braket-exporter: GetJob failed for 8 of 9 jobs named in jobs: {shown} and 5 more"
+
+
+def test_once_ends_after_its_timeout_while_the_sdk_starts_a_program_that_hangs(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile slow]\nregion = us-west-2\ncredential_process = /bin/sleep 60\n")
+    nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
+    env = {"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "slow", **nobody}
+    ended = run("once", "--jobs", ARN, "--timeout", "0.5s", "--log-format", "json", env=env, timeout=15)
+    assert one_clear_line(ended).startswith("braket-exporter: timed out after 0.5s")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_once_that_is_interrupted_writes_no_half_page_and_ends_with_1(number: signal.Signals) -> None:
     world = World([ScriptedJob(ARN, LONG_AGO, lambda _: wire_job(ARN, "RUNNING"))])
@@ -672,6 +749,70 @@ def _with_stdout(stdout: int, asked: str, url: str) -> tuple[int, str]:
         check=False,
     )
     return ended.returncode, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "first"),
+    [
+        (("--version",), 0, f"braket-exporter {__version__}"),
+        (("check-config", "--jobs", "x"), 2, "braket-exporter: invalid settings:"),
+        (("check-config", "--jobs", ARN), 0, "# The settings are good. In force:"),
+    ],
+)
+def test_where_python_is_to_wait_for_input_at_its_end_the_status_is_the_same_and_there_is_no_traceback(
+    arguments: tuple[str, ...], status: int, first: str
+) -> None:
+    ended = run(*arguments, env={"PYTHONINSPECT": "1"})
+    assert (ended.returncode, (ended.stdout + ended.stderr).splitlines()[0]) == (status, first)
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("asked", ["run", "once"])
+def test_a_limit_that_allows_no_thread_is_told_in_one_line(asked: str) -> None:
+    limit = (
+        "import _thread, threading\n"
+        'def refuse(*_): raise RuntimeError("can\'t start new thread")\n'
+        "threading._start_new_thread = refuse"
+    )
+    ended = run(asked, "--jobs", ARN, *LOCAL, prelude=limit)
+    assert one_clear_line(ended) == (
+        "braket-exporter: cannot start a thread; raise the limits of memory and of processes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("MemoryError()", "braket-exporter: cannot load its modules: MemoryError"),
+        (
+            "ImportError('failed to map segment')",
+            "braket-exporter: cannot load its modules: ImportError: failed to map segment",
+        ),
+    ],
+)
+def test_a_limit_that_allows_no_libraries_is_told_in_one_line(error: str, said: str) -> None:
+    broken = f"""
+import builtins
+def failing(name, *args, real=builtins.__import__, **kwargs):
+    if name == "exporter.cli":
+        raise {error}
+    return real(name, *args, **kwargs)
+builtins.__import__ = failing
+"""
+    assert one_clear_line(run("--jobs", ARN, prelude=broken)) == said
+
+
+def test_memory_that_runs_out_is_told_in_one_line() -> None:
+    greedy = "import exporter.app\ndef once(*_): raise MemoryError\nexporter.app.once = once"
+    ended = run("once", "--jobs", ARN, *LOCAL, prelude=greedy)
+    assert one_clear_line(ended) == "braket-exporter: out of memory; raise the memory limit"
+
+
+def test_another_runtime_error_is_a_bug_with_its_traceback() -> None:
+    broken = "import exporter.app\ndef once(*_): raise RuntimeError('odd')\nexporter.app.once = once"
+    ended = run("once", "--jobs", ARN, *LOCAL, prelude=broken)
+    assert ended.returncode == 1
+    assert "RuntimeError: odd" in ended.stderr
 
 
 SLOW_TO_IMPORT = """

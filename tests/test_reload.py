@@ -93,7 +93,7 @@ def test_sighup_takes_the_changed_file(file: Path) -> None:
     assert fields == {
         "level": "info",
         "file": str(file),
-        "jobs": 2,
+        "configured_jobs": 2,
         "targets": 1,
         "added": 0,
         "removed": 0,
