@@ -276,7 +276,7 @@ def test_a_file_that_can_never_be_is_a_bad_setting(tmp_path: Path, command: str,
     done = run(command, "--jobs", A, "--state-file", str(file))
     assert (done.returncode, done.stdout) == (2, "")
     expected = problem.format(file=file, folder=tmp_path)
-    assert done.stderr.splitlines() == ["braket-exporter: bad settings:", f"  state_file: {expected}"]
+    assert done.stderr.splitlines() == ["braket-exporter: invalid settings:", f"  state_file: {expected}"]
 
 
 @pytest.fixture

@@ -201,7 +201,7 @@ def test_a_bad_file_is_refused_at_once_with_every_problem(authority: Authority, 
     ended = run(command, "--jobs", ARN, "--web-config-file", str(file))
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.splitlines() == [
-        "braket-exporter: bad settings:",
+        "braket-exporter: invalid settings:",
         f"  web_config_file {file}: tls_server_config.key_file: is missing",
         f'  web_config_file {file}: tls_server_config.min_version = "TLS9": expected TLS12 or TLS13',
         (
