@@ -67,7 +67,7 @@ def test_a_wrong_word_is_named_as_typed_and_its_value_is_taken_with_it(
     arguments: tuple[str, ...], problem: str, meant: set[str]
 ) -> None:
     line = read(*arguments)
-    assert (line.problems, line.meant) == ((problem,), meant)
+    assert (*line.problems, line.meant) == (problem, meant)
 
 
 def test_a_misspelled_flag_does_not_swallow_the_command() -> None:
