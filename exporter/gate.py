@@ -105,7 +105,7 @@ class Gate:
         if isinstance(error, NotFoundError | RejectedError):
             health = health.answered(str(error))
         elif isinstance(error, ThrottledError):
-            health = health.throttled(str(error))
+            health = health.troubled(str(error))
         else:
             # The credentials are every job's, so one job tells for all.
             concerned = 1 if isinstance(error, UnauthenticatedError) else jobs
@@ -120,8 +120,6 @@ class Gate:
         health = self._failed(SEARCH_JOBS, error, asked, now)
         if isinstance(error, DeniedError | UnauthenticatedError):
             health = health.failed(SEARCH_JOBS, str(error), asked_jobs=1, own_fault=False)
-        elif isinstance(error, ThrottledError):
-            health = health.throttled(str(error))
         else:
             health = health.troubled(str(error))
         self._healths[SEARCH_JOBS] = health

@@ -59,10 +59,6 @@ class Health:
         """A call that no single job is to blame for failed; several in a row make the target fail."""
         return self.failed(f"#{len(self.streak)}", error, asked_jobs=ENOUGH, own_fault=False)
 
-    def throttled(self, error: str) -> "Health":
-        """Braket refused a call for want of quota: it responds, but several refusals in a row make the target fail."""
-        return replace(self, up=self.up is not False).troubled(error)
-
     def judged(self) -> "Health":
         """Count a target as down whose attempts have all failed so far: from the first attempt on it is up or down."""
         return replace(self, up=False) if self.up is None and self.last_error is not None else self

@@ -170,6 +170,10 @@ class Journal:
         """Write that a file that was read anew is bad; what was in force stays."""
         self._logger.error("config_reload_failed", file=file, error=error)
 
+    def config_warning(self, setting: str, message: str) -> None:
+        """Write that a setting is valid and probably a mistake."""
+        self._logger.warning("config_warning", setting=setting, message=message)
+
     def tls_handshake_failed(self, *, count: int, peer_address: str, error: str) -> None:
         """Write that so many handshakes failed since the last line, and with whom and why the last one did."""
         self._logger.debug("tls_handshake_failed", count=count, peer_address=peer_address, error=error)

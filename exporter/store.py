@@ -118,6 +118,11 @@ class Store:
             record, chunk = self._records.get(arn), self._sealed.get(arn)
         return record if chunk is None else chunk.record(arn)
 
+    def __len__(self) -> int:
+        """Return how many jobs are watched."""
+        with self._lock:
+            return len(self._records) + len(self._sealed)
+
     def __contains__(self, arn: str) -> bool:
         """Tell whether a job is watched."""
         with self._lock:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import FakeTime
+from builders import FakeTime, snapshot
 from processes import (
     FAST,
     GARNET,
@@ -482,7 +482,8 @@ def test_it_ends_within_seconds_while_aws_hangs(number: signal.Signals, fleet: F
         assert exporter.get("/metrics").status == 200
         assert "not asked for yet" in exporter.get("/").text
         assert exporter.stop(number, within=5) == 0
-    assert [line["event"] for line in map(json.loads, exporter.lines)] == ["started", "stopped"]
+    events = [line["event"] for line in map(json.loads, exporter.lines)]
+    assert [event for event in events if event != "config_warning"] == ["started", "stopped"]
 
 
 def test_it_is_ready_once_every_job_was_asked_for(fleet: Fleet) -> None:
@@ -780,6 +781,32 @@ def test_what_an_exporter_begins_with_is_in_its_file_at_once_and_another_goes_on
     assert again.exporter.crew.lanes == {lane: began}
     assert again.told == ["state_loaded"]
     again.exporter.close()
+
+
+def test_the_jobs_that_a_state_file_knows_are_counted_and_not_those_that_are_only_named(tmp_path: Path) -> None:
+    file = tmp_path / "state.db"
+    house = stateful(file, all_jobs=True)
+    house.begin()
+    assert house.exporter.known_jobs == 0
+    for number in (2, 3):
+        house.exporter.store.put(JobRecord(arn(number), snapshot(arn=arn(number), account=ACCOUNT, region=REGION)))
+    house.exporter.close()
+    again = stateful(file, all_jobs=True)
+    again.begin()
+    assert again.exporter.known_jobs == 2
+    assert [job.arn for job in again.exporter.named_jobs] == [LOST]
+    again.exporter.close()
+
+
+def test_a_setting_that_is_probably_a_mistake_is_logged_at_the_start_and_with_a_reload() -> None:
+    house = House(SETTINGS.model_copy(update={"api_requests_per_second": 10.0}))
+    house.begin()
+    house.exporter.warn()
+    house.exporter.reload(lambda: SETTINGS.model_copy(update={"regions": ("us-west-9",)}), "a.yaml", None)
+    told = [(line["setting"], line["message"]) for line in house.log.entries if line["event"] == "config_warning"]
+    assert [setting for setting, _ in told] == ["api_requests_per_second", "regions"]
+    assert told[0][1].startswith("10 calls per second are more than Braket's default quota of 5")
+    assert told[1][1].startswith("Region us-west-9 is not known to this release; Braket is in: us-east-1, ")
 
 
 def test_a_state_file_that_another_process_has_is_told_in_a_line(tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def test_three_questions_without_an_answer_make_the_target_down(error: BraketErr
 def test_one_job_that_is_throttled_three_times_makes_the_target_down() -> None:
     one = gate()
     ask(one, THROTTLED, 1, 1)
-    assert one.health.up is True
+    assert one.health.up is None
     ask(one, THROTTLED, 1)
     assert one.health.up is False
 

@@ -235,3 +235,10 @@ def test_joining_changes_none_of_what_was_told() -> None:
     merged([first, status(budget={"SearchJobs": 2.5}, used={"SearchJobs": 2})])
     assert first.budget == {"GetJob": 2.5}
     assert first.used == {"GetJob": 1}
+
+
+def test_from_the_first_attempt_on_a_target_is_up_or_down() -> None:
+    assert Health().judged().up is None
+    assert fail(Health(), "a").judged().up is False
+    assert fail(Health(), "a", own_fault=True).judged().up is True
+    assert fail(UP, "a").judged().up is True

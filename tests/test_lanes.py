@@ -108,7 +108,7 @@ def test_the_order_of_named_jobs_is_kept() -> None:
 
 
 def test_a_named_job_that_is_no_job_is_refused() -> None:
-    with pytest.raises(ValueError, match="is no job ARN"):
+    with pytest.raises(ValueError, match="not a job ARN"):
         plan_lanes([Entry(USUAL, ["arn:aws:s3:::bucket"])])
 
 

@@ -66,7 +66,7 @@ def test_a_record_of_ours_is_sound(sound: JobRecord) -> None:
 @pytest.mark.parametrize(
     ("bad", "error"),
     [
-        (JobRecord("job"), "is no job ARN"),
+        (JobRecord("job"), "not a job ARN"),
         (replace(record(snapshot()), arn=arn(9)), "a job's answer is another one's"),
         (record(snapshot(), polled_at=float("nan")), "outside the years"),
         (record(snapshot(), since=float("inf")), "outside the years"),

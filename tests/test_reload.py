@@ -93,7 +93,7 @@ def test_sighup_takes_the_changed_file(file: Path) -> None:
     assert fields == {
         "level": "info",
         "file": str(file),
-        "jobs": 2,
+        "configured_jobs": 2,
         "targets": 1,
         "added": 0,
         "removed": 0,
@@ -148,8 +148,8 @@ def test_what_a_removed_job_counted_stays_counted(file: Path) -> None:
 
 
 BAD = [
-    ("jobs: [nonsense]\npoll_intervall: 3\n", ["poll_intervall: is no known key", "jobs[0] = "]),
-    ("jobs: [\n", ["is no valid YAML"]),
+    ("jobs: [nonsense]\npoll_intervall: 3\n", ["unknown setting poll_intervall", "jobs[0] = "]),
+    ("jobs: [\n", ["not valid YAML"]),
     ("poll_interval: 10s\n", ["nothing to watch"]),
     (
         "targets: [{profile: nobody, all_jobs: true, regions: [us-west-2]}]\n",
