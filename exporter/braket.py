@@ -134,6 +134,7 @@ class BraketClient:
         tag_keys: frozenset[str] = frozenset(),
     ) -> None:
         self.target = target
+        self.clock_offset = 0.0
         self._session, self._count, self._tag_keys = session, count, tag_keys
         self._client = self._make_client()
         self._making = threading.Lock()

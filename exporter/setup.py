@@ -62,17 +62,17 @@ def lanes(settings: Settings, sessions: Sessions) -> list[Lane]:
 
 
 def _entry(selection: Selection, sessions: Sessions) -> Entry:
-    login = Login()
+    login, target_name = Login(), ""
     if isinstance(selection, TargetSettings):
-        login = Login(selection.profile, selection.role_arn, selection.external_id)
+        login, target_name = Login(selection.profile, selection.role_arn, selection.external_id), selection.name or ""
     if login not in sessions:
         regions = (*selection.regions, *(parse_job_arn(arn).region for arn in selection.jobs))
         sessions[login] = make_session(login, next(iter(regions), None))
     if not selection.discovers:
-        return Entry(login, selection.jobs)
+        return Entry(login, selection.jobs, name=target_name)
     name = None if selection.job_name_regex is None else re.compile(selection.job_name_regex)
     selector = Selector(tuple(map(parse_tag_rule, selection.tags)), selection.all_jobs, name)
-    return Entry(login, selection.jobs, selector, selection.regions or (_sdk_region(sessions[login]),))
+    return Entry(login, selection.jobs, selector, selection.regions or (_sdk_region(sessions[login]),), target_name)
 
 
 def _sdk_region(session: boto3.session.Session) -> str:

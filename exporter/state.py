@@ -178,9 +178,8 @@ class State:
     def read(self, check: Callable[[JobRecord], object] = lambda _: None) -> Past | None:
         """Read what was written; ``None`` if nothing was. A row that makes no sense is dropped, and costs only itself.
 
-        Without a time of the last write, the last poll of a job stands in for it. Where a job was lost, or what is
-        remembered of a forgotten one, every lane has watched since the last write only: an earlier job is baseline
-        then, and not counted again.
+        Without a time of the last write, the last poll of a job stands in for it. Where a job or a tombstone was lost,
+        the floor is the last write: a job of before that is baseline then, and not counted again.
 
         Args:
             check: raises a ``ValueError`` for a record that makes no sense.
@@ -192,22 +191,24 @@ class State:
             return None
         with _errors():
             sieve = _Sieve(self._connection)
-            polls = [each.polled_at for each in sieve.rows("jobs", partial(_job, check)) if each.polled_at is not None]
+            jobs = [*map(_times, sieve.rows("jobs", partial(_job, check)))]
             formers, lanes = dict(sieve.rows("formers", partial(_former, check))), dict(sieve.rows("lanes", _lane))
             counters, histograms = dict[Series, float](), dict[Series, Histogram]()
             for totals in (*sieve.rows("counters", _counter), *sieve.rows("histograms", _histogram)):
                 counters |= totals.counters
                 histograms |= totals.histograms
-            polled = next(sieve.rows("polled", _polled), max((*polls, *lanes.values()), default=None))
+            latest = max((*(poll for poll, _ in jobs), *lanes.values()), default=0.0)
+            polled = next(sieve.rows("polled", _polled), latest or None)
         totals = Totals(counters, histograms)
         self.skipped = Skipped(sum(map(len, sieve.bad.values())), sieve.reason)
         if polled is None:
             raise StateUnreadableError("it does not say when it was written")
         dropped = not self.skipped.rows or self._drop(sieve.bad, polled, lanes, totals)
-        if sieve.bad["jobs"] or sieve.bad["formers"]:
-            lanes = {key: max(since, polled) for key, since in lanes.items()}
         unread = frozenset[object]() if dropped else frozenset(sieve.bad["jobs"])
-        return Past(polled, _Records(self._connection, unread), formers, lanes, totals)
+        lost = sieve.bad["jobs"] or sieve.bad["formers"]
+        created = (*(born for _, born in jobs), *(former.created for former in formers.values()))
+        floor = max((polled, *created)) if lost else 0.0
+        return Past(polled, _Records(self._connection, unread), formers, lanes, totals, floor)
 
     def write(self, entry: Entry, *, polled: float, lanes: Mapping[str, float] | None = None) -> None:
         """Write an entry, all of it or nothing.
@@ -461,6 +462,11 @@ def _job(check: Callable[[JobRecord], object], mark: int, text: str) -> JobRecor
         raise ValueError(f"{record.arn} stands in the row of another job")
     check(record)
     return record
+
+
+def _times(record: JobRecord) -> tuple[float, float]:
+    """Return when a job was polled and created; 0 where that is unknown."""
+    return record.polled_at or 0.0, 0.0 if record.snapshot is None else record.snapshot.created or 0.0
 
 
 def _former(

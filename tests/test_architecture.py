@@ -14,7 +14,7 @@ ROOT = Path(exporter.__file__).parent
 PURE = frozenset(
     {"model", "arn", "errors", "parse", "lifecycle", "schedule", "health", "families", "exposition", "negotiate"}
     | {"compressed", "packed", "sealed", "predict", "page", "listing", "style", "console", "webconfig"}
-    | {"selector", "lanes", "limit", "shard", "windows", "values", "ledger", "fill"}
+    | {"selector", "lanes", "limit", "shard", "windows", "values", "arguments", "ledger", "fill"}
 )
 """Rooms without clock, environment, threads, network and logs: the same arguments give the same result."""
 
@@ -180,7 +180,7 @@ def test_boto3_is_used_outside_of_the_boundaries_for_nothing_but_its_session_and
 @pytest.mark.parametrize(
     ("package", "rooms"),
     [
-        ("prometheus_client", {"exposition", "telemetry"}),
+        ("prometheus_client", {"exposition", "fleet", "telemetry"}),
         ("h11", {"server"}),
         ("ssl", {"guard", "tls"}),
         ("bcrypt", {"auth"}),

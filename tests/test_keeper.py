@@ -240,14 +240,6 @@ def test_a_row_that_makes_no_sense_is_skipped_and_reported_once(
     assert again.told == [("state_loaded", "info")]
 
 
-def test_after_a_lost_row_a_job_of_before_the_last_write_is_no_news(house: House) -> None:
-    with_past(house.path, Entry([ONE, TWO]))
-    edited(house.path, f"UPDATE jobs SET record = '{{}}' {OF_ONE}")
-    past = house.keeper.load()
-    assert past is not None
-    assert past.lanes == {"lane": CREATED + 100.0}
-
-
 # Symbolic links.
 
 

@@ -381,7 +381,7 @@ def test_a_response_that_is_not_an_object_cannot_be_read(answer: object, kind: s
 
 
 def test_what_was_asked_for_must_be_a_job() -> None:
-    with pytest.raises(ValueError, match="is no job ARN"):
+    with pytest.raises(ValueError, match="not a job ARN"):
         parse_job("arn:aws:s3:::bucket", {"status": "RUNNING"})
 
 
