@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -21,7 +21,7 @@ from exporter.finder import Policy
 from exporter.guard import FileGuard
 from exporter.keeper import Keeper
 from exporter.lanes import Lane
-from exporter.ledger import Past
+from exporter.ledger import Entry, Past
 from exporter.logs import Journal, make_logger
 from exporter.model import JobRecord, Target
 from exporter.roster import Retention
@@ -106,7 +106,7 @@ class Exporter:
         """
         if self.keeper is None:
             return None
-        self.keeper.everything = self.store.everything
+        self.keeper.everything = self._everything
         try:
             past = self.keeper.load()
         except StateInUseError as error:
@@ -115,6 +115,10 @@ class Exporter:
         if past is not None:
             self.store.restore(past)
         return past
+
+    def _everything(self) -> Entry:
+        tombstones = self.crew.tombstones
+        return replace(self.store.everything(), formers=tombstones.all(), floor=tombstones.floor)
 
     def take(self, settings: Settings, past: Past | None = None) -> Changes:
         """Have settings in force, all of them or none; what is known of jobs and targets stays.
@@ -215,6 +219,8 @@ class Exporter:
     def tidy_up(self) -> None:
         """Drop the jobs whose retention is over, and write down what is not yet."""
         self.crew.forget_expired()
+        if self.keeper is not None:
+            self.keeper.watch(self.crew.lanes)  # the first response may have corrected them
         self.store.flush()
         if self.keeper is not None:
             self.keeper.beat()

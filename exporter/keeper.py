@@ -40,8 +40,6 @@ class Keeper:
         self._state: State | None = None
         self._lanes: Mapping[str, float] = {}
         self._lanes_written = False
-        self._anew = 0.0
-        """When the file began anew, unix seconds; it knows of no job that was forgotten before."""
         self._closed = False
         self._failing_since: float | None = None
         self._last_try = clock.monotonic()
@@ -77,9 +75,8 @@ class Keeper:
     def watch(self, lanes: Mapping[str, float]) -> None:
         """Note since when each lane has watched for jobs, unix seconds, by its key; it is written with what comes."""
         with self._lock:
-            since = {key: max(began, self._anew) for key, began in lanes.items()}
-            if since != self._lanes:
-                self._lanes, self._lanes_written = since, False
+            if lanes != self._lanes:
+                self._lanes, self._lanes_written = lanes, False
 
     def write(self, entry: Entry) -> bool:
         """Write an entry down, all of it or nothing; return whether that succeeded."""
@@ -145,7 +142,7 @@ class Keeper:
         self._recovered()
 
     def _begin_anew(self, entry: Entry) -> None:
-        """Write all that is known to a file without a past; what it remembered of forgotten jobs, it need not."""
+        """Write all that is known to a file without a past."""
         self._close()
         try:
             state = State(self._path)
@@ -157,9 +154,7 @@ class Keeper:
                 self._state = state
                 self._set_aside(StateUnreadableError("it was not read at the start"))
                 state = State(self._path)
-            # Jobs that were forgotten are not known to this file; so that they are no news, those of before are none.
-            self._anew = self._clock.wall()
-            self._lanes, self._lanes_written = dict.fromkeys(self._lanes, self._anew), False
+            self._lanes_written = False
             self._write_to(state, self.everything())
         except StateError:
             state.close()

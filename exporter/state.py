@@ -46,6 +46,7 @@ MIGRATIONS: Final = (
     ) WITHOUT ROWID;
     CREATE TABLE lanes (key TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
     CREATE TABLE polled (only INTEGER PRIMARY KEY CHECK (only = 0), time REAL NOT NULL);
+    CREATE TABLE floor (only INTEGER PRIMARY KEY CHECK (only = 0), created REAL NOT NULL);
     """,
 )
 """Each brings the file from one version of the schema to the next; so many are done as its ``user_version`` says."""
@@ -61,7 +62,7 @@ _RECORD: Final = TypeAdapter(JobRecord)
 _SENSELESS: Final = (ValidationError, TypeError, ValueError, OverflowError, RecursionError)
 """What reading a row raises that makes no sense."""
 
-_TABLES: Final = ("polled", "jobs", "formers", "counters", "histograms", "lanes")
+_TABLES: Final = ("polled", "jobs", "formers", "counters", "histograms", "lanes", "floor")
 _LONGEST_REASON: Final = 200
 
 T = TypeVar("T")
@@ -198,16 +199,17 @@ class State:
                 counters |= totals.counters
                 histograms |= totals.histograms
             latest = max((*(poll for poll, _ in jobs), *lanes.values()), default=0.0)
-            polled = next(sieve.rows("polled", _polled), latest or None)
+            polled = next(sieve.rows("polled", _only_time), latest or None)
+            floor = next(sieve.rows("floor", _only_time), 0.0)
         totals = Totals(counters, histograms)
         self.skipped = Skipped(sum(map(len, sieve.bad.values())), sieve.reason)
         if polled is None:
             raise StateUnreadableError("it does not say when it was written")
-        dropped = not self.skipped.rows or self._drop(sieve.bad, polled, lanes, totals)
+        if sieve.bad["jobs"] or sieve.bad["formers"] or sieve.bad["floor"]:
+            created = (*(born for _, born in jobs), *(former.created for former in formers.values()))
+            floor = max(floor, polled, *created)
+        dropped = not self.skipped.rows or self._drop(sieve.bad, polled, lanes, Entry(totals=totals, floor=floor))
         unread = frozenset[object]() if dropped else frozenset(sieve.bad["jobs"])
-        lost = sieve.bad["jobs"] or sieve.bad["formers"]
-        created = (*(born for _, born in jobs), *(former.created for former in formers.values()))
-        floor = max((polled, *created)) if lost else 0.0
         return Past(polled, _Records(self._connection, unread), formers, lanes, totals, floor)
 
     def write(self, entry: Entry, *, polled: float, lanes: Mapping[str, float] | None = None) -> None:
@@ -285,16 +287,16 @@ class State:
             self._connection.execute(f"PRAGMA user_version={len(migrations)}")
 
     def _drop(
-        self, bad: Mapping[str, Sequence[object]], polled: float, lanes: Mapping[str, float], totals: Totals
+        self, bad: Mapping[str, Sequence[object]], polled: float, lanes: Mapping[str, float], kept: Entry
     ) -> bool:
         """Delete the rows that make no sense, so that they do not come back; return whether that succeeded."""
         try:
             with _errors(), self._transaction():
                 for table in ("jobs", "formers"):
                     self._many(f"DELETE FROM {table} WHERE mark = ?", ((mark,) for mark in bad[table]))  # noqa: S608
-                for table in ("counters", "histograms"):  # their keys may be anything
+                for table in ("counters", "histograms", "floor"):  # their keys may be anything
                     self._connection.execute(f"DELETE FROM {table}")  # noqa: S608
-                self._write(Entry(totals=totals))
+                self._write(kept)
                 self._write_lanes(lanes)
                 self._many("REPLACE INTO polled VALUES (0, ?)", [(polled,)])
         except StateError:
@@ -328,6 +330,9 @@ class State:
                 for (metric, labels), histogram in entry.totals.histograms.items()
             ),
         )
+
+        if entry.floor:
+            self._many("REPLACE INTO floor VALUES (0, ?)", [(entry.floor,)])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -482,7 +487,7 @@ def _lane(key: str, since: float) -> tuple[str, float]:
     return str(key), _time(since)
 
 
-def _polled(_: int, at: float) -> float:
+def _only_time(_: int, at: float) -> float:
     return _time(at)
 
 

@@ -39,6 +39,7 @@ SHELLS = frozenset(
         "guard",
         "permissions",
         "keeper",
+        "tombstones",
     }
 )
 WIRING = frozenset({"app", "setup", "cli", "demo", "__main__", "__init__"})

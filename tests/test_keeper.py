@@ -339,7 +339,7 @@ def test_a_file_that_cannot_be_opened_at_the_start_is_begun_once_it_can(tmp_path
     assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
     past = house.reopened()
     assert jobs(past) == {"1", "2"}
-    assert past == Past(house.time.wall, past.records, lanes={"lane": house.time.wall})
+    assert past == Past(house.time.wall, past.records, lanes=LANES)
 
 
 def test_a_file_that_has_content_once_it_can_be_opened_is_set_aside_and_not_overwritten(tmp_path: Path) -> None:
@@ -410,7 +410,7 @@ def test_a_file_that_was_removed_is_written_whole(house: House) -> None:
     assert house.metrics()["up"] == 1.0
     past = house.reopened()
     assert jobs(past) == {"1", "2"}
-    assert past == Past(house.time.wall, past.records, {}, {"lane": house.time.wall}, Totals({SERIES: 2.0}))
+    assert past == Past(house.time.wall, past.records, {}, LANES, Totals({SERIES: 2.0}))
 
 
 def test_a_file_in_whose_place_there_is_another_one_is_written_whole_and_the_other_is_kept(house: House) -> None:
@@ -473,7 +473,7 @@ def test_a_file_that_is_damaged_while_it_is_open_is_set_aside_and_written_whole(
         shutil.copy(house.path.with_name(each), crashed)
     past = content(crashed / "state.db")
     assert (jobs(past), past.totals.counters) == ({"1", "2"}, {SERIES: 8.0})
-    assert past.lanes == {"lane": 1_700_001_000.0}
+    assert past.lanes == LANES
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
@@ -524,17 +524,17 @@ def test_the_log_of_a_removed_file_is_not_applied_to_the_one_in_its_place(house:
     assert jobs(content(house.path.with_name(ASIDE))) == {"3"}
 
 
-def test_a_lane_of_a_file_that_began_anew_has_not_watched_for_longer_whatever_is_said_later(house: House) -> None:
+def test_a_file_that_begins_again_has_lanes_tombstones_and_floor_as_before(house: House) -> None:
     house.keeper.load()
+    house.keeper.watch({"lane": CREATED})
     house.keeper.write(Entry([ONE]))
     house.path.unlink()
+    house.keeper.everything = lambda: Entry([ONE], formers={7: Former(CREATED, None, "lane")}, floor=CREATED - 1.0)
     house.time.advance(60.0)
-    assert house.keeper.write(Entry([ONE]))
-    began = house.time.wall
-    house.time.advance(60.0)
-    house.keeper.watch({"lane": CREATED, "new": house.time.wall})
-    assert house.keeper.write(Entry([ONE]))
-    assert house.reopened().lanes == {"lane": began, "new": began + 60.0}
+    assert house.keeper.write(Entry([TWO]))
+    past = house.reopened()
+    assert (jobs(past), past.lanes) == ({"1", "2"}, {"lane": CREATED})
+    assert (past.formers, past.floor) == ({7: Former(CREATED, None, "lane")}, CREATED - 1.0)
 
 
 def test_a_file_that_began_anew_and_took_no_more_than_the_whole_is_not_set_aside_for_it(house: House) -> None:
@@ -655,4 +655,4 @@ def test_a_keeper_that_never_opened_its_file_can_be_closed(house: House) -> None
 def test_one_without_anything_to_tell_begins_an_empty_file(house: House) -> None:
     assert house.keeper.everything() == Entry()
     assert house.keeper.write(Entry())
-    assert house.reopened() == Past(house.time.wall, [], lanes={"lane": house.time.wall})
+    assert house.reopened() == Past(house.time.wall, [], lanes=LANES)

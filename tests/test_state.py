@@ -1181,6 +1181,7 @@ def test_the_first_version_of_the_schema_is_what_files_have() -> None:
                 "CREATE TABLE counters ( metric TEXT, labels TEXT, value REAL NOT NULL, PRIMARY KEY (metric, labels) )"
                 " WITHOUT ROWID"
             ),
+            "floor": "CREATE TABLE floor (only INTEGER PRIMARY KEY CHECK (only = 0), created REAL NOT NULL)",
             "formers": (
                 "CREATE TABLE formers (mark INTEGER PRIMARY KEY, created REAL NOT NULL, lane TEXT NOT NULL,"
                 " record TEXT)"
@@ -1193,3 +1194,24 @@ def test_the_first_version_of_the_schema_is_what_files_have() -> None:
             "lanes": "CREATE TABLE lanes (key TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID",
             "polled": "CREATE TABLE polled (only INTEGER PRIMARY KEY CHECK (only = 0), time REAL NOT NULL)",
         }
+
+
+def test_the_floor_of_the_tombstones_is_read_as_it_was_last_written(path: Path) -> None:
+    with opened(path) as state:
+        state.write(Entry(floor=CREATED), polled=POLLED)
+        state.write(Entry(), polled=POLLED)
+    with opened(path) as state:
+        past = state.read()
+    assert past is not None
+    assert past.floor == CREATED
+
+
+def test_a_floor_that_makes_no_sense_is_the_last_write(path: Path) -> None:
+    with opened(path) as state:
+        state.write(Entry(floor=CREATED), polled=POLLED)
+    edited(path, "UPDATE floor SET created = 'x'")
+    for skipped in (1, 0):
+        with opened(path) as state:
+            past = state.read()
+            assert past is not None
+            assert (past.floor, state.skipped.rows) == (POLLED, skipped)
