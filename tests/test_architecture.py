@@ -18,7 +18,9 @@ PURE = frozenset(
 )
 """Rooms without clock, environment, threads, network and logs: the same arguments give the same result."""
 
-SMALL_STATE = frozenset({"budget", "clock", "fleet", "agenda", "survey", "roster", "progress", "gate", "auth"})
+SMALL_STATE = frozenset(
+    {"budget", "clock", "fleet", "agenda", "survey", "roster", "progress", "gate", "auth", "tombstones"}
+)
 """Rooms that hold a few values, or hand them in, and touch nothing outside."""
 
 SETTINGS = frozenset({"settings", "sources"})
@@ -39,7 +41,6 @@ SHELLS = frozenset(
         "guard",
         "permissions",
         "keeper",
-        "tombstones",
     }
 )
 WIRING = frozenset({"app", "setup", "cli", "demo", "__main__", "__init__"})
