@@ -1,5 +1,6 @@
 """The one place that wires: settings become a running exporter, from its start to its end."""
 
+import logging
 import random
 import sys
 import threading
@@ -10,7 +11,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
-from exporter.braket import CONNECTIONS, BraketClient
+from exporter.braket import BraketClient
 from exporter.budget import Budgets
 from exporter.clock import Clock
 from exporter.crew import Changes, Crew
@@ -24,15 +25,16 @@ from exporter.ledger import Past
 from exporter.logs import Journal, make_logger
 from exporter.roster import Retention
 from exporter.server import HttpServer
+from exporter.sessions import CONNECTIONS
 from exporter.settings import Settings, SettingsError
 from exporter.setup import (
     Sessions,
     StartError,
     check_state_file,
     count_jobs,
+    environment_warnings,
     guard_of,
     lanes,
-    sdk_errors,
     web_config_errors,
 )
 from exporter.signals import called_by_sighup, stopped_by_signals
@@ -53,6 +55,8 @@ RELOADED: Final = frozenset(
     | {"max_jobs", "disabled_metrics", "api_requests_per_second"}
 )
 """The settings that can change while the exporter runs."""
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Exporter:
@@ -120,7 +124,6 @@ class Exporter:
             past: what was known before a restart.
 
         Raises:
-            StartError: the SDK's own configuration is unusable.
             SettingsError: no Region is known to look for jobs in.
         """
         sessions = dict(self._sessions)
@@ -135,9 +138,10 @@ class Exporter:
             labels = frozenset(settings.tag_labels)
             return BraketClient(sessions[lane.login], lane.target, self.telemetry.request, labels)
 
-        with sdk_errors():
-            wanted = lanes(settings, sessions)
-            plan = self.crew.plan(wanted, policy, settings.api_requests_per_second, connect)
+        wanted = lanes(settings, sessions)
+        plan = self.crew.plan(wanted, policy, settings.api_requests_per_second, connect)
+        for session in self._sessions.values():
+            session.renew(forced=True)
         changes = self.crew.follow(plan, past)
         self.crew.limit(settings.max_jobs)
         if self.keeper is not None:
@@ -210,15 +214,22 @@ def build(settings: Settings) -> Exporter:
     """Make all parts; nothing runs yet.
 
     Raises:
-        StartError: the SDK's own configuration is unusable.
+        StartError: another process has the state file.
         SettingsError: no Region is known to look for jobs in.
     """
+    exporter = _parts(settings)
+    exporter.take(settings, exporter.recall())
+    return exporter
+
+
+def _parts(settings: Settings) -> Exporter:
+    """Make the parts that nothing outside of the process can hold up."""
     check_state_file(settings)
     line = None if settings.log_format == "json" else status_line(sys.stderr)
     logger = make_logger(settings.log_level, settings.log_format, line or sys.stderr)
-    exporter = Exporter(settings, logger, Clock(), line)
-    exporter.take(settings, exporter.recall())
-    return exporter
+    for warning in environment_warnings(settings):
+        _LOG.warning(warning)
+    return Exporter(settings, logger, Clock(), line)
 
 
 def run(
@@ -240,12 +251,13 @@ def run(
     settings = read()
     guard = guard_of(settings)
     secure = guard is not None and guard.secure
-    exporter = build(settings)
+    exporter = _parts(settings)
 
     def reload() -> Reloaded:
         return exporter.reload(read, file, guard)
 
-    server = _listen(exporter, guard, reload)
+    server = _listen(exporter, guard, reload)  # before anything that may take long: a port in use shows at once
+    exporter.take(settings, exporter.recall())
     began = exporter.clock.monotonic()
     with stopped_by_signals() as stop, called_by_sighup(reload):
         server.start()

@@ -14,8 +14,8 @@ from exporter import __version__, app, demo, setup
 from exporter.braket import BraketClient
 from exporter.clock import Clock
 from exporter.families import job_families
-from exporter.lanes import Lane, Login
-from exporter.permissions import ask, report, uncounted
+from exporter.lanes import Lane
+from exporter.permissions import ask_all, report, uncounted
 from exporter.predict import Demand, Prediction, predict
 from exporter.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default
 from exporter.setup import StartError
@@ -103,16 +103,17 @@ def _check_config(flags: Flags, config: str | None) -> int:
     settings = load(flags, os.environ, config)
     setup.guard_of(settings)
     setup.check_state_file(settings)
-    with setup.sdk_errors():
-        sessions: dict[Login, Any] = {}
-        lanes = setup.lanes(settings, sessions)
-        clients = [BraketClient(sessions[lane.login], lane.target, uncounted) for lane in lanes] if online else []
-    _write(describe(settings, lanes).encode())
+    sessions: setup.Sessions = {}
+    lanes = setup.lanes(settings, sessions)
+    warnings = "".join(f"# Warning: {text}\n" for text in setup.environment_warnings(settings))
     if not online:
+        _write((describe(settings, lanes) + warnings).encode())
         return 0
     since = Clock().wall() - settings.lookback
-    accesses = [ask(lane, client, since) for lane, client in zip(lanes, clients, strict=True)]
-    _write(report(accesses).encode())
+    clients = [BraketClient(sessions[lane.login], lane.target, uncounted) for lane in lanes]
+    accesses = ask_all(lanes, clients, since)
+    found = [access.active for access in accesses]
+    _write((describe(settings, lanes, found) + warnings + report(accesses)).encode())
     return 0 if all(access.complete for access in accesses) else 1
 
 
@@ -149,18 +150,27 @@ _SWITCHES: Final = {
 _TRUTH_VALUES: Final = {"true", "false", "yes", "no", "on", "off", "t", "f", "y", "n", "1", "0"}
 
 
-def describe(settings: Settings, lanes: Sequence[Lane]) -> str:
-    """Write the effective settings as YAML, with what they will cost as comments."""
+def describe(settings: Settings, lanes: Sequence[Lane], found: Sequence[int] = ()) -> str:
+    """Write the effective settings as YAML, with what they will cost as comments.
+
+    Args:
+        settings: the settings.
+        lanes: what is polled.
+        found: the number of active jobs that each lane's selector found, if AWS was called.
+    """
     families = job_families(settings.tag_labels) if settings.per_job_metrics else ()
     cost = predict(
-        [Demand(len(lane.jobs), lane.selector is not None) for lane in lanes],
+        [
+            Demand(len(lane.jobs) + active, lane.selector is not None)
+            for lane, active in zip(lanes, found or [0] * len(lanes), strict=True)
+        ],
         interval=settings.poll_interval,
         discovery_interval=settings.discovery_interval,
         rate=settings.api_requests_per_second,
         max_jobs=settings.max_jobs,
         families=[family for family in families if family.name not in settings.disabled_metrics],
     )
-    jobs = sum(len(lane.jobs) for lane in lanes)
+    jobs = sum(len(lane.jobs) for lane in lanes) + sum(found)
     lines = [
         "# The settings are good. In force:",
         yaml.safe_dump(settings.model_dump(mode="json", exclude_none=True), sort_keys=False).rstrip(),
