@@ -69,6 +69,7 @@ class Attempt:
         parameters: the arguments.
         until: the deadline, monotonic seconds.
         phase: how far the call has come.
+        endpoint: the URL of the service; empty before there is a client.
         issuer: the service that credentials were last requested from, such as ``STS``; empty before.
         request: what was requested there, such as ``AssumeRole``.
         served: whether the issuer responded.
@@ -86,6 +87,7 @@ class Attempt:
         "_unsent",
         "assuming",
         "date",
+        "endpoint",
         "issuer",
         "operation",
         "oversized",
@@ -104,7 +106,7 @@ class Attempt:
     def __init__(self, operation: Operation, parameters: Mapping[str, Any], until: float) -> None:
         self.operation, self.parameters, self.until = operation, parameters, until
         self.phase = Phase.LOGIN
-        self.issuer = self.request = self.role = ""
+        self.endpoint = self.issuer = self.request = self.role = ""
         self.served = self.assuming = self.process = self.oversized = False
         self.status, self.received = 0, 0.0
         self.date: str | None = None

@@ -10,7 +10,7 @@ from exporter.arn import account_of, parse_job_arn
 from exporter.attempt import CURRENT, Attempt, Operation, Phase
 from exporter.deadline import Deadline, DeadlineError
 from exporter.errors import GET_CALLER_IDENTITY, GET_JOB, SEARCH_JOBS, BraketError, UnauthenticatedError
-from exporter.failures import account_in, arn_in, failure, late, not_of_braket, unreadable
+from exporter.failures import account_in, arn_in, failure, late, not_of_service, unreadable
 from exporter.model import EntryProblem, JobSnapshot, SearchPage, Span, Target
 from exporter.parse import ParseError, parse_job, parse_page
 from exporter.sessions import LoginSession
@@ -163,11 +163,11 @@ class BraketClient:
         except DeadlineError as overdue:
             if attempt.phase < Phase.SENDING:
                 self._session.renew()  # whatever hangs may be held by this session
-            return late(attempt, overdue, self._deadline.seconds, self.endpoint)
+            return late(attempt, overdue, self._deadline.seconds)
         if raised is None:
-            return None if _is_of_service(attempt) else not_of_braket(attempt, self.endpoint)
+            return None if _is_of_service(attempt) else not_of_service(attempt)
         codes = self._codes if attempt.operation.service == "braket" else _STS_CODES
-        error = failure(attempt, raised, login=self._session.login, endpoint=self.endpoint, modelled=codes)
+        error = failure(attempt, raised, login=self._session.login, modelled=codes)
         if isinstance(error, UnauthenticatedError) and attempt.phase is not Phase.LOGIN:
             self._session.renew()
         return error
@@ -177,7 +177,7 @@ class BraketClient:
         CURRENT.set(attempt)
         try:
             client = self._session.client(attempt.operation.service, self.target.region)
-            attempt.phase = Phase.CLIENT
+            attempt.phase, attempt.endpoint = Phase.CLIENT, client.meta.endpoint_url
             if attempt.operation is _IDENTIFY:
                 attempt.payload = client.get_caller_identity()
                 return

@@ -146,7 +146,7 @@ _STATUSES: Final = {
 }
 
 
-def late(attempt: Attempt, error: DeadlineError, seconds: float, endpoint: str) -> UnavailableError:
+def late(attempt: Attempt, error: DeadlineError, seconds: float) -> UnavailableError:
     """Describe a call that did not end in time."""
     if not error.started:
         return UnavailableError(
@@ -156,7 +156,7 @@ def late(attempt: Attempt, error: DeadlineError, seconds: float, endpoint: str) 
             else f"{attempt.operation.name} is not sent: the process cannot start another thread",
         )
     waited_for = (
-        f"complete response from {host_of(endpoint)}"
+        f"complete response from {host_of(attempt.endpoint)}"
         if attempt.phase >= Phase.SENDING
         else f"response of {attempt.issuer} to {attempt.request}"
         if attempt.issuer and not attempt.served
@@ -165,16 +165,13 @@ def late(attempt: Attempt, error: DeadlineError, seconds: float, endpoint: str) 
     return UnavailableError(TIMEOUT, f"no {waited_for} within {seconds:g} s")
 
 
-def failure(
-    attempt: Attempt, error: BaseException, *, login: Login, endpoint: str, modelled: Collection[str]
-) -> BraketError:
+def failure(attempt: Attempt, error: BaseException, *, login: Login, modelled: Collection[str]) -> BraketError:
     """Describe a call that the SDK ended with an exception.
 
     Args:
         attempt: how far it came.
         error: the exception, of any type.
         login: the credentials that were used.
-        endpoint: the URL that the call went to; empty before there is a client.
         modelled: the service's own error codes.
     """
     match attempt.phase:
@@ -183,17 +180,15 @@ def failure(
         case Phase.CLIENT:
             return UnavailableError(CONNECTION, _without_client(attempt, error))
         case Phase.SENDING:
-            return _without_response(attempt, error, host_of(endpoint))
+            return _without_response(attempt, error)
         case Phase.RECEIVED:
-            return _from_response(attempt, error, host_of(endpoint), modelled)
+            return _from_response(attempt, error, modelled)
 
 
-def not_of_braket(attempt: Attempt, endpoint: str) -> UnavailableError:
+def not_of_service(attempt: Attempt) -> UnavailableError:
     """Describe a successful response whose body is not the service's."""
-    host, status = host_of(endpoint), _STATUSES.get(attempt.status, f"HTTP {attempt.status}")
-    service = attempt.operation.service
-    name = "Amazon Braket" if service == "braket" else service.upper()
-    return UnavailableError(MALFORMED, f"{host} returned {status} with a body that is not a response of {name}")
+    host, status, service = host_of(attempt.endpoint), _status(attempt), _service(attempt)
+    return UnavailableError(MALFORMED, f"{host} returned {status} with a body that is not a response of {service}")
 
 
 def unreadable(error: ValueError) -> MalformedError:
@@ -314,7 +309,8 @@ def _without_client(attempt: Attempt, error: BaseException) -> str:
 # Sent, and no response.
 
 
-def _without_response(attempt: Attempt, error: BaseException, host: str) -> UnavailableError:
+def _without_response(attempt: Attempt, error: BaseException) -> UnavailableError:
+    host = host_of(attempt.endpoint)
     if attempt.oversized:
         return UnavailableError(MALFORMED, f"the response of {host} is larger than 8 MB")
     causes = [*_causes(error)]
@@ -358,19 +354,26 @@ def _errno(error: OSError) -> str:
 # A response.
 
 
-def _from_response(attempt: Attempt, error: BaseException, host: str, modelled: Collection[str]) -> BraketError:
+def _from_response(attempt: Attempt, error: BaseException, modelled: Collection[str]) -> BraketError:
     if attempt.status < 300:
-        return not_of_braket(attempt, f"//{host}")
+        return not_of_service(attempt)
     code = _code(error)
-    known = code if code in modelled or code in _COMMON else OTHER
-    if known != OTHER:
-        text = f"{host} returned {code} (HTTP {attempt.status})"
-    else:
-        shown = f" and {code}" if _CODE.fullmatch(code) else ""
-        status = _STATUSES.get(attempt.status, f"HTTP {attempt.status}")
-        text = f"{host} returned {status}{shown}, which is not an error of the service"
-    detail = _denial_of(error) or (_clock_note(attempt) if code in _SKEWED else "")
-    return _class_of(code, attempt, modelled)(known, f"{text}{detail}"[:LONGEST_MESSAGE])
+    kind = _class_of(code, attempt, modelled)
+    if code in modelled or code in _COMMON:
+        detail = _denial_of(error) or (_clock_note(attempt) if code in _SKEWED else "")
+        text = f"{_service(attempt)} returned {code} (HTTP {attempt.status}){detail}"
+        return kind(code, text[:LONGEST_MESSAGE])
+    shown = f" and {code}" if _CODE.fullmatch(code) else ""
+    host, service = host_of(attempt.endpoint), _service(attempt)
+    return kind(OTHER, f"{host} returned {_status(attempt)}{shown}, which is not an error of {service}")
+
+
+def _service(attempt: Attempt) -> str:
+    return "Amazon Braket" if attempt.operation.service == "braket" else attempt.operation.service.upper()
+
+
+def _status(attempt: Attempt) -> str:
+    return _STATUSES.get(attempt.status, f"HTTP {attempt.status}")
 
 
 def _class_of(code: str, attempt: Attempt, modelled: Collection[str]) -> type[BraketError]:
