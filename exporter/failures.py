@@ -53,18 +53,7 @@ LONGEST_MESSAGE: Final = 400
 MFA_NEEDED: Final = "it needs an MFA code, and the exporter never prompts; use a profile without mfa_serial"
 
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
-_THROTTLED: Final = frozenset(
-    {
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
+_THROTTLED: Final = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"})
 _SKEWED: Final = frozenset(
     {
         "InvalidSignatureException",
