@@ -28,6 +28,7 @@ from exporter.roster import Retention
 from exporter.selector import Selector
 from exporter.store import Store
 from exporter.telemetry import Telemetry
+from exporter.tombstones import Tombstones
 
 RATE = 2.5
 EPOCH = 1_750_000_000.0
@@ -122,7 +123,7 @@ class Service:
     def _summary(self, job: Job) -> JobSummary:
         over = self.now >= job.ended
         ended = job.ended if over else None
-        return JobSummary(job.arn, "job", "COMPLETED" if over else "RUNNING", job.created, None, ended, {})
+        return JobSummary(job.arn, "job", "COMPLETED" if over else "RUNNING", job.created, None, ended, tags={})
 
 
 def watch(size: Size, interval: float) -> tuple[list[float], Counter[str]]:
@@ -142,6 +143,7 @@ def watch(size: Size, interval: float) -> tuple[list[float], Counter[str]]:
         policy=Policy(interval, 60.0, size.lookback, Retention(1.0, 1.0)),
         clock=clock,
         random=random.Random(1).random,
+        tombstones=Tombstones(),
     )
     while not poller.full_poll_done:
         service.now += poller.step()

@@ -4,6 +4,8 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 
 def main() -> None:
@@ -20,11 +22,24 @@ def main() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- as long as it lives
     # A tenth of the imports' time would go into the search for garbage, of which they leave hardly any.
     gc.disable()
-    from exporter.cli import main as run  # noqa: PLC0415 -- as above
+    try:
+        from exporter.cli import main as run  # noqa: PLC0415 -- as above
+    except (ImportError, MemoryError, OSError) as error:  # the memory limit is too low for the libraries
+        sys.exit(f"braket-exporter: cannot load its modules: {type(error).__name__}: {error}".strip(": "))
 
     gc.freeze()
     gc.enable()
-    sys.exit(run())
+    _end(run())
+
+
+def _end(status: int) -> NoReturn:
+    """End the process; with ``PYTHONINSPECT`` Python would write a traceback first, and then wait for input."""
+    if sys.flags.inspect:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

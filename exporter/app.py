@@ -1,11 +1,11 @@
 """The one place that wires: settings become a running exporter, from its start to its end."""
 
-import logging
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -23,10 +23,11 @@ from exporter.keeper import Keeper
 from exporter.lanes import Lane
 from exporter.ledger import Past
 from exporter.logs import Journal, make_logger
+from exporter.model import JobRecord, Target
 from exporter.roster import Retention
 from exporter.server import HttpServer
 from exporter.sessions import CONNECTIONS
-from exporter.settings import Settings, SettingsError
+from exporter.settings import Settings, SettingsError, warnings_of
 from exporter.setup import (
     Sessions,
     StartError,
@@ -37,17 +38,19 @@ from exporter.setup import (
     lanes,
     web_config_errors,
 )
-from exporter.signals import called_by_sighup, stopped_by_signals
+from exporter.signals import TimeoutReached, called_by_sighup, interrupted_after, stopped_by_signals
 from exporter.state import StateInUseError
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.terminal import StatusLine, status_line
-from exporter.values import parse_listen
+from exporter.values import format_duration, parse_listen
 from exporter.web import PROBES, RELOAD, Reloaded, Web, expose
 
 SWEEP_INTERVAL: Final = 5.0
 GLANCE_INTERVAL: Final = 0.02
 PROGRESS_INTERVAL: Final = 0.25
+FIRST_FEW: Final = 3
+"""The most names in a list of what is missing."""
 
 RELOADED: Final = frozenset(
     {"jobs", "tags", "all_jobs", "job_name_regex", "regions", "targets", "shard", "total_shards"}
@@ -55,8 +58,6 @@ RELOADED: Final = frozenset(
     | {"max_jobs", "disabled_metrics", "api_requests_per_second"}
 )
 """The settings that can change while the exporter runs."""
-
-_LOG: Final = logging.getLogger(__name__)
 
 
 class Exporter:
@@ -182,14 +183,36 @@ class Exporter:
             guard.adopt(rules)
         self.journal.config_reloaded(
             file,
-            jobs=count_jobs(self.settings),
+            configured_jobs=count_jobs(self.settings),
             targets=len(self.crew.pollers),
             added=changes.added,
             removed=changes.removed,
             changed=changes.changed,
             restart_needed=later,
         )
+        self.warn()
         return Reloaded(restart_needed=later)
+
+    def warn(self) -> None:
+        """Log the settings, and variables of the AWS SDK, that are valid and probably a mistake."""
+        regions = [target.region for target in self._targets]
+        for warning in (*warnings_of(self.settings, regions), *environment_warnings(self.settings)):
+            self.journal.config_warning(warning.setting, warning.message)
+
+    @property
+    def known_jobs(self) -> int:
+        """How many of the watched jobs are known from the state file, before the first poll."""
+        return len(self.store) - sum(job.snapshot is None for job in self.named_jobs)
+
+    @property
+    def named_jobs(self) -> list[JobRecord]:
+        """The jobs that the settings name and this process polls."""
+        named = dict.fromkeys(arn for selection in (self.settings, *self.settings.targets) for arn in selection.jobs)
+        return [record for arn in named if (record := self.store.find(arn)) is not None]
+
+    @property
+    def _targets(self) -> list[Target]:
+        return [poller.target for poller in self.crew.pollers]
 
     def tidy_up(self) -> None:
         """Drop the jobs whose retention is over, and write down what is not yet."""
@@ -227,8 +250,6 @@ def _parts(settings: Settings) -> Exporter:
     check_state_file(settings)
     line = None if settings.log_format == "json" else status_line(sys.stderr)
     logger = make_logger(settings.log_level, settings.log_format, line or sys.stderr)
-    for warning in environment_warnings(settings):
-        _LOG.warning(warning)
     return Exporter(settings, logger, Clock(), line)
 
 
@@ -236,6 +257,8 @@ def run(
     read: Callable[[], Settings],
     file: str | None = None,
     listening: Callable[[str, tuple[str, int]], None] = lambda *_: None,
+    *,
+    warn: bool = True,
 ) -> int:
     """Run the daemon until SIGTERM or SIGINT; return the exit status.
 
@@ -243,6 +266,7 @@ def run(
         read: reads the settings, now and whenever they are to be read anew.
         file: where they stand, for the log.
         listening: told of the scheme, and of the address and port once they are open.
+        warn: whether to log unusual settings.
 
     Raises:
         StartError: the exporter cannot start.
@@ -266,10 +290,13 @@ def run(
             version=__version__,
             listen_address=format_address(server.address),
             tls=secure,
-            jobs=count_jobs(settings),
+            configured_jobs=count_jobs(settings),
+            known_jobs=exporter.known_jobs,
             targets=len(exporter.crew.pollers),
             poll_interval_seconds=settings.poll_interval,
         )
+        if warn:
+            exporter.warn()
         exporter.crew.start(CONNECTIONS, stop)
         with progress_shown(exporter, stop):
             while not stop.wait(SWEEP_INTERVAL):
@@ -285,26 +312,77 @@ def run(
     return 0
 
 
-def once(settings: Settings) -> tuple[bytes, bool]:
-    """Poll everything once; return the exposition, and whether every target answered.
+@dataclass(frozen=True, slots=True)
+class Once:
+    """The result of polling everything once.
+
+    Attributes:
+        page: the exposition.
+        missing: what is missing in it, for people; empty when every target and every named job responded.
+    """
+
+    page: bytes
+    missing: tuple[str, ...] = ()
+
+
+def once(settings: Settings, timeout: float) -> Once:
+    """Poll everything once, for so many seconds at most.
 
     The state file is the daemon's, and is left alone.
 
     Raises:
         StartError: the exporter cannot start.
-        KeyboardInterrupt: a signal came before every job was asked for.
+        KeyboardInterrupt: a signal came before every job was polled.
     """
-    exporter = build(settings.model_copy(update={"state_file": None}))
+    late = f"timed out after {format_duration(timeout)}"
+    clock = Clock()
+    deadline = clock.monotonic() + timeout
+    try:
+        with interrupted_after(timeout):
+            exporter = build(settings.model_copy(update={"state_file": None}))
+    except TimeoutReached:
+        return Once(b"", (f"{late} before the first call",))
+    exporter.warn()
     with stopped_by_signals() as stop, progress_shown(exporter, stop):
         exporter.crew.start(CONNECTIONS, stop)
-        while not (complete := exporter.crew.complete) and not stop.wait(GLANCE_INTERVAL):
+        while not (complete := exporter.crew.complete) and clock.monotonic() < deadline:
+            if stop.wait(min(GLANCE_INTERVAL, timeout)):
+                break
             exporter.crew.keep_within_limit()
+        interrupted = stop.is_set()
         stop.set()
         exporter.crew.join()
         exporter.crew.keep_within_limit()
-    if not complete:
+    if interrupted and not complete:
         raise KeyboardInterrupt
-    return exporter.expose(), all(status.health.up for status in exporter.crew.statuses())
+    return Once(exporter.expose(), (*(() if complete else (late, *_pending(exporter))), *_silent(exporter)))
+
+
+def _pending(exporter: Exporter) -> Iterator[str]:
+    """Yield what is not polled yet."""
+    fill = fill_of(exporter.crew.statuses())
+    if not fill.listed:
+        yield "the list of jobs is not complete"
+    if fill.waiting:
+        yield f"{fill.waiting} of {fill.total} jobs are not polled yet"
+
+
+def _silent(exporter: Exporter) -> Iterator[str]:
+    """Yield which targets and named jobs have no response."""
+    statuses, named = exporter.crew.statuses(), exporter.named_jobs
+    down = [status.target for status in statuses if not status.health.up]
+    if down:
+        names = _first_few([f"{target.account or 'unknown account'}/{target.region}" for target in down])
+        yield f"{len(down)} of {len(statuses)} targets did not respond: {names}"
+    silent = [job for job in named if job.snapshot is None or job.failing is not None]
+    if silent:
+        names = _first_few([f"{job.arn} ({job.failing or 'no response'})" for job in silent])
+        yield f"GetJob failed for {len(silent)} of {len(named)} jobs named in jobs: {names}"
+
+
+def _first_few(names: Sequence[str]) -> str:
+    more = len(names) - FIRST_FEW
+    return ", ".join(names[:FIRST_FEW]) + (f" and {more} more" if more > 0 else "")
 
 
 @contextmanager

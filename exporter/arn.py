@@ -6,10 +6,14 @@ from functools import lru_cache
 from exporter.model import Device, JobArn
 
 BRAKET_REGIONS = ("us-east-1", "us-west-1", "us-west-2", "eu-west-2", "eu-north-1")
-"""Regions of the ``aws`` partition that have Amazon Braket (service endpoints page of the AWS General Reference)."""
+"""Regions with Amazon Braket (service endpoints page of the AWS General Reference): a hint, for others may follow."""
+
+BRAKET_IS_IN = f"Braket is in: {', '.join(BRAKET_REGIONS)}"
+"""The hint in errors and warnings."""
 
 _JOB_ARN = re.compile(r"arn:(aws[a-z-]*):braket:([a-z]{2}[a-z0-9-]*-\d+):(\d{12}):job/[\w.-]+", re.ASCII)
 _REGION = re.compile(r"[a-z]{2}[a-z0-9-]*-\d+", re.ASCII)
+_OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-")
 _DEVICE_ARN = re.compile(r"arn:aws[a-z-]*:braket:[a-z0-9-]*:\d*:device/([^/]+)/([^/]+)/(.+)")
 _DEVICE_TYPES = {"qpu": "qpu", "quantum-simulator": "simulator"}
 
@@ -21,17 +25,12 @@ def parse_job_arn(arn: str) -> JobArn:
     answers ResourceNotFound, which looks like a deleted job.
 
     Raises:
-        ValueError: the text is no such ARN, or names a Region without Amazon Braket.
+        ValueError: the text is not such an ARN.
     """
     match = _JOB_ARN.fullmatch(arn)
     if match is None:
-        raise ValueError("is no job ARN; one looks like arn:aws:braket:us-west-2:123456789012:job/<id>")
-    parts = JobArn(*match.groups())
-    if parts.partition == "aws" and parts.region not in BRAKET_REGIONS:
-        raise ValueError(
-            f"names Region {parts.region}, where there is no Amazon Braket; there is in {', '.join(BRAKET_REGIONS)}"
-        )
-    return parts
+        raise ValueError("not a job ARN; expected arn:aws:braket:<region>:<account>:job/<id>")
+    return JobArn(*match.groups())
 
 
 def account_of(arn: str) -> str:
@@ -40,17 +39,18 @@ def account_of(arn: str) -> str:
 
 
 def check_region(region: str) -> None:
-    """Check that a Region has Amazon Braket; Regions of other partitions than ``aws`` are taken as they come.
+    """Check that a text can be the name of a Region, of whatever partition.
 
     Raises:
-        ValueError: there is none.
+        ValueError: it cannot.
     """
-    if _REGION.fullmatch(region) is None or (_is_standard(region) and region not in BRAKET_REGIONS):
-        raise ValueError(f"has no Amazon Braket; there is in {', '.join(BRAKET_REGIONS)}")
+    if _REGION.fullmatch(region) is None:
+        raise ValueError(f"is not the name of a Region; {BRAKET_IS_IN}")
 
 
-def _is_standard(region: str) -> bool:
-    return not region.startswith(("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-"))
+def in_aws_partition(region: str) -> bool:
+    """Return whether the name is that of a Region of the ``aws`` partition, as far as a name shows it."""
+    return _REGION.fullmatch(region) is not None and not region.startswith(_OTHER_PARTITIONS)
 
 
 @lru_cache(maxsize=1024)

@@ -3,126 +3,193 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
 from exporter import __version__, app, demo, setup
+from exporter.arguments import CommandLine, Grammar, read_arguments
 from exporter.braket import BraketClient
 from exporter.clock import Clock
 from exporter.families import job_families
 from exporter.lanes import Lane
 from exporter.permissions import ask_all, report, uncounted
 from exporter.predict import Demand, Prediction, predict
-from exporter.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default
+from exporter.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default, warnings_of
 from exporter.setup import StartError
 from exporter.signals import interrupted_by_signals
 from exporter.sources import CONFIG_VARIABLE, load
-from exporter.values import format_duration
+from exporter.values import format_duration, parse_duration, shown
 
-Flags = dict[str, Any]
+Flags = Mapping[str, str]
 
 _PROGRAM: Final = "braket-exporter"
-_COMMAND: Final = "the command"
-"""Where the parser keeps it: under a name that no flag can have."""
+_NO_THREAD: Final = "can't start new thread"
+"""Python's words."""
 
-_ONLINE: Final = "online"
+_ONLINE: Final = "--online"
+_TIMEOUT: Final = "--timeout"
+_DEFAULT_TIMEOUT: Final = "5m"
 
 _DESCRIPTION: Final = """\
 Prometheus exporter for Amazon Braket hybrid jobs.
 
 commands:
-  run           poll and serve metrics until SIGTERM or SIGINT (the default); SIGHUP reads --config anew
-  once          poll everything once, write the metrics to stdout; exits 1 if a target did not answer
-  check-config  say whether the settings are good, and what they will cost in calls and series;
-                with --online, ask AWS, too, and say what is denied; exits 1 if anything is
-  demo          try it: an embedded Braket endpoint with lively jobs; no AWS account, no network"""
+  run           poll and serve metrics until SIGTERM or SIGINT (the default); SIGHUP reloads --config
+  once          poll everything once and write the metrics to stdout; exits 1 if a target or a job
+                named in jobs does not respond, or after --timeout
+  check-config  validate the settings; print them with the predicted API calls and series;
+                with --online, also call AWS and print denied permissions; exits 1 if there are any
+  demo          an embedded Braket endpoint with simulated jobs; no AWS account, no network"""
 
 _EPILOG: Final = f"""\
 Each setting is a flag, a variable or a key of the YAML file, in this order of precedence:
   --poll-interval 10s        {ENV_PREFIX}POLL_INTERVAL=10s        poll_interval: 10s
-Lists are comma-separated or JSON. Durations are 30s, 5m, 24h, 7d or seconds.
-AWS credentials, endpoints and proxies are found as every AWS SDK finds them.
+Lists are comma-separated or JSON. Durations are 30s, 5m, 24h, 7d, 2w, 1h30m or seconds.
+AWS credentials, endpoints and proxies come from the AWS SDK's own configuration.
 
 examples:
   braket-exporter demo
   braket-exporter --jobs arn:aws:braket:us-west-2:123456789012:job/0a1b2c3d
   braket-exporter check-config --config exporter.yaml --online
 
-exit status: 0 after SIGTERM or SIGINT, 2 for bad settings, 1 for anything else;
+exit status: 0 after SIGTERM or SIGINT, 2 for invalid settings, 1 for anything else;
              once and check-config end with 1 when a signal interrupts them"""
 
 
 class OutputError(Exception):
-    """What a command made could not be written."""
+    """The output of a command cannot be written."""
+
+
+class UsageError(Exception):
+    """The command line names no known command."""
+
+
+class IncompleteError(Exception):
+    """A command has written its output, and something is missing in it; the text is one line for people."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status."""
-    given = [*_spelled_out(sys.argv[1:] if arguments is None else arguments)]
-    flags = vars(_parser(given).parse_intermixed_args(given))
-    command = flags.pop(_COMMAND)
-    config = flags.pop("config", os.environ.get(CONFIG_VARIABLE) or None)
+    line = read_arguments(sys.argv[1:] if arguments is None else arguments, GRAMMAR)
     try:
         with interrupted_by_signals():
-            _check_online(command, flags)
-            return COMMANDS[command](flags, config)
-    except SettingsError as error:
-        _tell(f"{_PROGRAM}: bad settings:", *(f"  {problem}" for problem in error.problems))
+            return _dispatch(line)
+    except UsageError as error:
+        _tell(f"{_PROGRAM}: {error}", f"{_PROGRAM} --help lists commands and flags.")
         return 2
-    except (StartError, OutputError) as error:
-        _tell(f"{_PROGRAM}: {error}")
-        return 1
+    except SettingsError as error:
+        _tell(f"{_PROGRAM}: invalid settings:", *(f"  {problem}" for problem in error.problems))
+        return 2
     except KeyboardInterrupt:
-        if command not in _UNDONE:
+        if line.command not in _UNDONE:
             return 0
-        _tell(f"{_PROGRAM}: interrupted before {_UNDONE[command]}")
+        _tell(f"{_PROGRAM}: interrupted before {_UNDONE[line.command]}")
+        return 1
+    except (StartError, OutputError, IncompleteError, MemoryError, RuntimeError) as error:
+        _tell(f"{_PROGRAM}: {_cause(error)}")
         return 1
 
 
-def _check_online(command: str, flags: Flags) -> None:
-    if _ONLINE in flags and command != "check-config":
-        raise SettingsError([f"--{_ONLINE}: goes with check-config only, not with {command}"])
+def _cause(error: Exception) -> str:
+    """Write in one line why a command ended; a bug is raised again."""
+    if isinstance(error, MemoryError):
+        return "out of memory; raise the memory limit"
+    if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
+        return "cannot start a thread; raise the limits of memory and of processes"
+    if isinstance(error, RuntimeError):
+        raise error
+    return str(error)
 
 
-def _run(flags: Flags, config: str | None) -> int:
+def _dispatch(line: CommandLine) -> int:
+    if not {"--help", "-h"}.isdisjoint(line.flags):
+        _write(_help().encode())
+        return 0
+    if "--version" in line.flags:
+        _write(f"{_PROGRAM} {__version__}\n".encode())
+        return 0
+    if line.command is None:
+        raise UsageError("; ".join(line.problems))
+    return _run_command(line.command, line)
+
+
+def _run_command(command: str, line: CommandLine) -> int:
+    config = line.flags.get("--config", os.environ.get(CONFIG_VARIABLE) or None)
+    flags = {_key(flag): value for flag, value in line.flags.items() if flag in _SETTINGS}
+    problems = [*line.problems, *_misplaced(command, line.flags)]
+    if problems:
+        # Beside them the settings' own problems, but for those that only follow from a misspelled flag.
+        try:
+            load(flags, os.environ, config, demo.DEFAULTS if command == "demo" else {}, {*map(_key, line.meant)})
+        except SettingsError as error:
+            problems += error.problems
+        raise SettingsError(problems)
+    return COMMANDS[command](flags, config, {flag: line.flags[flag] for flag in _OF_COMMANDS if flag in line.flags})
+
+
+def _misplaced(command: str, flags: Mapping[str, str]) -> list[str]:
+    """List the problems of the flags that are not settings."""
+    problems = [
+        f"{flag} is valid only with {owner}, not with {command}"
+        for flag, owner in _OF_COMMANDS.items()
+        if flag in flags and owner != command
+    ]
+    try:
+        parse_duration(flags.get(_TIMEOUT, _DEFAULT_TIMEOUT))
+    except ValueError as error:
+        problems.append(f"{_TIMEOUT} = {shown(flags[_TIMEOUT])}: {error}")
+    return problems
+
+
+def _key(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
+
+
+def _flag(key: str) -> str:
+    return f"--{key.replace('_', '-')}"
+
+
+def _run(flags: Flags, config: str | None, _: Flags) -> int:
     return app.run(partial(load, flags, os.environ, config), config)
 
 
-def _once(flags: Flags, config: str | None) -> int:
-    page, all_answered = app.once(load(flags, os.environ, config))
-    _write(page)
-    return 0 if all_answered else 1
+def _once(flags: Flags, config: str | None, own: Flags) -> int:
+    timeout = parse_duration(own.get(_TIMEOUT, _DEFAULT_TIMEOUT))
+    result = app.once(load(flags, os.environ, config), timeout)
+    _write(result.page)
+    if result.missing:
+        raise IncompleteError("; ".join(result.missing))
+    return 0
 
 
-def _check_config(flags: Flags, config: str | None) -> int:
-    online = flags.pop(_ONLINE, False)
+def _check_config(flags: Flags, config: str | None, own: Flags) -> int:
+    online = _ONLINE in own
     settings = load(flags, os.environ, config)
     setup.guard_of(settings)
     setup.check_state_file(settings)
     sessions: setup.Sessions = {}
     lanes = setup.lanes(settings, sessions)
-    warnings = "".join(f"# Warning: {text}\n" for text in setup.environment_warnings(settings))
     if not online:
-        _write((describe(settings, lanes) + warnings).encode())
+        _write(describe(settings, lanes).encode())
         return 0
     since = Clock().wall() - settings.lookback
     clients = [BraketClient(sessions[lane.login], lane.target, uncounted) for lane in lanes]
     accesses = ask_all(lanes, clients, since)
     found = [access.active for access in accesses]
-    _write((describe(settings, lanes, found) + warnings + report(accesses)).encode())
+    _write((describe(settings, lanes, found) + report(accesses)).encode())
     return 0 if all(access.complete for access in accesses) else 1
 
 
-def _demo(flags: Flags, config: str | None) -> int:
+def _demo(flags: Flags, config: str | None, _: Flags) -> int:
     with demo.endpoint():
-        return app.run(partial(load, flags, os.environ, config, demo.DEFAULTS), config, _greet)
+        return app.run(partial(load, flags, os.environ, config, demo.DEFAULTS), config, _greet, warn=False)
 
 
-COMMANDS: Final[dict[str, Callable[[Flags, str | None], int]]] = {
+COMMANDS: Final[dict[str, Callable[[Flags, str | None, Flags], int]]] = {
     "run": _run,
     "once": _once,
     "check-config": _check_config,
@@ -130,24 +197,23 @@ COMMANDS: Final[dict[str, Callable[[Flags, str | None], int]]] = {
 }
 
 
-_UNDONE: Final = {"once": "every job was asked for", "check-config": "everything was checked"}
+_UNDONE: Final = {"once": "every job was polled", "check-config": "everything was checked"}
 """The commands whose result a signal takes away, and what was not done then."""
 
 
-_FLAGS: Final = {
-    "--",
-    "--help",
-    "--version",
-    "--config",
-    f"--{_ONLINE}",
-    *(f"--{key.replace('_', '-')}" for key in SCALAR_KEYS),
-}
+_OF_COMMANDS: Final = {_ONLINE: "check-config", _TIMEOUT: "once"}
+"""The flags that are not settings, each with its command."""
 
+_SETTINGS: Final = tuple(map(_flag, SCALAR_KEYS))
+_SWITCHES: Final = tuple(_flag(key) for key in SCALAR_KEYS if Settings.model_fields[key].annotation is bool)
 
-_SWITCHES: Final = {
-    f"--{key.replace('_', '-')}" for key in SCALAR_KEYS if Settings.model_fields[key].annotation is bool
-}
-_TRUTH_VALUES: Final = {"true", "false", "yes", "no", "on", "off", "t", "f", "y", "n", "1", "0"}
+GRAMMAR: Final = Grammar(
+    commands=tuple(COMMANDS),
+    valued=("--config", _TIMEOUT, *(flag for flag in _SETTINGS if flag not in _SWITCHES)),
+    switches=_SWITCHES,
+    bare=(_ONLINE, "--help", "-h", "--version"),
+    elsewhere={"--targets": "--targets: set targets in the YAML file; it cannot be a flag"},
+)
 
 
 def describe(settings: Settings, lanes: Sequence[Lane], found: Sequence[int] = ()) -> str:
@@ -181,6 +247,13 @@ def describe(settings: Settings, lanes: Sequence[Lane], found: Sequence[int] = (
         f"#   series of jobs: {cost.series_of_jobs}, {cost.series_per_job} for each",
         f"#   with max_jobs never more than about {cost.most_series_of_jobs}",
         f"#   series of the fleet: {cost.series_per_device} for each device that jobs run on",
+        *(
+            f"# Warning: {setting}: {message}"
+            for setting, message in (
+                *warnings_of(settings, [lane.target.region for lane in lanes]),
+                *setup.environment_warnings(settings),
+            )
+        ),
     ]
     return "\n".join(lines) + "\n"
 
@@ -222,45 +295,34 @@ def _write(page: bytes) -> None:
         sys.stdout.buffer.write(page)
         sys.stdout.buffer.flush()
     except OSError as error:
-        # What stays in the buffer would fail once more, and be told once more, when the interpreter ends.
+        # What stays in the buffer would fail again, and be reported again, when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise OutputError(f"cannot write to stdout: {error.strerror}") from error
 
 
 def _tell(*lines: str) -> None:
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
+    with suppress(OSError):  # where stderr takes nothing, the exit status has to do
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
 
 
-def _spelled_out(given: Sequence[str]) -> Iterator[str]:
-    """Give each switch its value where people left it out: ``--all-jobs`` means ``--all-jobs=true``."""
-    for text, following in pairwise((*given, "")):
-        yield f"{text}=true" if text in _SWITCHES and following.lower() not in _TRUTH_VALUES else text
-
-
-def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
-    """Make the parser; a flag that is no setting is taken in, too, for the settings to say which one is near."""
+def _help() -> str:
+    """Write what ``--help`` prints."""
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
         usage="%(prog)s [COMMAND] [--config FILE] [--KEY VALUE ...]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
     )
-    parser.add_argument(_COMMAND, metavar="command", nargs="?", choices=COMMANDS, default="run", help=argparse.SUPPRESS)
     parser.add_argument("--config", metavar="FILE", help=f"YAML file with settings; also {CONFIG_VARIABLE}")
-    parser.add_argument(
-        f"--{_ONLINE}", action="store_true", help="with check-config: ask AWS who we are and whether we may poll"
-    )
-    parser.add_argument("--version", action="version", version=f"{_PROGRAM} {__version__}")
+    parser.add_argument(_ONLINE, action="store_true", help="with check-config: also call AWS, and check permissions")
+    timeout = f"with once: end after this time at the latest (default: {_DEFAULT_TIMEOUT})"
+    parser.add_argument(_TIMEOUT, metavar="DURATION", help=timeout)
+    parser.add_argument("--version", action="store_true", help="print the version")
     settings = parser.add_argument_group("settings")
     for key in SCALAR_KEYS:
         field, default = Settings.model_fields[key], format_default(key)
         note = f" (default: {default})" if default else ""
         text = f"{field.description}{note}".replace("%", "%%")
-        flag = f"--{key.replace('_', '-')}"
-        settings.add_argument(flag, metavar="[VALUE]" if flag in _SWITCHES else "VALUE", help=text)
-    for flag in sorted({text.partition("=")[0] for text in given if text.startswith("--")}.difference(_FLAGS)):
-        parser.add_argument(flag, nargs="?", help=argparse.SUPPRESS)
-    return parser
+        settings.add_argument(_flag(key), metavar="[VALUE]" if _flag(key) in _SWITCHES else "VALUE", help=text)
+    return parser.format_help()

@@ -1,18 +1,33 @@
-"""The two clocks of the exporter. Time is handed in, so that tests can hold it in their hands."""
+"""The exporter's two clocks. Time is an argument everywhere else, so that tests control it."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
 class Clock:
-    """Where the shells read the time.
+    """Wall time and monotonic time.
 
-    Attributes:
-        wall: unix seconds; what people and Braket call the time. It may be stepped.
-        monotonic: seconds that never run backwards; what waiting and planning go by.
+    The local wall clock may be wrong by weeks, or may be stepped. The ``Date`` header of AWS's responses corrects it:
+    once ``correct`` was called, wall time follows AWS's clock, and runs on with the monotonic clock in between. So no
+    decision about first sight or retention depends on the local clock after the first response.
+
+    Args:
+        wall: the local wall clock, unix seconds.
+        monotonic: seconds that never run backwards; intervals and plans use it.
     """
 
-    wall: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._local_wall, self.monotonic = wall, monotonic
+        self._anchor: tuple[float, float] | None = None
+        """A corrected wall time and the monotonic time at which it was taken."""
+
+    def wall(self) -> float:
+        """Return unix seconds."""
+        if self._anchor is None:
+            return self._local_wall()
+        wall, monotonic = self._anchor
+        return wall + self.monotonic() - monotonic
+
+    def correct(self, offset: float) -> None:
+        """Follow a clock that is ahead of the local one by so many seconds, now."""
+        self._anchor = (self._local_wall() + offset, self.monotonic())

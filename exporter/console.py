@@ -6,14 +6,14 @@ Only the ``aws`` partition has Braket. The address of a single job's page is not
 from typing import Final
 from urllib.parse import quote
 
-from exporter.arn import BRAKET_REGIONS, parse_job_arn
+from exporter.arn import in_aws_partition, parse_job_arn
 
 _LOG_GROUP: Final = "/aws/braket/jobs"
 
 
 def jobs_url(region: str) -> str | None:
-    """Tell where the jobs of a Region are listed; ``None`` where there is no Braket."""
-    if region not in BRAKET_REGIONS:
+    """Return the address of the list of a Region's jobs; ``None`` outside of the ``aws`` partition."""
+    if not in_aws_partition(region):
         return None
     return f"https://{region}.console.aws.amazon.com/braket/home?region={region}#/jobs"
 
@@ -26,7 +26,7 @@ def logs_url(arn: str, name: str) -> str | None:
         return None
     if job.partition != "aws" or not name:
         return None
-    # The Region is one of Braket's, or the ARN would not have been read.
+    # The Region has only letters, digits and dashes, or the ARN would not have been read.
     streams = f"{_in_fragment(_LOG_GROUP)}$3FlogStreamNameFilter$3D{_in_fragment(name)}"
     home = f"https://{job.region}.console.aws.amazon.com/cloudwatch/home?region={job.region}"
     return f"{home}#logsV2:log-groups/log-group/{streams}"

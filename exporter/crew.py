@@ -7,7 +7,7 @@ more, in a place where no lane looks for jobs, is forgotten at once.
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
@@ -15,24 +15,25 @@ from typing import Final
 from exporter.arn import parse_job_arn
 from exporter.budget import Budgets
 from exporter.clock import Clock
-from exporter.finder import Policy
+from exporter.finder import TOMBSTONE_SLACK, Policy
 from exporter.health import TargetStatus, merged
 from exporter.lanes import Lane, successors
-from exporter.ledger import Former, Origin, Past
+from exporter.ledger import Past
 from exporter.logs import Journal
 from exporter.model import JobRecord, Target
 from exporter.poller import Handover, JobSource, TargetPoller
-from exporter.roster import DESELECTED, MAX_JOBS
+from exporter.roster import DESELECTED, MAX_JOBS, former_of, named_record
 from exporter.schedule import Watch, resumed
 from exporter.store import Store
 from exporter.telemetry import Telemetry
+from exporter.tombstones import Tombstones
 from exporter.workers import Workers
 
 BATCH: Final = 1000
 """So many of the jobs that were known before a restart are in memory at a time."""
 
 STUCK_AFTER: Final = 60.0
-"""A target whose workers did not stir for so long, seconds, is stuck: a call takes a few seconds at the most."""
+"""A thread that is in one step for so long, seconds, is stuck: every call has a deadline of some 15 seconds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +94,7 @@ class Crew:
     ) -> None:
         self._store, self._journal, self._telemetry = store, journal, telemetry
         self._budgets, self._clock, self._random = budgets, clock, random
+        self.tombstones = Tombstones()
         self._members: tuple[Member, ...] = ()
         self._policy: Policy | None = None
         self._workers: Workers | None = None
@@ -123,8 +125,8 @@ class Crew:
 
     @property
     def healthy(self) -> bool:
-        """Whether every target's loop stirred lately."""
-        return all(self._clock.monotonic() - poller.last_step < STUCK_AFTER for poller in self.pollers)
+        """Whether no polling thread is stuck, the unluckiest one included."""
+        return self._workers is None or self._workers.longest_step() < STUCK_AFTER
 
     def statuses(self) -> list[TargetStatus]:
         """Tell how the targets fare."""
@@ -134,7 +136,15 @@ class Crew:
         """Drop the jobs whose retention is over, and those that are too many."""
         for poller in self.pollers:
             poller.forget_expired()
+        self._prune_orphans()
         self.keep_within_limit()
+
+    def _prune_orphans(self) -> None:
+        """Drop old tombstones of lanes that are no more: nobody else does."""
+        if self._policy is not None:
+            before = self._clock.wall() - self._policy.lookback - TOMBSTONE_SLACK
+            pruned = self.tombstones.prune_all_but(self.lanes, before)
+            self._store.unremember(pruned, self.tombstones.floor)
 
     def keep_within_limit(self) -> None:
         """Drop finished jobs that are too many; others that are too many go on without series."""
@@ -212,20 +222,25 @@ class Crew:
         self._budgets.resize(plan.rate, self._clock.monotonic())
         wall = self._clock.wall()
         before_now = past or Past(wall)
-        # Those of a lane that is no more have nobody else to drop them.
-        told_no_more = wall - plan.policy.lookback
-        self._store.unremember(mark for mark, former in before_now.formers.items() if former.created < told_no_more)
+        if past is not None:
+            self.tombstones = Tombstones(past.formers, past.floor)
         fresh = {arn for lane, _ in plan.new for arn in lane.jobs if arn not in self._store}
-        handed = self._gather(plan, min(before_now.polled, wall))
+        handed = self._gather(plan, before_now.polled)
         told = [member for member in plan.kept if plan.policy != self._policy or before[member.poller] != member.lane]
         for member in told:
             lane = member.lane
             mine = {arn: handed.pop(arn) for arn in lane.jobs if arn in handed}
-            handed |= member.poller.change(lane.jobs, lane.selector, plan.policy, mine, lane.key)
-        origins = _origins((lane for lane, _ in plan.new), before_now, wall)
+            handed |= member.poller.change(lane.jobs, lane.selector, plan.policy, mine, lane.key, name=lane.name)
         added = [
-            self._hire(lane, source, plan.policy, origin=origin, fresh=fresh, handed=handed)
-            for (lane, source), origin in zip(plan.new, origins, strict=True)
+            self._hire(
+                lane,
+                source,
+                plan.policy,
+                since=None if past is None else past.lanes.get(lane.key, past.polled),
+                fresh=fresh,
+                handed=handed,
+            )
+            for lane, source in plan.new
         ]
         self._members, self._policy = (*plan.kept, *added), plan.policy
         self._settle(handed | self._resume(before_now))
@@ -240,7 +255,10 @@ class Crew:
         }
         for arn in named:
             if arn not in self._store:
-                self._store.add(JobRecord(arn, since=since))  # now, so that nobody takes it up who finds it meanwhile
+                # Now, so that nobody takes it up who finds it meanwhile.
+                self._store.add(named_record(arn, since, self.tombstones))
+                mark = self.tombstones.take(arn)
+                self._store.unremember(() if mark is None else (mark,))
         stay = {member.poller: member.lane for member in plan.kept}
         handed: dict[str, Watch | None] = {}
         for poller in self.pollers:
@@ -254,7 +272,7 @@ class Crew:
         source: JobSource,
         policy: Policy,
         *,
-        origin: Origin,
+        since: float | None,
         fresh: Collection[str],
         handed: dict[str, Watch | None],
     ) -> Member:
@@ -270,10 +288,13 @@ class Crew:
             policy=policy,
             clock=self._clock,
             random=self._random,
-            origin=origin,
+            tombstones=self.tombstones,
+            lane=lane.key,
+            since=since,
+            name=lane.name,
         )
         if mine:
-            poller.change(lane.jobs, lane.selector, policy, mine, lane.key)
+            poller.change(lane.jobs, lane.selector, policy, mine, lane.key, name=lane.name)
         return Member(lane, poller)
 
     def _resume(self, past: Past) -> dict[str, Watch | None]:
@@ -316,15 +337,9 @@ class Crew:
 
     def _forget(self, arn: str) -> None:
         record = self._store.record(arn)
-        self._store.forget(arn)
+        former = former_of(record)
+        if former is not None:
+            self.tombstones.bury(arn, former)
+        self._store.forget(arn, self.tombstones.entry(arn))
         self._telemetry.dropped(DESELECTED)
         self._journal.forgotten(arn, record.snapshot, DESELECTED)
-
-
-def _origins(lanes: Iterable[Lane], past: Past, wall: float) -> Iterator[Origin]:
-    """Tell what each lane goes on from."""
-    formers: defaultdict[str, dict[int, Former]] = defaultdict(dict)
-    for mark, former in past.formers.items():
-        formers[former.lane][mark] = former
-    for lane in lanes:
-        yield Origin(lane.key, min(past.lanes.get(lane.key, past.polled), wall), formers[lane.key])

@@ -21,22 +21,37 @@ _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 _DAY: Final = 86400.0
 
-DURATION_BUCKETS: Final = (
+_UP_TO_EIGHT_HOURS: Final = (
     *(10.0, 30.0, _MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE, 30 * _MINUTE),
-    *(_HOUR, 2 * _HOUR, 4 * _HOUR, 8 * _HOUR, _DAY, 2 * _DAY, 5 * _DAY),
+    *(_HOUR, 2 * _HOUR, 4 * _HOUR, 8 * _HOUR),
 )
-"""Upper bounds in seconds: from a simulator job's seconds to five days, the longest that Braket lets a job run."""
+
+RUN_BUCKETS: Final = (*_UP_TO_EIGHT_HOURS, _DAY, 2 * _DAY, 5 * _DAY)
+"""Upper bounds in seconds. Braket stops a job after five days at the latest."""
+
+QUEUE_BUCKETS: Final = (
+    *(*_UP_TO_EIGHT_HOURS, 12 * _HOUR, 16 * _HOUR, 20 * _HOUR),
+    *(_DAY, 2 * _DAY, 3 * _DAY, 5 * _DAY, 7 * _DAY, 10 * _DAY, 14 * _DAY),
+)
+"""Upper bounds in seconds. A QPU that is open for some hours a day makes jobs wait until the next day, or for weeks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric family as it is exposed; a counter's name ends in ``_total``."""
+    """One metric family as it is exposed; a counter's name ends in ``_total``.
+
+    Attributes:
+        buckets: upper bounds of a histogram without +Inf.
+        former_buckets: the bounds of older builds, as state files may still have them; each is a part of ``buckets``
+            and differs from the others in length, because a state file has the counts alone.
+    """
 
     name: str
     help: str
     type: Literal["gauge", "counter", "histogram"]
     labels: tuple[str, ...]
     buckets: tuple[float, ...] = ()
+    former_buckets: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +66,9 @@ class JobFamily(Family):
 
 
 JOB_LABELS: Final = ("job_arn", "job_name")
-TARGET_LABELS: Final = ("aws_account_id", "aws_region")
-GROUP_LABELS: Final = (*TARGET_LABELS, "device")
+ACCOUNT_LABELS: Final = ("aws_account_id", "aws_region")
+TARGET_LABELS: Final = (*ACCOUNT_LABELS, "target")
+GROUP_LABELS: Final = (*ACCOUNT_LABELS, "device")
 
 
 def job_families(tag_labels: Sequence[str] = ()) -> tuple[JobFamily, ...]:
@@ -87,8 +103,8 @@ def job_families(tag_labels: Sequence[str] = ()) -> tuple[JobFamily, ...]:
             _optional(lambda job: job.billable_seconds),
         ),
         _gauge(
-            "braket_job_instance_count",
-            "Instances that the job asked for.",
+            "braket_job_instances",
+            "Number of instances that the job requests.",
             _optional(lambda job: job.instance_count),
         ),
         _gauge(
@@ -171,14 +187,15 @@ FLEET_FAMILIES: Final = (
         "Time from creation to start, each job once.",
         "histogram",
         GROUP_LABELS,
-        DURATION_BUCKETS,
+        QUEUE_BUCKETS,
+        former_buckets=(RUN_BUCKETS,),
     ),
     Family(
         "braket_job_run_duration_seconds",
         "Time from start to end, each job once, by the status it ended in.",
         "histogram",
         (*GROUP_LABELS, "outcome"),
-        DURATION_BUCKETS,
+        RUN_BUCKETS,
     ),
 )
 """The families of the fleet; their samples are kept by ``exporter.fleet``."""
@@ -193,47 +210,48 @@ EXPORTER_FAMILIES: Final = (
     ),
     Family(
         "braket_exporter_target_up",
-        "0 when the account and Region as a whole cannot be polled: credentials, network, throttled to a halt.",
+        "State of the target: 1 while it can be polled, 0 while it fails as a whole (credentials, network, throttling, "
+        "overdue call); present from the first attempt on.",
         "gauge",
         TARGET_LABELS,
     ),
     Family(
         "braket_exporter_target_last_success_timestamp_seconds",
-        "When Braket last gave a good answer, unix time.",
+        "Unix time of the last successful call.",
         "gauge",
         TARGET_LABELS,
     ),
     Family(
         "braket_exporter_target_poll_duration_seconds",
-        "How long the last pass over all jobs that were due took.",
+        "Duration of the last pass over all jobs that were due, in seconds.",
         "gauge",
         TARGET_LABELS,
     ),
     Family(
         "braket_exporter_target_staleness_seconds",
-        "Age of what is known of the active job that was not answered for longest.",
+        "Age of the data of the active job that was polled longest ago, in seconds.",
         "gauge",
         TARGET_LABELS,
     ),
-    Family("braket_exporter_target_jobs", "Jobs that are watched.", "gauge", (*TARGET_LABELS, "state")),
+    Family("braket_exporter_target_jobs", "Number of watched jobs, by state.", "gauge", (*TARGET_LABELS, "state")),
     Family(
         "braket_exporter_api_requests_total",
-        "HTTP attempts, by what came of them: ok, Braket's error code, timeout, connection, malformed.",
+        "Number of HTTP attempts, by result: ok, a known error code, timeout, connection, malformed, other.",
         "counter",
-        (*TARGET_LABELS, "operation", "code"),
+        (*ACCOUNT_LABELS, "operation", "code"),
     ),
     Family(
         "braket_exporter_api_request_duration_seconds",
-        "Time of one HTTP attempt.",
+        "Duration of an HTTP attempt, in seconds.",
         "histogram",
-        (*TARGET_LABELS, "operation"),
+        (*ACCOUNT_LABELS, "operation"),
         (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
     ),
     Family(
         "braket_exporter_api_budget_requests_per_second",
-        "Requests that the exporter allows itself.",
+        "Current rate limit of the exporter's own requests, in requests per second.",
         "gauge",
-        (*TARGET_LABELS, "operation"),
+        (*ACCOUNT_LABELS, "operation"),
     ),
     Family(
         "braket_exporter_jobs_dropped_total",

@@ -1,10 +1,12 @@
 """How far the first look at every job has come, over all targets. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exporter.errors import GET_JOB
 from exporter.health import TargetStatus
+from exporter.model import Target
 from exporter.values import format_span
 
 
@@ -34,9 +36,13 @@ class Fill:
 def fill_of(targets: Sequence[TargetStatus]) -> Fill:
     """Sum up the targets."""
     behind = [target for target in targets if target.waiting]
-    rates = [target.budget.get(GET_JOB, 0.0) for target in behind]
-    known = all(rates) and all(target.health.up is not False for target in behind)
-    needs = [(target.waiting / rate, rate) for target, rate in zip(behind, rates, strict=True)] if known else []
+    # Several targets of one account and Region share its rate limit.
+    waiting = Counter[Target]()
+    for status in behind:
+        waiting[status.target] += status.waiting
+    rates = {status.target: status.budget.get(GET_JOB, 0.0) for status in behind}
+    known = all(rates.values()) and all(target.health.up is not False for target in behind)
+    needs = [(jobs / rates[target], rates[target]) for target, jobs in waiting.items()] if known else []
     longest, rate = max(needs, default=(0.0, 0.0))
     return Fill(
         targets=len(targets),

@@ -1,10 +1,10 @@
 """Discovery: what a SearchJobs page means for the jobs that are watched, and for those that should be."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 from exporter.agenda import Agenda
-from exporter.ledger import Former, mark_of
 from exporter.limit import Ranked, Standing, rank_of_listed
 from exporter.model import JobRecord, JobSummary, SearchPage
 from exporter.progress import Progress
@@ -13,6 +13,10 @@ from exporter.schedule import Urgency, Watch, after_list, unless_told
 from exporter.selector import Selector
 from exporter.store import Store
 from exporter.survey import Search, Survey
+from exporter.tombstones import Tombstones
+
+TOMBSTONE_SLACK: Final = 86400.0
+"""So much longer than any list reaches back is a tombstone kept, seconds: a call under way was planned a while ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,13 @@ class Policy:
     retention: Retention
 
 
+class Listed(NamedTuple):
+    """What one page brought: the jobs on it, and why the rest of its span is abandoned, if it is."""
+
+    jobs: list[str]
+    abandoned: str | None
+
+
 class Finder:
     """Finds the jobs of one account and Region, and lets them go. Its caller sees to it that one thread is inside.
 
@@ -47,8 +58,8 @@ class Finder:
         store: takes what is known.
         since: when the exporter began to watch for such jobs, unix seconds.
         now: monotonic seconds.
+        tombstones: what is remembered of forgotten jobs, by whichever target.
         lane: the key of the lane that this is for.
-        formers: what is remembered of jobs that were forgotten before a restart, by their mark.
     """
 
     def __init__(
@@ -61,11 +72,12 @@ class Finder:
         store: Store,
         since: float,
         now: float,
+        tombstones: Tombstones,
         lane: str = "",
-        formers: Mapping[int, Former] | None = None,
     ) -> None:
         self._policy, self._agenda, self._progress, self._store = policy, agenda, progress, store
-        self.roster = Roster(selector, since=since, retention=policy.retention, lane=lane, formers=formers)
+        self._tombstones = tombstones
+        self.roster = Roster(selector, since=since, retention=policy.retention, tombstones=tombstones, lane=lane)
         self.survey = _plan(policy, now)
 
     def change(self, selector: Selector, policy: Policy, *, now: float, wall: float, lane: str = "") -> None:
@@ -80,14 +92,25 @@ class Finder:
         """
         selected, before, self._policy = self.roster.selector, self._policy, policy
         if selector != selected:
-            self.roster.select(selector, wall, lane)
-            self._store.remember(self.roster.formers)
+            self._store.remember(self.roster.select(selector, wall, lane))
         if policy.retention != before.retention:
             self.roster.keep(policy.retention, self._store.find)
         if (selector, policy.lookback) != (selected, before.lookback):
             self.survey = _plan(policy, now)
         else:
             self.survey.pace(now, discovery_interval=policy.discovery_interval, round_interval=policy.poll_interval)
+
+    def begin(self, corrected: Callable[[float], float], *, replan: bool, now: float) -> None:
+        """Correct the baseline times once the true time is known.
+
+        Args:
+            corrected: returns the true time for one that was noted by the local clock, both unix seconds.
+            replan: the local clock is so wrong that what was planned by it is planned again.
+            now: monotonic seconds.
+        """
+        self.roster.begin(corrected)
+        if replan:
+            self.survey = self.survey.begun_again(now)
 
     def resume(self, records: Iterable[JobRecord], now: float) -> None:
         """Go on, after a restart, with jobs that were found here before it."""
@@ -105,8 +128,8 @@ class Finder:
             if watch is not None:
                 self._agenda.put(unless_told(watch, interval=self._policy.poll_interval))
 
-    def listed(self, search: Search, page: SearchPage, *, asked: float, now: float, wall: float) -> list[str]:
-        """Take in a page; return the jobs on it.
+    def listed(self, search: Search, page: SearchPage, *, asked: float, now: float, wall: float) -> Listed:
+        """Take in a page.
 
         Args:
             search: what was asked.
@@ -115,14 +138,14 @@ class Finder:
             now: monotonic seconds.
             wall: unix seconds.
         """
-        told = {job.arn: job for job in page.jobs}
-        for job in told.values():
+        jobs = {job.arn: job for job in page.jobs}
+        for job in jobs.values():
             self._meet(job, asked, now, wall)
-        if not self.survey.goes_on(search, page):
-            for watch in self._missing(search, told.keys()):
+        end = self.survey.page(search, page, now)
+        if not end.goes_on:
+            for watch in self._missing(search, {job.arn for job in jobs.values() if job.status is not None}):
                 self._agenda.put(unless_told(watch, interval=0.0))
-        self.survey.page(search, page, now)
-        return [*told]
+        return Listed([*jobs], end.abandoned)
 
     def expired(self, wall: float, busy: Iterable[str]) -> list[tuple[JobRecord, str]]:
         """Take the jobs off the agenda whose retention is over; return them with the reason.
@@ -136,7 +159,8 @@ class Finder:
         for record, _ in gone:
             self._agenda.remove(record.arn)
             self._progress.tried(record.arn)
-        self._store.unremember(self.roster.prune(wall - self._policy.lookback))
+        pruned = self.roster.prune(self.survey.horizon(wall) - TOMBSTONE_SLACK)
+        self._store.unremember(pruned, self._tombstones.floor)
         return gone
 
     def beyond_limit(self, jobs: Iterable[Ranked], wall: float, busy: Collection[str]) -> list[JobRecord]:
@@ -172,7 +196,7 @@ class Finder:
             return
         self.roster.met(self._store.record, job, wall)
         watch = self._agenda.get(job.arn)
-        if watch is not None:
+        if watch is not None and job.status is not None:
             record = self._store.record(job.arn)
             known = record.sighted if record.snapshot is None else record.snapshot.status
             told = after_list(watch, known, job.status, asked=asked, now=now)
@@ -188,8 +212,9 @@ class Finder:
         only_details = job.finished and not news
         if not self._store.add(self.roster.beginning(job), rank_of_listed(job, over=only_details)):
             return
-        if self.roster.take_in(job.arn):
-            self._store.unremember([mark_of(job.arn)])
+        mark = self.roster.take_in(job.arn)
+        if mark is not None:
+            self._store.unremember([mark])
         self._progress.expect(job.arn, ended=only_details)
         self._agenda.put(
             Watch(
@@ -198,7 +223,7 @@ class Finder:
                 answered=now,
                 ended=job.finished,
                 urgency=Urgency.CHANGED if news else Urgency.FILL if only_details else Urgency.NEW,
-                order=(0 if job.status == "FAILED" else 1, -(job.ended or job.created)),
+                order=(0 if job.status == "FAILED" else 1, -(job.ended or job.created or 0.0)),
                 created=job.created,
                 listed=job.status,
             )

@@ -8,6 +8,8 @@ from itertools import accumulate
 from math import inf
 from typing import NamedTuple, TypeVar
 
+from prometheus_client.utils import floatToGoString
+
 from exporter.families import FLEET_FAMILIES, JOBS, Family
 from exporter.model import STATUSES, Increment, JobSnapshot
 
@@ -50,11 +52,16 @@ class Totals:
     def checked(self) -> "Totals":
         """Return those of families that there are, where they come from a file.
 
+        A histogram of an older build gets the buckets of its family. A histogram whose buckets are unknown is dropped:
+        it must not cost the rest of the file.
+
         Raises:
             ValueError: one does not fit its family.
         """
         counters = {series: value for series, value in self.counters.items() if series[0] in _FAMILIES}
-        histograms = {series: value for series, value in self.histograms.items() if series[0] in _FAMILIES}
+        known = {series: value for series, value in self.histograms.items() if series[0] in _FAMILIES}
+        fitted = {series: _fitted(_FAMILIES[series[0]], value) for series, value in known.items()}
+        histograms = {series: value for series, value in fitted.items() if value is not None}
         for metric, labels in (*counters, *histograms):
             if len(labels) != len(_FAMILIES[metric].labels) or not all(map(_is_text, labels)):
                 raise ValueError(f"{metric} has no labels {labels!a}")
@@ -62,8 +69,8 @@ class Totals:
             if _FAMILIES[metric].type != "counter" or not 0 <= value < inf:
                 raise ValueError(f"{metric} is no counter of {value}")
         for (metric, _), histogram in histograms.items():
-            if len(histogram.observations) != len(_nothing_in(_FAMILIES[metric]).observations):
-                raise ValueError(f"{metric} has other buckets")
+            if _FAMILIES[metric].type != "histogram":
+                raise ValueError(f"{metric} is not a histogram")
             if min(histogram.observations) < 0 or not 0 <= histogram.sum < inf:
                 raise ValueError(f"{metric} is no histogram of {histogram}")
         return Totals(counters, histograms)
@@ -146,6 +153,18 @@ def _nothing_in(family: Family) -> Histogram:
     return Histogram((0,) * (len(family.buckets) + 1))
 
 
+def _fitted(family: Family, histogram: Histogram) -> Histogram | None:
+    """Move the counts to the bounds of the family; ``None`` where no build had that number of buckets.
+
+    A count stays at its bound, so no bucket with this bound falls after an update.
+    """
+    for bounds in (family.buckets, *family.former_buckets):
+        if len(histogram.observations) == len(bounds) + 1:
+            counts = dict(zip((*bounds, inf), histogram.observations, strict=True))
+            return Histogram(tuple(counts.get(bound, 0) for bound in (*family.buckets, inf)), histogram.sum)
+    return None
+
+
 def _observed(histogram: Histogram, family: Family, value: float) -> Histogram:
     place = bisect_left(family.buckets, value)
     counts = (count + (number == place) for number, count in enumerate(histogram.observations))
@@ -154,7 +173,7 @@ def _observed(histogram: Histogram, family: Family, value: float) -> Histogram:
 
 def _histogram_samples(family: Family, labels: Labels, histogram: Histogram) -> Iterator[FleetSample]:
     cumulative = tuple(accumulate(histogram.observations))
-    bounds = (*map(str, family.buckets), "+Inf")
+    bounds = (*map(floatToGoString, family.buckets), "+Inf")
     for bound, count in zip(bounds, cumulative, strict=True):
         yield FleetSample(f"{family.name}_bucket", (*family.labels, "le"), (*labels, bound), float(count))
     yield FleetSample(f"{family.name}_count", family.labels, labels, float(cumulative[-1]))

@@ -19,7 +19,7 @@ class Health:
     """What the latest answers tell of a target.
 
     Attributes:
-        up: whether the target answers; ``None`` until that is known.
+        up: whether the target responds; ``None`` until that is known.
         last_success: when it last gave a good answer, unix seconds.
         last_error: the error that came last, until the next good answer; for people.
         streak: jobs that failed since the last answer.
@@ -56,8 +56,12 @@ class Health:
         return replace(self, up=up, last_error=error, streak=streak)
 
     def troubled(self, error: str) -> "Health":
-        """A question that no single job is to blame for came back without an answer; several in a row make it fail."""
+        """A call that no single job is to blame for failed; several in a row make the target fail."""
         return self.failed(f"#{len(self.streak)}", error, asked_jobs=ENOUGH, own_fault=False)
+
+    def judged(self) -> "Health":
+        """Count a target as down whose attempts have all failed so far: from the first attempt on it is up or down."""
+        return replace(self, up=False) if self.up is None and self.last_error is not None else self
 
     def paused(self) -> "Health":
         """The target is left alone for a while."""
@@ -77,9 +81,10 @@ def combined(healths: Iterable[Health]) -> Health:
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """How one account and Region fares.
+    """State of one target: an account and Region, and the name that the settings give it.
 
     Attributes:
+        target: the account and Region.
         health: what the latest answers tell.
         active: jobs that are still asked for.
         finished: jobs that are not asked for any more.
@@ -89,6 +94,7 @@ class TargetStatus:
         budget: requests a second that the exporter allows itself, by operation.
         used: requests of the last minute, by operation.
         listed: whether all jobs that there were at the start are known.
+        name: the target's name in the settings; empty without one.
     """
 
     target: Target
@@ -101,13 +107,14 @@ class TargetStatus:
     budget: dict[str, float]
     used: dict[str, int] = field(default_factory=dict)
     listed: bool = True
+    name: str = ""
 
 
 def merged(statuses: Iterable[TargetStatus]) -> list[TargetStatus]:
-    """Join what several logins tell of the same account and Region."""
-    groups: defaultdict[Target, list[TargetStatus]] = defaultdict(list)
+    """Join the statuses that have an account, a Region and a name in common."""
+    groups: defaultdict[tuple[Target, str], list[TargetStatus]] = defaultdict(list)
     for status in statuses:
-        groups[status.target].append(status)
+        groups[status.target, status.name].append(status)
     return [parts[0] if len(parts) == 1 else _joined(parts) for parts in groups.values()]
 
 
@@ -129,4 +136,5 @@ def _joined(parts: list[TargetStatus]) -> TargetStatus:
         budget=budget,
         used=used,
         listed=all(part.listed for part in parts),
+        name=parts[0].name,
     )

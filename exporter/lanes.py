@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from hashlib import sha256
+from itertools import product
 
 from exporter.arn import account_of, parse_job_arn
 from exporter.model import Target
@@ -35,22 +36,28 @@ class Entry:
         jobs: ARNs of jobs that are named.
         selector: which others are looked for; ``None`` for none.
         regions: where they are looked for.
+        name: the target's name in the settings; empty without one.
     """
 
     login: Login
     jobs: Sequence[str] = ()
     selector: Selector | None = None
     regions: Sequence[str] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What is polled in one account and Region with one login; the account may be unknown yet."""
+    """What is polled in one account and Region with one login; the account may be unknown yet.
+
+    The name is a label only: neither the shard nor the key depends on it, so a target can be renamed.
+    """
 
     login: Login
     target: Target
     jobs: tuple[str, ...]
     selector: Selector | None
+    name: str = ""
 
     @property
     def shard_key(self) -> str:
@@ -83,9 +90,10 @@ def successors(before: Sequence[Lane], after: Sequence[Lane]) -> list[int | None
     """
     found: list[int | None] = [None] * len(after)
     free = dict(enumerate(before))
-    for alike in (_same, _same_target, _same_place):
+    for alike, renamed in product((_same, _same_target, _same_place), (False, True)):
         for place, lane in enumerate(after):
-            number = next((number for number, other in free.items() if alike(other, lane)), None)
+            fitting = (number for number, other in free.items() if alike(other, lane))
+            number = next((number for number in fitting if renamed or before[number].name == lane.name), None)
             if found[place] is None and number is not None:
                 found[place] = number
                 del free[number]
@@ -116,7 +124,7 @@ def _lanes(entry: Entry) -> Iterator[Lane]:
     searched = [] if entry.selector is None else [Target(account, region) for region in entry.regions]
     for target in dict.fromkeys((*named, *searched)):
         selector = entry.selector if target in searched else None
-        yield Lane(entry.login, target, tuple(named.get(target, ())), selector)
+        yield Lane(entry.login, target, tuple(named.get(target, ())), selector, entry.name)
 
 
 def _account(entry: Entry, named: Iterable[Target]) -> str:

@@ -37,12 +37,14 @@ class Entry:
         gone: ARNs of jobs that are known no more.
         formers: what is remembered of forgotten jobs, by ``mark_of`` their ARN; ``None`` for nothing any more.
         totals: counters and histograms that moved.
+        floor: the floor of the tombstones, unix seconds; 0 when it did not rise.
     """
 
     records: Sequence[JobRecord] = ()
     gone: Sequence[str] = ()
     formers: Mapping[int, Former | None] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
+    floor: float = 0.0
 
     def __bool__(self) -> bool:
         """Tell whether there is anything in it."""
@@ -55,19 +57,25 @@ class Backlog:
 
     Attributes:
         arns: jobs that are new, changed or known no more.
+        forgotten: jobs that were forgotten, whether or not they are watched again by now.
         formers: what is remembered of forgotten ones, by ``mark_of`` their ARN.
         series: counters and histograms that moved.
+        floor: the floor of the tombstones, unix seconds, if it rose.
     """
 
     arns: set[str] = field(default_factory=set)
+    forgotten: set[str] = field(default_factory=set)
     formers: dict[int, Former | None] = field(default_factory=dict)
     series: set[Series] = field(default_factory=set)
+    floor: float = 0.0
 
     def give_back(self, older: "Backlog") -> None:
         """Take in what could not be written; what came meanwhile counts."""
         self.arns |= older.arns
+        self.forgotten |= older.forgotten
         self.formers = older.formers | self.formers
         self.series |= older.series
+        self.floor = max(self.floor, older.floor)
 
     def entry(self, known: Mapping[str, JobRecord | None], totals: Totals) -> Entry:
         """Make the entry of it.
@@ -77,7 +85,9 @@ class Backlog:
             totals: what each of its counters and histograms has come to.
         """
         records = [record for record in known.values() if record is not None and lasts(record)]
-        return Entry(records, [arn for arn, record in known.items() if record is None], self.formers, totals)
+        kept = {record.arn for record in records}
+        gone = [arn for arn, record in known.items() if record is None or (arn in self.forgotten and arn not in kept)]
+        return Entry(records, gone, self.formers, totals, self.floor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,7 @@ class Past:
         formers: what is remembered of forgotten ones, by ``mark_of`` their ARN.
         lanes: since when each lane has watched for jobs, unix seconds, by its key.
         totals: the fleet's counters and histograms.
+        floor: the floor of the tombstones, unix seconds.
     """
 
     polled: float
@@ -97,21 +108,7 @@ class Past:
     formers: Mapping[int, Former] = field(default_factory=dict)
     lanes: Mapping[str, float] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What a lane goes on from.
-
-    Attributes:
-        lane: its key.
-        since: when it began to watch for jobs, unix seconds.
-        formers: what is remembered of jobs that it forgot, by ``mark_of`` their ARN.
-    """
-
-    lane: str
-    since: float
-    formers: Mapping[int, Former] = field(default_factory=dict)
+    floor: float = 0.0
 
 
 class Ledger(Protocol):

@@ -7,7 +7,7 @@ between two looks is neither lost nor silent.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from exporter.model import (
     MAX_RUNTIME_EXCEEDED,
@@ -24,7 +24,10 @@ T = TypeVar("T")
 OUTCOMES = (*TERMINAL_STATUSES, MAX_RUNTIME_EXCEEDED)
 """How a job can come out; one that ran out of time counts under its status *and* under the last."""
 
-_ALL_COUNTS = ("outcome", MAX_RUNTIME_EXCEEDED, "billable", "queue", "run")
+QUEUE: Final = "queue"
+"""The name under which a job's queue time counts once."""
+
+_ALL_COUNTS = ("outcome", MAX_RUNTIME_EXCEEDED, "billable", QUEUE, "run")
 _REQUEUED = ("DEPRIORITIZED_DUE_TO_INACTIVITY", "WAITING_FOR_PRIORITY", "QUEUED_FOR_EXECUTION")
 
 
@@ -169,7 +172,7 @@ def _countable(before: JobSnapshot | None, job: JobSnapshot, record: JobRecord) 
     group = _group(job)
     just_started = job.started is not None and (before is None or before.started is None)
     if job.queue_seconds is not None and (just_started or job.finished):
-        yield "queue", Increment("braket_job_queue_duration_seconds", group, job.queue_seconds)
+        yield QUEUE, Increment("braket_job_queue_duration_seconds", group, job.queue_seconds)
     if not job.finished:
         return
     yield "outcome", Increment("braket_job_outcomes_total", (*group, job.status), 1.0)

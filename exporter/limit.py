@@ -67,10 +67,11 @@ def rank_of_listed(job: JobSummary, *, over: bool) -> Rank:
         job: the job.
         over: it had ended before anybody watched; another one is to be told of first, whatever its status is.
     """
+    created = UNKNOWN if job.created is None else job.created
     if not over:
-        return Rank(Standing.ACTIVE, job.created)
+        return Rank(Standing.ACTIVE, created)
     standing = Standing.FAILED if job.status == "FAILED" else Standing.FINISHED
-    return Rank(standing, job.created if job.ended is None else job.ended)
+    return Rank(standing, created if job.ended is None else job.ended)
 
 
 def lowest(count: int, jobs: Iterable[Ranked], groups: Iterable[Group] = ()) -> Sequence[Ranked]:

@@ -16,7 +16,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from exporter.errors import BraketError
 from exporter.lifecycle import Observation
-from exporter.model import MAX_RUNTIME_EXCEEDED, JobEvent, JobSnapshot, Target, Transition
+from exporter.model import MAX_RUNTIME_EXCEEDED, EntryProblem, JobEvent, JobSnapshot, Target, Transition
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "console"]
@@ -138,6 +138,24 @@ class Journal:
             message=str(error),
         )
 
+    def search_abandoned(self, target: Target, reason: str) -> None:
+        """Write that the pages of a SearchJobs span do not end, so that the rest of the span is left out."""
+        self._logger.warning("search_abandoned", aws_account_id=target.account, aws_region=target.region, reason=reason)
+
+    def search_entry_ignored(self, target: Target, problem: EntryProblem) -> None:
+        """Write that a SearchJobs entry cannot be used; the caller sees to it that each is written once."""
+        self._logger.warning(
+            "search_entry_ignored",
+            job_arn=problem.arn,
+            aws_account_id=target.account,
+            aws_region=target.region,
+            reason=problem.reason,
+        )
+
+    def search_without_tags(self, target: Target) -> None:
+        """Write that SearchJobs entries lack ``tags`` although the settings select by tags."""
+        self._logger.warning("search_without_tags", aws_account_id=target.account, aws_region=target.region)
+
     def started(self, **fields: Any) -> None:  # noqa: ANN401 -- whatever is worth telling, as JSON
         """Write that the exporter serves and polls."""
         self._logger.info("started", **fields)
@@ -151,6 +169,10 @@ class Journal:
     def config_reload_failed(self, file: str | None, error: str) -> None:
         """Write that a file that was read anew is bad; what was in force stays."""
         self._logger.error("config_reload_failed", file=file, error=error)
+
+    def config_warning(self, setting: str, message: str) -> None:
+        """Write that a setting is valid and probably a mistake."""
+        self._logger.warning("config_warning", setting=setting, message=message)
 
     def tls_handshake_failed(self, *, count: int, peer_address: str, error: str) -> None:
         """Write that so many handshakes failed since the last line, and with whom and why the last one did."""

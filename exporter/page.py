@@ -89,7 +89,9 @@ def render_page(
     """
     listing = list_jobs(records, wish, now, piles)
     several = len({target.target.account for target in targets}) > 1
+    named = any(target.name for target in targets)
     target_heads = (
+        *(("Target",) if named else ()),
         "Account",
         "Region",
         "State",
@@ -107,7 +109,7 @@ def render_page(
 <p>Version {escape(version)}, up for {format_span(uptime)}. As of {_time(now)}. <a href="metrics">Metrics</a></p>
 {_fill(fill_of(targets))}
 <h2 id="targets">Targets</h2>
-{_table("targets", map(_head, target_heads), (_target_row(target, now) for target in targets))}
+{_table("targets", map(_head, target_heads), (_target_row(target, now, named=named) for target in targets))}
 <h2 id="jobs">Jobs</h2>
 {_filters(wish, listing)}
 {_form(wish)}
@@ -143,7 +145,8 @@ def _fill(fill: Fill) -> str:
     return f'<p class="fill">{bar} {" ".join(notes)}</p>'
 
 
-def _target_row(status: TargetStatus, now: float) -> str:
+def _target_row(status: TargetStatus, now: float, *, named: bool) -> str:
+    """Write a target's row, with its name where any target has one."""
     health = status.health
     state = {None: ("yellow", "starting"), True: ("green", "up"), False: ("red", "failing")}[health.up]
     jobs = f"{status.active:,} active, {status.finished:,} finished"
@@ -152,6 +155,7 @@ def _target_row(status: TargetStatus, now: float) -> str:
     error = _LOGIN.sub("…", health.last_error or "")[:MOST_OF_AN_ERROR]
     region = status.target.region
     cells = (
+        *((_cell(_foreign(status.name)),) if named else ()),
         _cell(escape(status.target.account) or "not known yet"),
         _cell(_link(jobs_url(region), escape(region))),
         _cell(_badge(*state)),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from exporter.arn import parse_job_arn
-from exporter.model import EVENT_TYPES, STATUSES, EventKey, JobEvent, JobSnapshot, JobSummary, SearchPage
+from exporter.model import EVENT_TYPES, STATUSES, EntryProblem, EventKey, JobEvent, JobSnapshot, JobSummary, SearchPage
 
 MAX_MESSAGE: Final = 2500
 """Longest event message and, to be generous, failure reason that is kept; Braket's own limits are 2,500 and 1,024."""
@@ -94,7 +94,7 @@ def parse_page(answer: object) -> SearchPage:
         try:
             jobs.append(_summary(_Members(entry, "jobs")))
         except ValueError as error:
-            problems.append(str(error))
+            problems.append(EntryProblem(None, str(error)))
     return SearchPage(tuple(jobs), tuple(problems), page.text("nextToken") or None)
 
 

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from exporter.agenda import Agenda
 from exporter.budget import Budgets
@@ -22,13 +22,12 @@ from exporter.errors import (
 from exporter.finder import Finder, Policy
 from exporter.gate import Gate
 from exporter.health import TargetStatus
-from exporter.ledger import Origin
 from exporter.lifecycle import observe
 from exporter.limit import Ranked
 from exporter.logs import Journal
-from exporter.model import JobRecord, JobSnapshot, SearchPage, Span, Target
+from exporter.model import EntryProblem, JobRecord, JobSnapshot, SearchPage, Span, Target
 from exporter.progress import Progress
-from exporter.roster import MAX_JOBS, NOT_FOUND
+from exporter.roster import MAX_JOBS, NOT_FOUND, named_record
 from exporter.schedule import (
     Urgency,
     Watch,
@@ -41,8 +40,9 @@ from exporter.schedule import (
 )
 from exporter.selector import Selector
 from exporter.store import Store
-from exporter.survey import Search, Survey
+from exporter.survey import Purpose, Search, Survey
 from exporter.telemetry import Telemetry
+from exporter.tombstones import Tombstones
 
 IDLE: Final = 1.0
 """Longest sleep of a worker, seconds: so often it shows that it lives."""
@@ -52,6 +52,12 @@ TRIES_AT_START: Final = 3
 
 GONE_AFTER: Final = 5
 """So many questions in a row for a discovered job that Braket does not know, and it is let go."""
+
+WRONG_CLOCK: Final = 60.0
+"""A local clock that is off by more, seconds, has the first lists planned again."""
+
+MOST_REPORTED: Final = 1000
+"""So many unusable SearchJobs entries of one target are logged; a service that makes them up cannot flood the log."""
 
 IDENTIFY_INTERVAL: Final = 300.0
 """How often AWS is asked whose credentials these are, while neither it nor a job told."""
@@ -70,6 +76,11 @@ class JobSource(Protocol):
         """The account and Region; the account is empty until an answer told it."""
         ...
 
+    @property
+    def clock_offset(self) -> float:
+        """How many seconds AWS's clock is ahead of the local one, by the latest response."""
+        ...
+
     def get_job(self, arn: str) -> JobSnapshot:
         """Ask for one job."""
         ...
@@ -83,14 +94,34 @@ class JobSource(Protocol):
         ...
 
 
+class Start(NamedTuple):
+    """When a poller started, by the local clocks.
+
+    Attributes:
+        wall: unix seconds, perhaps wrong.
+        monotonic: the same moment.
+        resumed: a baseline time from before a restart, which AWS's clock made, if there is one.
+    """
+
+    wall: float
+    monotonic: float
+    resumed: float | None
+
+    def corrected(self, baseline: float, *, true_start: float) -> float:
+        """Return the true baseline time; the one from before a restart is never after the start.
+
+        Args:
+            baseline: unix seconds; jobs that were created later are news.
+            true_start: the start by AWS's clock, unix seconds.
+        """
+        return min(baseline, true_start) if baseline == self.resumed else baseline + true_start - self.wall
+
+
 class TargetPoller:
     """Polls the jobs of one account and Region. Several threads may call ``step`` at once.
 
     What it watches can change while it polls. A job that it does not watch any more is nobody's until somebody else
     takes it over or forgets it; the answer of a call that was under way then changes nothing.
-
-    Attributes:
-        last_step: when a thread last called ``step``, monotonic seconds.
 
     Args:
         source: answers.
@@ -103,7 +134,10 @@ class TargetPoller:
         policy: intervals.
         clock: the time.
         random: gives a number in [0, 1).
-        origin: what it goes on from; without it, it begins now.
+        tombstones: what is remembered of forgotten jobs, by whichever target.
+        lane: the key of the lane that this polls.
+        since: when, before a restart, such jobs began to be looked for, unix seconds; ``None``: they are from now on.
+        name: the target's name in the settings; empty without one.
     """
 
     def __init__(  # noqa: PLR0913 -- whom a poller speaks with, each by name
@@ -119,25 +153,33 @@ class TargetPoller:
         policy: Policy,
         clock: Clock,
         random: Callable[[], float],
-        origin: Origin | None = None,
+        tombstones: Tombstones,
+        lane: str = "",
+        since: float | None = None,
+        name: str = "",
     ) -> None:
         self._source, self._store, self._journal, self._telemetry = source, store, journal, telemetry
-        self._policy, self._clock = policy, clock
+        self._policy, self._clock, self._tombstones, self._lane = policy, clock, tombstones, lane
         now, wall = clock.monotonic(), clock.wall()
-        origin = origin or Origin("", wall)
-        self._lane = origin.lane
-        self.last_step = now
+        self._target_name = name
+        self._start = Start(wall, now, since)
+        self._start_is_sure = False
+        """Whether a response has shown the true time, so that the start and all that follows from it are right."""
         self._lock = threading.Lock()
         self._taking_in = threading.Lock()
         """Held while an answer changes what is known, so that no job leaves in the middle; taken before the other."""
         self._named: tuple[str, ...] = ()
         self._agenda, self._asking = Agenda(), dict[str, Watch]()
         self._progress = Progress(())
-        self._finder = None if selector is None else self._make_finder(selector, now, origin)
+        self._finder = None if selector is None else self._make_finder(selector, now, wall if since is None else since)
         self._gate = Gate(self._operations, budgets=budgets, target=lambda: source.target, random=random, now=now)
         self._questions = 0
         self._search_turn = False
         self._identify_after = now
+        self._abandoning = False
+        """Whether the last span that ended did so because its pages did not."""
+        self._reported: set[EntryProblem] = set()
+        self._reported_tags = False
         self._name(tuple(arns), {}, now, wall)
 
     @property
@@ -183,7 +225,7 @@ class TargetPoller:
             jobs = len(self._jobs())
             return TargetStatus(
                 target=self._source.target,
-                health=self._gate.health,
+                health=self._gate.health.judged(),
                 active=len(active),
                 finished=jobs - len(active),
                 waiting=len(self._progress.waiting) + len(self._progress.filling),
@@ -192,11 +234,12 @@ class TargetPoller:
                 budget=self._gate.rates(now),
                 used=self._gate.used(now),
                 listed=self._finder is None or self._finder.survey.listed,
+                name=self._target_name,
             )
 
     def step(self) -> float:
         """Make a call that is due; return 0, or the seconds until there will be one to make."""
-        asked = self.last_step = self._clock.monotonic()
+        asked = self._clock.monotonic()
         with self._lock:
             call, wait = self._next_call(asked)
         if call is None:
@@ -210,7 +253,7 @@ class TargetPoller:
             finder = self._finder  # which a change of plan takes away under the lock
             gone = [] if finder is None else finder.expired(self._clock.wall(), busy=self._asking)
             for record, _ in gone:
-                self._store.forget(record.arn, None if finder is None else finder.roster.former(record))
+                self._store.forget(record.arn, self._tombstones.entry(record.arn))
         for record, reason in gone:
             self._telemetry.dropped(reason)
             self._journal.forgotten(record.arn, record.snapshot, reason)
@@ -225,7 +268,14 @@ class TargetPoller:
     # What is watched changes.
 
     def change(
-        self, arns: Iterable[str], selector: Selector | None, policy: Policy, handed: Handover, lane: str = ""
+        self,
+        arns: Iterable[str],
+        selector: Selector | None,
+        policy: Policy,
+        handed: Handover,
+        lane: str = "",
+        *,
+        name: str = "",
     ) -> Handover:
         """Watch other jobs from now on; return those that are watched no more.
 
@@ -237,9 +287,10 @@ class TargetPoller:
             policy: intervals.
             handed: jobs among those to watch that others watched before.
             lane: the key of the lane that this polls.
+            name: the target's name in the settings; empty without one.
         """
         with self._taking_in, self._lock:
-            self._lane = lane
+            self._lane, self._target_name = lane, name
             now, wall = self._clock.monotonic(), self._clock.wall()
             named, before, found = tuple(arns), set(self._named), self._jobs().difference(self._named)
             self._look_for(selector, policy, now, wall)
@@ -290,17 +341,17 @@ class TargetPoller:
     def _jobs(self) -> frozenset[str]:
         return frozenset(self._named).union(() if self._finder is None else self._finder.roster.members)
 
-    def _make_finder(self, selector: Selector, now: float, origin: Origin) -> Finder:
+    def _make_finder(self, selector: Selector, now: float, since: float) -> Finder:
         return Finder(
             selector,
             self._policy,
             agenda=self._agenda,
             progress=self._progress,
             store=self._store,
-            since=origin.since,
+            since=since,
             now=now,
-            lane=origin.lane,
-            formers=origin.formers,
+            tombstones=self._tombstones,
+            lane=self._lane,
         )
 
     def _look_for(self, selector: Selector | None, policy: Policy, now: float, wall: float) -> None:
@@ -309,7 +360,7 @@ class TargetPoller:
         if selector is None:
             self._finder = None
         elif self._finder is None:
-            self._finder = self._make_finder(selector, now, Origin(self._lane, wall))
+            self._finder = self._make_finder(selector, now, wall)
         else:
             self._finder.change(selector, policy, now=now, wall=wall, lane=self._lane)
         self._gate.call(self._operations, now)
@@ -324,7 +375,7 @@ class TargetPoller:
                 self._store.amend(replace(self._store.record(arn), named=True, lane=""))
                 self._go_on(handed[arn])
             else:
-                self._store.add(JobRecord(arn, since=wall))
+                self._store.add(named_record(arn, wall, self._tombstones))
                 self._go_on(Watch(arn, due=now, answered=now, urgency=Urgency.NEW))
 
     def _take_over(self, finder: Finder, handed: Handover, wall: float) -> None:
@@ -427,7 +478,28 @@ class TargetPoller:
             if self._asking.get(watch.arn) is watch:  # else it is not watched here any more
                 take_in()
 
+    def _correct_time(self) -> None:
+        """Follow AWS's clock, by the response that just came; the first one corrects the start as well.
+
+        The caller holds ``_taking_in``. Nothing depends on the start before the first response.
+        """
+        planned_by = self._clock.wall()
+        self._clock.correct(self._source.clock_offset)
+        if self._start_is_sure:
+            return
+        self._start_is_sure = True
+        true_start = self._clock.wall() - (self._clock.monotonic() - self._start.monotonic)
+        corrected = partial(self._start.corrected, true_start=true_start)
+        replan = abs(self._clock.wall() - planned_by) > WRONG_CLOCK
+        with self._lock:
+            if self._finder is not None:
+                self._finder.begin(corrected, replan=replan, now=self._clock.monotonic())
+            unanswered = [record for record in map(self._store.find, self._named) if record and record.snapshot is None]
+        for record in unanswered:
+            self._store.amend(replace(record, since=corrected(record.since)))
+
     def _answered(self, watch: Watch, snapshot: JobSnapshot, asked: float) -> None:
+        self._correct_time()
         wall = self._clock.wall()
         record = self._store.record(watch.arn)
         observation = observe(record, snapshot, since=record.since, now=wall)
@@ -442,6 +514,8 @@ class TargetPoller:
 
     def _failed(self, watch: Watch, error: BraketError, asked: float) -> None:
         self._count_malformed(error)
+        if isinstance(error, JobError):
+            self._correct_time()
         record = self._store.record(watch.arn)
         if record.active and isinstance(error, JobError):
             record = replace(record, failing=error.code)
@@ -488,7 +562,7 @@ class TargetPoller:
         except BraketError as error:
             take_in: Call = partial(self._search_failed, finder, search, error, asked)
         else:
-            take_in = partial(self._listed, finder, search, page, asked)
+            take_in = partial(self._listed, finder, plan, search, page, asked)
         with self._taking_in:
             if self._finder is finder and finder.survey is plan:  # else it is not looked for any more
                 take_in()
@@ -497,25 +571,44 @@ class TargetPoller:
         if self._finder is finder and not self._source.target.account and no_job_told:
             self._identify()
 
-    def _listed(self, finder: Finder, search: Search, page: SearchPage, asked: float) -> None:
-        for _ in page.problems:
-            self._telemetry.parse_error()
+    def _listed(self, finder: Finder, plan: Survey, search: Search, page: SearchPage, asked: float) -> None:
+        self._correct_time()
+        if finder.survey is not plan:  # it was planned by a clock that turned out to be wrong
+            return
+        self._report_problems(finder, page)
         now, wall = self._clock.monotonic(), self._clock.wall()
         hidden, dropped, gone = self._store.hidden, 0, list[JobRecord]()
         with self._lock:
             self._gate.succeeded(SEARCH_JOBS, wall)
-            self._had_turn(finder.listed(search, page, asked=asked, now=now, wall=wall))
+            listed = finder.listed(search, page, asked=asked, now=now, wall=wall)
+            self._had_turn(listed.jobs)
             if self._store.hidden > hidden:  # the page told of more than there is room for: nobody is to ask for those
                 beyond, dropped = self._store.fit()
                 gone = self._beyond_limit(finder, beyond)
         for _ in range(dropped):
             self._telemetry.dropped(MAX_JOBS)
         self._tell_dropped(gone)
+        if listed.abandoned is not None and not self._abandoning:
+            self._journal.search_abandoned(self._source.target, listed.abandoned)
+        if search.purpose is not Purpose.ROUND:
+            self._abandoning = listed.abandoned is not None or (self._abandoning and page.token is not None)
+
+    def _report_problems(self, finder: Finder, page: SearchPage) -> None:
+        """Count the entries that cannot be used, and log each once; past a bound they only count."""
+        for problem in page.problems:
+            self._telemetry.parse_error()
+            if problem not in self._reported and len(self._reported) < MOST_REPORTED:
+                self._reported.add(problem)
+                self._journal.search_entry_ignored(self._source.target, problem)
+        lacking = bool(finder.roster.selector.tags) and any(job.tags is None for job in page.jobs)
+        if lacking and not self._reported_tags:
+            self._reported_tags = True
+            self._journal.search_without_tags(self._source.target)
 
     def _beyond_limit(self, finder: Finder, jobs: Sequence[Ranked]) -> list[JobRecord]:
         gone = finder.beyond_limit(jobs, self._clock.wall(), busy=self._asking)
         for record in gone:
-            self._store.forget(record.arn, finder.roster.former(record))
+            self._store.forget(record.arn, self._tombstones.entry(record.arn))
         return gone
 
     def _tell_dropped(self, jobs: Iterable[JobRecord]) -> None:

@@ -4,13 +4,14 @@ All times are unix seconds.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
-from exporter.ledger import Former, mark_of
-from exporter.lifecycle import expires_at
+from exporter.ledger import Former
+from exporter.lifecycle import QUEUE, expires_at
 from exporter.model import JobRecord, JobSummary
 from exporter.selector import Selector
+from exporter.tombstones import Tombstones
 
 RETENTION = "retention"
 DESELECTED = "deselected"
@@ -40,7 +41,7 @@ class Roster:
         since: when the exporter began to watch for them; jobs created later are news.
         retention: how long series are kept.
         lane: the key of the lane that looks for them.
-        formers: what is remembered of jobs that were forgotten before a restart, by their mark.
+        tombstones: what is remembered of forgotten jobs, by whichever target.
     """
 
     def __init__(
@@ -49,17 +50,15 @@ class Roster:
         *,
         since: float,
         retention: Retention,
+        tombstones: Tombstones,
         lane: str = "",
-        formers: Mapping[int, Former] | None = None,
     ) -> None:
         self._retention, self._lane = retention, lane
         self._eras = [(since, selector)]
         """Each selector with the time from which on it decided; the last one decides now."""
         self.members: set[str] = set()
         self._let_go: dict[str, tuple[float, str]] = {}
-        self._formers = {} if formers is None else {**formers}
-        self._elsewhere: dict[str, tuple[float, float]] = {}
-        """When somebody else was last seen to watch a job, behind the time of its creation."""
+        self._tombstones = tombstones
         self._ends: list[tuple[float, str]] = []
         self._noted: dict[str, float] = {}
         """When each member's series end, as last noted; what else is said of it in ``_ends`` is out of date."""
@@ -70,20 +69,23 @@ class Roster:
         return self._eras[-1][1]
 
     @property
-    def formers(self) -> Mapping[int, Former]:
-        """What is remembered of jobs that were forgotten, by their mark."""
-        return self._formers
-
-    @property
     def watching_since(self) -> float:
         """When the exporter began to watch for such jobs."""
         return self._eras[-1][0]
 
-    def select(self, selector: Selector, now: float, lane: str = "") -> None:
-        """Watch other jobs from now on; what was in force before still tells since when a job was watched for."""
+    def begin(self, began: Callable[[float], float]) -> None:
+        """Correct the times from which each selector decided, once the true time is known."""
+        self._eras = [(began(era), selector) for era, selector in self._eras]
+
+    def select(self, selector: Selector, now: float, lane: str = "") -> Mapping[int, Former]:
+        """Select other jobs from now on, and keep the baseline times of the former selectors.
+
+        Returns:
+            The tombstones that changed hands because the lane has another key, by their marks.
+        """
         self._eras.append((now, selector))
-        self._lane = lane
-        self._formers = {mark: former._replace(lane=lane) for mark, former in self._formers.items()}
+        before, self._lane = self._lane, lane
+        return self._tombstones.relabel(before, lane)
 
     def keep(self, retention: Retention, find: Callable[[str], JobRecord | None]) -> None:
         """Keep series for another time from now on."""
@@ -92,14 +94,16 @@ class Roster:
             self.note(record)
 
     def since(self, job: JobSummary) -> float:
-        """Tell since when, without a break, jobs such as this one have been watched for; and not by somebody else."""
+        """Return the baseline time of a job: since when, without a break, the selectors have selected it.
+
+        It is never before the floor of the tombstones: a job created up to that may have been forgotten before.
+        """
         began = float("inf")
         for era, selector in reversed(self._eras):
             if not selector.selects(job):
                 break
             began = era
-        _, elsewhere = self._elsewhere.get(job.arn, (0.0, began))
-        return max(began, elsewhere)
+        return max(began, self._tombstones.floor)
 
     def wanted(self, job: JobSummary, now: float) -> bool:
         """Tell whether a job that is not watched should be.
@@ -110,7 +114,7 @@ class Roster:
         """
         if not self.selector.selects(job):
             return False
-        former = self._formers.get(mark_of(job.arn))
+        former = self._tombstones.get(job.arn)
         if former is not None:
             return former.record is not None
         if not job.finished or self.is_news(job):
@@ -119,32 +123,37 @@ class Roster:
         return job.ended is None or job.ended + kept > now
 
     def is_news(self, job: JobSummary) -> bool:
-        """Tell whether the job was created since the exporter began to watch for such jobs."""
-        return job.created > self.since(job)
+        """Return whether the job is known to be created since the exporter began to watch for such jobs."""
+        return job.created is not None and job.created > self.since(job)
 
     def beginning(self, job: JobSummary) -> JobRecord:
-        """Return the record with which to begin; a job that was let go goes on where it was."""
-        former = self._formers.get(mark_of(job.arn))
-        if former is not None and former.record is not None:
-            return former.record
-        status = None if job.finished else job.status
-        return JobRecord(job.arn, sighted=status, named=False, since=self.since(job), lane=self._lane)
+        """Return the first record of a job; a job that was let go goes on where it was.
 
-    def take_in(self, arn: str) -> bool:
-        """Make a job a member; return whether it is one that was forgotten."""
+        A job from before the floor may have been forgotten without a tombstone, so the status that the list shows is no
+        evidence of a change, and its queue time may have counted.
+        """
+        former = self._tombstones.get(job.arn)
+        if former is not None and former.record is not None:
+            return replace(former.record, lane=self._lane)
+        begun = JobRecord(job.arn, named=False, since=self.since(job), lane=self._lane)
+        if job.created is not None and job.created <= self._tombstones.floor:
+            return replace(begun, counted=(QUEUE,))
+        return begun if job.finished else replace(begun, sighted=job.status)
+
+    def take_in(self, arn: str) -> int | None:
+        """Make a job a member; return the mark of its tombstone, which is dropped, if it was forgotten before."""
         self.members.add(arn)
-        return self._formers.pop(mark_of(arn), None) is not None
+        return self._tombstones.take(arn)
 
     def met(self, record: Callable[[str], JobRecord], job: JobSummary, now: float) -> None:
-        """Note whether a watched job is still selected, or that somebody else watches it.
+        """Note whether a watched job is still selected.
 
         Args:
-            record: gives what is known of one that is selected no more.
+            record: returns the record of a job that is selected no more.
             job: the job.
             now: the time.
         """
         if job.arn not in self.members:
-            self._elsewhere[job.arn] = (job.created, now)
             return
         if self.selector.selects(job):
             self._let_go.pop(job.arn, None)
@@ -200,22 +209,13 @@ class Roster:
     def drop(self, arn: str, created: float) -> None:
         """Forget a job that has ended before its time: no list brings it back, whatever it tells."""
         self.release(arn)
-        self._formers[mark_of(arn)] = Former(created, None, self._lane)
-
-    def former(self, record: JobRecord) -> tuple[int, Former] | None:
-        """Tell what is remembered of a job that was forgotten, after its mark."""
-        mark = mark_of(record.arn)
-        return None if mark not in self._formers else (mark, self._formers[mark])
+        self._tombstones.bury(arn, Former(created, None, self._lane))
 
     def prune(self, before: float) -> list[int]:
-        """Drop what is remembered of jobs created before a time, which no list tells any more; return their marks."""
-        old = [mark for mark, former in self._formers.items() if former.created < before]
-        for mark in old:
-            del self._formers[mark]
-        self._elsewhere = {arn: seen for arn, seen in self._elsewhere.items() if seen[0] >= before}
+        """Drop the tombstones of jobs created before a time, to which no list reaches back; return their marks."""
         while len(self._eras) > 1 and self._eras[1][0] < before:
             del self._eras[0]
-        return old
+        return self._tombstones.prune(self._lane, before)
 
     def _end(self, record: JobRecord) -> tuple[float, str] | None:
         let_go = self._let_go.get(record.arn)
@@ -229,6 +229,32 @@ class Roster:
     def _forget(self, record: JobRecord) -> None:
         self.members.discard(record.arn)
         self._let_go.pop(record.arn, None)
-        created = None if record.snapshot is None else record.snapshot.created
-        if created is not None:
-            self._formers[mark_of(record.arn)] = Former(created, None if not record.active else record, self._lane)
+        former = former_of(record, self._lane)
+        if former is not None:
+            self._tombstones.bury(record.arn, former)
+
+
+def named_record(arn: str, since: float, tombstones: Tombstones) -> JobRecord:
+    """Return the first record of a job that the settings name; a job that was forgotten goes on where it was.
+
+    Args:
+        arn: the job.
+        since: a job created later is news, unix seconds.
+        tombstones: what is remembered of forgotten jobs.
+    """
+    former = tombstones.get(arn)
+    if former is not None and former.record is not None:
+        return replace(former.record, named=True, lane="")
+    return JobRecord(arn, since=max(since, tombstones.floor, 0.0 if former is None else former.created))
+
+
+def former_of(record: JobRecord, lane: str = "") -> Former | None:
+    """Return the tombstone of a job that is forgotten; ``None`` for one that never answered: nothing of it counted.
+
+    A job without a creation time lasts as long as one that was created when it was last polled.
+    """
+    job = record.snapshot
+    if job is None:
+        return None
+    created = next((time for time in (job.created, record.polled_at) if time is not None), 0.0)
+    return Former(created, None if job.finished else record, lane)

@@ -48,5 +48,5 @@ def parse_tag_rule(text: str) -> TagRule:
 
 
 def _holds(rule: TagRule, job: JobSummary) -> bool:
-    value = job.tags.get(rule.key)
+    value = None if job.tags is None else job.tags.get(rule.key)
     return value is not None and (rule.values is None or value in rule.values)

@@ -12,7 +12,7 @@ from exporter.guard import FileGuard
 from exporter.lanes import Entry, Lane, Login, plan_lanes
 from exporter.selector import Selector, parse_tag_rule
 from exporter.sessions import LoginSession
-from exporter.settings import Selection, Settings, SettingsError, TargetSettings
+from exporter.settings import Selection, Settings, SettingsError, SettingsWarning, TargetSettings
 from exporter.webconfig import WebConfigError
 
 Sessions = dict[Login, LoginSession]
@@ -63,19 +63,22 @@ def lanes(settings: Settings, sessions: Sessions) -> list[Lane]:
     return plan_lanes(entries, shard=settings.shard, total_shards=settings.total_shards)
 
 
-def environment_warnings(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[str]:
+def environment_warnings(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[SettingsWarning]:
     """List the variables of the AWS SDK that have another effect than people expect."""
     warnings = []
     role, token = environ.get("AWS_ROLE_ARN"), environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
     if role and not token:
-        warnings.append("AWS_ROLE_ARN is set without AWS_WEB_IDENTITY_TOKEN_FILE, so the AWS SDK ignores it; set both")
+        message = "AWS_WEB_IDENTITY_TOKEN_FILE is not set, so the AWS SDK ignores the role and uses other credentials"
+        warnings.append(SettingsWarning("AWS_ROLE_ARN", f"{message}; set both or neither"))
     if token and not role:
-        warnings.append("AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN; set both")
+        warnings.append(SettingsWarning("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN is not set; set both or neither"))
     if environ.get("AWS_PROFILE") == "":
-        warnings.append("AWS_PROFILE is empty, and the AWS SDK takes that as a profile without a name; unset it")
+        message = "it is empty, and the AWS SDK takes that as a profile without a name; unset it"
+        warnings.append(SettingsWarning("AWS_PROFILE", message))
     selections = settings.targets or (settings,)
     if _ignored_region(environ) and any(one.discovers and not one.regions for one in selections):
-        warnings.append("AWS_REGION is set, but boto3 reads AWS_DEFAULT_REGION only; set regions or AWS_DEFAULT_REGION")
+        message = "boto3 does not read it; set regions or AWS_DEFAULT_REGION"
+        warnings.append(SettingsWarning("AWS_REGION", message))
     return warnings
 
 
@@ -84,18 +87,18 @@ def _ignored_region(environ: Mapping[str, str]) -> bool:
 
 
 def _entry(selection: Selection, sessions: Sessions, path: str = "") -> Entry:
-    login = Login()
+    login, target_name = Login(), ""
     if isinstance(selection, TargetSettings):
-        login = Login(selection.profile, selection.role_arn, selection.external_id)
+        login, target_name = Login(selection.profile, selection.role_arn, selection.external_id), selection.name or ""
     if login not in sessions:
         regions = (*selection.regions, *(parse_job_arn(arn).region for arn in selection.jobs))
         sessions[login] = LoginSession(login, next(iter(regions), None))
     if not selection.discovers:
-        return Entry(login, selection.jobs)
+        return Entry(login, selection.jobs, name=target_name)
     name = None if selection.job_name_regex is None else re.compile(selection.job_name_regex)
     selector = Selector(tuple(map(parse_tag_rule, selection.tags)), selection.all_jobs, name)
     regions = selection.regions or (_sdk_region(sessions[login], f"{path}regions"),)
-    return Entry(login, selection.jobs, selector, regions)
+    return Entry(login, selection.jobs, selector, regions, target_name)
 
 
 def _sdk_region(session: LoginSession, key: str) -> str:

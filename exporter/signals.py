@@ -44,6 +44,29 @@ def interrupted_by_signals() -> Iterator[None]:
         yield
 
 
+class TimeoutReached(BaseException):
+    """The time for what was under way is over."""
+
+
+@contextmanager
+def interrupted_after(seconds: float) -> Iterator[None]:
+    """Let what is under way in the main thread take so long at the most.
+
+    Raises:
+        TimeoutReached: it took longer.
+    """
+
+    def interrupt(*_: object) -> None:
+        raise TimeoutReached
+
+    with _handled_by(interrupt, signal.SIGALRM):
+        signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+
+
 @contextmanager
 def _handled_by(handler: Callable[[int, FrameType | None], Any], *numbers: signal.Signals) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number in numbers}

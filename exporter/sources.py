@@ -1,25 +1,32 @@
-"""Where the settings come from, and what people are told of every wrong one.
+"""Where the settings come from, and the errors about every invalid one.
 
 A value comes from a command-line flag, else from the environment (``BRAKET_EXPORTER_`` and the key in upper case), else
-from the YAML file, else from the default. Every problem is found before one error tells them all.
+from the YAML file, else from the default. One error has every problem: the key, the value and which values are valid.
 """
 
-import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args, get_origin
 
-from pydantic import ValidationError, model_validator
+from pydantic import BaseModel, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from exporter.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, TargetSettings
-from exporter.values import near, parse_mapping, shard_of, split_list
+from exporter.values import as_text, closest, near, parse_mapping, shard_of, shown, split_list, typed
 
 CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
 _TARGETS_VARIABLE: Final = f"{ENV_PREFIX}TARGETS"
+
+LARGEST_FILE: Final = 4 * 1024 * 1024
+"""The most bytes of a settings file: 40,000 ARNs."""
+
+MOST_WRONG_ELEMENTS: Final = 10
+"""The most wrong elements of one list that are reported; there may be thousands."""
 
 _SERVICE_LINK: Final = re.compile(
     r"(.*_)?(SERVICE_HOST=.*|SERVICE_PORT(_.+)?=\d+|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=.*|PORT=(tcp|udp|sctp)://.*)"
@@ -33,8 +40,11 @@ _NOTHING_TO_WATCH: Final = (
 )
 _WATCHING: Final = ("jobs", "tags", "all_jobs", "targets")
 _NOT_BESIDE_TARGETS: Final = ("jobs", "tags", "all_jobs", "job_name_regex", "regions")
-_REASONS: Final = {"tuple_type": "a list, or text with commas", "model_type": "a mapping of keys to values"}
-"""What is expected, where pydantic says it in the words of Python."""
+
+_MAPPING: Final = "a mapping of keys to values"
+_TARGETS: Final = "a list"
+_LIST: Final = "a list, or text with commas"
+_MANY: Final = (_MAPPING, _TARGETS, _LIST)
 
 _FALSE: Final = (None, False, "", "0", "f", "false", "n", "no", "off")
 
@@ -44,14 +54,16 @@ def load(
     environ: Mapping[str, str],
     config: str | None,
     defaults: Mapping[str, Any] = MappingProxyType({}),
+    meant: Collection[str] = (),
 ) -> Settings:
     """Read the settings from all their sources.
 
     Args:
-        flags: what the command line gave, by key.
+        flags: the command line's values, by key.
         environ: the process's environment, searched for unknown keys.
         config: the YAML file's path, if there is one.
         defaults: values that come last of all, in place of the fields' own.
+        meant: keys that misspelled flags probably meant; an error that only follows from that is not reported.
 
     Raises:
         SettingsError: with every problem at once.
@@ -80,22 +92,23 @@ def load(
             given.update(values)
             return values
 
-    wrong: set[int | str] = set()
+    variables = (name.removeprefix(ENV_PREFIX).lower() for name in environ if name.startswith(ENV_PREFIX))
+    unsure = {*meant, *_meant((*file, *variables))}
     try:
         settings = Sourced()
     except ValidationError as error:
-        problems += [_describe(detail) for detail in error.errors() if detail["loc"][0] not in misplaced]
-        wrong = {detail["loc"][0] for detail in error.errors()}
-    if not unread and wrong.isdisjoint(_WATCHING) and not any(_is_set(given, key) for key in _WATCHING):
-        problems.append(_NOTHING_TO_WATCH)
-    problems += _conflicts(given, wrong)
+        details = error.errors(include_url=False)
+        problems += _described(detail for detail in details if detail["loc"][0] not in misplaced)
+        unsure.update(str(detail["loc"][0]) for detail in details)
+    if not unread and "config" not in unsure:
+        problems += _conflicts(given, unsure)
     if problems:
         raise SettingsError(problems)
     return settings
 
 
 def _is_set(given: Mapping[str, Any], key: str) -> bool:
-    """Tell whether a key has another value than its empty one; a wrong value is another."""
+    """Return whether a key has another value than its empty one; a wrong value is another."""
     value = given.get(key)
     if key == "all_jobs":
         return (value.lower() if isinstance(value, str) else value) not in _FALSE
@@ -105,55 +118,130 @@ def _is_set(given: Mapping[str, Any], key: str) -> bool:
         return True
 
 
-def _conflicts(given: Mapping[str, Any], wrong: Collection[int | str]) -> Iterator[str]:
-    """Yield what is wrong between keys, those left out that are wrong by themselves."""
+def _conflicts(given: Mapping[str, Any], unsure: Collection[str]) -> Iterator[str]:
+    """Yield what is wrong between keys, but for keys whose own value is wrong or misspelled."""
+    watching = any(_is_set(given, key) for key in _WATCHING)
+    if not watching and all(key not in unsure for key in _WATCHING):
+        yield _NOTHING_TO_WATCH
     beside = [key for key in _NOT_BESIDE_TARGETS if _is_set(given, key)]
-    if _is_set(given, "targets") and beside:
-        yield f"targets: takes the place of {', '.join(beside)}; move them into a target"
-    if "shard" not in wrong and "total_shards" not in wrong:
-        shard, shards = int(shard_of(given.get("shard", 0))), int(given.get("total_shards", 1))
+    if _is_set(given, "targets") and "targets" not in unsure and beside:
+        yield f"targets: replaces {', '.join(beside)}; move them into an entry of targets"
+    if "shard" not in unsure and "total_shards" not in unsure:
+        shard, shards = _whole(shard_of(given.get("shard", 0))), _whole(given.get("total_shards", 1))
         if shard >= shards:
-            yield f"shard = {shard}: expected less than total_shards, which is {shards}"
+            yield f"shard = {shown(shard)}: expected less than total_shards, which is {shards}"
+
+
+def _whole(value: Any) -> int:  # noqa: ANN401 -- any of the forms that a whole number has
+    return int(value) if isinstance(value, int) or str(value).isdigit() else int(float(value))
+
+
+def _meant(names: Iterable[str]) -> Iterator[str]:
+    """Yield the keys that unknown names probably mean."""
+    known = (*Settings.model_fields, "config")
+    return (found for name in names if name not in known and (found := closest(name, known)) is not None)
 
 
 def _read_yaml(path: str) -> tuple[dict[str, Any], list[str]]:
     """Return the file's keys with their values, or nothing and the problem."""
     try:
-        values = parse_mapping(Path(path).read_text(encoding="utf-8"), "poll_interval: 30s") or {}
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
+            raise ValueError(f"expected at most {LARGEST_FILE:,} bytes")  # noqa: TRY301 -- told as the others are
+        values = parse_mapping(content.decode(), "poll_interval: 30s") or {}
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError as error:
-        problem = f"is no valid YAML: {error}"
+        problem = f"not UTF-8 text: byte {error.start + 1} is 0x{content[error.start]:02x}"
     except ValueError as error:
         problem = str(error)
     else:
-        return {str(key): value for key, value in values.items()}, []
+        return {as_text(key): value for key, value in values.items()}, []
     return {}, [f"config file {path}: {problem}"]
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
-    known = {f"{ENV_PREFIX}{key.upper()}" for key in SCALAR_KEYS} | {CONFIG_VARIABLE}
+    known = {f"{ENV_PREFIX}{key.upper()}": key for key in (*SCALAR_KEYS, "config")}
     for name, value in sorted(environ.items()):
         if not name.startswith(ENV_PREFIX) or name in known:
             continue
+        key = name.removeprefix(ENV_PREFIX)
         if name == _TARGETS_VARIABLE:
-            yield f"{name}: targets can be set in the file only"
-        elif not _SERVICE_LINK.fullmatch(f"{name.removeprefix(ENV_PREFIX)}={value}"):
-            yield f"{name}: is no known variable{near(name, sorted(known))}"
+            yield f"{name}: set targets in the YAML file; it cannot be a variable"
+        elif not _SERVICE_LINK.fullmatch(f"{key}={value}"):
+            # The prefix is the same in all names, so it says nothing of how near they are.
+            found = closest(key, known.values())
+            yield f"unknown variable {typed(name)}" + (
+                "" if found is None else f" (did you mean {ENV_PREFIX}{found.upper()}?)"
+            )
+
+
+def _described(details: Iterable[ErrorDetails]) -> Iterator[str]:
+    """Write each error in a line; of a list only the first wrong elements."""
+    wrong: Counter[str] = Counter()
+    for detail in details:
+        *outer, last = detail["loc"]
+        whole = _key(outer)
+        wrong[whole] += isinstance(last, int)
+        if wrong[whole] <= MOST_WRONG_ELEMENTS or not isinstance(last, int):
+            yield _describe(detail)
+    for key, count in wrong.items():
+        if count > MOST_WRONG_ELEMENTS:
+            yield f"{key}: {count - MOST_WRONG_ELEMENTS} more elements are wrong"
 
 
 def _describe(detail: ErrorDetails) -> str:
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
+    loc, value = detail["loc"], detail["input"]
+    key = _key(loc)
     if detail["type"] == "extra_forbidden":
-        known = Settings.model_fields if len(detail["loc"]) == 1 else TargetSettings.model_fields
-        return f"{key}: is no known key{near(str(detail['loc'][-1]), known)}"
-    reason = _REASONS.get(detail["type"], detail["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-    expected = reason if detail["type"] == "value_error" else f"expected {reason}"
-    return f"{key} = {_shown(detail['input'])}: {expected}"
+        where = "" if len(loc) == 1 else f"{_key(loc[:-1])}: "
+        return f"{where}unknown setting {typed(str(loc[-1]))}{near(str(loc[-1]), _model(loc)[0].model_fields)}"
+    if detail["type"] != "value_error":
+        return f"{key} = {shown(value)}: expected {_expected(loc)}"
+    reason = str(detail["ctx"]["error"])
+    if _expected(loc) in _MANY and _has_elements(value):  # the reason names the element
+        return f"{key}: {reason}"
+    return f"{key} = {shown(value)}: {reason}"
 
 
-def _shown(value: object) -> str:
+def _has_elements(value: object) -> bool:
     try:
-        return json.dumps(value, default=str)
-    except (TypeError, ValueError):  # YAML can write keys that JSON cannot, and lists that hold themselves
-        return str(value)
+        return isinstance(split_list(value), list | tuple | dict)
+    except ValueError:
+        return False
+
+
+def _key(loc: Iterable[int | str]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+
+
+def _model(loc: tuple[int | str, ...]) -> tuple[type[BaseModel], tuple[int | str, ...]]:
+    """Return the class that has the key, and the way to it from there."""
+    return (TargetSettings, loc[2:]) if loc[0] == "targets" and len(loc) > 2 else (Settings, loc)
+
+
+def _expected(loc: tuple[int | str, ...]) -> str:
+    """Write which values a key takes, whatever pydantic found wrong with one."""
+    model, (name, *element) = _model(loc)
+    if element:
+        return _MAPPING if name == "targets" else "text"
+    field = model.model_fields[str(name)]
+    if get_origin(field.annotation) is Literal:
+        return f"one of {', '.join(get_args(field.annotation))}"
+    if field.annotation is bool:
+        return "true or false"
+    if field.annotation in (int, float):
+        return f"a {'whole ' * (field.annotation is int)}number{_bounds(field)}"
+    if get_origin(field.annotation) is tuple:
+        return _TARGETS if name == "targets" else _LIST
+    return "text"
+
+
+def _bounds(field: FieldInfo) -> str:
+    """Write the bounds of a number."""
+    bounds = {
+        name: getattr(part, name) for part in field.metadata for name in ("gt", "ge", "le") if hasattr(part, name)
+    }
+    signs = {"gt": ">", "ge": ">=", "le": "<="}
+    return " and".join(f" {signs[name]} {bound}" for name, bound in bounds.items())

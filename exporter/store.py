@@ -118,6 +118,11 @@ class Store:
             record, chunk = self._records.get(arn), self._sealed.get(arn)
         return record if chunk is None else chunk.record(arn)
 
+    def __len__(self) -> int:
+        """Return how many jobs are watched."""
+        with self._lock:
+            return len(self._records) + len(self._sealed)
+
     def __contains__(self, arn: str) -> bool:
         """Tell whether a job is watched."""
         with self._lock:
@@ -184,12 +189,12 @@ class Store:
         self._take_in(record, Totals(), changed=True)
         self._seal_many()
 
-    def forget(self, arn: str, former: tuple[int, Former] | None = None) -> None:
+    def forget(self, arn: str, former: Mapping[int, Former]) -> None:
         """Drop a job and its series; what it added to the fleet's counters stays.
 
         Args:
             arn: the job.
-            former: its mark, and what is remembered of it.
+            former: its tombstone by its mark, if it has one.
         """
         with self._unsealed(arn):
             self._fleet.move(self._records.pop(arn).snapshot, None)
@@ -199,8 +204,9 @@ class Store:
             self._finished.discard(arn)
             self._moved = True
             self._changed(arn)
-            if former is not None and self._ledger is not None:
-                self._backlog.formers[former[0]] = former[1]
+            if self._ledger is not None:
+                self._backlog.forgotten.add(arn)
+                self._backlog.formers |= former
 
     def fit(self) -> tuple[Sequence[Ranked], int]:
         """Decide who has lines; return the jobs beyond the limit, and how many of them were not when it last decided.
@@ -240,11 +246,13 @@ class Store:
             with self._lock:
                 self._backlog.formers |= formers
 
-    def unremember(self, marks: Iterable[int]) -> None:
-        """Have nothing remembered any more of jobs that were forgotten."""
-        if self._ledger is not None:
+    def unremember(self, marks: Iterable[int], floor: float = 0.0) -> None:
+        """Drop tombstones from what is written down, and note to where their floor rose, unix seconds."""
+        dropped = dict.fromkeys(marks)
+        if self._ledger is not None and dropped:
             with self._lock:
-                self._backlog.formers |= dict.fromkeys(marks)
+                self._backlog.formers |= dropped
+                self._backlog.floor = max(self._backlog.floor, floor)
 
     def flush(self) -> None:
         """Write down what is not yet."""

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from exporter.model import SearchPage, Span
 from exporter.windows import PAGE_SIZE, CreationIndex, cover, partition
@@ -19,7 +19,10 @@ OVERLAP_SECONDS: Final = 600.0
 """A list begins so long before the newest job that is known: SearchJobs does not promise to show jobs at once."""
 
 MOST_PAGES: Final = 2000
-"""Of one span: 200,000 jobs. A service that goes on names the same pages again."""
+"""Of one span: 200,000 jobs."""
+
+MOST_IDLE_PAGES: Final = 20
+"""So many pages in a row of one span may bring no job that an earlier page did not; filters can leave pages empty."""
 
 MOST_PAGES_OF_A_WINDOW: Final = 4
 """A window fits one page; where the service makes several of it, so many are read before GetJob is asked instead."""
@@ -43,6 +46,36 @@ class Purpose(Enum):
     SWEEP = "sweep"
 
 
+@dataclass(slots=True)
+class Trail:
+    """The pages of one span so far, to notice a service whose pages never end. A small state."""
+
+    tokens: set[int] = field(default_factory=set)
+    jobs: set[int] = field(default_factory=set)
+    idle: int = 0
+
+    def dead_end(self, page: SearchPage) -> str | None:
+        """Take in a page; return why its ``nextToken`` should not be followed, if there is a reason.
+
+        Tokens and ARNs are remembered by their hashes: two that share one cost a page, which the next sweep brings.
+        """
+        jobs = {hash(job.arn) for job in page.jobs}
+        self.idle = 0 if jobs - self.jobs else self.idle + 1
+        self.jobs |= jobs
+        token = hash(page.token)
+        if token in self.tokens:
+            return "a nextToken repeats"
+        self.tokens.add(token)
+        return f"{self.idle} pages in a row bring no further job" if self.idle >= MOST_IDLE_PAGES else None
+
+
+class PageEnd(NamedTuple):
+    """What follows a page: whether the next page of its span is called, and why its span is abandoned, if it is."""
+
+    goes_on: bool
+    abandoned: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """One SearchJobs call.
@@ -54,6 +87,7 @@ class Search:
         arns: the active jobs that a round expects on the page, and on those before it did not find.
         page: which page of the span.
         tries: how often it was called, this time included.
+        trail: the pages of the span so far.
     """
 
     purpose: Purpose
@@ -62,6 +96,7 @@ class Search:
     arns: tuple[str, ...] = ()
     page: int = field(default=1, compare=False)
     tries: int = field(default=1, compare=False)
+    trail: Trail = field(default_factory=Trail, compare=False, repr=False)
 
 
 class Survey:
@@ -81,6 +116,8 @@ class Survey:
         """Whether the first list is complete."""
         self.swept = False
         """Whether all jobs of the lookback are known, however the first list's pages were ordered."""
+        self._list_began = self._listed_at = float("inf")
+        """When the last list began, and the last one that is complete, unix seconds."""
         self._queues: dict[Purpose, deque[Search]] = {purpose: deque() for purpose in Purpose}
         self._under_way = dict.fromkeys(Purpose, 0)
         self._list_due = now
@@ -98,6 +135,19 @@ class Survey:
         """
         self.index.add(created)
         self.listed, self._sweep_due = True, now
+
+    def begun_again(self, now: float) -> "Survey":
+        """Return a plan that begins now and knows which jobs this one knows; calls under way are not its own."""
+        plan = Survey(
+            now,
+            lookback=self._lookback,
+            discovery_interval=self._discovery_interval,
+            round_interval=self._round_interval,
+        )
+        plan.index, plan.listed = self.index, self.listed
+        if self.listed:
+            plan._sweep_due = now
+        return plan
 
     def pace(self, now: float, *, discovery_interval: float, round_interval: float) -> None:
         """Look for new jobs, and at the active ones, at other intervals from now on."""
@@ -164,21 +214,29 @@ class Survey:
         """Have no round for an interval."""
         self._round_due = now + self._round_interval
 
-    def page(self, search: Search, page: SearchPage, now: float) -> None:
-        """Take in the answer to a call."""
+    def page(self, search: Search, page: SearchPage, now: float) -> PageEnd:
+        """Take in the response to a call."""
         self._under_way[search.purpose] -= 1
         for job in page.jobs:
-            self.index.add(job.created)
-        if page.token is not None and self.goes_on(search, page):
+            if job.created is not None:
+                self.index.add(job.created)
+        end = self._page_end(search, page)
+        if page.token is not None and end.goes_on:
             self._several_pages |= search.purpose is Purpose.LIST
             self._queues[search.purpose].extendleft(reversed(self._rest(search, page, page.token)))
         self._end(search.purpose, now)
+        return end
 
     @staticmethod
-    def goes_on(search: Search, page: SearchPage) -> bool:
-        """Tell whether the next page will be asked for; a service that names one again and again is not followed."""
-        most = MOST_PAGES_OF_A_WINDOW if search.purpose is Purpose.ROUND else MOST_PAGES
-        return page.token is not None and page.token != search.token and search.page < most
+    def _page_end(search: Search, page: SearchPage) -> PageEnd:
+        if page.token is None:
+            return PageEnd(goes_on=False)
+        if search.purpose is Purpose.ROUND:
+            return PageEnd(search.page < MOST_PAGES_OF_A_WINDOW and page.token != search.token)
+        reason = search.trail.dead_end(page)
+        if reason is None and search.page >= MOST_PAGES:
+            reason = f"it has more than {MOST_PAGES:,} pages"
+        return PageEnd(goes_on=reason is None, abandoned=reason)
 
     def failed(self, search: Search, now: float, *, own_fault: bool) -> None:
         """Have a call made again; one whose token the service does not take any more, for smaller spans instead.
@@ -211,18 +269,34 @@ class Survey:
 
     def _begin_list(self, now: float, wall: float) -> None:
         self._list_due = now + self._discovery_interval
-        spans = self._first_spans(wall) if not self.listed else [self._newest_span(wall)]
+        self._list_began = wall
+        spans = self._first_spans(wall) if not self.listed else [Span(self._newest_start(wall), None)]
         self._queues[Purpose.LIST].extend(Search(Purpose.LIST, span) for span in spans)
+
+    def horizon(self, wall: float) -> float:
+        """Return the earliest creation time, unix seconds, to which any list from now on reaches back.
+
+        Every span begins at the lookback, or at the overlap before the newest job that is known. That job may be older
+        than the lookback: in an account without new jobs the lists go on to begin there. What is remembered of
+        forgotten jobs must last as long as this horizon, however the lookback and the overlap relate.
+        """
+        return min(wall - self._lookback, self._newest_start(wall))
 
     def _first_spans(self, wall: float) -> list[Span]:
         ages = [*(age for age in _FIRST_STEPS if age < self._lookback), self._lookback]
         ends = [None, *(wall - age for age in ages)]
         return [Span(wall - age, end) for age, end in zip(ages, ends, strict=False)]
 
-    def _newest_span(self, wall: float) -> Span:
-        """From Braket's own times, not ours: our clock may be wrong. A job from the future must not hide the others."""
+    def _newest_start(self, wall: float) -> float:
+        """Return where a list for new jobs begins: before the newest job that is known, by Braket's own times.
+
+        A job from the future must not hide the others. While no job is known, it begins before the last complete list,
+        which may be longer ago than the lookback.
+        """
         newest = self.index.newest
-        return Span(wall - self._lookback if newest is None else min(newest, wall) - OVERLAP_SECONDS, None)
+        if newest is not None:
+            return min(newest, wall) - OVERLAP_SECONDS
+        return min(wall - self._lookback, self._listed_at - OVERLAP_SECONDS)
 
     def _begin_sweep(self, wall: float) -> None:
         self._sweep_due = float("inf")
@@ -233,7 +307,7 @@ class Survey:
     def _anew(self, search: Search) -> list[Search]:
         """Both halves of a span from their first page; the whole span when it cannot be halved."""
         spans = self.index.halves(search.span) or (search.span,)
-        return [replace(search, span=span, token=None, page=1) for span in spans]
+        return [replace(search, span=span, token=None, page=1, trail=Trail()) for span in spans]
 
     def _rest(self, search: Search, page: SearchPage, token: str) -> list[Search]:
         """What is still to be asked for: the next page or, when a sweep meets too many jobs, both halves of its span.
@@ -254,7 +328,9 @@ class Survey:
         if purpose is Purpose.SWEEP:
             self.swept = True
             self._sweep_due = now + SWEEP_INTERVAL
-        elif not self.listed:
+            return
+        self._listed_at = self._list_began
+        if not self.listed:
             self.listed = True
             self.swept = not self._several_pages
             self._sweep_due = now + (0.0 if self._several_pages else SWEEP_INTERVAL)

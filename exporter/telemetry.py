@@ -1,7 +1,7 @@
 """The exporter's own metrics: prometheus_client on a private registry, built from the rows of ``EXPORTER_FAMILIES``."""
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
 import boto3
@@ -21,7 +21,8 @@ from prometheus_client.registry import Collector
 
 from exporter import __version__
 from exporter.exposition import Format
-from exporter.families import EXPORTER_FAMILIES, TARGET_LABELS
+from exporter.families import ACCOUNT_LABELS, EXPORTER_FAMILIES
+from exporter.fleet import Series
 from exporter.health import TargetStatus
 from exporter.model import Target
 from exporter.roster import DROP_REASONS
@@ -131,14 +132,14 @@ class _TargetCollector(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        samples = [sample for status in self._targets() for sample in _target_samples(status)]
-        for row in EXPORTER_FAMILIES:
-            if row.name in _TARGET_GAUGES:
-                family = GaugeMetricFamily(row.name, row.help, labels=row.labels)
-                for name, labels, value in samples:
-                    if name == row.name and value is not None:
-                        family.add_metric(labels, float(value))
-                yield family
+        # By series: several targets of one account and Region share a rate limit, which is one sample.
+        samples = {series: value for status in self._targets() for series, value in _target_samples(status)}
+        for row in _TARGET_GAUGES:
+            family = GaugeMetricFamily(row.name, row.help, labels=row.labels)
+            for (name, labels), value in samples.items():
+                if name == row.name and value is not None:
+                    family.add_metric(labels, float(value))
+            yield family
 
 
 class _StateCollector(Collector):
@@ -169,21 +170,21 @@ class _StateCollector(Collector):
                 yield GaugeMetricFamily(name, _ROWS[name].help, float(value))
 
 
-_TARGET_GAUGES = {
-    row.name for row in EXPORTER_FAMILIES if row.type == "gauge" and row.labels[: len(TARGET_LABELS)] == TARGET_LABELS
-}
+_TARGET_GAUGES = [
+    row for row in EXPORTER_FAMILIES if row.type == "gauge" and row.labels[: len(ACCOUNT_LABELS)] == ACCOUNT_LABELS
+]
 
 
-def _target_samples(status: TargetStatus) -> Iterator[tuple[str, Sequence[str], float | None]]:
-    target, health = status.target, status.health
-    yield "braket_exporter_target_up", target, health.up
-    yield "braket_exporter_target_last_success_timestamp_seconds", target, health.last_success
-    yield "braket_exporter_target_poll_duration_seconds", target, status.poll_duration
-    yield "braket_exporter_target_staleness_seconds", target, status.staleness
-    yield "braket_exporter_target_jobs", (*target, "active"), status.active
-    yield "braket_exporter_target_jobs", (*target, "finished"), status.finished
+def _target_samples(status: TargetStatus) -> Iterator[tuple[Series, float | None]]:
+    target, health = (*status.target, status.name), status.health
+    yield ("braket_exporter_target_up", target), health.up
+    yield ("braket_exporter_target_last_success_timestamp_seconds", target), health.last_success
+    yield ("braket_exporter_target_poll_duration_seconds", target), status.poll_duration
+    yield ("braket_exporter_target_staleness_seconds", target), status.staleness
+    yield ("braket_exporter_target_jobs", (*target, "active")), status.active
+    yield ("braket_exporter_target_jobs", (*target, "finished")), status.finished
     for operation, rate in status.budget.items():
-        yield "braket_exporter_api_budget_requests_per_second", (*target, operation), rate
+        yield ("braket_exporter_api_budget_requests_per_second", (*status.target, operation)), rate
 
 
 class _Selected(Collector):

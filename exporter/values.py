@@ -5,16 +5,33 @@ import json
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 import yaml
 
 T = TypeVar("T")
 
-_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.ASCII)
+LONGEST_DURATION: Final = 36500 * 86400.0
+"""A hundred years, in seconds: times that far away can still be written."""
+
+MOST_REPEATED: Final = 10_000
+"""The most YAML values that aliases may repeat: a few lines of aliases of aliases can stand for billions of values."""
+
+LONGEST_SHOWN: Final = 120
+"""The most characters of a value that an error shows."""
+
+MOST_SHOWN: Final = 5
+"""The most elements of a list that an error shows."""
+
+_UNITS: Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([wdhms])\s*", re.ASCII)
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _POD: Final = re.compile(r"[a-z0-9][a-z0-9.-]*-(\d+)", re.ASCII)
 _LISTEN: Final = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^\s:\[\]]*)):(?P<port>\d{1,5})", re.ASCII)
+_NAME: Final = re.compile(r"[!-~]{1,80}")
+_QUOTED: Final = re.compile(r" ['\"](?!<)[^'\"]{2,}['\"]")
+_MERGE: Final = "tag:yaml.org,2002:merge"
 
 
 class Listen(NamedTuple):
@@ -25,20 +42,21 @@ class Listen(NamedTuple):
 
 
 def parse_duration(value: object) -> float:
-    """Read ``30s``, ``5m``, ``24h``, ``7d`` or a number of seconds.
+    """Read ``30s``, ``5m``, ``24h``, ``7d``, ``2w``, ``1h30m`` or a number of seconds.
 
     Raises:
-        ValueError: it is none of them, or not above 0.
+        ValueError: the value is not a duration, not above 0, or longer than a hundred years.
     """
-    match = None if isinstance(value, bool) else _DURATION.fullmatch(str(value).strip())
-    seconds = float(match[1]) * _UNITS[match[2] or "s"] if match else 0.0
-    if not 0 < seconds < float("inf"):
-        raise ValueError("expected a duration above 0, such as 30s, 5m, 24h, 7d or a number of seconds")
+    seconds = _seconds(value)
+    if not seconds > 0:
+        raise ValueError("expected a duration above 0, such as 30s, 5m, 24h, 7d, 2w, 1h30m or a number of seconds")
+    if seconds > LONGEST_DURATION:
+        raise ValueError(f"expected a duration of at most {format_duration(LONGEST_DURATION)}")
     return seconds
 
 
 def format_duration(seconds: float) -> str:
-    """Write seconds in the largest unit that takes a whole number of them."""
+    """Write seconds in the largest unit from days on that takes a whole number of them."""
     for unit in ("d", "h", "m"):
         if seconds >= _UNITS[unit] and seconds % _UNITS[unit] == 0:
             return f"{seconds / _UNITS[unit]:.0f}{unit}"
@@ -69,53 +87,181 @@ def parse_listen(text: str) -> Listen:
 
 
 def shard_of(value: T) -> T | str:
-    """Pick the ordinal from a StatefulSet pod's name, such as ``braket-exporter-2``; what is none stays as it is."""
+    """Pick the ordinal from a StatefulSet pod's name, such as ``braket-exporter-2``; any other value stays as it is."""
     match = _POD.fullmatch(value) if isinstance(value, str) else None
     return match[1] if match else value
 
 
 def split_list(value: object) -> object:
-    """Read a list from text, as JSON or with commas; what is no text stays as it is.
+    """Read a list from text, as JSON or with commas; a value that is not text stays as it is.
 
     Raises:
-        ValueError: it begins like JSON and is none.
+        ValueError: the text begins like JSON and is not valid JSON.
     """
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
         try:
             return json.loads(value)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError("expected a JSON list or comma-separated values") from error
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def parse_mapping(text: str, example: str) -> dict[Any, Any] | None:
-    """Read YAML that is keys with values; ``None`` when there is nothing.
+    """Read YAML that is keys with values; ``None`` when it is empty.
 
     Args:
         text: the YAML.
-        example: a line of it that would be right.
+        example: a valid line of it.
 
     Raises:
-        ValueError: it is something else, or no YAML.
+        ValueError: the text is something else, or not valid YAML, or has a key twice. The message quotes no value.
     """
     try:
-        values = yaml.safe_load(text)
+        values = _Loader(text).get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
-        raise ValueError(f"{where}is no valid YAML: {error.problem}") from error
-    except (yaml.YAMLError, ValueError) as error:  # a scalar that only looks like a number or a date is a ValueError
-        raise ValueError(f"is no valid YAML: {' '.join(str(error).split())}") from error
+        raise ValueError(f"{where}{_unquoted(error)}") from error
+    except yaml.YAMLError as error:
+        raise ValueError(f"not valid YAML: {' '.join(str(error).split())}") from error
     except RecursionError as error:
-        raise ValueError("is nested too deeply") from error
+        raise ValueError("nested too deeply") from error
     if values is not None and not isinstance(values, dict):
         raise ValueError(f"expected keys with values, such as '{example}'")
     return values
 
 
+def shown(value: object) -> str:
+    """Write a value for an error as JSON, and a long or deep one cut."""
+    try:
+        text = json.dumps(_pruned(value, depth=3), default=str)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        text = "a number of too many digits"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
+def as_text(key: object) -> str:
+    """Return a key that may be a number or a date as text."""
+    return key if isinstance(key, str) else shown(key)
+
+
+def typed(name: str) -> str:
+    """Write a name for an error as it was typed, unless it is long or has blanks or unseen characters."""
+    return name if _NAME.fullmatch(name) else shown(name)
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Find the known name that was probably meant, whatever its dashes and capitals; ``None`` if none is near."""
+    forms = {_plain(each): each for each in known}
+    close = difflib.get_close_matches(_plain(name[:LONGEST_SHOWN]), forms, n=1)
+    return forms[close[0]] if close else None
+
+
 def near(name: str, known: Iterable[str]) -> str:
-    """Ask whether another name was meant; empty when none of the known ones is near."""
-    close = difflib.get_close_matches(name, [*known], n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    """Suggest a known name; empty when none is near."""
+    found = closest(name, known)
+    return "" if found is None else f" (did you mean {found}?)"
+
+
+def _seconds(value: object) -> float:
+    """Return seconds; 0 for a value that is not a duration."""
+    if isinstance(value, str):
+        text = value.strip()
+        return float(text) if _NUMBER.fullmatch(text) else _sum_of_parts(text)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    return float(min(value, LONGEST_DURATION + 1))
+
+
+def _sum_of_parts(text: str) -> float:
+    """Add up numbers with units, the largest first and each once."""
+    seconds, place, last = Decimal(), 0, float("inf")
+    while place < len(text):
+        part = _PART.match(text, place)
+        if part is None or _UNITS[part[2]] >= last:
+            return 0.0
+        place, last = part.end(), _UNITS[part[2]]
+        seconds += Decimal(part[1]) * last
+    return float(seconds)
+
+
+def _plain(name: str) -> str:
+    return name.strip("-").replace("-", "_").lower()
+
+
+def _pruned(value: object, depth: int) -> object:
+    if isinstance(value, dict | list | tuple | set) and not depth:
+        return "..."
+    if isinstance(value, dict):
+        return {str(key): _pruned(each, depth - 1) for key, each in islice(value.items(), MOST_SHOWN)}
+    if isinstance(value, list | tuple | set):
+        more = ["..."] if len(value) > MOST_SHOWN else []
+        return [*(_pruned(each, depth - 1) for each in islice(value, MOST_SHOWN)), *more]
+    return value[: LONGEST_SHOWN + 1] if isinstance(value, str) else value
+
+
+def _unquoted(error: yaml.MarkedYAMLError) -> str:
+    """Write what is wrong without what it quotes, which may be a password; the place tells where to look."""
+    if isinstance(error, _RefusedError):
+        return str(error.problem)
+    return f"not valid YAML: {_QUOTED.sub('', str(error.problem))}"
+
+
+class _RefusedError(yaml.MarkedYAMLError):
+    """YAML that is valid, and that this exporter does not take."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes each key once, and aliases within bounds. PyYAML lets the last of several values win without a word."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._values = self._repeated = 0
+        self._sizes: dict[int, int] = {}
+        """How many values a node stands for, those included that aliases in it repeat."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Count each value, also those that an alias repeats."""
+        alias = self.peek_event() if self.check_event(yaml.AliasEvent) else None  # type: ignore[no-untyped-call]
+        before = self._values
+        node: yaml.Node | None = super().compose_node(parent, index)
+        if alias is None:
+            self._values += 1
+            self._sizes[id(node)] = self._values - before
+            return node
+        size = self._sizes.get(id(node))
+        if size is None:
+            raise _RefusedError(problem="an alias is inside its own anchor", problem_mark=alias.start_mark)
+        self._values += size
+        self._repeated += size
+        if self._repeated > MOST_REPEATED:
+            problem = f"aliases repeat more than {MOST_REPEATED} values; write them out"
+            raise _RefusedError(problem=problem, problem_mark=alias.start_mark)
+        return node
+
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        """Refuse a key that is there already, before merge keys add the keys that they may override."""
+        node = super().compose_mapping_node(anchor)
+        lines: dict[object, int] = {}
+        for key, _ in node.value:
+            name, line = self._name(key), key.start_mark.line + 1
+            if name in lines:
+                problem = f"duplicate key {typed(key.value)}, first on line {lines[name]}; keep one of them"
+                raise _RefusedError(problem=problem, problem_mark=key.start_mark)
+            lines[name] = line
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 -- PyYAML's signature
+        """Say where a scalar is that only looks like a number or a date; Python's words would quote it."""
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            problem = "not a valid number or date; put text in quotes"
+            raise _RefusedError(problem=problem, problem_mark=node.start_mark) from error
+
+    def _name(self, key: yaml.Node) -> object:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _RefusedError(problem="a key is a list or a mapping; expected text", problem_mark=key.start_mark)
+        return "<<" if key.tag == _MERGE else self.construct_object(key)

@@ -3,7 +3,6 @@
 A file that was written for another exporter works here, or is refused with what this one cannot do.
 """
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from posixpath import join
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from exporter.values import near, parse_mapping
+from exporter.values import as_text, near, parse_mapping, shown, typed
 
 ClientCertificate = Literal["none", "optional", "required"]
 TlsVersion = Literal["TLS12", "TLS13"]
@@ -79,10 +78,10 @@ _HASH: Final = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-
 
 
 class WebConfigError(Exception):
-    """The web configuration is bad.
+    """The web configuration is invalid.
 
     Attributes:
-        problems: one line for each: the key, the value and what would be right.
+        problems: one line for each: the key, the value and which values are valid.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -180,8 +179,9 @@ class _Section:
     ) -> None:
         self.path, self.values, self.problems = path, values, problems
         if known is not None:
-            for key in values.keys() - set(known):
-                self.note(str(key), f"is no known key{near(str(key), known)}")
+            where = f"{path}: " if path else ""
+            unknown = (as_text(key) for key in values if key not in known)
+            self.problems += (f"{where}unknown key {typed(key)}{near(key, known)}" for key in unknown)
 
     def name(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
@@ -190,7 +190,7 @@ class _Section:
         self.problems.append(f"{self.name(key)}: {problem}")
 
     def wrong(self, key: str, value: object, expected: str) -> None:
-        self.problems.append(f"{self.name(key)} = {json.dumps(value, default=str)}: expected {expected}")
+        self.problems.append(f"{self.name(key)} = {shown(value)}: expected {expected}")
 
     def section(self, key: str, known: Collection[str] | None) -> "_Section":
         value = self.values.get(key)
@@ -281,7 +281,7 @@ def _ciphers(section: _Section) -> tuple[str, ...]:
     names = section.texts("cipher_suites")
     for name in names:
         if name not in _SUITES and name not in _SUITES_OF_TLS13:
-            section.note("cipher_suites", f"{name} is none that is supported{near(name, _SUITES)}")
+            section.note("cipher_suites", f"unknown cipher suite {typed(name)}{near(name, _SUITES)}")
     ciphers = tuple(_SUITES[name] for name in names if name in _SUITES)
     if names and not ciphers:
         section.note("cipher_suites", "names none for TLS 1.2; to allow TLS 1.3 only, set min_version: TLS13")
@@ -294,11 +294,13 @@ def _users(section: _Section) -> dict[str, str]:
         # No value is shown: it may be the password itself.
         match = _HASH.fullmatch(value) if isinstance(value, str) else None
         if not isinstance(user, str) or not user or ":" in user:
-            section.note(str(user), "a user's name is text without a colon; put it in quotes")
+            section.note(typed(as_text(user)), "a user's name is text without a colon; put it in quotes")
         elif match is None:
-            section.note(user, "expected a bcrypt hash, such as htpasswd -nB prints; it begins with $2y$10$")
+            section.note(typed(user), "expected a bcrypt hash, such as htpasswd -nB prints; it begins with $2y$10$")
         elif not 4 <= int(match[1]) <= MAX_COST:
-            section.note(user, f"the hash has cost {match[1]}; expected 4 to {MAX_COST}, a check takes too long else")
+            section.note(
+                typed(user), f"the hash has cost {match[1]}; expected 4 to {MAX_COST}, a check takes too long else"
+            )
         else:
             users[user] = str(value)
     return users

@@ -24,6 +24,8 @@ class _Gang:
 
     poller: Steps
     threads: list[threading.Thread] = field(default_factory=list)
+    stirred: dict[str, float] = field(default_factory=dict)
+    """When each thread last began a step, monotonic seconds, by the thread's name."""
     over: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -67,6 +69,17 @@ class Workers:
             for thread in gang.threads:
                 thread.start()
 
+    def longest_step(self) -> float:
+        """Return how long the thread that is in its step for longest has been in it, seconds."""
+        now = time.monotonic()
+        begun = [
+            gang.stirred[thread.name]
+            for gang in self._gangs
+            for thread in gang.threads
+            if thread.is_alive() and thread.name in gang.stirred
+        ]
+        return max((now - began for began in begun), default=0.0)
+
     def join(self) -> None:
         """Wait a moment for the threads to end; raise the bug that ended the work, if one did."""
         deadline = time.monotonic() + JOIN_TIMEOUT
@@ -93,7 +106,9 @@ class Workers:
 
     def _work(self, gang: _Gang) -> None:
         try:
+            name = threading.current_thread().name
             while not (self._stop.is_set() or gang.over.is_set()):
+                gang.stirred[name] = time.monotonic()
                 wait = gang.poller.step()
                 if wait:
                     gang.over.wait(wait)

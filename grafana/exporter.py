@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from grafana import variables
 from grafana.dashboards import EXPORTER, Row, annotation, assemble
 from grafana.panels import BAD, GOOD, WARNING, Column, Query, graph, number, rows
-from grafana.queries import TARGET_FILTER, of_exporters, of_targets
+from grafana.queries import TARGET_FILTER, of_accounts, of_exporters, of_targets
 
 _STALE_SECONDS: Final = 600
 """As in the alert rules."""
@@ -15,8 +15,8 @@ _STALE_SECONDS: Final = 600
 _REQUESTS: Final = "aws_account_id_aws_region_operation:braket_exporter_api_requests:rate5m"
 _UP: Final = of_targets("braket_exporter_target_up")
 _STALENESS: Final = of_targets("braket_exporter_target_staleness_seconds")
-_BUDGET: Final = of_targets("braket_exporter_api_budget_requests_per_second", "operation")
-_TARGET: Final = "{{aws_account_id}} {{aws_region}}"
+_BUDGET: Final = of_accounts("braket_exporter_api_budget_requests_per_second", "operation")
+_TARGET: Final = "{{aws_account_id}} {{aws_region}} {{target}}"
 
 
 def make() -> Dashboard:
@@ -50,7 +50,7 @@ def make() -> Dashboard:
 def _now() -> Row:
     failing = number(
         "Targets that fail",
-        "Accounts and Regions that cannot be polled as a whole.",
+        "Targets that cannot be polled as a whole.",
         Query(f"count({_UP}) - sum({_UP})"),
         steps=((None, GOOD), (1, BAD)),
         no_value="No exporter",
@@ -143,21 +143,21 @@ def _calls() -> Row:
 
 
 def _targets() -> Row:
-    names = "aws_account_id", "aws_region"
     jobs = {
         state: of_targets("braket_exporter_target_jobs", where=f'state="{state}"') for state in ("active", "finished")
     }
     table = rows(
         "Targets",
-        "Each account and Region that is polled.",
+        "Each target that is polled: an account and Region, with the name of the target in the settings.",
         Query(_UP),
         Query(f"1000 * {of_targets('braket_exporter_target_last_success_timestamp_seconds')}"),
         Query(_STALENESS),
         Query(of_targets("braket_exporter_target_poll_duration_seconds")),
         *(Query(query) for query in jobs.values()),
         columns=[
-            Column(names[0], "Account"),
-            Column(names[1], "Region"),
+            Column("target", "Target"),
+            Column("aws_account_id", "Account"),
+            Column("aws_region", "Region"),
             Column("Value #A", "Up", unit="short", steps=((None, BAD), (1, GOOD))),
             Column("Value #B", "Last success", unit="dateTimeFromNow"),
             Column(

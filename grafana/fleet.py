@@ -116,7 +116,7 @@ def _now() -> Row:
                 4,
                 number(
                     "Targets that fail",
-                    "Accounts and Regions that the exporter cannot poll: what is shown of them is old.",
+                    "Targets that the exporter cannot poll: their data is stale.",
                     Query(f"count({failing}) - sum({failing})"),
                     steps=((None, GOOD), (1, BAD)),
                     no_value="No exporter",

@@ -98,7 +98,7 @@ def _now() -> Row:
         "Billable time",
         "Of each instance, and times the instances. Braket tells it once the job has ended.",
         Query(_BILLABLE, "each"),
-        Query(f"{_BILLABLE} * {of_job('braket_job_instance_count')}", "together"),
+        Query(f"{_BILLABLE} * {of_job('braket_job_instances')}", "together"),
         unit="s",
         show="value_and_name",
         no_value="Not told yet",
@@ -193,7 +193,7 @@ def _facts() -> Row:
         "Facts",
         "What does not change about the job, its times, and when Braket last answered for it.",
         Query(of_job("braket_job_info", *_FACTS)),
-        Query(of_job("braket_job_instance_count", "job_arn")),
+        Query(of_job("braket_job_instances", "job_arn")),
         Query(of_job("braket_job_max_runtime_seconds", "job_arn")),
         *(Query(f"1000 * {of_job(time, 'job_arn')}") for time in times),
         columns=[

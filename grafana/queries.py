@@ -20,8 +20,9 @@ CANCELLING_FOR_LONG_SECONDS: Final = 1800
 NEAR_THE_LIMIT: Final = 0.8
 """All three as in the alert rules."""
 
-_TARGET: Final = "aws_account_id, aws_region"
-_GROUP: Final = f"{_TARGET}, device"
+_ACCOUNT: Final = "aws_account_id, aws_region"
+_TARGET: Final = f"{_ACCOUNT}, target"
+_GROUP: Final = f"{_ACCOUNT}, device"
 
 
 def _and(*parts: str) -> str:
@@ -38,8 +39,13 @@ def of_fleet(metric: str, *labels: str, where: str = "") -> str:
 
 
 def of_targets(metric: str, *labels: str, where: str = "") -> str:
-    """One series of an exporter's metric for each account, Region and the given labels."""
+    """One series of an exporter's metric for each target and the given labels."""
     return f"max by ({_and(_TARGET, *labels)}) ({metric}{{{_matchers(TARGET_FILTER, where)}}})"
+
+
+def of_accounts(metric: str, *labels: str, where: str = "") -> str:
+    """One series of an exporter's metric for each account, Region and the given labels."""
+    return f"max by ({_and(_ACCOUNT, *labels)}) ({metric}{{{_matchers(TARGET_FILTER, where)}}})"
 
 
 def increase_of_fleet(metric: str, *labels: str, where: str = "") -> str:

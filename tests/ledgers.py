@@ -20,6 +20,7 @@ class Book:
     formers: dict[int, Former] = field(default_factory=dict)
     counters: dict[Series, float] = field(default_factory=dict)
     histograms: dict[Series, Histogram] = field(default_factory=dict)
+    floor: float = 0.0
 
     def write(self, entry: Entry) -> bool:
         assert self.open
@@ -37,6 +38,7 @@ class Book:
                 self.formers[mark] = former
         self.counters |= entry.totals.counters
         self.histograms |= entry.totals.histograms
+        self.floor = max(self.floor, entry.floor)
         return True
 
     @property
@@ -45,6 +47,5 @@ class Book:
 
     def past(self, polled: float, lanes: Mapping[str, float]) -> Past:
         """Tell what somebody would read who begins after a restart."""
-        return Past(
-            polled, [*self.jobs.values()], {**self.formers}, lanes, Totals({**self.counters}, {**self.histograms})
-        )
+        totals = Totals({**self.counters}, {**self.histograms})
+        return Past(polled, [*self.jobs.values()], {**self.formers}, lanes, totals, self.floor)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import FakeTime
+from builders import FakeTime, snapshot
 from processes import (
     FAST,
     GARNET,
@@ -160,7 +160,7 @@ def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Fleet) -> None:
             *statuses(queued, "QUEUED"),
             f"braket_job_queue_position{{{base}}} 15.0",
             f"braket_job_queue_position_is_floor{{{base}}} 1.0",
-            f"braket_job_instance_count{{{base}}} 1.0",
+            f"braket_job_instances{{{base}}} 1.0",
             f"braket_job_max_runtime_seconds{{{base}}} 3600.0",
             f"braket_job_created_timestamp_seconds{{{base}}} 1.75e+09",
             *counted(queued, {"QUEUED_FOR_EXECUTION": 1}),
@@ -176,7 +176,7 @@ def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Fleet) -> None:
                 'tag_team=""} 1.0'
             ),
             *statuses(running, "RUNNING"),
-            f"braket_job_instance_count{{{base}}} 1.0",
+            f"braket_job_instances{{{base}}} 1.0",
             f"braket_job_max_runtime_seconds{{{base}}} 3600.0",
             f"braket_job_created_timestamp_seconds{{{base}}} 1.75e+09",
             f"braket_job_started_timestamp_seconds{{{base}}} 1.7500000428e+09",
@@ -193,7 +193,7 @@ def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Fleet) -> None:
             ),
             *statuses(failed, "FAILED"),
             f"braket_job_billable_duration_seconds{{{base}}} 80.0",
-            f"braket_job_instance_count{{{base}}} 2.0",
+            f"braket_job_instances{{{base}}} 2.0",
             f"braket_job_max_runtime_seconds{{{base}}} 3600.0",
             f"braket_job_created_timestamp_seconds{{{base}}} 1.75e+09",
             f"braket_job_started_timestamp_seconds{{{base}}} 1.75000004e+09",
@@ -203,7 +203,8 @@ def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Fleet) -> None:
             f'braket_job_failure{{category="AlgorithmError",{base}}} 1.0',
         ]
     )
-    group = f'aws_account_id="123456789012",aws_region="us-west-2",device="{SV1}"'
+    place = 'aws_account_id="123456789012",aws_region="us-west-2"'
+    group = f'{place},device="{SV1}"'
     for line in (
         f'braket_jobs{{{group},status="RUNNING"}} 1.0',
         f'braket_jobs{{{group},status="FAILED"}} 1.0',
@@ -212,8 +213,8 @@ def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Fleet) -> None:
         f'braket_job_outcomes_total{{{group},outcome="FAILED"}} 0.0',
         f'braket_job_outcomes_total{{{group},outcome="MAX_RUNTIME_EXCEEDED"}} 0.0',
         f'braket_billable_seconds_total{{{group},instance_type="ml.m5.4xlarge"}} 0.0',
-        'braket_exporter_target_jobs{aws_account_id="123456789012",aws_region="us-west-2",state="active"} 2.0',
-        'braket_exporter_target_jobs{aws_account_id="123456789012",aws_region="us-west-2",state="finished"} 1.0',
+        f'braket_exporter_target_jobs{{{place},state="active",target=""}} 2.0',
+        f'braket_exporter_target_jobs{{{place},state="finished",target=""}} 1.0',
     ):
         assert line in samples
     assert not [line for line in samples if line.startswith("braket_job_transitions_total")]
@@ -433,7 +434,7 @@ def test_one_bad_job_never_touches_the_others(
     finally:
         fleet.server.faults.clear()
     target = 'aws_account_id="123456789012",aws_region="us-west-2"'
-    assert f"braket_exporter_target_up{{{target}}} 1.0" in samples
+    assert f'braket_exporter_target_up{{{target},target=""}} 1.0' in samples
     failing = [line for line in samples if line.startswith("braket_job_poll_failing")]
     mark = f'braket_job_poll_failing{{code="{code}",job_arn="{bad}",job_name="vqe-h2"}}'
     assert failing == [f"{mark} {value}" for value in marks]
@@ -481,7 +482,8 @@ def test_it_ends_within_seconds_while_aws_hangs(number: signal.Signals, fleet: F
         assert exporter.get("/metrics").status == 200
         assert "not asked for yet" in exporter.get("/").text
         assert exporter.stop(number, within=5) == 0
-    assert [line["event"] for line in map(json.loads, exporter.lines)] == ["started", "stopped"]
+    events = [line["event"] for line in map(json.loads, exporter.lines)]
+    assert [event for event in events if event != "config_warning"] == ["started", "stopped"]
 
 
 def test_it_is_ready_once_every_job_was_asked_for(fleet: Fleet) -> None:
@@ -779,6 +781,32 @@ def test_what_an_exporter_begins_with_is_in_its_file_at_once_and_another_goes_on
     assert again.exporter.crew.lanes == {lane: began}
     assert again.told == ["state_loaded"]
     again.exporter.close()
+
+
+def test_the_jobs_that_a_state_file_knows_are_counted_and_not_those_that_are_only_named(tmp_path: Path) -> None:
+    file = tmp_path / "state.db"
+    house = stateful(file, all_jobs=True)
+    house.begin()
+    assert house.exporter.known_jobs == 0
+    for number in (2, 3):
+        house.exporter.store.put(JobRecord(arn(number), snapshot(arn=arn(number), account=ACCOUNT, region=REGION)))
+    house.exporter.close()
+    again = stateful(file, all_jobs=True)
+    again.begin()
+    assert again.exporter.known_jobs == 2
+    assert [job.arn for job in again.exporter.named_jobs] == [LOST]
+    again.exporter.close()
+
+
+def test_a_setting_that_is_probably_a_mistake_is_logged_at_the_start_and_with_a_reload() -> None:
+    house = House(SETTINGS.model_copy(update={"api_requests_per_second": 10.0}))
+    house.begin()
+    house.exporter.warn()
+    house.exporter.reload(lambda: SETTINGS.model_copy(update={"regions": ("us-west-9",)}), "a.yaml", None)
+    told = [(line["setting"], line["message"]) for line in house.log.entries if line["event"] == "config_warning"]
+    assert [setting for setting, _ in told] == ["api_requests_per_second", "regions"]
+    assert told[0][1].startswith("10 calls per second are more than Braket's default quota of 5")
+    assert told[1][1].startswith("Region us-west-9 is not known to this release; Braket is in: us-east-1, ")
 
 
 def test_a_state_file_that_another_process_has_is_told_in_a_line(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ ROOT = Path(exporter.__file__).parent
 PURE = frozenset(
     {"model", "arn", "errors", "parse", "lifecycle", "schedule", "health", "families", "exposition", "negotiate"}
     | {"compressed", "packed", "sealed", "predict", "page", "listing", "style", "console", "webconfig"}
-    | {"selector", "lanes", "limit", "shard", "windows", "values", "ledger", "fill"}
+    | {"selector", "lanes", "limit", "shard", "windows", "values", "arguments", "ledger", "fill"}
 )
 """Rooms without clock, environment, threads, network and logs: the same arguments give the same result."""
 
@@ -190,7 +190,7 @@ def test_boto3_is_used_for_nothing_but_its_version(room: str) -> None:
 @pytest.mark.parametrize(
     ("package", "rooms"),
     [
-        ("prometheus_client", {"exposition", "telemetry"}),
+        ("prometheus_client", {"exposition", "fleet", "telemetry"}),
         ("h11", {"server"}),
         ("ssl", {"failures", "guard", "tls"}),
         ("bcrypt", {"auth"}),

@@ -87,32 +87,66 @@ def test_help_names_every_command_and_setting(before: tuple[str, ...], terminal:
         assert re.search(rf"^  {name} +\w", out, re.MULTILINE)
     assert "BRAKET_EXPORTER_CONFIG" in out
     assert "(default: 30s)" in out
-    assert "exit status: 0 after SIGTERM or SIGINT, 2 for bad settings, 1 for anything else" in out
+    assert "--timeout DURATION" in out
+    assert "exit status: 0 after SIGTERM or SIGINT, 2 for invalid settings, 1 for anything else" in out
 
 
-def test_an_unknown_command_is_named_beside_the_known_ones(terminal: Terminal) -> None:
-    said = terminal.refuses("serve")
-    for word in ("'serve'", "run", "once", "check-config", "demo"):
-        assert word in said
+HELP = "braket-exporter --help lists commands and flags."
 
 
 @pytest.mark.parametrize(
-    ("flag", "problem"),
+    ("arguments", "problem"),
     [
-        ("--pol-interval=3s", "pol-interval: is no known key; did you mean poll_interval?"),
-        ("--poll-intervall=3s", "poll_intervall: is no known key; did you mean poll_interval?"),
-        ("--job=x", "job: is no known key; did you mean jobs?"),
-        ("--zzz", "zzz: is no known key"),
+        (("serve",), "unknown command serve; commands are run, once, check-config, demo"),
+        (("chek-config",), "unknown command chek-config (did you mean check-config?)"),
+        (("Demo", "--jobs", "nonsense"), "unknown command Demo (did you mean demo?)"),
+        (("x.yaml", "--poll-interval", "soon"), "unknown command x.yaml; commands are run, once, check-config, demo"),
+        (("",), 'unknown command ""; commands are run, once, check-config, demo'),
     ],
 )
-def test_an_unknown_flag_is_named_beside_the_nearest_one(flag: str, problem: str, terminal: Terminal) -> None:
-    said = terminal.refuses("check-config", "--jobs", ARN, flag)
-    assert problem.replace("pol-interval:", "pol_interval:") in said.splitlines()[1]
+def test_an_unknown_command_is_named_as_typed_and_nothing_else_is_blamed(
+    arguments: tuple[str, ...], problem: str, terminal: Terminal
+) -> None:
+    assert terminal.refuses(*arguments).splitlines() == [f"braket-exporter: {problem}", HELP]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--pol-interval=3s", "--jobs", ARN), "unknown flag --pol-interval (did you mean --poll-interval?)"),
+        (("--poll-intervall", "3s", "--jobs", ARN), "unknown flag --poll-intervall (did you mean --poll-interval?)"),
+        (("--zzz", "--jobs", ARN), "unknown flag --zzz"),
+        (("--al-jobs",), "unknown flag --al-jobs (did you mean --all-jobs?)"),
+        (("--all_jobs",), "unknown flag --all_jobs (did you mean --all-jobs?)"),
+        (("--all_jobs=true",), "unknown flag --all_jobs (did you mean --all-jobs?)"),
+        (("--job", ARN), "unknown flag --job (did you mean --jobs?)"),
+        (("-c", "x.yaml"), "unknown flag -c (did you mean --config?)"),
+        (("-config", "x.yaml"), "unknown flag -config (did you mean --config?)"),
+        (("--jobs", ARN, "--total-shard=3", "--shard=2"), "unknown flag --total-shard (did you mean --total-shards?)"),
+        (("--targets", "x", "--jobs", ARN), "--targets: set targets in the YAML file; it cannot be a flag"),
+        (("--jobs",), "--jobs needs a value, as in --jobs VALUE"),
+        (("--jobs", ARN, "--config"), "--config needs a value, as in --config VALUE"),
+        (("--jobs", ARN, "--online=yes"), "--online takes no value"),
+        (("--jobs", ARN, "--timeout=1m"), "--timeout is valid only with once, not with check-config"),
+        (("x.yaml", "--jobs", ARN), "unexpected argument x.yaml; the command is check-config"),
+    ],
+)
+def test_a_wrong_word_is_named_as_typed_without_the_errors_that_only_follow_from_it(
+    arguments: tuple[str, ...], problem: str, terminal: Terminal
+) -> None:
+    said = terminal.refuses("check-config", *arguments)
+    assert said.splitlines() == ["braket-exporter: invalid settings:", f"  {problem}"]
 
 
 @pytest.mark.parametrize("flag", ["--command", "--command=demo", "--flags=1", "--dest=1"])
 def test_a_flag_that_happens_to_be_a_name_inside_is_unknown_too(flag: str, terminal: Terminal) -> None:
-    assert "is no known key" in terminal.refuses("check-config", "--jobs", ARN, flag)
+    assert "unknown flag --" in terminal.refuses("check-config", "--jobs", ARN, flag)
+
+
+@pytest.mark.parametrize("timeout", ["soon", "0", "-5s", ""])
+def test_a_timeout_that_is_no_duration_is_refused(timeout: str, terminal: Terminal) -> None:
+    said = terminal.refuses("once", "--jobs", ARN, "--timeout", timeout)
+    assert said.splitlines()[1].startswith(f'  --timeout = "{timeout}": expected a duration above 0')
 
 
 def test_without_jobs_there_is_nothing_to_watch(terminal: Terminal) -> None:
@@ -126,11 +160,9 @@ def test_without_jobs_there_is_nothing_to_watch(terminal: Terminal) -> None:
 @pytest.mark.parametrize(
     ("jobs", "words"),
     [
-        ("vqe-h2", ('jobs[0] = "vqe-h2"', "is no job ARN", "arn:aws:braket:us-west-2:123456789012:job/<id>")),
-        (f"{ARN},arn:aws:braket:us-west-2:1:job/x", ('jobs[1] = "arn:aws:braket:us-west-2:1:job/x"', "no job ARN")),
-        (ARN.replace("us-west-2", "eu-central-1"), ("eu-central-1", "no Amazon Braket", "eu-north-1")),
-        (f"{ARN},{OTHER},{ARN}", (ARN, "more than once")),
-        (ARN.replace(":job/", ":quantum-task/"), ("quantum-task", "is no job ARN")),
+        ("vqe-h2", ('jobs[0] = "vqe-h2"', "not a job ARN", "arn:aws:braket:<region>:<account>:job/<id>")),
+        (f"{ARN},arn:aws:braket:us-west-2:1:job/x", ('jobs[1] = "arn:aws:braket:us-west-2:1:job/x"', "not a job ARN")),
+        (ARN.replace(":job/", ":quantum-task/"), ("quantum-task", "not a job ARN")),
         ('["unfinished', ("JSON list or comma-separated",)),
     ],
 )
@@ -147,18 +179,18 @@ def test_a_bad_list_of_jobs_is_explained(jobs: str, words: tuple[str, ...], term
         ("--poll-interval", "soon", ("poll_interval", '"soon"', "30s, 5m, 24h, 7d")),
         ("--poll-interval", "0s", ("poll_interval", '"0s"', "above 0")),
         ("--poll-interval", "-5s", ("poll_interval", '"-5s"')),
-        ("--retention", "1w", ("retention", '"1w"')),
-        ("--retention", "9" * 400, ("retention", "above 0")),
-        ("--api-requests-per-second", "0", ("api_requests_per_second", "greater than 0")),
-        ("--api-requests-per-second", "nan", ("api_requests_per_second", "finite")),
+        ("--retention", "1y", ("retention", '"1y"')),
+        ("--retention", "9" * 400, ("retention", "at most 36500d")),
+        ("--api-requests-per-second", "0", ("api_requests_per_second", "a number > 0")),
+        ("--api-requests-per-second", "nan", ("api_requests_per_second", "a number > 0")),
         ("--api-requests-per-second", "fast", ("api_requests_per_second", '"fast"', "number")),
         ("--listen-address", "9834", ("listen_address", '"9834"', "HOST:PORT")),
         ("--listen-address", ":99999", ("listen_address", '":99999"', "0 to 65535")),
         ("--listen-address", "::1:9834", ("listen_address", "[::1]:PORT")),
         ("--log-level", "loud", ("log_level", '"loud"', "debug", "info", "warning", "error")),
         ("--log-format", "xml", ("log_format", '"xml"', "auto", "json", "console")),
-        ("--per-job-metrics", "perhaps", ("per_job_metrics", '"perhaps"', "boolean")),
-        ("--disabled-metrics", "braket_job_statuss", ("braket_job_statuss", "did you mean braket_job_status?")),
+        ("--per-job-metrics", "perhaps", ("per_job_metrics", '"perhaps"', "true or false")),
+        ("--disabled-metrics", "braket_job_statuss", ("braket_job_statuss", "(did you mean braket_job_status?)")),
         ("--tag-labels", "a-b,a.b", ("tag_labels", "a-b", "a.b", "tag_a_b")),
     ],
 )
@@ -171,10 +203,6 @@ def test_a_bad_value_is_told_with_its_key_and_what_would_be_right(
         assert word in said
 
 
-def test_a_flag_without_its_value_is_refused(terminal: Terminal) -> None:
-    assert "--jobs" in terminal.refuses("check-config", "--jobs")
-
-
 def test_several_problems_are_told_at_once(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BRAKET_EXPORTER_POLL_INTERVAL", "soon")
     monkeypatch.setenv("BRAKET_EXPORTER_JBOS", "x")
@@ -184,12 +212,12 @@ def test_several_problems_are_told_at_once(terminal: Terminal, monkeypatch: pyte
     for word in (
         'poll_interval = "soon"',
         "BRAKET_EXPORTER_JBOS",
-        "did you mean BRAKET_EXPORTER_JOBS?",
+        "(did you mean BRAKET_EXPORTER_JOBS?)",
         'jobs[0] = "one"',
         'jobs[1] = "two"',
-        "log_levle: is no known key; did you mean log_level?",
+        "unknown setting log_levle (did you mean log_level?)",
         'log_format = "xml"',
-        "retntion: is no known key; did you mean retention?",
+        "unknown flag --retntion (did you mean --retention?)",
     ):
         assert word in said
     assert len(said.splitlines()) == 8
@@ -210,19 +238,19 @@ def test_a_bad_file_is_told_beside_other_problems(terminal: Terminal, tmp_path: 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (b"jobs: [a\npoll_interval: 5s\n", ("line 2", "no valid YAML")),
-        (b"\tjobs: x\n", ("line 1", "no valid YAML")),
-        (b"jobs: \xff\xfe\n", ("no valid YAML",)),
-        (b"jobs: \x00\n", ("no valid YAML",)),
+        (b"jobs: [a\npoll_interval: 5s\n", ("line 2", "not valid YAML")),
+        (b"\tjobs: x\n", ("line 1", "not valid YAML")),
+        (b"jobs: \xff\xfe\n", ("not UTF-8 text",)),
+        (b"jobs: \x00\n", ("not valid YAML",)),
         (b"- jobs\n", ("expected keys with values",)),
         (b"poll_intervall: 5s\njobs: [x]\n", ("did you mean poll_interval?", "jobs[0]")),
         (b"jobs: {a: b}\n", ("jobs",)),
         (b"jobs: 5\n", ("jobs", "5")),
         (b"poll_interval: [5]\njobs: []\n", ("poll_interval",)),
-        (b"? [a, b]\n: c\n", ("no valid YAML",)),
-        (b"a: *nowhere\n", ("no valid YAML",)),
-        (b"a: !!python/object:os.system x\n", ("no valid YAML",)),
-        (b"1: 2\n", ("1: is no known key",)),
+        (b"? [a, b]\n: c\n", ("a key is a list",)),
+        (b"a: *nowhere\n", ("not valid YAML",)),
+        (b"a: !!python/object:os.system x\n", ("not valid YAML",)),
+        (b"1: 2\n", ("unknown setting 1",)),
         (b"log_level: 2024-13-45\n", ("exporter.yaml",)),
         (b"poll_interval: !!int soon\n", ("exporter.yaml",)),
         (b"poll_interval: !!float soon\n", ("exporter.yaml",)),
@@ -321,6 +349,28 @@ def test_check_config_tells_what_found_jobs_will_cost(terminal: Terminal) -> Non
         assert line in out
 
 
+def test_check_config_warns_in_comments_and_ends_with_0(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = "Braket is in: us-east-1, us-west-1, us-west-2, eu-west-2, eu-north-1"
+    arn = ARN.replace("us-west-2", "us-west-9")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    asked = ("--jobs", arn, "--all-jobs", "--api-requests-per-second", "100", "--poll-interval", "0.001")
+    status, out, err = terminal("check-config", *asked)
+    assert (status, err) == (0, "")
+    assert [line for line in out.splitlines() if "arning" in line] == [
+        f"# Warning: jobs: Region us-west-9 is not known to this release; {known}",
+        f"# Warning: regions: the AWS SDK's Region eu-central-1 is not known to this release; {known}",
+        (
+            "# Warning: api_requests_per_second: 100 calls per second are more than Braket's default quota of 5, "
+            "which all users of the account share"
+        ),
+        (
+            "# Warning: poll_interval: 1 active job in 123456789012/us-west-9 would take 1000 GetJob calls per second; "
+            "with api_requests_per_second 100 each is polled every 0.01s"
+        ),
+    ]
+    assert yaml.safe_load(out)["jobs"] == [arn]
+
+
 def test_check_config_counts_the_targets_of_its_own_shard_only(terminal: Terminal) -> None:
     shares = [
         terminal("check-config", "--all-jobs", "--regions", "us-west-2,eu-north-1,us-east-1", *shard).out
@@ -354,8 +404,9 @@ def test_without_any_region_people_are_told_where_one_comes_from(
 ) -> None:
     said = terminal.refuses("check-config", "--all-jobs")
     assert "regions: none, and the AWS SDK knows none either; set regions or AWS_DEFAULT_REGION" in said
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    assert "the AWS SDK's Region eu-central-1 has no Amazon Braket" in terminal.refuses("check-config", "--all-jobs")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu_central_1")
+    said = terminal.refuses("check-config", "--all-jobs")
+    assert "the AWS SDK's Region eu_central_1 is not the name of a Region; Braket is in: us-east-1, " in said
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     assert terminal("check-config", "--all-jobs").status == 0
 
@@ -433,7 +484,7 @@ def test_bad_settings_of_a_process_end_it_with_2() -> None:
     ended = run("--jobs", "nonsense", "--poll-intervall", "5s")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "Traceback" not in ended.stderr
-    assert ended.stderr.splitlines()[0] == "braket-exporter: bad settings:"
+    assert ended.stderr.splitlines()[0] == "braket-exporter: invalid settings:"
     assert len(ended.stderr.splitlines()) == 3
 
 
@@ -522,17 +573,20 @@ def test_once_writes_the_exposition_to_stdout_and_logs_to_stderr(simulator: Simu
     samples = samples_of(ended.stdout)
     assert f'braket_job_status{{job_arn="{ARN}",job_name="vqe-h2",status="RUNNING"}} 1.0' in samples
     assert f'braket_job_status{{job_arn="{OTHER}",job_name="vqe-h2",status="RUNNING"}} 1.0' in samples
-    assert 'braket_exporter_target_up{aws_account_id="123456789012",aws_region="eu-north-1"} 1.0' in samples
+    assert 'braket_exporter_target_up{aws_account_id="123456789012",aws_region="eu-north-1",target=""} 1.0' in samples
     assert all(line.startswith('{"timestamp"') for line in ended.stderr.splitlines())
     assert ended.stderr.count('"event": "job_discovered"') == 2
     assert len(simulator.requests) == 2
 
 
-def test_once_is_content_when_one_job_is_gone_or_denied(simulator: SimulatorServer) -> None:
+def test_once_ends_with_1_when_a_named_job_is_gone_or_denied(simulator: SimulatorServer) -> None:
     simulator.faults.put(Fault(FaultKind.ACCESS_DENIED, arn=OTHER))
     gone = ARN[:-1] + "9"
     ended = once(simulator.url, "--jobs", f"{ARN},{OTHER},{gone}")
-    assert ended.returncode == 0
+    assert one_clear_line(ended) == (
+        "braket-exporter: GetJob failed for 2 of 3 jobs named in jobs: "
+        f"{OTHER} (AccessDeniedException), {gone} (ResourceNotFoundException)"
+    )
     samples = samples_of(ended.stdout)
     assert f'braket_job_poll_failing{{code="ResourceNotFoundException",job_arn="{gone}",job_name=""}} 1.0' in samples
     assert f'braket_job_poll_failing{{code="AccessDeniedException",job_arn="{OTHER}",job_name=""}} 1.0' in samples
@@ -557,13 +611,73 @@ def test_once_ends_with_1_when_a_target_does_not_answer() -> None:
         ended = {code: run.result() for code, run in runs.items()}
         assert good.requests == []
     for code, process in ended.items():
-        assert process.returncode == 1, code
+        assert one_clear_line(process) == (
+            "braket-exporter: 1 of 1 targets did not respond: 123456789012/us-west-2; "
+            f"GetJob failed for 1 of 1 jobs named in jobs: {ARN} (no response)"
+        ), code
         assert f'"code": "{code}"' in process.stderr
         assert "Traceback" not in process.stderr
         samples = samples_of(process.stdout)
-        assert 'braket_exporter_target_up{aws_account_id="123456789012",aws_region="us-west-2"} 0.0' in samples
+        assert (
+            'braket_exporter_target_up{aws_account_id="123456789012",aws_region="us-west-2",target=""} 0.0' in samples
+        )
         counted = [line for line in samples if line.startswith("braket_exporter_api_requests_total")]
         assert len(counted) == (0 if code == "credentials" else 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "selection", "silent"),
+    [
+        (
+            FaultKind.THROTTLE,
+            ("--jobs", f"{ARN},{OTHER}"),
+            (
+                "2 of 2 jobs are not polled yet; "
+                "2 of 2 targets did not respond: 123456789012/us-west-2, 123456789012/eu-north-1; "
+                f"GetJob failed for 2 of 2 jobs named in jobs: {ARN} (no response), {OTHER} (no response)"
+            ),
+        ),
+        (
+            FaultKind.THROTTLE,
+            ("--all-jobs", "--regions", "us-west-2"),
+            ("the list of jobs is not complete; 1 of 1 targets did not respond: unknown account/us-west-2"),
+        ),
+        (
+            FaultKind.HANG,
+            ("--jobs", ARN),
+            (
+                "1 of 1 jobs are not polled yet; 1 of 1 targets did not respond: 123456789012/us-west-2; "
+                f"GetJob failed for 1 of 1 jobs named in jobs: {ARN} (no response)"
+            ),
+        ),
+    ],
+)
+def test_once_ends_after_its_timeout_with_what_is_known(
+    kind: FaultKind, selection: tuple[str, ...], silent: str, simulator: SimulatorServer
+) -> None:
+    simulator.faults.put(Fault(kind))
+    ended = run(
+        *("once", *selection, "--timeout", "0.5s", "--log-format", "json"),
+        env={"AWS_ENDPOINT_URL_BRAKET": simulator.url, "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{closed_port()}"},
+    )
+    assert one_clear_line(ended) == f"braket-exporter: timed out after 0.5s; {silent}"
+    assert any(line.startswith("braket_exporter_build_info{") for line in samples_of(ended.stdout))
+
+
+def test_once_names_the_first_few_of_many_jobs_without_a_response(simulator: SimulatorServer) -> None:
+    gone = [f"{ARN[:-2]}{number}" for number in range(10, 18)]
+    said = one_clear_line(once(simulator.url, "--jobs", ",".join([ARN, *gone])))
+    shown = ", ".join(f"{arn} (ResourceNotFoundException)" for arn in gone[:3])
+    assert said == f"braket-exporter: GetJob failed for 8 of 9 jobs named in jobs: {shown} and 5 more"
+
+
+def test_once_ends_after_its_timeout_while_the_sdk_starts_a_program_that_hangs(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile slow]\nregion = us-west-2\ncredential_process = /bin/sleep 60\n")
+    nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
+    env = {"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "slow", **nobody}
+    ended = run("once", "--jobs", ARN, "--timeout", "0.5s", "--log-format", "json", env=env, timeout=15)
+    assert one_clear_line(ended).startswith("braket-exporter: timed out after 0.5s")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -584,7 +698,7 @@ def test_once_that_is_interrupted_writes_no_half_page_and_ends_with_1(number: si
         process.send_signal(number)
         out, said = process.communicate(timeout=10)
     assert (process.returncode, out) == (1, "")
-    assert said == "braket-exporter: interrupted before every job was asked for\n"
+    assert said == "braket-exporter: interrupted before every job was polled\n"
 
 
 @pytest.mark.parametrize("asked", ["once", "check-config"])
@@ -637,6 +751,70 @@ def _with_stdout(stdout: int, asked: str, url: str) -> tuple[int, str]:
         check=False,
     )
     return ended.returncode, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "first"),
+    [
+        (("--version",), 0, f"braket-exporter {__version__}"),
+        (("check-config", "--jobs", "x"), 2, "braket-exporter: invalid settings:"),
+        (("check-config", "--jobs", ARN), 0, "# The settings are good. In force:"),
+    ],
+)
+def test_where_python_is_to_wait_for_input_at_its_end_the_status_is_the_same_and_there_is_no_traceback(
+    arguments: tuple[str, ...], status: int, first: str
+) -> None:
+    ended = run(*arguments, env={"PYTHONINSPECT": "1"})
+    assert (ended.returncode, (ended.stdout + ended.stderr).splitlines()[0]) == (status, first)
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("asked", ["run", "once"])
+def test_a_limit_that_allows_no_thread_is_told_in_one_line(asked: str) -> None:
+    limit = (
+        "import _thread, threading\n"
+        'def refuse(*_): raise RuntimeError("can\'t start new thread")\n'
+        "threading._start_new_thread = refuse"
+    )
+    ended = run(asked, "--jobs", ARN, *LOCAL, prelude=limit)
+    assert one_clear_line(ended) == (
+        "braket-exporter: cannot start a thread; raise the limits of memory and of processes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("MemoryError()", "braket-exporter: cannot load its modules: MemoryError"),
+        (
+            "ImportError('failed to map segment')",
+            "braket-exporter: cannot load its modules: ImportError: failed to map segment",
+        ),
+    ],
+)
+def test_a_limit_that_allows_no_libraries_is_told_in_one_line(error: str, said: str) -> None:
+    broken = f"""
+import builtins
+def failing(name, *args, real=builtins.__import__, **kwargs):
+    if name == "exporter.cli":
+        raise {error}
+    return real(name, *args, **kwargs)
+builtins.__import__ = failing
+"""
+    assert one_clear_line(run("--jobs", ARN, prelude=broken)) == said
+
+
+def test_memory_that_runs_out_is_told_in_one_line() -> None:
+    greedy = "import exporter.app\ndef once(*_): raise MemoryError\nexporter.app.once = once"
+    ended = run("once", "--jobs", ARN, *LOCAL, prelude=greedy)
+    assert one_clear_line(ended) == "braket-exporter: out of memory; raise the memory limit"
+
+
+def test_another_runtime_error_is_a_bug_with_its_traceback() -> None:
+    broken = "import exporter.app\ndef once(*_): raise RuntimeError('odd')\nexporter.app.once = once"
+    ended = run("once", "--jobs", ARN, *LOCAL, prelude=broken)
+    assert ended.returncode == 1
+    assert "RuntimeError: odd" in ended.stderr
 
 
 SLOW_TO_IMPORT = """

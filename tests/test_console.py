@@ -12,8 +12,16 @@ def test_the_jobs_of_a_region_have_a_page() -> None:
     assert jobs_url("eu-north-1") == f"{HOME}/braket/home?region=eu-north-1#/jobs"
 
 
-@pytest.mark.parametrize("region", ["", "eu-central-1", "us-gov-west-1", "cn-north-1", "x.example/", "us-west-2/"])
-def test_where_there_is_no_braket_there_is_no_page(region: str) -> None:
+def test_a_region_that_is_new_to_braket_has_such_a_page_too() -> None:
+    home = "https://eu-central-1.console.aws.amazon.com"
+    assert jobs_url("eu-central-1") == f"{home}/braket/home?region=eu-central-1#/jobs"
+    assert str(logs_url(arn(1, region="eu-central-1"), "vqe")).startswith(
+        f"{home}/cloudwatch/home?region=eu-central-1#"
+    )
+
+
+@pytest.mark.parametrize("region", ["", "us-gov-west-1", "cn-north-1", "x.example/", "us-west-2/", "eu-central"])
+def test_outside_of_the_aws_partition_there_is_no_page(region: str) -> None:
     assert jobs_url(region) is None
 
 
@@ -47,7 +55,6 @@ def test_a_name_is_encoded_as_the_console_does(name: str, encoded: str) -> None:
         (ARN, ""),
         ("", "vqe"),
         ("javascript:alert(1)", "vqe"),
-        (arn(1, region="eu-central-1"), "vqe"),
         ("arn:aws-us-gov:braket:us-gov-west-1:123456789012:job/x", "vqe"),
         ("arn:aws-cn:braket:us-west-2:123456789012:job/x", "vqe"),
     ],

@@ -60,6 +60,7 @@ class Account:
 class Source:
     account: Account
     target: Target
+    clock_offset: float = 0.0
 
     def get_job(self, job: str) -> JobSnapshot:
         self.account.asked.append(job)
@@ -84,7 +85,7 @@ class Source:
     def _summary(self, job: JobSnapshot) -> JobSummary:
         assert job.created is not None
         return JobSummary(
-            job.arn, job.name, job.status, job.created, job.started, job.ended, self.account.tags[job.arn]
+            job.arn, job.name, job.status, job.created, job.started, job.ended, tags=self.account.tags[job.arn]
         )
 
 
@@ -191,6 +192,38 @@ def test_a_lane_that_is_as_it_was_keeps_its_poller_and_is_not_asked_sooner() -> 
     assert one.account.asked[asked:] == [B]
 
 
+def ups(one: House) -> set[str]:
+    metrics = one.telemetry.render("text", lambda name, _: name == "braket_exporter_target_up").decode()
+    return {line for line in metrics.splitlines() if not line.startswith("#")}
+
+
+def test_a_lane_that_is_renamed_keeps_its_poller_and_counts_as_changed() -> None:
+    chemistry, physics = (replace(lane(selector=ALL), name=name) for name in ("chemistry", "physics"))
+    one = house(chemistry, jobs=[running(A)])
+    line = f'braket_exporter_target_up{{aws_account_id="{ACCOUNT}",aws_region="us-west-2",target="%s"}} 1.0'
+    assert ups(one) == {line % "chemistry"}
+    before, asked, key = one.crew.pollers, len(one.account.asked), set(one.crew.lanes)
+    assert one.follow(physics) == Changes(added=0, removed=0, changed=1)
+    assert ups(one) == {line % "physics"}
+    assert (one.crew.pollers, one.account.asked[asked:], set(one.crew.lanes)) == (before, [], key)
+    assert one.follow(lane(selector=ALL)) == Changes(added=0, removed=0, changed=1)
+    assert ups(one) == {line % ""}
+    assert one.names() == {A}
+
+
+def test_lanes_of_one_account_and_region_are_targets_of_their_own_by_their_names() -> None:
+    one = house(
+        replace(lane(A), name="chemistry"), replace(lane(B, profile="p"), name="physics"), jobs=[running(A), running(B)]
+    )
+    assert [(status.name, status.active) for status in one.crew.statuses()] == [("chemistry", 1), ("physics", 1)]
+
+
+def test_a_new_lane_that_takes_a_job_over_has_its_name() -> None:
+    one = house(lane(A, B), jobs=[running(A), running(B)])
+    one.follow(lane(A), replace(lane(B, profile="p"), name="physics"))
+    assert [(status.name, status.active) for status in one.crew.statuses()] == [("", 1), ("physics", 1)]
+
+
 def test_only_new_lanes_are_connected() -> None:
     one = house(lane(A), jobs=[running(A), running(FAR)])
     one.follow(lane(A), lane(FAR, target=NORTH))
@@ -266,16 +299,16 @@ def test_a_removed_job_is_forgotten_and_what_it_counted_stays() -> None:
     assert [status.active + status.finished for status in one.crew.statuses()] == [1]
 
 
-def test_a_job_that_comes_back_is_as_one_from_before_the_start() -> None:
+def test_a_job_that_comes_back_goes_on_where_it_was() -> None:
     one = house(lane(A, B), jobs=[running(A), running(B)])
     one.follow(lane(B))
     one.account.put(ended(A), CHEMISTRY)
     one.time.advance(100.0)
     one.follow(lane(A, B))
     one.run(40.0)
-    assert one.told("job_discovered") == [(A, "RUNNING"), (B, "RUNNING"), (A, "FAILED")]
-    assert one.told("job_transition") == []
-    assert one.count("braket_job_outcomes_total") == 0
+    assert one.told("job_discovered") == [(A, "RUNNING"), (B, "RUNNING")]
+    assert one.told("job_transition") == [(A, "RUNNING", "FAILED")]
+    assert one.count("braket_job_outcomes_total") == 1
 
 
 def test_a_job_that_moves_to_another_login_keeps_its_record() -> None:
@@ -820,8 +853,10 @@ def test_what_is_remembered_is_dropped_once_lists_tell_it_no_more_whoever_it_was
     two.store.flush()
     assert two.book.formers.keys() == {mark_of(A)}
     three = restarted(two, lane(selector=CHEMISTS), lookback=1000.0)
+    three.time.advance(A_DAY)
+    three.crew.forget_expired()
     three.store.flush()
-    assert three.book.formers == {}
+    assert (three.book.formers, three.book.floor) == ({}, CREATED)
 
 
 @pytest.mark.parametrize("after", [lane(A, B, C), lane(A, selector=ALL), lane(A, selector=CHEMISTS, profile=None)])
@@ -864,10 +899,11 @@ def test_a_clock_that_was_set_back_makes_no_news_of_old_jobs_and_loses_none_that
     one = house(lane(A) if named else watched, jobs=[running(A)])
     one.run(100.0)
     two = restarted(one, watched, polled=one.time.wall + 3600.0, down=-1800.0)
-    assert all(since <= two.time.wall for since in two.crew.lanes.values())
     two.account.put(running(B, created=two.time.wall - 300.0), CHEMISTRY)
     two.account.put(running(C, created=two.time.wall + 0.5), CHEMISTRY)
+    back = two.time.wall
     two.run(100.0)
+    assert all(since <= back for since in two.crew.lanes.values())
     assert two.told("job_transition") == [(C, None, "RUNNING")]
     assert sorted(two.told("job_discovered")) == [(B, "RUNNING"), (C, "RUNNING")]
 

@@ -151,7 +151,7 @@ def test_bad_settings_end_it_with_2_and_leave_no_endpoint() -> None:
     # The endpoint shares the exporter's stderr, so run() returns only when both have ended.
     ended = run("demo", "--poll-interval", "soon")
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.splitlines()[0] == "braket-exporter: bad settings:"
+    assert ended.stderr.splitlines()[0] == "braket-exporter: invalid settings:"
     assert len(ended.stderr.splitlines()) == 2
 
 

@@ -198,8 +198,8 @@ def test_every_job_with_the_tags_is_found_and_no_other_one(disorder: Disorder | 
     assert shown(samples_of(page)) == wanted
     for line in (
         f'braket_jobs{{{GROUP},status="RUNNING"}} 57.0',
-        f'braket_exporter_target_jobs{{{TARGET},state="finished"}} 228.0',
-        f"braket_exporter_target_up{{{TARGET}}} 1.0",
+        f'braket_exporter_target_jobs{{{TARGET},state="finished",target=""}} 228.0',
+        f'braket_exporter_target_up{{{TARGET},target=""}} 1.0',
     ):
         assert line in samples_of(page)
 
@@ -573,7 +573,7 @@ def test_a_job_that_loses_its_tag_is_forgotten_after_its_retention() -> None:
             assert time.time() > changed + 1
             assert shown(exporter.samples) == {witness.arn: "RUNNING"}
             assert exporter.value("braket_exporter_jobs_dropped_total", 'reason="deselected"') == 1
-            assert exporter.has(f'braket_exporter_target_jobs{{{TARGET},state="active"}} 1.0')
+            assert exporter.has(f'braket_exporter_target_jobs{{{TARGET},state="active",target=""}} 1.0')
             asked, looked = fleet.asked(one), fleet.asked(witness)
             eventually(lambda: fleet.asked(witness) >= looked + 5)
             fleet.wait_for_searches()
@@ -756,7 +756,7 @@ def test_an_end_is_noticed_soon_though_many_jobs_were_never_asked_for() -> None:
 def test_a_job_that_was_listed_as_active_and_ends_before_it_is_asked_for_counts() -> None:
     jobs = crowd(100)
     with account(*jobs) as fleet, discovering(fleet, *CROWDED) as exporter:
-        eventually(lambda: exporter.has(f'braket_exporter_target_jobs{{{TARGET},state="active"}} 100.0'))
+        eventually(lambda: exporter.has(f'braket_exporter_target_jobs{{{TARGET},state="active",target=""}} 100.0'))
         ending = next(one for one in reversed(jobs) if not fleet.asked(one))
         fleet.put(over(ending, "FAILED"))
         assert not fleet.asked(ending), "too late to tell anything"
@@ -827,8 +827,8 @@ def test_each_region_is_asked_by_a_client_of_its_own_and_has_its_own_labels() ->
     for region in ("us-west-2", "eu-north-1"):
         target = f'aws_account_id="123456789012",aws_region="{region}"'
         for line in (
-            f"braket_exporter_target_up{{{target}}} 1.0",
-            f'braket_exporter_target_jobs{{{target},state="active"}} 1.0',
+            f'braket_exporter_target_up{{{target},target=""}} 1.0',
+            f'braket_exporter_target_jobs{{{target},state="active",target=""}} 1.0',
             f'braket_jobs{{{target},device="{SV1}",status="RUNNING"}} 1.0',
         ):
             assert line in samples
@@ -853,10 +853,10 @@ def test_an_account_without_jobs_is_ready_and_up_and_its_first_job_tells_its_num
     with account() as fleet, discovering(fleet, "--all-jobs", "--poll-interval", "0.5s") as exporter:
         eventually(lambda: ready(exporter))
         eventually(lambda: exporter.logs("poll_failed", operation="GetCallerIdentity"))
-        assert exporter.has('braket_exporter_target_up{aws_account_id="",aws_region="us-west-2"} 1.0')
+        assert exporter.has('braket_exporter_target_up{aws_account_id="",aws_region="us-west-2",target=""} 1.0')
         new = job(1, 0.0)
         fleet.put(new)
-        eventually(lambda: exporter.has(f"braket_exporter_target_up{{{TARGET}}} 1.0"))
+        eventually(lambda: exporter.has(f'braket_exporter_target_up{{{TARGET},target=""}} 1.0'))
         eventually(lambda: shown(exporter.samples) == {new.arn: "RUNNING"})
         assert exporter.value("braket_exporter_target_up") == 1
         tries = len(exporter.logs("poll_failed", operation="GetCallerIdentity"))
@@ -899,7 +899,7 @@ def sts() -> Iterator[str]:
 
 def test_in_an_account_without_jobs_its_number_is_asked_for() -> None:
     with sts() as url, account(sts=url) as fleet, discovering(fleet, "--all-jobs") as exporter:
-        eventually(lambda: exporter.has(f"braket_exporter_target_up{{{TARGET}}} 1.0"))
+        eventually(lambda: exporter.has(f'braket_exporter_target_up{{{TARGET},target=""}} 1.0'))
         requests = exporter.value("braket_exporter_api_requests_total", 'operation="GetCallerIdentity"')
         fleet.wait_for_searches()
         assert requests == 1
@@ -945,10 +945,10 @@ def test_several_accounts_are_looked_through_each_with_its_own_login_and_tags(tm
     samples = samples_of(ended.stdout)
     assert set(shown(samples)) == {jobs[number].arn for number in (1, 3, 4)}
     assert {line for line in samples if line.startswith("braket_exporter_target_up")} == {
-        f'braket_exporter_target_up{{aws_account_id="{alpha}",aws_region="us-west-2"}} 1.0',
-        f'braket_exporter_target_up{{aws_account_id="{beta}",aws_region="us-west-2"}} 1.0',
-        f'braket_exporter_target_up{{aws_account_id="{beta}",aws_region="eu-north-1"}} 1.0',
-        'braket_exporter_target_up{aws_account_id="",aws_region="us-west-2"} 0.0',
+        f'braket_exporter_target_up{{aws_account_id="{alpha}",aws_region="us-west-2",target="chemistry"}} 1.0',
+        f'braket_exporter_target_up{{aws_account_id="{beta}",aws_region="us-west-2",target="everything"}} 1.0',
+        f'braket_exporter_target_up{{aws_account_id="{beta}",aws_region="eu-north-1",target="everything"}} 1.0',
+        'braket_exporter_target_up{aws_account_id="",aws_region="us-west-2",target="locked out"} 0.0',
     }
     assert ended.returncode == 1
     assert "UnrecognizedClientException" in ended.stderr
@@ -1030,3 +1030,18 @@ def test_an_entry_that_cannot_be_read_costs_nothing_but_itself(members: dict[str
         assert exporter.stop() == 0
     assert exporter.logs("poll_failed", operation="SearchJobs") == []
     assert all(json.loads(line)["event"] for line in exporter.lines)
+
+
+@pytest.mark.parametrize("lookback", ["0.5s", "1s"])
+def test_the_last_job_of_a_quiet_account_is_logged_and_counted_once_however_often_it_is_listed(lookback: str) -> None:
+    quickly = ("--lookback", lookback, "--retention", "0.1s", "--retention-failed", "0.1s")
+    with account() as jobs, discovering(jobs, "--all-jobs", *quickly, prelude=PROMPT) as running:
+        eventually(lambda: running.logs("started"))
+        failed = over(job(1, age=-0.01), "FAILED", time.time() + 0.05)
+        jobs.put(failed)
+        eventually(lambda: running.logs("job_forgotten", job_arn=failed.arn))
+        jobs.wait_for_searches(30)
+        assert len(running.logs("job_transition", to_status="FAILED")) == 1
+        assert len(running.logs("job_discovered")) == 1
+        outcomes = [line for line in running.samples if line.startswith("braket_job_outcomes_total")]
+        assert {line.rpartition(" ")[2] for line in outcomes if 'outcome="FAILED"' in line} == {"1.0"}

@@ -84,7 +84,7 @@ def test_what_is_shown_of_a_start_is_what_it_prints(console: list[str]) -> None:
         port = str(server.getsockname()[1])
         done = run(*(argument.replace("9834", port) for argument in arguments))
     assert done.stderr.replace(port, "9834").splitlines() == console[1:]
-    assert done.returncode == (2 if "bad settings" in console[1] else 1)
+    assert done.returncode == (2 if "invalid settings" in console[1] else 1)
 
 
 def test_what_is_shown_of_a_profile_is_what_it_prints(tmp_path: Path) -> None:

@@ -155,26 +155,28 @@ def test_a_parser_of_each_format_sees_the_types_of_the_families(form: Format) ->
 observations = st.lists(
     st.tuples(
         st.sampled_from(["COMPLETED", "FAILED"]),
-        st.floats(0, 1e9) | st.sampled_from([10.0, 30.0, 60.0, 432000.0, 0.0]),
+        st.floats(0, 1e9) | st.sampled_from([10.0, 30.0, 60.0, 432000.0, 1209600.0, 0.0]),
     ),
     max_size=20,
 )
 
 
 @pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", ["braket_job_queue_duration_seconds", "braket_job_run_duration_seconds"])
 @settings(deadline=None, max_examples=60)
 @given(observed=observations, device=texts)
 def test_a_histogram_of_the_fleet_equals_prometheus_clients_with_the_same_observations(
-    form: Format, observed: list[tuple[str, float]], device: str
+    form: Format, name: str, observed: list[tuple[str, float]], device: str
 ) -> None:
-    row = next(family for family in FLEET_FAMILIES if family.name == "braket_job_run_duration_seconds")
+    row = next(family for family in FLEET_FAMILIES if family.name == name)
+    steps = [(("1", "r", device, outcome)[: len(row.labels)], value) for outcome, value in observed]
     fleet = Fleet()
-    fleet.apply(Increment(row.name, ("1", "r", device, outcome), value) for outcome, value in observed)
+    fleet.apply(Increment(row.name, labels, value) for labels, value in steps)
     real = Histogram(row.name, row.help, row.labels, buckets=row.buckets, registry=None)
-    for outcome in sorted({outcome for outcome, _ in observed}):
-        real.labels("1", "r", device, outcome)
-    for outcome, value in observed:
-        real.labels("1", "r", device, outcome).observe(value)
+    for labels in sorted({labels for labels, _ in steps}):
+        real.labels(*labels)
+    for labels, value in steps:
+        real.labels(*labels).observe(value)
     ours = render_page([(row, [render_fleet(fleet.samples(row))])], b"" if form == "text" else END, form)
     assert ours == generated(Families(without_created(real)), form)
     assert samples_of(parsed(ours, form)) == samples_of(Families(without_created(real)))
@@ -221,7 +223,7 @@ def test_jobs_by_status_are_rendered_literally() -> None:
 def test_one_histogram_is_rendered_literally() -> None:
     row = next(family for family in FLEET_FAMILIES if family.name == "braket_job_queue_duration_seconds")
     fleet = Fleet()
-    fleet.apply([Increment(row.name, ("1", "r", "d"), 30.0), Increment(row.name, ("1", "r", "d"), 500000.5)])
+    fleet.apply([Increment(row.name, ("1", "r", "d"), 30.0), Increment(row.name, ("1", "r", "d"), 1300000.5)])
     head = 'braket_job_queue_duration_seconds_bucket{aws_account_id="1",aws_region="r",device="d",le='
     assert render_fleet(fleet.samples(row)).decode() == (
         f'{head}"10.0"}} 0.0\n'
@@ -235,12 +237,19 @@ def test_one_histogram_is_rendered_literally() -> None:
         f'{head}"7200.0"}} 1.0\n'
         f'{head}"14400.0"}} 1.0\n'
         f'{head}"28800.0"}} 1.0\n'
+        f'{head}"43200.0"}} 1.0\n'
+        f'{head}"57600.0"}} 1.0\n'
+        f'{head}"72000.0"}} 1.0\n'
         f'{head}"86400.0"}} 1.0\n'
         f'{head}"172800.0"}} 1.0\n'
+        f'{head}"259200.0"}} 1.0\n'
         f'{head}"432000.0"}} 1.0\n'
+        f'{head}"604800.0"}} 1.0\n'
+        f'{head}"864000.0"}} 1.0\n'
+        f'{head}"1.2096e+06"}} 1.0\n'
         f'{head}"+Inf"}} 2.0\n'
         'braket_job_queue_duration_seconds_count{aws_account_id="1",aws_region="r",device="d"} 2.0\n'
-        'braket_job_queue_duration_seconds_sum{aws_account_id="1",aws_region="r",device="d"} 500030.5\n'
+        'braket_job_queue_duration_seconds_sum{aws_account_id="1",aws_region="r",device="d"} 1.3000305e+06\n'
     )
 
 

@@ -14,8 +14,9 @@ GARNET = "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet"
 SV1 = "arn:aws:braket:::device/quantum-simulator/amazon/sv1"
 
 JOB = ("job_arn", "job_name")
-TARGET = ("aws_account_id", "aws_region")
-GROUP = (*TARGET, "device")
+ACCOUNT = ("aws_account_id", "aws_region")
+TARGET = (*ACCOUNT, "target")
+GROUP = (*ACCOUNT, "device")
 
 CONTRACT = {
     "braket_job_info": (
@@ -26,7 +27,7 @@ CONTRACT = {
     "braket_job_queue_position": ("gauge", JOB),
     "braket_job_queue_position_is_floor": ("gauge", JOB),
     "braket_job_billable_duration_seconds": ("gauge", JOB),
-    "braket_job_instance_count": ("gauge", JOB),
+    "braket_job_instances": ("gauge", JOB),
     "braket_job_max_runtime_seconds": ("gauge", JOB),
     "braket_job_created_timestamp_seconds": ("gauge", JOB),
     "braket_job_started_timestamp_seconds": ("gauge", JOB),
@@ -48,9 +49,9 @@ CONTRACT = {
     "braket_exporter_target_poll_duration_seconds": ("gauge", TARGET),
     "braket_exporter_target_staleness_seconds": ("gauge", TARGET),
     "braket_exporter_target_jobs": ("gauge", (*TARGET, "state")),
-    "braket_exporter_api_requests_total": ("counter", (*TARGET, "operation", "code")),
-    "braket_exporter_api_request_duration_seconds": ("histogram", (*TARGET, "operation")),
-    "braket_exporter_api_budget_requests_per_second": ("gauge", (*TARGET, "operation")),
+    "braket_exporter_api_requests_total": ("counter", (*ACCOUNT, "operation", "code")),
+    "braket_exporter_api_request_duration_seconds": ("histogram", (*ACCOUNT, "operation")),
+    "braket_exporter_api_budget_requests_per_second": ("gauge", (*ACCOUNT, "operation")),
     "braket_exporter_jobs_dropped_total": ("counter", ("reason",)),
     "braket_exporter_parse_errors_total": ("counter", ()),
     "braket_exporter_unknown_values_total": ("counter", ("field",)),
@@ -192,7 +193,7 @@ def test_a_status_that_is_new_is_added_under_its_own_name() -> None:
         ("braket_job_queue_position_is_floor", {"queue_position": 15, "queue_position_is_floor": True}, "1.0"),
         ("braket_job_billable_duration_seconds", {"billable_seconds": 62.137}, "62.137"),
         ("braket_job_billable_duration_seconds", {"billable_seconds": 0.0}, "0.0"),
-        ("braket_job_instance_count", {"instance_count": 4}, "4.0"),
+        ("braket_job_instances", {"instance_count": 4}, "4.0"),
         ("braket_job_max_runtime_seconds", {"max_runtime_seconds": 432000}, "432000.0"),
         ("braket_job_created_timestamp_seconds", {"created": 1700000000.123}, "1.700000000123e+09"),
         ("braket_job_started_timestamp_seconds", {"started": 1700000040.0}, "1.70000004e+09"),
@@ -209,7 +210,7 @@ def test_a_number_of_the_answer_becomes_one_sample(family: str, members: dict[st
         ("braket_job_queue_position", "queue_position"),
         ("braket_job_queue_position_is_floor", "queue_position"),
         ("braket_job_billable_duration_seconds", "billable_seconds"),
-        ("braket_job_instance_count", "instance_count"),
+        ("braket_job_instances", "instance_count"),
         ("braket_job_max_runtime_seconds", "max_runtime_seconds"),
         ("braket_job_created_timestamp_seconds", "created"),
         ("braket_job_started_timestamp_seconds", "started"),
@@ -346,8 +347,23 @@ def test_a_job_that_was_not_asked_for_yet_has_no_series() -> None:
     assert b"".join(render_job(job_families(), JobRecord(arn="a"))) == b""
 
 
-def test_histograms_reach_from_seconds_to_the_longest_run_that_braket_allows() -> None:
-    by_name = {family.name: family for family in FLEET_FAMILIES}
-    for name in ("braket_job_queue_duration_seconds", "braket_job_run_duration_seconds"):
-        assert by_name[name].buckets[0] == 10.0
-        assert by_name[name].buckets[-1] == 432000.0
+def bounds(name: str) -> tuple[float, ...]:
+    (family,) = (family for family in FLEET_FAMILIES if family.name == name)
+    return family.buckets
+
+
+def test_run_durations_reach_from_seconds_to_the_longest_run_that_braket_allows() -> None:
+    assert (bounds("braket_job_run_duration_seconds")[0], bounds("braket_job_run_duration_seconds")[-1]) == (10, 432000)
+
+
+def test_queue_durations_reach_from_seconds_to_14_days_in_fine_steps_between_8_and_24_hours() -> None:
+    hours = [bound / 3600 for bound in bounds("braket_job_queue_duration_seconds")]
+    assert (hours[0] * 3600, [hour for hour in hours if hour >= 8]) == (
+        10,
+        [8, 12, 16, 20, 24, 2 * 24, 3 * 24, 5 * 24, 7 * 24, 10 * 24, 14 * 24],
+    )
+
+
+def test_the_codes_of_http_attempts_are_listed() -> None:
+    (family,) = (family for family in EXPORTER_FAMILIES if family.name == "braket_exporter_api_requests_total")
+    assert family.help.endswith(": ok, a known error code, timeout, connection, malformed, other.")

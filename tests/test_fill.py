@@ -25,10 +25,16 @@ def target(up: bool | None = True, **members: Any) -> TargetStatus:  # noqa: FBT
 
 
 def test_the_targets_add_up_and_the_one_that_needs_longest_says_how_long() -> None:
-    slow = target(active=100, finished=50, waiting=50, budget={"GetJob": 0.5, "SearchJobs": 2.5})
+    budget = {"GetJob": 0.5, "SearchJobs": 2.5}
+    slow = target(target=Target("123456789012", "eu-north-1"), active=100, finished=50, waiting=50, budget=budget)
     assert fill_of([target(active=250, waiting=230), slow]) == Fill(
         targets=2, failing=0, total=400, waiting=280, listed=True, seconds=100.0, rate=0.5
     )
+
+
+def test_targets_of_one_account_and_region_share_its_rate_limit() -> None:
+    named = [target(name="chemistry", active=100, waiting=50), target(name="physics", active=100, waiting=75)]
+    assert fill_of(named) == Fill(targets=2, failing=0, total=200, waiting=125, listed=True, seconds=50.0, rate=2.5)
 
 
 @pytest.mark.parametrize(

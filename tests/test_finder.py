@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from exporter.agenda import Agenda
 from exporter.families import job_families
 from exporter.finder import Finder, Policy
+from exporter.ledger import mark_of
 from exporter.limit import Ranked, Standing, rank_of, rank_of_listed
 from exporter.model import JobRecord, JobSummary, SearchPage, Span
 from exporter.progress import Progress
@@ -20,6 +21,7 @@ from exporter.schedule import Urgency, Watch, after_answer
 from exporter.selector import Selector, TagRule
 from exporter.store import Store
 from exporter.survey import Purpose, Search
+from exporter.tombstones import Tombstones
 
 CHANGED, NEW, DUE, REFRESH, FILL = Urgency
 NOW = 5000.0
@@ -46,15 +48,23 @@ class World:
 
     def __init__(self, since: float = WALL) -> None:
         self.agenda, self.progress, self.store = Agenda(), Progress(()), Store(job_families())
+        self.tombstones = Tombstones()
         policy = Policy(INTERVAL, 60.0, 86400.0, Retention(USUAL, FAILED))
         selector = Selector((TagRule("team", frozenset({"chemistry"})),))
         self.finder = Finder(
-            selector, policy, agenda=self.agenda, progress=self.progress, store=self.store, since=since, now=NOW
+            selector,
+            policy,
+            agenda=self.agenda,
+            progress=self.progress,
+            store=self.store,
+            since=since,
+            now=NOW,
+            tombstones=self.tombstones,
         )
 
     def lists(self, *jobs: JobSummary, now: float = NOW, search: Search = LISTING) -> list[str]:
         page = SearchPage(jobs, (), None)
-        return self.finder.listed(search, page, asked=now - 0.5, now=now, wall=WALL + now - NOW)
+        return self.finder.listed(search, page, asked=now - 0.5, now=now, wall=WALL + now - NOW).jobs
 
     def answers(self, job: JobRecord, asked: float = NOW) -> None:
         """Have GetJob tell of a job on the agenda."""
@@ -81,7 +91,7 @@ class World:
     def forgotten(self, wall: float, busy: tuple[str, ...] = ()) -> list[tuple[str, str]]:
         gone = self.finder.expired(wall, busy)
         for one, _ in gone:
-            self.store.forget(one.arn)
+            self.store.forget(one.arn, {})
         return [(one.arn, reason) for one, reason in gone]
 
 
@@ -448,14 +458,18 @@ def test_news_that_was_forgotten_is_not_taken_up_again() -> None:
     assert [one.arn for one in world.store.records()] == [arn(2)]
 
 
-def test_what_no_list_tells_any_more_is_not_remembered_for_ever() -> None:
+def test_a_forgotten_job_is_remembered_while_lists_reach_back_to_it_and_a_day_longer() -> None:
     world = World(since=CREATED - 1.0)
     world.lists(summary(status="FAILED"))
     world.answers(record(finished("FAILED", arn=arn(1)), named=False))
     world.forgotten(ENDED + FAILED)
-    assert world.finder.roster._formers
-    world.forgotten(CREATED + 86400.0 + 1.0)
-    assert not world.finder.roster._formers
+    world.forgotten(CREATED + 1e9)
+    assert world.tombstones.all().keys() == {mark_of(arn(1))}  # it is the newest job, where lists begin
+    world.finder.survey.index.add(CREATED + 1e6)
+    world.forgotten(CREATED + 2 * 86400.0)
+    assert world.tombstones.all().keys() == {mark_of(arn(1))}
+    world.forgotten(CREATED + 2 * 86400.0 + 1.0)
+    assert (world.tombstones.all(), world.tombstones.floor) == ({}, CREATED)
 
 
 def test_a_job_that_told_late_that_it_ran_out_of_time_is_kept_as_a_failed_one() -> None:
@@ -504,7 +518,7 @@ def dropped(world: World, *jobs: JobRecord | JobSummary, busy: tuple[str, ...] =
     ranked = [Ranked(rank, job.arn) for rank, job in zip(ranks, jobs, strict=True)]
     gone = world.finder.beyond_limit(ranked, WALL, busy)
     for one in gone:
-        world.store.forget(one.arn)
+        world.store.forget(one.arn, {})
     return [one.arn for one in gone]
 
 
@@ -542,7 +556,11 @@ def test_a_dropped_job_whose_creation_only_its_watch_knows_is_forgotten_once_no_
     world = World()
     world.lists(summary(status="COMPLETED"))
     dropped(world, summary(status="COMPLETED"))
-    world.finder.expired(CREATED + 86401.0, ())
+    world.finder.survey.index.add(CREATED + 1e6)
+    world.finder.expired(CREATED + 2 * 86400.0, ())
+    world.lists(summary(status="COMPLETED"))
+    assert arn(1) not in world.store
+    world.finder.expired(CREATED + 2 * 86400.0 + 1.0, ())
     world.lists(summary(status="COMPLETED"))
     assert arn(1) in world.store
 

@@ -1,12 +1,15 @@
 """The fleet's counters and histograms."""
 
+from bisect import bisect_left
+from math import inf
+
 import pytest
 from builders import ACCOUNT, GARNET, REGION, SV1, finished, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.families import DURATION_BUCKETS, FLEET_FAMILIES, JOBS
-from exporter.fleet import Fleet, FleetSample, Histogram, Totals
+from exporter.families import FLEET_FAMILIES, JOBS, QUEUE_BUCKETS, RUN_BUCKETS
+from exporter.fleet import Fleet, FleetSample, Histogram, Series, Totals
 from exporter.model import STATUSES, Increment, JobSnapshot
 
 FAMILIES = {family.name: family for family in FLEET_FAMILIES}
@@ -94,7 +97,7 @@ def test_a_counter_adds_up_per_labels_and_its_samples_are_sorted() -> None:
 def test_a_histogram_that_is_only_declared_has_all_its_lines_at_zero_and_loses_nothing() -> None:
     fleet = Fleet()
     fleet.apply([Increment(QUEUE, GROUP, None)])
-    assert [sample.value for sample in samples(fleet, QUEUE)] == [0.0] * 17
+    assert [sample.value for sample in samples(fleet, QUEUE)] == [0.0] * 24
     fleet.apply([Increment(QUEUE, GROUP, 45.0), Increment(QUEUE, GROUP, None)])
     assert [sample.value for sample in samples(fleet, QUEUE)[-2:]] == [1.0, 45.0]
 
@@ -115,11 +118,11 @@ def test_a_counter_that_does_not_exist_is_a_bug() -> None:
 
 def test_a_histogram_has_cumulative_buckets_a_count_and_a_sum() -> None:
     fleet = Fleet()
-    fleet.apply([Increment(QUEUE, GROUP, value) for value in (5.0, 45.0, 1e6)])
+    fleet.apply([Increment(QUEUE, GROUP, value) for value in (5.0, 45.0, 2e6)])
     lines = samples(fleet, QUEUE)
     names = ("aws_account_id", "aws_region", "device")
     assert lines[0] == (f"{QUEUE}_bucket", (*names, "le"), (*GROUP, "10.0"), 1.0)
-    assert lines[-2:] == [(f"{QUEUE}_count", names, GROUP, 3.0), (f"{QUEUE}_sum", names, GROUP, 1_000_050.0)]
+    assert lines[-2:] == [(f"{QUEUE}_count", names, GROUP, 3.0), (f"{QUEUE}_sum", names, GROUP, 2_000_050.0)]
     assert buckets(fleet) == {
         "10.0": 1.0,
         "30.0": 1.0,
@@ -132,9 +135,16 @@ def test_a_histogram_has_cumulative_buckets_a_count_and_a_sum() -> None:
         "7200.0": 2.0,
         "14400.0": 2.0,
         "28800.0": 2.0,
+        "43200.0": 2.0,
+        "57600.0": 2.0,
+        "72000.0": 2.0,
         "86400.0": 2.0,
         "172800.0": 2.0,
+        "259200.0": 2.0,
         "432000.0": 2.0,
+        "604800.0": 2.0,
+        "864000.0": 2.0,
+        "1.2096e+06": 2.0,
         "+Inf": 3.0,
     }
 
@@ -147,7 +157,9 @@ def test_a_histogram_has_cumulative_buckets_a_count_and_a_sum() -> None:
         (10.001, "30.0"),
         (3600.0, "3600.0"),
         (432000.0, "432000.0"),
-        (432000.001, "+Inf"),
+        (432000.001, "604800.0"),
+        (1209600.0, "1.2096e+06"),
+        (1209600.001, "+Inf"),
     ],
 )
 def test_the_bound_of_a_bucket_belongs_to_it(value: float, first: str) -> None:
@@ -188,13 +200,14 @@ def test_the_jobs_by_status_add_up_to_the_jobs_that_are_known(moves: list[tuple[
 
 
 @settings(deadline=None)
-@given(st.lists(st.floats(0.0, 1e6), min_size=1, max_size=50))
+@given(st.lists(st.floats(0.0, 2e6), min_size=1, max_size=50))
 def test_every_observation_is_in_every_bucket_above_it(values: list[float]) -> None:
     fleet = Fleet()
     fleet.apply([Increment(QUEUE, GROUP, value) for value in values])
     counts = buckets(fleet)
-    for bound in DURATION_BUCKETS:
-        assert counts[str(bound)] == sum(value <= bound for value in values)
+    assert [float(bound) for bound in counts] == [*QUEUE_BUCKETS, inf]
+    for text, count in counts.items():
+        assert count == sum(value <= float(text) for value in values)
     assert counts["+Inf"] == len(values)
 
 
@@ -217,7 +230,7 @@ def test_what_steps_will_come_to_is_told_before_they_are_made() -> None:
     before = fleet.totals()
     assert fleet.after(steps) == Totals(
         {(OUTCOMES, COMPLETED): 4.0, (OUTCOMES, FAILED): 0.0},
-        {(QUEUE, GROUP): Histogram((1, 1, *[0] * 13), 20.0), (RUN, FAILED): Histogram((0,) * 15)},
+        {(QUEUE, GROUP): Histogram((1, 1, *[0] * 20), 20.0), (RUN, FAILED): Histogram((0,) * 15)},
     )
     assert fleet.totals() == before
 
@@ -229,7 +242,7 @@ def test_steps_that_are_none_touch_nothing() -> None:
 def test_totals_are_all_unless_some_are_named() -> None:
     fleet = Fleet()
     fleet.apply([Increment(OUTCOMES, COMPLETED, 1.0), Increment(OUTCOMES, FAILED, 2.0), Increment(QUEUE, GROUP, 5.0)])
-    queue = Histogram((1, *[0] * 14), 5.0)
+    queue = Histogram((1, *[0] * 21), 5.0)
     assert fleet.totals() == Totals({(OUTCOMES, COMPLETED): 1.0, (OUTCOMES, FAILED): 2.0}, {(QUEUE, GROUP): queue})
     assert fleet.totals({(OUTCOMES, FAILED), (RUN, FAILED)}) == Totals({(OUTCOMES, FAILED): 2.0})
     assert fleet.totals({(QUEUE, GROUP)}) == Totals({}, {(QUEUE, GROUP): queue})
@@ -239,9 +252,71 @@ def test_totals_are_all_unless_some_are_named() -> None:
 def test_totals_that_are_set_take_the_place_of_those_that_are_named_alone() -> None:
     fleet = Fleet()
     fleet.apply([Increment(OUTCOMES, COMPLETED, 1.0), Increment(OUTCOMES, FAILED, 2.0)])
-    fleet.set(Totals({(OUTCOMES, FAILED): 7.0}, {(QUEUE, GROUP): Histogram((0,) * 14 + (2,), 9.0)}))
+    fleet.set(Totals({(OUTCOMES, FAILED): 7.0}, {(QUEUE, GROUP): Histogram((0,) * 21 + (2,), 9.0)}))
     assert [sample.value for sample in samples(fleet, OUTCOMES)] == [1.0, 7.0]
     assert [sample.value for sample in samples(fleet, QUEUE)[-3:]] == [2.0, 2.0, 9.0]
+
+
+# What comes from a file.
+
+
+def test_former_buckets_are_a_part_of_those_of_today_and_known_by_their_number() -> None:
+    for family in FLEET_FAMILIES:
+        numbers = [len(bounds) for bounds in (family.buckets, *family.former_buckets)]
+        assert len(set(numbers)) == len(numbers)
+        assert all(set(bounds) < set(family.buckets) for bounds in family.former_buckets)
+
+
+def test_totals_of_today_are_taken_as_they_are() -> None:
+    totals = Totals({(OUTCOMES, COMPLETED): 3.0}, {(QUEUE, GROUP): Histogram((1,) * 22, 9.0)})
+    assert totals.checked() == totals
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0.0, 2e6), max_size=30))
+def test_in_a_histogram_of_an_older_build_no_bucket_that_it_had_changes(values: list[float]) -> None:
+    old = [0] * (len(RUN_BUCKETS) + 1)
+    for value in values:
+        old[bisect_left(RUN_BUCKETS, value)] += 1
+    fleet = Fleet()
+    fleet.set(Totals({}, {(QUEUE, GROUP): Histogram(tuple(old), sum(values))}).checked())
+    counts = buckets(fleet)
+    for bound in (*RUN_BUCKETS, inf):
+        assert counts["+Inf" if bound == inf else str(bound)] == sum(value <= bound for value in values)
+    assert [*counts.values()] == sorted(counts.values())
+    assert [sample.value for sample in samples(fleet, QUEUE)[-2:]] == [len(values), sum(values)]
+
+
+def test_a_histogram_of_an_older_build_goes_on_counting_in_the_buckets_of_today() -> None:
+    fleet = Fleet()
+    fleet.set(Totals({}, {(QUEUE, GROUP): Histogram((*[0] * 14, 7), 7e6)}).checked())
+    fleet.apply([Increment(QUEUE, GROUP, 1_000_000.0)])
+    assert (buckets(fleet)["864000.0"], buckets(fleet)["1.2096e+06"], buckets(fleet)["+Inf"]) == (0.0, 1.0, 8.0)
+
+
+@pytest.mark.parametrize("number", [0, 1, 14, 16, 21, 23, 100])
+def test_a_histogram_with_unknown_buckets_is_dropped_and_nothing_else(number: int) -> None:
+    other = Histogram((1,) * 15, 9.0)
+    kept: dict[Series, float] = {(OUTCOMES, COMPLETED): 3.0}
+    totals = Totals(kept, {(QUEUE, GROUP): Histogram((1,) * number, 9.0), (RUN, COMPLETED): other})
+    assert totals.checked() == Totals(kept, {(RUN, COMPLETED): other})
+
+
+@pytest.mark.parametrize(
+    ("series", "histogram", "problem"),
+    [
+        ((OUTCOMES, COMPLETED), Histogram((1,)), "braket_job_outcomes_total is not a histogram"),
+        ((QUEUE, GROUP), Histogram((-1, *[0] * 21)), "braket_job_queue_duration_seconds is no histogram of"),
+        ((QUEUE, GROUP), Histogram((-1, *[0] * 14)), "braket_job_queue_duration_seconds is no histogram of"),
+        ((QUEUE, GROUP), Histogram((1,) * 22, -1.0), "braket_job_queue_duration_seconds is no histogram of"),
+        ((QUEUE, COMPLETED), Histogram((1,) * 22), "braket_job_queue_duration_seconds has no labels"),
+    ],
+)
+def test_a_histogram_that_makes_no_sense_is_refused(
+    series: tuple[str, tuple[str, ...]], histogram: Histogram, problem: str
+) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Totals({}, {series: histogram}).checked()
 
 
 INCREMENTS = st.lists(

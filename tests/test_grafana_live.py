@@ -135,7 +135,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with ExitStack() as stack:
         braket = Braket()
         stack.enter_context(braket.server)
-        found = ("--all-jobs", "--regions", "us-east-1", "--discovery-interval", "0.2s", "--retention", "1h")
+        targets = folder / "exporter.yaml"
+        targets.write_text("targets: [{name: chemistry, all_jobs: true, regions: [us-east-1]}]\n", encoding="utf-8")
+        found = ("--config", str(targets), "--discovery-interval", "0.2s", "--retention", "1h")
         environment = {"AWS_ENDPOINT_URL_BRAKET": braket.server.url}
         state = ("--state-file", str(folder / "state.sqlite"))
         exporter = stack.enter_context(daemon(*found, *state, *FAST, env=environment))
@@ -288,5 +290,5 @@ def test_each_target_has_one_row_with_all_its_values(troubled: Stage) -> None:
     rows = [troubled.answer(asked) for asked in ASKED if asked.place == "Targets"]
     assert [len(row) for row in rows] == [1] * 6
     assert {json.dumps(row[0]["metric"], sort_keys=True) for row in rows} == {
-        '{"aws_account_id": "123456789012", "aws_region": "us-east-1"}'
+        '{"aws_account_id": "123456789012", "aws_region": "us-east-1", "target": "chemistry"}'
     }

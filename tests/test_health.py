@@ -210,6 +210,18 @@ def test_what_several_logins_tell_of_one_target_is_joined() -> None:
     ]
 
 
+def test_targets_with_different_names_stay_apart_in_one_account_and_region() -> None:
+    chemistry, physics, unnamed = status(name="chemistry"), status(name="physics", health=DOWN), status()
+    assert merged([chemistry, physics, unnamed]) == [chemistry, physics, unnamed]
+    unknown = Target("", "us-west-2")
+    assert len(merged([status(unknown, name="chemistry"), status(unknown, name="physics")])) == 2
+
+
+def test_what_several_logins_tell_of_one_name_is_joined_under_it() -> None:
+    (joined,) = merged([status(name="chemistry"), status(name="chemistry", active=4)])
+    assert (joined.name, joined.active) == ("chemistry", 6)
+
+
 def test_a_login_that_has_nothing_to_tell_takes_nothing_from_the_others() -> None:
     silent = status(
         health=Health(), active=0, finished=0, waiting=0, staleness=None, poll_duration=None, budget={}, used={}
@@ -223,3 +235,10 @@ def test_joining_changes_none_of_what_was_told() -> None:
     merged([first, status(budget={"SearchJobs": 2.5}, used={"SearchJobs": 2})])
     assert first.budget == {"GetJob": 2.5}
     assert first.used == {"GetJob": 1}
+
+
+def test_from_the_first_attempt_on_a_target_is_up_or_down() -> None:
+    assert Health().judged().up is None
+    assert fail(Health(), "a").judged().up is False
+    assert fail(Health(), "a", own_fault=True).judged().up is True
+    assert fail(UP, "a").judged().up is True

@@ -93,13 +93,22 @@ def test_each_entry_has_lanes_of_its_own_even_in_the_same_account_and_region() -
     ]
 
 
+def test_each_lane_of_an_entry_has_its_name() -> None:
+    entry = Entry(USUAL, [arn(1)], EVERY, [WEST, NORTH], "chemistry")
+    assert [(lane.target.region, lane.name) for lane in plan_lanes([entry])] == [
+        (WEST, "chemistry"),
+        (NORTH, "chemistry"),
+    ]
+    assert [lane.name for lane in plan_lanes([Entry(USUAL, [arn(1)])])] == [""]
+
+
 def test_the_order_of_named_jobs_is_kept() -> None:
     jobs = [arn(number) for number in (3, 1, 2)]
     assert plan_lanes([Entry(USUAL, jobs)])[0].jobs == tuple(jobs)
 
 
 def test_a_named_job_that_is_no_job_is_refused() -> None:
-    with pytest.raises(ValueError, match="is no job ARN"):
+    with pytest.raises(ValueError, match="not a job ARN"):
         plan_lanes([Entry(USUAL, ["arn:aws:s3:::bucket"])])
 
 
@@ -162,9 +171,14 @@ def test_every_named_job_and_every_region_to_search_is_in_one_lane_of_its_entry(
 
 
 def lane(
-    *jobs: int, account: str = ACCOUNT, region: str = WEST, login: Login = USUAL, selector: Selector | None = None
+    *jobs: int,
+    account: str = ACCOUNT,
+    region: str = WEST,
+    login: Login = USUAL,
+    selector: Selector | None = None,
+    name: str = "",
 ) -> Lane:
-    return Lane(login, Target(account, region), tuple(map(arn, jobs)), selector)
+    return Lane(login, Target(account, region), tuple(map(arn, jobs)), selector, name)
 
 
 CHEMISTS, PHYSICISTS = Selector(name=re.compile("chem.*")), Selector(name=re.compile("phys.*"))
@@ -191,6 +205,11 @@ CHEMISTS, PHYSICISTS = Selector(name=re.compile("chem.*")), Selector(name=re.com
         ),
         ([lane(selector=CHEMISTS)], [lane(selector=EVERY), lane(selector=CHEMISTS)], [None, 0]),
         ([lane(1), lane(1, account=OTHER)], [lane(account="", selector=EVERY), lane(2)], [1, 0]),
+        ([lane(1, name="a")], [lane(1, name="b")], [0]),
+        ([lane(1, name="a")], [lane(1)], [0]),
+        ([lane(1, name="a"), lane(2, name="b")], [lane(2, name="a"), lane(1, name="b")], [1, 0]),
+        ([lane(1, name="a"), lane(2, name="b")], [lane(3, name="b"), lane(4, name="a")], [1, 0]),
+        ([lane(1, name="a"), lane(1, name="b")], [lane(1, name="b"), lane(1, name="c")], [1, 0]),
     ],
 )
 def test_a_lane_goes_on_as_the_one_before_that_is_most_like_it(
@@ -244,6 +263,12 @@ def test_a_key_differs_with_each_part_of_what_is_looked_for_and_where() -> None:
 
 def test_a_key_does_not_change_with_named_jobs_or_whether_they_tell_the_account() -> None:
     assert lane(1, 2, selector=EVERY).key == lane(selector=EVERY).key == lane(selector=EVERY, account="").key
+
+
+def test_neither_the_key_nor_the_shard_changes_with_the_name() -> None:
+    one, other = lane(1, selector=EVERY), lane(1, selector=EVERY, name="chemistry")
+    assert (other.key, other.shard_key) == (one.key, one.shard_key)
+    assert one != other
 
 
 def test_a_key_does_not_change_with_the_order_of_tags() -> None:

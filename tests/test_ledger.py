@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.fleet import Histogram, Totals
-from exporter.ledger import Entry, Former, Origin, Past, check_record, mark_of
+from exporter.ledger import Entry, Former, Past, check_record, mark_of
 from exporter.model import JobRecord
 
 SERIES = ("braket_job_outcomes_total", ("1", "r", "d", "COMPLETED"))
@@ -54,7 +54,6 @@ def test_an_entry_with_anything_new_is_one(entry: Entry) -> None:
 
 def test_a_past_and_an_origin_are_empty_unless_they_tell_something() -> None:
     assert Past(CREATED) == Past(CREATED, (), {}, {}, Totals({}, {}))
-    assert Origin("lane", CREATED) == Origin("lane", CREATED, {})
     assert replace(Past(CREATED), lanes={"lane": 1.0}).lanes == {"lane": 1.0}
     assert Former(CREATED, None) == (CREATED, None, "")
 
@@ -67,7 +66,7 @@ def test_a_record_of_ours_is_sound(sound: JobRecord) -> None:
 @pytest.mark.parametrize(
     ("bad", "error"),
     [
-        (JobRecord("job"), "is no job ARN"),
+        (JobRecord("job"), "not a job ARN"),
         (replace(record(snapshot()), arn=arn(9)), "a job's answer is another one's"),
         (record(snapshot(), polled_at=float("nan")), "outside the years"),
         (record(snapshot(), since=float("inf")), "outside the years"),

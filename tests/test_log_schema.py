@@ -21,7 +21,7 @@ from processes import FAST, Daemon, daemon, eventually, fetch, iso, wire_event, 
 from exporter.errors import GET_CALLER_IDENTITY, GET_JOB, SEARCH_JOBS
 from exporter.lifecycle import Observation
 from exporter.logs import Journal, make_logger
-from exporter.model import TERMINAL_STATUSES, JobEvent, Transition
+from exporter.model import TERMINAL_STATUSES, EntryProblem, JobEvent, Target, Transition
 from exporter.roster import DROP_REASONS
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 
@@ -130,7 +130,8 @@ def test_every_line_of_a_life_with_all_its_troubles_fits(tmp_path: Path) -> None
             assert first.stop() == 0
         with daemon("run", *flags, env=env) as second:
             assert second.stop() == 0
-    assert checked(first) | checked(second) == set(EVENTS) - {"tls_handshake_failed"}
+    elsewhere = {"tls_handshake_failed", "search_abandoned", "search_entry_ignored", "search_without_tags"}
+    assert checked(first) | checked(second) == set(EVENTS) - elsewhere
 
 
 def test_every_line_of_an_exporter_that_changes_its_web_configuration_fits(tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_every_line_of_an_exporter_that_changes_its_web_configuration_fits(tmp_p
             eventually(lambda: running.logs("config_reload_failed"))
             assert running.stop() == 0
     reloads = {"config_reloaded", "config_reload_failed"}
-    assert checked(running) == {"started", "poll_failed", "tls_handshake_failed", *reloads, "stopped"}
+    assert checked(running) == {"started", "config_warning", "poll_failed", "tls_handshake_failed", *reloads, "stopped"}
 
 
 @pytest.fixture
@@ -187,6 +188,22 @@ def test_a_job_of_which_braket_says_little_fits(written: io.StringIO) -> None:
     journal.forgotten(ARN, None, "not_found")
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
     assert len(lines) == 6
+    assert all(map(fits, lines))
+
+
+def test_troubles_with_lists_fit(written: io.StringIO) -> None:
+    journal, west = Journal(make_logger("info", "json", written)), Target("", "us-west-2")
+    journal.search_abandoned(west, "a nextToken repeats")
+    for problem in (EntryProblem(ARN, "not in us-east-1"), EntryProblem(None, "jobs.jobArn: missing")):
+        journal.search_entry_ignored(west, problem)
+    journal.search_without_tags(west)
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == [
+        "search_abandoned",
+        "search_entry_ignored",
+        "search_entry_ignored",
+        "search_without_tags",
+    ]
     assert all(map(fits, lines))
 
 

@@ -283,10 +283,10 @@ def test_a_failed_poll_is_logged_with_operation_code_and_when_it_is_tried_again(
 
 def test_start_and_stop_are_logged_with_what_is_worth_telling() -> None:
     lines = Lines()
-    lines.journal.started(version="1.2", listen_address="[::]:9834", jobs=3)
+    lines.journal.started(version="1.2", listen_address="[::]:9834", configured_jobs=3)
     lines.journal.stopped(uptime_seconds=1.5)
     assert lines.entries == [
-        {"level": "info", "event": "started", "version": "1.2", "listen_address": "[::]:9834", "jobs": 3},
+        {"level": "info", "event": "started", "version": "1.2", "listen_address": "[::]:9834", "configured_jobs": 3},
         {"level": "info", "event": "stopped", "uptime_seconds": 1.5},
     ]
 
@@ -487,12 +487,25 @@ def test_every_time_that_an_answer_can_bring_can_be_written(time: str | float) -
     assert [entry["event"] for entry in lines.entries] == ["job_discovered", "job_event"]
 
 
+def test_an_unusual_setting_is_a_warning() -> None:
+    log = LogCapture()
+    Journal(wrap_logger(None, processors=[log])).config_warning("regions", "Region us-west-9 is not known")
+    assert log.entries == [
+        {
+            "event": "config_warning",
+            "log_level": "warning",
+            "setting": "regions",
+            "message": "Region us-west-9 is not known",
+        }
+    ]
+
+
 def test_a_reload_says_what_it_changed_and_warns_of_what_it_could_not() -> None:
     log = LogCapture()
     journal = Journal(wrap_logger(None, processors=[log]))
     journal.config_reloaded("web.yaml")
-    journal.config_reloaded(None, jobs=2, targets=1, restart_needed=[])
-    journal.config_reloaded("a.yaml", jobs=2, targets=1, restart_needed=["log_level"])
+    journal.config_reloaded(None, configured_jobs=2, targets=1, restart_needed=[])
+    journal.config_reloaded("a.yaml", configured_jobs=2, targets=1, restart_needed=["log_level"])
     journal.config_reload_failed("a.yaml", "retention = 1: bad; jobs = 2: bad")
     assert log.entries == [
         {"event": "config_reloaded", "log_level": "info", "file": "web.yaml"},
@@ -500,7 +513,7 @@ def test_a_reload_says_what_it_changed_and_warns_of_what_it_could_not() -> None:
             "event": "config_reloaded",
             "log_level": "info",
             "file": None,
-            "jobs": 2,
+            "configured_jobs": 2,
             "targets": 1,
             "restart_needed": [],
         },
@@ -508,7 +521,7 @@ def test_a_reload_says_what_it_changed_and_warns_of_what_it_could_not() -> None:
             "event": "config_reloaded",
             "log_level": "warning",
             "file": "a.yaml",
-            "jobs": 2,
+            "configured_jobs": 2,
             "targets": 1,
             "restart_needed": ["log_level"],
         },

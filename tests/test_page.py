@@ -149,6 +149,17 @@ def test_a_target_has_a_state(health: Health, state: str) -> None:
     assert cells == ["123456789012", "us-west-2", state, "never", "3 active, 2 finished", " GetJob 87 of 150", ""]
 
 
+def test_targets_have_their_names_where_any_has_one() -> None:
+    page = read(targets=(status(name="chemistry"), status(name=EVIL), status()))
+    assert [cells[:3] for cells in page.targets] == [
+        ["chemistry", "123456789012", "us-west-2"],
+        [EVIL, "123456789012", "us-west-2"],
+        ["", "123456789012", "us-west-2"],
+    ]
+    assert '<th scope="col">Target</th>' in page.page
+    assert '<th scope="col">Target</th>' not in read(targets=(status(),)).page
+
+
 def test_a_target_has_its_last_success_and_its_last_error() -> None:
     health = Health(up=False, last_success=NOW - 3700.0, last_error="Connect timeout")
     (cells,) = read(targets=(status(health, waiting=7),)).targets

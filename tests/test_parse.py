@@ -311,7 +311,7 @@ def test_an_answer_that_is_no_object_cannot_be_read(answer: object) -> None:
 
 
 def test_what_was_asked_for_must_be_a_job() -> None:
-    with pytest.raises(ValueError, match="is no job ARN"):
+    with pytest.raises(ValueError, match="not a job ARN"):
         parse_job("arn:aws:s3:::bucket", {"status": "RUNNING"})
 
 
@@ -616,10 +616,10 @@ def test_an_older_job_whose_arn_ends_in_its_name_is_read() -> None:
 @pytest.mark.parametrize(
     ("members", "text"),
     [
-        ({"jobArn": None}, "is no job ARN; one looks like arn:aws:braket:us-west-2:123456789012:job/<id>"),
+        ({"jobArn": None}, "not a job ARN; expected arn:aws:braket:<region>:<account>:job/<id>"),
         (
             {"jobArn": "arn:aws:s3:::bucket"},
-            "is no job ARN; one looks like arn:aws:braket:us-west-2:123456789012:job/<id>",
+            "not a job ARN; expected arn:aws:braket:<region>:<account>:job/<id>",
         ),
         ({"jobArn": 5}, "jobs.jobArn: expected text, got 5"),
         ({"status": None}, f"jobs.status: missing for {ARN}"),

@@ -517,7 +517,7 @@ def test_only_check_config_asks_for_permissions(command: tuple[str, ...]) -> Non
     refused = run(*command, "--jobs", ARN, "--online")
     assert (refused.returncode, refused.stdout) == (2, "")
     name = command[0] if command else "run"
-    assert refused.stderr.splitlines()[1:] == [f"  --online: goes with check-config only, not with {name}"]
+    assert refused.stderr.splitlines()[1:] == [f"  --online is valid only with check-config, not with {name}"]
 
 
 def test_help_tells_of_asking_aws() -> None:

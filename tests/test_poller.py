@@ -4,7 +4,7 @@ import itertools
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,15 +32,25 @@ from exporter.errors import (
 from exporter.families import job_families
 from exporter.finder import Policy
 from exporter.health import TargetStatus
-from exporter.ledger import Former, Origin, Past, mark_of
+from exporter.ledger import Former, Past, mark_of
 from exporter.logs import Journal
-from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot, JobSummary, SearchPage, Span, Target
+from exporter.model import (
+    MAX_RUNTIME_EXCEEDED,
+    EntryProblem,
+    JobRecord,
+    JobSnapshot,
+    JobSummary,
+    SearchPage,
+    Span,
+    Target,
+)
 from exporter.poller import TargetPoller
 from exporter.roster import Retention
 from exporter.schedule import Urgency, Watch
 from exporter.selector import Selector, TagRule
 from exporter.store import Store
 from exporter.telemetry import Telemetry
+from exporter.tombstones import Tombstones
 
 A, B, C = arn(1), arn(2), arn(3)
 TARGET = Target(ACCOUNT, REGION)
@@ -73,6 +83,7 @@ class Source:
     asked: list[tuple[str, float]] = field(default_factory=list)
     meanwhile: Callable[[str], object] = lambda _: None
     target: Target = TARGET
+    clock_offset: float = 0.0
 
     def get_job(self, job: str) -> JobSnapshot:
         self.asked.append((job, self.time.monotonic))
@@ -129,6 +140,7 @@ class House:
             policy=Policy(interval, 60.0, 86400.0, Retention(1000.0, 5000.0)),
             clock=self.time.clock,
             random=lambda: jitter,
+            tombstones=Tombstones(),
         )
 
     def run(self, seconds: float) -> None:
@@ -328,14 +340,6 @@ def test_a_target_without_jobs_is_idle_and_done() -> None:
     assert (house.status().active, house.status().finished, house.status().staleness) == (0, 0, None)
 
 
-def test_every_step_shows_that_the_loop_lives() -> None:
-    house = House({A: [running()]}, latency=2.0)
-    house.poller.step()
-    assert house.poller.last_step == 5000.0
-    house.poller.step()
-    assert house.poller.last_step == 5002.0
-
-
 def test_a_job_that_is_being_asked_for_is_not_asked_for_by_another_thread() -> None:
     house = House({A: [running()], B: [running(B)]}, latency=60.0)
     house.source.meanwhile = lambda _: house.poller.step() if len(house.source.asked) < 4 else None
@@ -470,7 +474,7 @@ def test_a_good_answer_makes_the_target_up_and_is_its_last_success() -> None:
     house.poller.step()
     assert house.up() is True
     assert house.status().health.last_success == CREATED - 8.0
-    labels = f'{{aws_account_id="{ACCOUNT}",aws_region="{REGION}"}}'
+    labels = f'{{aws_account_id="{ACCOUNT}",aws_region="{REGION}",target=""}}'
     assert f"braket_exporter_target_up{labels} 1.0" in house.exporter_metrics()
 
 
@@ -694,7 +698,7 @@ def test_finished_jobs_are_never_stale() -> None:
     house = House({A: [ended()], B: [ended(B, billable_seconds=None)]})
     house.run(25.0)
     assert house.status().staleness is None
-    labels = f'{{aws_account_id="{ACCOUNT}",aws_region="{REGION}"}}'
+    labels = f'{{aws_account_id="{ACCOUNT}",aws_region="{REGION}",target=""}}'
     assert not any(
         line.startswith(f"braket_exporter_target_staleness_seconds{labels}") for line in house.exporter_metrics()
     )
@@ -708,8 +712,8 @@ def test_jobs_are_counted_as_active_until_they_show_their_end() -> None:
     house.run(30.0)
     assert (house.status().active, house.status().finished) == (1, 2)
     labels = f'aws_account_id="{ACCOUNT}",aws_region="{REGION}"'
-    assert f'braket_exporter_target_jobs{{{labels},state="active"}} 1.0' in house.exporter_metrics()
-    assert f'braket_exporter_target_jobs{{{labels},state="finished"}} 2.0' in house.exporter_metrics()
+    assert f'braket_exporter_target_jobs{{{labels},state="active",target=""}} 1.0' in house.exporter_metrics()
+    assert f'braket_exporter_target_jobs{{{labels},state="finished",target=""}} 2.0' in house.exporter_metrics()
 
 
 def test_a_job_counts_as_active_while_it_is_being_asked_for() -> None:
@@ -849,6 +853,7 @@ class Region:
     asked: list[tuple[str, float]] = field(default_factory=list)
     searched: list[tuple[Span, float]] = field(default_factory=list)
     identified: int = 0
+    clock_offset: float = 0.0
 
     def put(self, job: str, *snapshots: tuple[float, JobSnapshot], **tags: str) -> None:
         self.jobs[job], self.tags[job] = list(snapshots), tags
@@ -888,7 +893,7 @@ class Region:
         created = now.created or 0.0
         if created < span.start or (span.end is not None and created > span.end):
             return None
-        return JobSummary(job, now.name, now.status, created, now.started, now.ended, self.tags[job])
+        return JobSummary(job, now.name, now.status, created, now.started, now.ended, tags=self.tags[job])
 
 
 class Search(House):
@@ -907,7 +912,9 @@ class Search(House):
         self.journal = Journal(wrap_logger(None, processors=[self._log]))
         self.rate, self.interval, self.selector = rate, interval, selector
 
-    def begin(self, origin: Origin | None = None) -> "Search":
+    def begin(
+        self, lane: str = "", since: float | None = None, formers: Mapping[int, Former] | None = None
+    ) -> "Search":
         self.poller = TargetPoller(
             self.region,
             (),
@@ -919,7 +926,9 @@ class Search(House):
             policy=Policy(self.interval, 60.0, 14 * DAY, Retention(1000.0, 5000.0)),
             clock=self.time.clock,
             random=lambda: 0.0,
-            origin=origin,
+            tombstones=Tombstones(formers),
+            lane=lane,
+            since=since,
         )
         return self
 
@@ -1198,7 +1207,7 @@ def test_jobs_of_a_page_are_written_down_with_it_unless_they_had_ended() -> None
     house = Search(EVERYTHING)
     house.region.put(A, born(1, 100.0))
     house.region.put(B, died(2, 100.0, 50.0))
-    house.begin(Origin("lane", NOW))
+    house.begin("lane", NOW)
     assert house.poller.step() == 0.0
     assert house.book.entries[0].records == (JobRecord(A, sighted="RUNNING", named=False, since=NOW, lane="lane"),)
     assert len(house.book.entries) == 1
@@ -1216,16 +1225,19 @@ def test_a_page_that_brings_nothing_new_writes_nothing() -> None:
 def test_a_job_that_is_forgotten_leaves_what_is_written_down_but_for_its_mark() -> None:
     house = Search(EVERYTHING)
     house.region.put(A, died(1, 100.0, 50.0))
-    house.begin(Origin("lane", NOW)).run(5.0)
+    house.begin("lane", NOW).run(5.0)
     assert house.book.jobs.keys() == {A}
     house.ticks(1000.0)
     assert house.book.jobs == {}
     assert house.book.formers == {mark_of(A): Former(NOW - 100.0, None, "lane")}
-    house.ticks(14 * DAY / 100)
-    assert house.book.formers.keys() == {mark_of(A)}
-    house.time.advance(14 * DAY)
+    house.time.advance(15 * DAY - 2000.0)
     house.poller.forget_expired()
-    assert house.book.formers == {}
+    assert house.book.formers.keys() == {mark_of(A)}
+    house.region.put(B, born(2, -15 * DAY))
+    house.time.advance(2000.0)
+    house.run(61.0)
+    house.poller.forget_expired()
+    assert (house.book.formers, house.book.floor) == ({}, NOW - 100.0)
 
 
 class Occupied:
@@ -1256,14 +1268,14 @@ def test_a_poller_that_is_closed_just_before_it_forgets_jobs_forgets_none() -> N
 def test_since_when_jobs_are_looked_for_is_told_if_they_are() -> None:
     assert House({A: [running()]}).poller.watching_since is None
     assert Search(EVERYTHING).begin().poller.watching_since == NOW
-    assert Search(EVERYTHING).begin(Origin("lane", NOW - 500.0)).poller.watching_since == NOW - 500.0
+    assert Search(EVERYTHING).begin("lane", NOW - 500.0).poller.watching_since == NOW - 500.0
 
 
 def test_jobs_that_were_created_since_its_origin_are_news() -> None:
     house = Search(EVERYTHING)
     house.region.put(A, born(1, 100.0))
     house.region.put(B, born(2, 600.0))
-    house.begin(Origin("lane", NOW - 500.0)).run(5.0)
+    house.begin("lane", NOW - 500.0).run(5.0)
     assert [(entry["job_arn"], entry["from_status"]) for entry in house.log("job_transition")] == [(A, None)]
 
 
@@ -1273,7 +1285,7 @@ def test_jobs_that_its_origin_had_forgotten_are_not_taken_up_but_for_those_that_
         house.region.put(arn(number), died(number, 100.0, 50.0))
     let_go = JobRecord(B, born(2, 100.0)[1], named=False, lane="lane", since=NOW - 500.0)
     formers = {mark_of(A): Former(NOW - 100.0, None, "lane"), mark_of(B): Former(NOW - 100.0, let_go, "lane")}
-    house.begin(Origin("lane", NOW - 500.0, formers)).run(5.0)
+    house.begin("lane", NOW - 500.0, formers).run(5.0)
     assert {record.arn for record in house.store.records()} == {B, C}
     told = {entry["job_arn"]: entry["from_status"] for entry in house.log("job_transition")}
     assert told == {C: None, B: "RUNNING"}
@@ -1284,7 +1296,7 @@ def known_before(house: Search, job: JobSnapshot, watch: Watch | None) -> None:
     """Have a poller go on with a job that was found before it began."""
     known = JobRecord(job.arn, kept(job), polled_at=NOW - 60.0, named=False, lane="lane")
     house.store.add(known)
-    house.begin(Origin("lane", NOW - 500.0))
+    house.begin("lane", NOW - 500.0)
     house.poller.resume([(known, watch)])
 
 
@@ -1324,7 +1336,7 @@ def test_a_job_that_it_resumes_and_that_is_not_selected_any_more_is_let_go() -> 
 def test_jobs_carry_the_key_of_the_lane_that_looks_for_them() -> None:
     house = Search(EVERYTHING, account=ACCOUNT)
     house.region.put(A, born(1, 100.0))
-    house.begin(Origin("lane", NOW)).run(5.0)
+    house.begin("lane", NOW).run(5.0)
     policy, chosen = house.poller._policy, Selector(name=re.compile(".*"), all_jobs=True)
     house.poller.change((A,), EVERYTHING, policy, {}, "lane")
     assert (house.job().named, house.job().lane) == (True, "")
@@ -1338,7 +1350,7 @@ def test_jobs_carry_the_key_of_the_lane_that_looks_for_them() -> None:
 
 def test_a_poller_that_begins_to_look_for_jobs_does_so_from_then_on_for_its_lane() -> None:
     house = Search(None, account=ACCOUNT)
-    house.begin(Origin("lane", NOW - 500.0))
+    house.begin("lane", NOW - 500.0)
     house.run(10.0)
     house.region.put(A, born(1, 5.0))
     house.poller.change((), EVERYTHING, house.poller._policy, {}, "other")
@@ -1358,10 +1370,75 @@ def test_a_named_job_that_it_resumes_is_watched_as_it_was() -> None:
     house.region.put(A, born(1, 100.0))
     known = JobRecord(A, kept(born(1, 100.0)[1]), polled_at=NOW - 60.0)
     house.store.restore(Past(NOW, [known]))
-    house.begin(Origin("lane", NOW))
+    house.begin("lane", NOW)
     house.poller.resume([(known, Watch(A, due=5000.0, answered=4940.0, urgency=Urgency.NEW))])
     assert house.poller.jobs == {A}
     assert house.store.records() == [known]
     house.run(5.0)
     assert house.gets(A) == [0.0]
     assert house.log("job_discovered") == house.log("job_transition") == []
+
+
+# Entries and pages that SearchJobs should not bring.
+
+
+def lists(house: Search, *pages: SearchPage) -> None:
+    """Have SearchJobs answer with these pages, the last one for ever."""
+    left = [*pages]
+    house.region.search_jobs = lambda *_: left.pop(0) if len(left) > 1 else left[0]  # type: ignore[method-assign]
+
+
+def test_a_job_of_which_a_list_shows_the_arn_alone_is_taken_up_and_polled() -> None:
+    house = Search(EVERYTHING)
+    house.region.put(A, born(1, 100.0))
+    lists(house, SearchPage((JobSummary(A),), (), None))
+    house.begin().run(5.0)
+    assert house.job().snapshot == kept(born(1, 100.0)[1])
+    assert [entry["job_arn"] for entry in house.log("job_discovered")] == [A]
+    house.run(100.0)
+    assert (house.status().staleness or 99.0) < 31.0
+
+
+def test_an_entry_that_cannot_be_used_is_logged_once_and_counted_each_time() -> None:
+    house = Search(EVERYTHING)
+    problems = (EntryProblem(A, "not in us-west-2"), EntryProblem(None, "jobs: expected an object, got int"))
+    lists(house, SearchPage((), problems, None))
+    house.begin().run(200.0)
+    logged = [(entry["job_arn"], entry["reason"]) for entry in house.log("search_entry_ignored")]
+    assert logged == [*problems]
+    (count,) = (line for line in house.exporter_metrics() if line.startswith("braket_exporter_parse_errors_total "))
+    assert float(count.split()[1]) > 4
+
+
+def test_a_service_that_makes_up_entries_does_not_flood_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.poller.MOST_REPORTED", 3)
+    house = Search(EVERYTHING)
+    lists(house, SearchPage((), tuple(EntryProblem(None, str(number)) for number in range(50)), None))
+    house.begin().run(200.0)
+    assert len(house.log("search_entry_ignored")) == 3
+
+
+@pytest.mark.parametrize(("selector", "lines"), [(EVERYTHING, 0), (Selector((TagRule("team", None),)), 1)])
+def test_entries_without_tags_are_logged_once_where_tags_select(selector: Selector, lines: int) -> None:
+    house = Search(selector)
+    lists(house, SearchPage((JobSummary(A), JobSummary(B)), (), None))
+    house.region.put(A, born(1, 100.0))
+    house.begin().run(200.0)
+    assert len(house.log("search_without_tags")) == lines
+
+
+def test_pages_that_never_end_are_logged_once_and_do_not_keep_the_target_from_being_ready() -> None:
+    house = Search(EVERYTHING)
+    ring = [SearchPage((), (), token) for token in "ABA"]
+    lists(house, *ring * 50)
+    house.begin().run(120.0)
+    assert [entry["reason"] for entry in house.log("search_abandoned")] == ["a nextToken repeats"]
+    assert house.poller.first_poll_done
+
+
+def test_pages_that_end_again_and_then_do_not_are_logged_again() -> None:
+    house = Search(EVERYTHING)
+    ring = [SearchPage((), (), token) for token in "ABA"]
+    lists(house, *ring * 3, SearchPage((), (), None), *ring * 50)
+    house.begin().run(400.0)
+    assert len(house.log("search_abandoned")) == 2

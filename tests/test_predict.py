@@ -116,9 +116,9 @@ def test_families_that_are_left_out_cost_nothing() -> None:
 
 
 def test_the_fleet_has_some_series_for_each_device() -> None:
-    # statuses 6, transitions 1, outcomes 4, billable 1, four histograms (three by outcome) of 15 buckets, a count
-    # and a sum
-    assert prediction(1).series_per_device == 80
+    # statuses 6, transitions 1, outcomes 4, billable 1, queue times in 22 buckets, run times of three outcomes in 15
+    # buckets; a count and a sum for each of the four histograms
+    assert prediction(1).series_per_device == 6 + 1 + 4 + 1 + (22 + 2) + 3 * (15 + 2) == 87
 
 
 @given(

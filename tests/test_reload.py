@@ -93,13 +93,26 @@ def test_sighup_takes_the_changed_file(file: Path) -> None:
     assert fields == {
         "level": "info",
         "file": str(file),
-        "jobs": 2,
+        "configured_jobs": 2,
         "targets": 1,
         "added": 0,
         "removed": 0,
         "changed": 1,
         "restart_needed": [],
     }
+
+
+def test_a_target_gets_the_name_that_a_reload_brings(file: Path) -> None:
+    target = {"jobs": [A]}
+    with exporting(file, {"targets": [{**target, "name": "chemistry"}]}, (A, "RUNNING")) as house:
+        assert house.exporter.value("braket_exporter_target_up", 'target="chemistry"') == 1
+        house.reload(targets=[{**target, "name": "physics"}])
+        assert house.exporter.value("braket_exporter_target_up", 'target="physics"') == 1
+        assert house.exporter.value("braket_exporter_target_up", 'target="chemistry"') is None
+        assert house.exporter.stop() == 0
+    (told,) = house.exporter.logs("config_reloaded")
+    assert (told["added"], told["removed"], told["changed"]) == (0, 0, 1)
+    assert len(house.exporter.logs("job_discovered")) == 1
 
 
 def test_an_added_job_is_polled_and_a_removed_one_is_gone_at_once(file: Path) -> None:
@@ -135,8 +148,8 @@ def test_what_a_removed_job_counted_stays_counted(file: Path) -> None:
 
 
 BAD = [
-    ("jobs: [nonsense]\npoll_intervall: 3\n", ["poll_intervall: is no known key", "jobs[0] = "]),
-    ("jobs: [\n", ["is no valid YAML"]),
+    ("jobs: [nonsense]\npoll_intervall: 3\n", ["unknown setting poll_intervall", "jobs[0] = "]),
+    ("jobs: [\n", ["not valid YAML"]),
     ("poll_interval: 10s\n", ["nothing to watch"]),
     (
         "targets: [{profile: nobody, all_jobs: true}]\n",

@@ -245,6 +245,7 @@ def test_a_file_that_makes_no_sense_is_set_aside_and_the_exporter_starts_afresh(
     assert Path(line["moved_to"]).name.startswith("state.sqlite.20")
     with site.exporter("--jobs", A) as second:
         assert len(second.logs("state_loaded", jobs=1)) == 1
+        assert len(second.logs("started", configured_jobs=1, known_jobs=1)) == 1
         assert second.stop() == 0
         assert second.logs("state_set_aside") == second.logs("job_discovered") == []
 
@@ -275,7 +276,7 @@ def test_a_file_that_can_never_be_is_a_bad_setting(tmp_path: Path, command: str,
     done = run(command, "--jobs", A, "--state-file", str(file))
     assert (done.returncode, done.stdout) == (2, "")
     expected = problem.format(file=file, folder=tmp_path)
-    assert done.stderr.splitlines() == ["braket-exporter: bad settings:", f"  state_file: {expected}"]
+    assert done.stderr.splitlines() == ["braket-exporter: invalid settings:", f"  state_file: {expected}"]
 
 
 @pytest.fixture

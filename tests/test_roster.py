@@ -14,6 +14,7 @@ from exporter.ledger import Former, mark_of
 from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSummary
 from exporter.roster import DESELECTED, DROP_REASONS, NOT_FOUND, RETENTION, Retention, Roster
 from exporter.selector import Selector, TagRule
+from exporter.tombstones import Tombstones
 
 USUAL, FAILED = 1000.0, 5000.0
 ENDED = CREATED + 120.0
@@ -29,7 +30,7 @@ MINE = {"team": "chemistry"}
 
 def roster(since: float = AFTER) -> Roster:
     selector = Selector((TagRule("team", frozenset({"chemistry"})),))
-    return Roster(selector, since=since, retention=Retention(USUAL, FAILED), lane="mine")
+    return Roster(selector, since=since, retention=Retention(USUAL, FAILED), tombstones=Tombstones(), lane="mine")
 
 
 def listed(status: str = "RUNNING", **members: Any) -> JobSummary:
@@ -147,7 +148,7 @@ def test_a_job_that_was_let_go_before_its_end_goes_on_where_it_was() -> None:
     known.let_go(RUNNING, DESELECTED, CREATED)
     assert gone(known, RUNNING, now=CREATED + USUAL) == [(ARN, DESELECTED)]
     assert known.wanted(listed(), now=CREATED + 1e9)
-    assert known.beginning(listed()) == RUNNING
+    assert known.beginning(listed()) == replace(RUNNING, lane="mine")
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
@@ -156,7 +157,7 @@ def test_the_end_of_a_job_that_was_let_go_before_is_not_lost(status: str) -> Non
     known.let_go(RUNNING, DESELECTED, CREATED)
     gone(known, RUNNING, now=CREATED + USUAL)
     assert known.wanted(listed(status), now=CREATED + 1e9)
-    assert known.beginning(listed(status)) == RUNNING
+    assert known.beginning(listed(status)) == replace(RUNNING, lane="mine")
 
 
 def test_a_job_that_was_taken_up_again_and_ended_is_not_taken_up_a_third_time() -> None:
@@ -454,6 +455,8 @@ def test_a_job_that_is_dropped_before_its_time_is_never_taken_up_again(
     assert known.members == set()
     known.prune(CREATED + 1.0)
     assert known.wanted(listed("RUNNING"), now=ENDED)
+    assert known.beginning(listed("RUNNING")).since == max(since, CREATED)
+    assert not known.is_news(listed("RUNNING"))
 
 
 def test_a_job_that_is_left_to_somebody_else_is_not_forgotten_here() -> None:
@@ -473,18 +476,15 @@ def test_a_known_job_that_is_taken_over_is_let_go_unless_a_list_shows_it() -> No
     assert gone(seen, RUNNING, now=CREATED + USUAL) == []
 
 
-def test_what_somebody_else_was_seen_to_watch_is_news_only_from_then_on() -> None:
+def test_a_job_that_another_target_forgot_is_not_taken_up_here() -> None:
     known = roster(BEFORE)
-    known.met(dict[str, JobRecord]().__getitem__, listed(), CREATED + 50.0)
-    assert known.since(listed()) == CREATED + 50.0
-    assert not known.is_news(listed("FAILED"))
-    assert known.since(listed(arn=arn(2))) == BEFORE
-    known.prune(CREATED + 1.0)
-    assert known.since(listed()) == BEFORE
+    known._tombstones.bury(ARN, Former(CREATED, None, "another"))
+    assert not known.wanted(listed("FAILED"), now=ENDED)
+    assert known.wanted(listed("FAILED", arn=arn(2)), now=ENDED)
 
 
 def test_jobs_are_watched_for_since_the_selectors_that_choose_them_without_a_break() -> None:
-    known = Roster(Selector(all_jobs=True), since=10.0, retention=Retention(USUAL, FAILED))
+    known = Roster(Selector(all_jobs=True), since=10.0, retention=Retention(USUAL, FAILED), tombstones=Tombstones())
     chemists, everybody = Selector((TagRule("team", frozenset({"chemistry"})),)), Selector(all_jobs=True)
     known.select(chemists, 20.0)
     known.select(everybody, 30.0)
@@ -500,28 +500,29 @@ MARK = mark_of(ARN)
 
 def resumed(formers: Mapping[int, Former], since: float = BEFORE) -> Roster:
     selector = Selector((TagRule("team", frozenset({"chemistry"})),))
-    return Roster(selector, since=since, retention=Retention(USUAL, FAILED), lane="mine", formers=formers)
+    retention, tombstones = Retention(USUAL, FAILED), Tombstones(formers)
+    return Roster(selector, since=since, retention=retention, tombstones=tombstones, lane="mine")
 
 
 def test_of_a_job_that_ended_and_was_forgotten_its_creation_and_lane_are_remembered() -> None:
     known = with_member(COMPLETED)
-    assert known.former(COMPLETED) is None
+    assert known._tombstones.all() == {}
     gone(known, COMPLETED, now=ENDED + USUAL)
-    assert known.former(COMPLETED) == (MARK, Former(CREATED, None, "mine"))
+    assert known._tombstones.all() == {MARK: Former(CREATED, None, "mine")}
 
 
 def test_of_a_job_that_was_let_go_before_its_end_all_is_remembered() -> None:
     known = with_member(RUNNING)
     known.let_go(RUNNING, DESELECTED, CREATED)
     gone(known, RUNNING, now=CREATED + USUAL)
-    assert known.former(RUNNING) == (MARK, Former(CREATED, RUNNING, "mine"))
+    assert known._tombstones.all() == {MARK: Former(CREATED, RUNNING, "mine")}
 
 
 def test_of_a_job_of_which_nothing_was_ever_known_nothing_is_remembered() -> None:
     known = with_member(UNKNOWN)
     known.let_go(UNKNOWN, NOT_FOUND, CREATED)
     gone(known, UNKNOWN, now=CREATED + USUAL)
-    assert known.former(UNKNOWN) is None
+    assert known._tombstones.all() == {}
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "COMPLETED", "FAILED"])
@@ -535,14 +536,14 @@ def test_a_job_that_ended_and_was_forgotten_before_a_restart_is_not_taken_up_aga
 def test_a_job_that_was_let_go_before_a_restart_goes_on_where_it_was(status: str) -> None:
     known = resumed({MARK: Former(CREATED, RUNNING, "mine")})
     assert known.wanted(listed(status), now=CREATED + 1e9)
-    assert known.beginning(listed(status)) == RUNNING
-    assert known.take_in(ARN)
-    assert not known.take_in(ARN)
-    assert known.former(RUNNING) is None
+    assert known.beginning(listed(status)) == replace(RUNNING, lane="mine")
+    assert known.take_in(ARN) == MARK
+    assert known.take_in(ARN) is None
+    assert known._tombstones.all() == {}
 
 
 def test_what_is_pruned_is_told_by_its_marks() -> None:
-    formers = {1: Former(10.0, None), 2: Former(20.0, None), 3: Former(30.0, RUNNING)}
+    formers = {1: Former(10.0, None, "mine"), 2: Former(20.0, None, "mine"), 3: Former(30.0, RUNNING, "mine")}
     known = resumed(formers)
     assert known.prune(10.0) == []
     assert known.prune(20.5) == [1, 2]

@@ -7,7 +7,7 @@ minute 0; jobs may have lived before.
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from processes import tool
 
 from exporter import failures
 from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, JOB_LABELS, job_families
+from exporter.fleet import Fleet
 from exporter.lifecycle import complete, observe
-from exporter.model import EVENT_TYPES, STATUSES, JobRecord
+from exporter.model import EVENT_TYPES, STATUSES, Increment, JobRecord
 from exporter.parse import parse_job
 from exporter.roster import DROP_REASONS
 from exporter.settings import Settings
@@ -37,6 +38,8 @@ FIRST, SECOND = "10.0.0.1:9834", "10.0.0.2:9834"
 SV1 = "arn:aws:braket:::device/quantum-simulator/amazon/sv1"
 ARN = "arn:aws:braket:us-east-1:123456789012:job/1"
 TARGET = {"aws_account_id": "123456789012", "aws_region": "us-east-1"}
+UNKNOWN = {"aws_account_id": "", "aws_region": "us-east-1"}
+"""A target whose account is unknown."""
 
 JOB_ALERTS = (
     "BraketJobFailed",
@@ -690,8 +693,14 @@ def test_a_replaced_exporter_is_not_down(exporters: Promtool) -> None:
     exporters.check(joined(alive(range(60)), alive(range(68, 100), SECOND)), {range(100): []})
 
 
-def target_up(value: Callable[[int], float], minutes: range, instance: str = FIRST) -> Series:
-    return own("braket_exporter_target_up", value, minutes, instance, **TARGET)
+def target_up(
+    value: Callable[[int], float],
+    minutes: range,
+    instance: str = FIRST,
+    name: str = "",
+    target: Mapping[str, str] = TARGET,
+) -> Series:
+    return own("braket_exporter_target_up", value, minutes, instance, **target, target=name)
 
 
 def test_a_target_that_fails_for_ten_minutes_fires_until_it_answers(exporters: Promtool) -> None:
@@ -707,8 +716,30 @@ def test_a_target_that_one_of_two_exporters_reaches_does_not_fail(exporters: Pro
     exporters.check(series, {whole: []})
 
 
-def staleness(value: Callable[[int], float], minutes: range, instance: str = FIRST) -> Series:
-    return own("braket_exporter_target_staleness_seconds", value, minutes, instance, **TARGET)
+def test_a_target_that_is_up_does_not_hide_another_one_of_its_account_and_region(exporters: Promtool) -> None:
+    whole = range(30)
+    for target in (TARGET, UNKNOWN):
+        good = target_up(steady(1.0), whole, name="chemistry", target=target)
+        bad = target_up(steady(0.0), whole, name="physics", target=target)
+        firing = {_labels(alertname="BraketExporterTargetFailing", target="physics"): 1.0}
+        expression = 'count by (alertname, target) (ALERTS{alertstate="firing"})'
+        exporters.ask(joined(alive(whole), good, bad), expression, {range(10): {}, range(10, 30): firing})
+
+
+def test_a_target_without_a_sample_yet_does_not_fail(exporters: Promtool) -> None:
+    whole = range(60)
+    jobs = own("braket_exporter_target_jobs", steady(0.0), whole, **TARGET, target="chemistry", state="active")
+    exporters.check(joined(alive(whole), jobs), {whole: []})
+
+
+def staleness(
+    value: Callable[[int], float],
+    minutes: range,
+    instance: str = FIRST,
+    name: str = "",
+    target: Mapping[str, str] = TARGET,
+) -> Series:
+    return own("braket_exporter_target_staleness_seconds", value, minutes, instance, **target, target=name)
 
 
 def test_old_answers_are_stale_until_they_are_new_again(exporters: Promtool) -> None:
@@ -724,8 +755,18 @@ def test_answers_of_ten_minutes_are_not_stale_nor_those_that_another_exporter_ha
     exporters.check(joined(alive(whole), *both), {whole: []})
 
 
-def requests(code: str, value: Callable[[int], float], minutes: range) -> Series:
-    labels = {**TARGET, "operation": "GetJob", "code": code}
+def test_fresh_data_of_one_target_does_not_hide_the_stale_data_of_another(exporters: Promtool) -> None:
+    whole = range(30)
+    fresh, stale = (
+        staleness(steady(age), whole, name=name) for age, name in ((30.0, "chemistry"), (3000.0, "physics"))
+    )
+    firing = {_labels(alertname="BraketExporterStale", target="physics"): 1.0}
+    expression = 'count by (alertname, target) (ALERTS{alertstate="firing"})'
+    exporters.ask(joined(alive(whole), fresh, stale), expression, {range(5): {}, range(5, 30): firing})
+
+
+def requests(code: str, value: Callable[[int], float], minutes: range, target: Mapping[str, str] = TARGET) -> Series:
+    labels = {**target, "operation": "GetJob", "code": code}
     return own("braket_exporter_api_requests_total", value, minutes, **labels)
 
 
@@ -835,15 +876,15 @@ TROUBLES: dict[str, tuple[Series, dict[str, str], str, str]] = {
         {**TARGET, "severity": "critical"},
         "braket-exporter cannot poll 123456789012 in us-east-1",
         (
-            "The account and Region have failed as a whole for 10 minutes: credentials, permissions, network or quota. "
+            "The target has failed as a whole for 10 minutes: credentials, permissions, network or quota. "
             "Failed jobs there would go unnoticed."
         ),
     ),
     "BraketExporterStale": (
         staleness(steady(1230.0), WHOLE),
         {**TARGET, "severity": "warning"},
-        "What braket-exporter knows of 123456789012 in us-east-1 is old",
-        "An active job there was last heard of 20m 30s ago.",
+        "braket-exporter has stale data of 123456789012 in us-east-1",
+        "The last successful poll of an active job there was 20m 30s ago.",
     ),
     "BraketExporterThrottled": (
         joined(requests("ok", lambda minute: 6.0 * minute, WHOLE), requests("429", lambda minute: 2.0 * minute, WHOLE)),
@@ -884,6 +925,48 @@ def test_an_alert_on_the_exporter_carries_where_and_what_to_do(alert: str, expor
     expected = expected_alert(alert, labels, summary, description, "/d/braket-exporter")
     question = {"eval_time": "170m", "alertname": alert, "exp_alerts": [expected]}
     exporters.run(series, alert_rule_test=[question])
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "written"),
+    [
+        (TARGET, "", "123456789012"),
+        (TARGET, "chemistry", "chemistry"),
+        (UNKNOWN, "chemistry", "chemistry"),
+        (UNKNOWN, "", "an unknown account"),
+        (UNKNOWN, '{{ $labels }} "q"', '{{ $labels }} "q"'),
+    ],
+)
+def test_an_alert_on_a_target_says_which_one(
+    target: Mapping[str, str], name: str, written: str, exporters: Promtool
+) -> None:
+    ok, refused = (
+        requests(code, lambda minute, rate=rate: rate * minute, WHOLE, target)  # type: ignore[misc]
+        for code, rate in (("ok", 6.0), ("429", 2.0))
+    )
+    series = joined(
+        target_up(steady(0.0), WHOLE, name=name, target=target),
+        staleness(steady(1230.0), WHOLE, name=name, target=target),
+        ok,
+        refused,
+    )
+    account = {label: value for label, value in target.items() if value}
+    own_name = {"target": name} if name else {}
+    summaries = {
+        "BraketExporterTargetFailing": f"braket-exporter cannot poll {written} in us-east-1",
+        "BraketExporterStale": f"braket-exporter has stale data of {written} in us-east-1",
+        "BraketExporterThrottled": (
+            f"Braket throttles the calls of {target['aws_account_id'] or 'an unknown account'} in us-east-1"
+        ),
+    }
+    questions = []
+    for alert, summary in summaries.items():
+        labels = {**account, **({} if alert == "BraketExporterThrottled" else own_name)}
+        severity = {"severity": ALERTS[alert]["labels"]["severity"]}
+        description = TROUBLES[alert][3]
+        expected = expected_alert(alert, {**labels, **severity}, summary, description, "/d/braket-exporter")
+        questions.append({"eval_time": "170m", "alertname": alert, "exp_alerts": [expected]})
+    exporters.run(series, alert_rule_test=questions)
 
 
 # Recording rules
@@ -991,6 +1074,35 @@ def test_a_recording_rule_gives_its_value(
 ) -> None:
     # Rounded, for releases of Prometheus differ in whether a range includes its left end.
     recordings.ask(series, f"round({record}, 0.05)", {LATER: {series_id("", labels): value}}, every=2)
+
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("hours", "median", "most"),
+    [
+        ((9, 11, 14, 18, 23), 14, 23),
+        ((6 * 24, 8 * 24, 9.5 * 24, 12 * 24, 13.5 * 24), 9.25 * 24, 13.5 * 24),
+    ],
+    ids=["a night", "two weeks"],
+)
+def test_long_queue_times_have_percentiles_near_the_true_ones(
+    hours: Sequence[float], median: float, most: float, recordings: Promtool
+) -> None:
+    name, labels = "braket_job_queue_duration_seconds", tuple(FLEET.values())
+    before, after = Fleet(), Fleet()
+    before.apply([Increment(name, labels, None)])
+    after.apply(Increment(name, labels, hour * HOUR) for hour in hours)
+    (family,) = (family for family in FLEET_FAMILIES if family.name == name)
+    series: Series = {}
+    for old, new in zip(before.samples(family), after.samples(family), strict=True):
+        values = step(300, old.value, new.value)
+        series |= own(old.name, values, range(DAY + 101), **dict(zip(old.label_names, old.label_values, strict=True)))
+    for share, expected in ((0.5, median), (0.95, most)):
+        recorded = f"aws_account_id_aws_region_device_le:{name}_bucket:increase1d"
+        quantile = f"round(histogram_quantile({share}, {recorded}) / 3600, 0.25)"
+        recordings.ask(series, quantile, {LATER: {series_id("", FLEET): expected}}, every=2)
 
 
 # What the rules, the exporter and the documentation say of each other

@@ -142,7 +142,7 @@ def test_a_reload_reads_the_web_configuration_file_too_all_or_nothing(authority:
         assert successful(exporter, authority) == 0.0
         write(authority.folder, bcrypt.hashpw(b"another", bcrypt.gensalt(4)).decode())
         exporter.process.send_signal(signal.SIGHUP)
-        eventually(lambda: exporter.logs("config_reloaded", jobs=1))
+        eventually(lambda: exporter.logs("config_reloaded", configured_jobs=1))
         assert get(exporter, authority, "/metrics", LOGIN)[0] == 401
         assert exporter.stop() == 0
 
@@ -201,7 +201,7 @@ def test_a_bad_file_is_refused_at_once_with_every_problem(authority: Authority, 
     ended = run(command, "--jobs", ARN, "--web-config-file", str(file))
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.splitlines() == [
-        "braket-exporter: bad settings:",
+        "braket-exporter: invalid settings:",
         f"  web_config_file {file}: tls_server_config.key_file: is missing",
         f'  web_config_file {file}: tls_server_config.min_version = "TLS9": expected TLS12 or TLS13',
         (

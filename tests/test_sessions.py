@@ -367,7 +367,8 @@ def urls(braket: SimulatorServer, sts: Sts) -> dict[str, str | None]:
 
 
 def up(account: str, region: str, value: float = 1.0) -> str:
-    return f'braket_exporter_target_up{{aws_account_id="{account}",aws_region="{region}"}} {value}'
+    name = {"us-west-2": "one", "eu-north-1": "two"}[region]
+    return f'braket_exporter_target_up{{aws_account_id="{account}",aws_region="{region}",target="{name}"}} {value}'
 
 
 def running(arn: str) -> str:

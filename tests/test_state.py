@@ -39,7 +39,7 @@ from exporter.state import (
 POLLED = CREATED + 500.0
 OUTCOME = ("braket_job_outcomes_total", (ACCOUNT, REGION, SV1, "COMPLETED"))
 QUEUE = ("braket_job_queue_duration_seconds", (ACCOUNT, REGION, SV1))
-REST = (0,) * 12
+REST = (0,) * 19
 """The last buckets of a duration."""
 
 NUMBERS = Totals({OUTCOME: 3.0}, {QUEUE: Histogram((1, 0, 2, *REST), 40.5)})
@@ -144,7 +144,7 @@ TOTALS = st.builds(
     st.dictionaries(OUTCOMES, st.floats(0, 1e300), max_size=3),
     st.dictionaries(
         QUEUES,
-        st.builds(Histogram, st.lists(st.integers(0), min_size=15, max_size=15).map(tuple), st.floats(0, 1e300)),
+        st.builds(Histogram, st.lists(st.integers(0), min_size=22, max_size=22).map(tuple), st.floats(0, 1e300)),
         max_size=3,
     ),
 )
@@ -423,8 +423,7 @@ def test_a_text_that_is_none_is_unreadable(path: Path) -> None:
         "UPDATE counters SET labels = '[\"x\"]'",
         "UPDATE counters SET labels = '[1, 2, 3, 4]'",
         "UPDATE counters SET metric = 'braket_jobs'",
-        "UPDATE histograms SET observations = '[1, 2]'",
-        "UPDATE histograms SET observations = '[-1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]'",
+        f"UPDATE histograms SET observations = '{[-1, *[0] * 21]}'",
         "UPDATE histograms SET sum = -1",
     ],
 )
@@ -440,6 +439,25 @@ def test_what_was_counted_for_a_family_that_is_no_more_is_left_out(path: Path) -
     past = reopened(path)
     assert past is not None
     assert past.totals == Totals({}, NUMBERS.histograms)
+
+
+def test_a_histogram_of_an_older_build_gets_the_buckets_of_today(path: Path) -> None:
+    filled(path)
+    edited(path, f"UPDATE histograms SET observations = '{[1, 0, 2, *[0] * 8, 4, 3, 5, 6]}'")
+    past = reopened(path)
+    assert past is not None
+    eight_hours, one_day = (0,) * 8, (0, 0, 0, 4)
+    moved = Histogram((1, 0, 2, *eight_hours, *one_day, 3, 0, 5, 0, 0, 0, 6), 40.5)
+    assert past.totals == Totals(NUMBERS.counters, {QUEUE: moved})
+
+
+def test_a_histogram_with_unknown_buckets_is_dropped_and_costs_nothing_else(path: Path) -> None:
+    filled(path)
+    edited(path, "UPDATE histograms SET observations = '[1, 2]'")
+    past = reopened(path)
+    assert past is not None
+    assert past.totals == Totals(NUMBERS.counters)
+    assert known(past) == {record.arn: record for record in FULL.records}
 
 
 def test_a_file_without_one_of_its_tables_is_no_good(path: Path) -> None:
@@ -801,19 +819,21 @@ def test_files_of_version_1_have_these_members_and_mean_these_values_where_they_
 
 
 def test_files_of_version_1_have_counters_and_histograms_of_these_labels_and_buckets() -> None:
-    """A page would fail with other ones: whoever changes them needs a migration that drops or rewrites the rows."""
+    """A page would fail with other ones: other labels need a migration, former buckets stay in ``former_buckets``."""
     assert len(MIGRATIONS) == 1
     assert {family.name: (family.labels[3:], len(family.buckets)) for family in FLEET_FAMILIES[1:]} == {
         "braket_job_transitions_total": (("from_status", "to_status"), 0),
         "braket_job_outcomes_total": (("outcome",), 0),
         "braket_billable_seconds_total": (("instance_type",), 0),
-        "braket_job_queue_duration_seconds": ((), 14),
+        "braket_job_queue_duration_seconds": ((), 21),
         "braket_job_run_duration_seconds": (("outcome",), 14),
     }
-    assert FLEET_FAMILIES[-1].buckets == (
+    first = (
         *(10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0),
         *(172800.0, 432000.0),
     )
+    queue, run = FLEET_FAMILIES[-2:]
+    assert (queue.former_buckets, run.buckets, run.former_buckets) == ((first,), first, ())
 
 
 def test_the_first_version_of_the_schema_is_what_files_have() -> None:

@@ -56,14 +56,14 @@ def test_a_job_that_is_not_watched_is_no_record() -> None:
     with pytest.raises(KeyError):
         Store(job_families()).record(ARN)
     with pytest.raises(KeyError):
-        Store(job_families()).forget(ARN)
+        Store(job_families()).forget(ARN, {})
 
 
 def test_a_job_that_may_not_be_watched_can_be_looked_for() -> None:
     store = store_with(record(snapshot()))
     assert store.find(ARN) == record(snapshot())
     assert store.find(arn(2)) is None
-    store.forget(ARN)
+    store.forget(ARN, {})
     assert store.find(ARN) is None
 
 
@@ -88,7 +88,7 @@ def test_a_job_that_was_added_is_there_to_be_put_seen_and_forgotten() -> None:
     assert ARN in page(store.view())["braket_job_poll_failing"]
     store.put(record(snapshot()))
     assert 'status="RUNNING"} 1.0' in page(store.view())["braket_jobs"]
-    store.forget(ARN)
+    store.forget(ARN, {})
     assert 'status="RUNNING"} 0.0' in page(store.view())["braket_jobs"]
     assert store.add(JobRecord(ARN))
 
@@ -143,9 +143,9 @@ def test_the_samples_of_one_family_stand_together_in_the_order_of_the_table() ->
         "braket_job_queue_duration_seconds",
         "braket_job_run_duration_seconds",
     ]
-    assert lines["braket_job_instance_count"] == (
-        f'braket_job_instance_count{{job_arn="{arn(1)}",job_name="one"}} 1.0\n'
-        f'braket_job_instance_count{{job_arn="{arn(2)}",job_name="two"}} 1.0\n'
+    assert lines["braket_job_instances"] == (
+        f'braket_job_instances{{job_arn="{arn(1)}",job_name="one"}} 1.0\n'
+        f'braket_job_instances{{job_arn="{arn(2)}",job_name="two"}} 1.0\n'
     )
 
 
@@ -168,7 +168,7 @@ def test_the_fleet_counts_each_job_once_however_often_it_is_put() -> None:
 def test_a_forgotten_job_loses_its_series_and_keeps_what_it_added_to_the_fleet() -> None:
     store = Store(job_families())
     store.put(record(finished()), [COMPLETED])
-    store.forget(ARN)
+    store.forget(ARN, {})
     lines = page(store.view())
     assert store.records() == []
     assert not any(ARN in text for text in lines.values())
@@ -178,7 +178,7 @@ def test_a_forgotten_job_loses_its_series_and_keeps_what_it_added_to_the_fleet()
 
 def test_a_job_that_never_answered_can_be_forgotten() -> None:
     store = store_with(JobRecord(ARN))
-    store.forget(ARN)
+    store.forget(ARN, {})
     assert store.records() == []
 
 
@@ -197,14 +197,14 @@ def test_a_view_does_not_change_after_it_was_taken() -> None:
     before = page(view)
     store.put(record(finished()), [COMPLETED])
     store.put(record(snapshot(arn=arn(2))))
-    store.forget(ARN)
+    store.forget(ARN, {})
     assert page(view) == before
 
 
 def test_the_list_of_records_is_a_copy() -> None:
     store = store_with(record(snapshot()))
     records = store.records()
-    store.forget(ARN)
+    store.forget(ARN, {})
     records.clear()
     assert store.records() == []
 
@@ -294,7 +294,7 @@ def test_a_sealed_job_that_changes_melts_its_chunk_and_shows_the_change() -> Non
 
 def test_a_sealed_job_that_is_forgotten_leaves_and_the_others_stay() -> None:
     store = filled(MANY)
-    store.forget(arn(MANY - 1))
+    store.forget(arn(MANY - 1), {})
     text = page(store.view())["braket_job_info"]
     assert arn(MANY - 1) not in text
     assert len(text.splitlines()) == MANY - 1
@@ -305,7 +305,7 @@ def test_a_store_without_job_families_seals_nothing_that_could_be_seen() -> None
     store = Store(())
     for number in range(MANY):
         store.put(record(finished(arn=arn(number))))
-    store.forget(arn(3))
+    store.forget(arn(3), {})
     assert list(page(store.view())) == [family.name for family in FLEET_FAMILIES]
 
 
@@ -316,7 +316,7 @@ def test_whatever_is_put_changed_and_forgotten_each_job_is_exposed_once_as_it_is
     for number, step in steps:
         known = store.find(arn(number))
         if step == "forget" and known is not None:
-            store.forget(arn(number))
+            store.forget(arn(number), {})
         elif step != "forget":
             store.put(record(finished(arn=arn(number), ended=CREATED + 500.0 + number, billable_seconds=float(number))))
     lines = page(store.view())
@@ -427,7 +427,7 @@ def test_each_job_beyond_the_limit_is_counted_once() -> None:
 
 def test_a_job_that_came_when_there_was_no_room_and_has_it_now_is_not_counted() -> None:
     store = limited(1, active(1), active(2))
-    store.forget(arn(1))
+    store.forget(arn(1), {})
     assert store.fit() == ([], 0)
     assert (shown(store), store.hidden) == (["2"], 0)
 
@@ -444,7 +444,7 @@ def test_a_hidden_job_shows_what_is_known_of_it_by_then() -> None:
 def test_a_hidden_job_that_is_forgotten_leaves_nothing_behind() -> None:
     store = limited(1, active(1), active(2))
     store.fit()
-    store.forget(arn(1))
+    store.forget(arn(1), {})
     assert (shown(store), store.hidden, store.find(arn(1))) == (["2"], 0, None)
     assert store.fit() == ((), 0)
     assert store.add(active(1))
@@ -541,7 +541,7 @@ def test_whatever_happens_no_more_have_lines_than_may_and_they_are_the_highest(s
         elif step == "fit":
             store.fit()
         elif step == "forget" and arn(number) in store:
-            store.forget(arn(number))
+            store.forget(arn(number), {})
         elif step in ("end", "fail", "run"):
             store.put({"end": over(number), "fail": over(number, "FAILED"), "run": active(number)}[step])
         assert len(shown(store)) <= most
@@ -572,7 +572,7 @@ def test_no_view_ever_shows_more_than_may_have_lines_whoever_writes() -> None:
     def live(number: int) -> None:
         store.add(active(number))
         store.put(over(number))
-        store.forget(arn(number - MANY))
+        store.forget(arn(number - MANY), {})
 
     others = [threading.Thread(target=act) for act in (look, fit)]
     for thread in others:
@@ -664,7 +664,7 @@ def test_what_can_wait_is_written_by_a_flush_as_it_is_then_and_once() -> None:
 def test_a_job_that_is_forgotten_leaves_the_ledger_and_what_is_remembered_of_it_goes_there() -> None:
     store, book = written_down()
     store.put(record(finished()), [COMPLETED])
-    store.forget(ARN, (mark_of(ARN), FORMER))
+    store.forget(ARN, {mark_of(ARN): FORMER})
     assert book.jobs.keys() == {ARN}
     store.flush()
     assert book.entries[1:] == [Entry(gone=(ARN,), formers={mark_of(ARN): FORMER})]
@@ -678,7 +678,7 @@ def test_a_job_that_is_forgotten_leaves_the_ledger_and_what_is_remembered_of_it_
 def test_what_is_remembered_of_forgotten_jobs_can_change() -> None:
     store, book = written_down()
     store.put(record(finished()))
-    store.forget(ARN, (7, FORMER))
+    store.forget(ARN, {7: FORMER})
     store.remember({7: FORMER._replace(lane="other"), 8: FORMER})
     store.flush()
     store.unremember([8])
@@ -690,7 +690,7 @@ def test_what_is_remembered_of_forgotten_jobs_can_change() -> None:
 def test_a_job_that_is_forgotten_and_comes_back_is_written() -> None:
     store, book = written_down()
     store.put(record(finished()))
-    store.forget(ARN, (7, FORMER))
+    store.forget(ARN, {7: FORMER})
     store.add(record(snapshot()))
     store.unremember([7])
     store.flush()
@@ -715,7 +715,7 @@ def test_what_a_ledger_does_not_take_is_shown_and_written_once_it_does(hindrance
     book.open, book.takes = hindrance != "closed", hindrance != "refuses"
     store.put(record(finished()), [COMPLETED, QUEUED])
     store.put(record(snapshot(arn=arn(2))))
-    store.forget(arn(9), (9, FORMER))
+    store.forget(arn(9), {9: FORMER})
     store.flush()
     assert len(book.entries) == {"closed": 1, "refuses": 4}[hindrance]
     assert 'outcome="COMPLETED"} 2.0' in page(store.view())[OUTCOMES]
@@ -725,7 +725,7 @@ def test_what_a_ledger_does_not_take_is_shown_and_written_once_it_does(hindrance
     last = book.entries[-1]
     assert {each.arn for each in last.records} == {ARN, arn(2)}
     assert (last.gone, last.formers) == ((arn(9),), {9: FORMER})
-    assert last.totals == Totals({SERIES: 2.0}, {QUEUED[:2]: Histogram((0, 0, 2, *[0] * 12), 80.0)})
+    assert last.totals == Totals({SERIES: 2.0}, {QUEUED[:2]: Histogram((0, 0, 2, *[0] * 19), 80.0)})
     store.flush()
     assert book.entries[-1] is last
 
@@ -733,7 +733,7 @@ def test_what_a_ledger_does_not_take_is_shown_and_written_once_it_does(hindrance
 def test_what_changes_while_a_ledger_fails_is_not_overwritten_by_what_it_did_not_take() -> None:
     store, book = written_down()
     store.add(JobRecord(ARN))
-    store.forget(ARN, (7, FORMER))
+    store.forget(ARN, {7: FORMER})
     book.takes = False
 
     def change() -> None:
@@ -763,7 +763,7 @@ def test_sealed_jobs_are_written_when_they_change_or_go_and_belong_to_everything
         store.put(record(finished(arn=arn(number), ended=CREATED + 500.0 + number)))
     changed = replace(store.record(arn(MANY - 1)), failing="X")
     store.amend(changed)
-    store.forget(arn(MANY - 2))
+    store.forget(arn(MANY - 2), {})
     store.flush()
     assert book.entries[-1] == Entry((changed,), (arn(MANY - 2),))
     assert {each.arn: each for each in store.everything().records} == book.jobs
@@ -774,7 +774,7 @@ def test_without_a_ledger_nothing_is_kept_for_one() -> None:
     store = Store(job_families())
     store.put(record(finished()), [COMPLETED])
     store.amend(record(snapshot(arn=arn(2))))
-    store.forget(ARN, (7, FORMER))
+    store.forget(ARN, {7: FORMER})
     store.unremember([7])
     store.flush()
     assert (store._backlog.arns, store._backlog.formers, store._backlog.series) == (set(), {}, set())
@@ -785,7 +785,7 @@ def test_without_a_ledger_nothing_is_kept_for_one() -> None:
 
 def test_what_was_known_before_a_restart_is_shown_and_not_written_again() -> None:
     store, book = written_down()
-    queue = Histogram((0, 0, 2, *[0] * 12), 80.0)
+    queue = Histogram((0, 0, 2, *[0] * 19), 80.0)
     known = [record(finished(arn=arn(number), ended=CREATED + 500.0 + number)) for number in range(MANY)]
     store.restore(Past(CREATED, [*known, JobRecord(ARN)], {}, {}, Totals({SERIES: 7.0}, {QUEUED[:2]: queue})))
     assert {each.arn for each in store.records()} == {ARN, *(each.arn for each in known)}
@@ -796,7 +796,7 @@ def test_what_was_known_before_a_restart_is_shown_and_not_written_again() -> Non
     store.flush()
     assert book.entries == []
     store.put(record(finished()), [COMPLETED, QUEUED])
-    expected = Totals({SERIES: 8.0}, {QUEUED[:2]: Histogram((0, 0, 3, *[0] * 12), 120.0)})
+    expected = Totals({SERIES: 8.0}, {QUEUED[:2]: Histogram((0, 0, 3, *[0] * 19), 120.0)})
     assert book.entries == [Entry((record(finished()),), totals=expected)]
 
 
@@ -838,9 +838,9 @@ class World:
             begun = JobRecord(name, sighted="RUNNING" if how == "found" else None, named=how == "named")
             self.store.add(record(snapshot(arn=name)) if how == "known" else begun)
         elif act == "forget" and known is not None:
-            former = (number, FORMER) if how == "remembered" else None
+            former = {number: FORMER} if how == "remembered" else {}
             self.store.forget(name, former)
-            self.formers |= {} if former is None else dict([former])
+            self.formers |= former
         elif act == "unremember":
             self.store.unremember([number])
             self.formers.pop(number, None)

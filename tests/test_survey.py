@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.model import JobSummary, SearchPage, Span
-from exporter.survey import SWEEP_INTERVAL, Purpose, Search, Survey
+from exporter.survey import SWEEP_INTERVAL, PageEnd, Purpose, Search, Survey
 
 LIST, ROUND, SWEEP = Purpose
 HOUR, DAY = 3600.0, 86400.0
@@ -333,7 +333,7 @@ def test_a_round_that_is_skipped_comes_an_interval_later() -> None:
 def test_a_window_of_several_pages_is_followed_for_the_jobs_that_are_still_missing() -> None:
     plan = after_first_list(*spread(5))
     plan.begin_round([(WALL, arn(1)), (WALL - 1.0, arn(2))], NOW, WALL)
-    plan.page(take(plan), SearchPage((JobSummary(arn(1), "", "RUNNING", WALL, None, None, {}),), (), "a"), NOW)
+    plan.page(take(plan), SearchPage((JobSummary(arn(1), "", "RUNNING", WALL, tags={}),), (), "a"), NOW)
     assert take(plan) == Search(ROUND, Span(WALL - 1.0, None), token="a", arns=(arn(2),))
 
 
@@ -343,8 +343,7 @@ def test_a_window_is_not_followed_for_ever() -> None:
     for number in range(4):
         call = take(plan)
         answer = page(token=str(number))
-        assert plan.goes_on(call, answer) is (number < 3)
-        plan.page(call, answer, NOW)
+        assert plan.page(call, answer, NOW) == PageEnd(goes_on=number < 3)
     assert plan.next(NOW, WALL) is None
 
 
@@ -354,7 +353,7 @@ def test_a_service_that_names_the_same_pages_again_and_again_is_not_followed_for
     while (call := plan.next(NOW, WALL)) is not None:
         plan.page(call, page(token="ab"[calls.total() % 2]), NOW)
         calls[call.purpose] += 1
-    assert calls == {LIST: 2000, SWEEP: 2000}
+    assert calls == {LIST: 3, SWEEP: 3}
     assert (plan.listed, plan.swept) == (True, True)
 
 
@@ -387,6 +386,102 @@ def test_a_round_indexes_the_jobs_that_it_meets() -> None:
     assert plan.index.newest == WALL + 7.0
 
 
+# Pages that never end.
+
+
+def abandoned(plan: Survey, answers: Callable[[int], SearchPage]) -> tuple[int, str | None]:
+    """Follow the first span; return how many pages of it were read, and why it was abandoned."""
+    for number in range(3000):
+        end = plan.page(take(plan), answers(number), NOW)
+        if not end.goes_on:
+            return number + 1, end.abandoned
+    raise AssertionError("it goes on for ever")
+
+
+def fresh(number: int) -> SearchPage:
+    return SearchPage((job(number, WALL - number),), (), f"token {number}")
+
+
+def test_a_span_whose_tokens_go_round_is_abandoned() -> None:
+    answers = [replace_token(fresh(number), "ABA"[number]) for number in range(3)]
+    assert abandoned(survey(HOUR), answers.__getitem__) == (3, "a nextToken repeats")
+
+
+def replace_token(page: SearchPage, token: str) -> SearchPage:
+    return page._replace(token=token)
+
+
+def test_a_span_that_brings_no_further_job_for_twenty_pages_is_abandoned() -> None:
+    empty = SearchPage((), (), "")
+    assert abandoned(survey(HOUR), lambda number: empty._replace(token=str(number))) == (
+        20,
+        "20 pages in a row bring no further job",
+    )
+
+
+def test_empty_pages_between_others_are_followed() -> None:
+    plan = survey(HOUR)
+    for number in range(100):
+        answer = fresh(number) if number % 19 == 0 else SearchPage((), (), str(number))
+        assert plan.page(take(plan), answer, NOW) == PageEnd(goes_on=True)
+
+
+def test_a_span_of_more_pages_than_any_account_has_is_abandoned() -> None:
+    assert abandoned(survey(HOUR), fresh) == (2000, "it has more than 2,000 pages")
+
+
+def test_after_a_span_was_abandoned_the_first_list_is_complete() -> None:
+    plan = survey(HOUR)
+    abandoned(plan, lambda number: SearchPage((), (), str(number)))
+    assert plan.listed
+
+
+# How far back lists reach.
+
+
+def test_lists_reach_back_for_the_lookback_or_to_the_newest_job_whichever_is_earlier() -> None:
+    plan = survey(LOOKBACK)
+    assert plan.horizon(WALL) == WALL - LOOKBACK
+    plan.index.add(WALL - HOUR)
+    assert plan.horizon(WALL) == WALL - LOOKBACK
+    plan = survey(60.0)
+    plan.index.add(WALL - HOUR)
+    assert plan.horizon(WALL) == WALL - HOUR - 600.0
+
+
+@given(
+    lookback=st.sampled_from([60.0, 600.0, LOOKBACK]),
+    created=st.lists(st.floats(-40 * DAY, 40 * DAY), max_size=5),
+    steps=st.lists(st.sampled_from([60.0, HOUR, DAY]), max_size=12),
+)
+def test_no_span_begins_before_the_horizon(lookback: float, created: Sequence[float], steps: Sequence[float]) -> None:
+    plan, now, wall = survey(lookback), NOW, WALL
+    plan.index.forget_before(WALL)
+    for age in created:
+        plan.index.add(WALL + age)
+    for step in steps:
+        now, wall = now + step, wall + step
+        horizon = plan.horizon(wall)
+        while (search := plan.next(now, wall)) is not None:
+            assert search.span.start >= horizon - 1e-6
+            plan.page(search, page(), now)
+
+
+def test_without_a_known_job_a_list_begins_before_the_last_one_that_is_complete() -> None:
+    plan = survey(60.0)
+    drain(plan, page())
+    assert take(plan, NOW + DAY, WALL + DAY).span == Span(WALL - 600.0, None)
+
+
+def test_a_plan_that_begins_again_knows_the_jobs_and_makes_all_calls_again() -> None:
+    first = survey(HOUR)
+    assert first.begun_again(NOW).next(NOW, WALL) == Search(LIST, Span(WALL - HOUR, None))
+    plan = after_first_list(WALL - 5.0, lookback=HOUR)
+    again = plan.begun_again(NOW + 1.0)
+    assert (again.listed, again.index.newest) == (True, WALL - 5.0)
+    assert {search.purpose for search in drain(again, page(), NOW + 1.0)} == {LIST, SWEEP}
+
+
 # Whose turn it is.
 
 
@@ -398,7 +493,8 @@ def test_lists_rounds_and_a_sweep_take_turns() -> None:
     for number in range(48):
         call = take(plan, later)
         purposes.append(call.purpose)
-        plan.page(call, page(token=f"token {number}" if call.purpose is LIST else None), later)
+        token = f"token {number}" if call.purpose is LIST else None
+        plan.page(call, SearchPage((job(number, WALL),), (), token), later)
     assert Counter(purposes) == {LIST: 24, ROUND: 18, SWEEP: 6}
     assert all({LIST, ROUND} <= {*purposes[first : first + 4]} for first in range(45))
 

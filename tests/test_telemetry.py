@@ -67,23 +67,50 @@ def test_every_family_of_the_exporter_is_there_with_its_type_and_the_labels_of_i
 
 
 def test_a_target_is_told_literally() -> None:
-    telemetry = Telemetry(lambda: [status(), status(TWO, Health(up=False), active=0)])
-    where = '{aws_account_id="123456789012",aws_region="us-west-2"'
-    other = '{aws_account_id="123456789012",aws_region="eu-north-1"'
+    telemetry = Telemetry(lambda: [status(), status(TWO, Health(up=False), active=0, name="chemistry")])
+    where, unnamed = '{aws_account_id="123456789012",aws_region="us-west-2"', 'target=""'
+    other, named = '{aws_account_id="123456789012",aws_region="eu-north-1"', 'target="chemistry"'
     assert [line for line in own_lines(telemetry) if "_target_" in line or "_budget_" in line] == [
-        f"braket_exporter_target_up{where}}} 1.0",
-        f"braket_exporter_target_up{other}}} 0.0",
-        f"braket_exporter_target_last_success_timestamp_seconds{where}}} 1.7000000005e+09",
-        f"braket_exporter_target_poll_duration_seconds{where}}} 0.75",
-        f"braket_exporter_target_poll_duration_seconds{other}}} 0.75",
-        f"braket_exporter_target_staleness_seconds{where}}} 12.5",
-        f"braket_exporter_target_staleness_seconds{other}}} 12.5",
-        f'braket_exporter_target_jobs{where},state="active"}} 3.0',
-        f'braket_exporter_target_jobs{where},state="finished"}} 2.0',
-        f'braket_exporter_target_jobs{other},state="active"}} 0.0',
-        f'braket_exporter_target_jobs{other},state="finished"}} 2.0',
+        f"braket_exporter_target_up{where},{unnamed}}} 1.0",
+        f"braket_exporter_target_up{other},{named}}} 0.0",
+        f"braket_exporter_target_last_success_timestamp_seconds{where},{unnamed}}} 1.7000000005e+09",
+        f"braket_exporter_target_poll_duration_seconds{where},{unnamed}}} 0.75",
+        f"braket_exporter_target_poll_duration_seconds{other},{named}}} 0.75",
+        f"braket_exporter_target_staleness_seconds{where},{unnamed}}} 12.5",
+        f"braket_exporter_target_staleness_seconds{other},{named}}} 12.5",
+        f'braket_exporter_target_jobs{where},state="active",{unnamed}}} 3.0',
+        f'braket_exporter_target_jobs{where},state="finished",{unnamed}}} 2.0',
+        f'braket_exporter_target_jobs{other},state="active",{named}}} 0.0',
+        f'braket_exporter_target_jobs{other},state="finished",{named}}} 2.0',
         f'braket_exporter_api_budget_requests_per_second{where},operation="GetJob"}} 2.5',
         f'braket_exporter_api_budget_requests_per_second{other},operation="GetJob"}} 2.5',
+    ]
+
+
+def test_targets_of_one_account_and_region_share_one_sample_of_each_rate_limit() -> None:
+    searching = {"GetJob": 1.25, "SearchJobs": 2.5}
+    targets = [status(name="chemistry", budget={"GetJob": 1.25}), status(name="physics", budget=searching)]
+    telemetry = Telemetry(lambda: targets)
+    where = '{aws_account_id="123456789012",aws_region="us-west-2"'
+    name = "braket_exporter_api_budget_requests_per_second"
+    assert lines_of(telemetry, name) == [
+        f'{name}{where},operation="GetJob"}} 1.25',
+        f'{name}{where},operation="SearchJobs"}} 2.5',
+    ]
+    assert lines_of(telemetry, "braket_exporter_target_up") == [
+        f'braket_exporter_target_up{where},target="chemistry"}} 1.0',
+        f'braket_exporter_target_up{where},target="physics"}} 1.0',
+    ]
+
+
+def test_targets_with_an_unknown_account_are_told_apart_by_their_names() -> None:
+    unknown = Target("", "us-west-2")
+    telemetry = Telemetry(
+        lambda: [status(unknown, Health(up=up), name=name) for name, up in (("a", True), ("b", False))]
+    )
+    assert lines_of(telemetry, "braket_exporter_target_up") == [
+        'braket_exporter_target_up{aws_account_id="",aws_region="us-west-2",target="a"} 1.0',
+        'braket_exporter_target_up{aws_account_id="",aws_region="us-west-2",target="b"} 0.0',
     ]
 
 
@@ -274,10 +301,10 @@ def test_only_families_that_are_wanted_are_rendered_and_types_are_told_to_the_ch
     telemetry.state_written(1700000000.0, 4096)
     page = telemetry.render("text", wanted).decode()
     assert page == (
-        "# HELP braket_exporter_target_up 0 when the account and Region as a whole cannot be polled: "
-        "credentials, network, throttled to a halt.\n"
+        "# HELP braket_exporter_target_up State of the target: 1 while it can be polled, 0 while it fails as a whole "
+        "(credentials, network, throttling, overdue call); present from the first attempt on.\n"
         "# TYPE braket_exporter_target_up gauge\n"
-        'braket_exporter_target_up{aws_account_id="123456789012",aws_region="us-west-2"} 1.0\n'
+        'braket_exporter_target_up{aws_account_id="123456789012",aws_region="us-west-2",target=""} 1.0\n'
     )
     assert {row.name: row.type for row in EXPORTER_FAMILIES}.items() <= asked.items()
     assert asked["python_info"] == "gauge"

@@ -155,7 +155,7 @@ def test_a_signal_takes_the_line_away_before_the_last_word(simulator: SimulatorS
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 1
         screen.hang_up()
-        assert screen.lines == ["braket-exporter: interrupted before every job was asked for", ""]
+        assert screen.lines == ["braket-exporter: interrupted before every job was polled", ""]
 
 
 @pytest.mark.parametrize(

@@ -231,9 +231,9 @@ def test_the_samples_of_one_family_stand_together_whatever_the_number_of_jobs() 
     store = Store(job_families())
     for number in range(3):
         store.put(record(finished(arn=f"arn{number}", name=f"job{number}")))
-    body = get("/metrics?name[]=braket_job_instance_count", make_web(store=store)).body.decode()
+    body = get("/metrics?name[]=braket_job_instances", make_web(store=store)).body.decode()
     assert body.splitlines()[2:] == [
-        f'braket_job_instance_count{{job_arn="arn{number}",job_name="job{number}"}} 1.0' for number in range(3)
+        f'braket_job_instances{{job_arn="arn{number}",job_name="job{number}"}} 1.0' for number in range(3)
     ]
 
 

@@ -1,6 +1,7 @@
 """The threads that poll."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -227,3 +228,27 @@ def test_a_bug_that_others_met_is_raised_by_join_too() -> None:
     assert stop.is_set()
     with pytest.raises(Bug, match="a reload went wrong"):
         workers.join()
+
+
+def test_a_thread_that_is_stuck_shows_although_others_go_on() -> None:
+    stop, stuck, steps = threading.Event(), threading.Event(), threading.Semaphore(0)
+    first = threading.Lock()
+
+    def order() -> float:
+        if first.acquire(blocking=False):
+            stuck.wait(PATIENCE)
+        steps.release()
+        return 0.001
+
+    workers = Workers([Poller(order)], 2, stop)
+    assert workers.longest_step() == 0.0
+    workers.start()
+    began = time.monotonic()
+    while time.monotonic() < began + 0.3:
+        assert steps.acquire(timeout=PATIENCE)
+    assert workers.longest_step() >= 0.25
+    stuck.set()
+    assert all(steps.acquire(timeout=PATIENCE) for _ in range(50))
+    assert workers.longest_step() < 0.25
+    stop.set()
+    workers.join()

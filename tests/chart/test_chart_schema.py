@@ -1,6 +1,7 @@
 """values.schema.json: wrong values are refused, and its settings are those of the code."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
@@ -9,6 +10,7 @@ import yaml
 from chart_support import CHART, HELMS, container, refusal, render
 
 from exporter.settings import Settings, TargetSettings
+from exporter.values import parse_duration
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
@@ -69,6 +71,15 @@ def test_a_setting_is_described_as_in_the_code(properties: dict[str, Any], model
 @pytest.mark.parametrize("key", ["log_level", "log_format"])
 def test_a_choice_is_that_of_the_code(key: str) -> None:
     assert CONFIG[key]["enum"] == [*get_args(Settings.model_fields[key].annotation), None]
+
+
+@pytest.mark.parametrize("key", ["poll_interval", "discovery_interval", "lookback", "retention", "retention_failed"])
+def test_a_duration_of_the_exporter_is_one_of_the_chart_and_a_word_is_not(key: str) -> None:
+    pattern = CONFIG[key]["pattern"]
+    for text in ("30s", "5m", "24h", "7d", "2w", "1h30m", "1d 12h", "1w2d3h4m5.5s", "45", "1.5h"):
+        assert parse_duration(text) > 0
+        assert re.search(pattern, text), text
+    assert [text for text in ("", "fast", "s", "1y", "1h30", "-5s") if re.search(pattern, text)] == []
 
 
 def test_the_alerts_are_those_of_the_rules() -> None:

@@ -87,7 +87,7 @@ def test_it_is_content_with_a_running_exporter_that_cannot_reach_aws() -> None:
     with daemon("--jobs", JOB, env=nowhere) as exporter:
         done = ask(exporter.address, timeout=20)
     assert done.returncode == 0, done.stderr
-    assert 'braket_exporter_target_up{aws_account_id="123456789012",aws_region="us-west-2"}' in done.stdout
+    assert 'braket_exporter_target_up{aws_account_id="123456789012",aws_region="us-west-2",target=""}' in done.stdout
 
 
 @pytest.mark.parametrize("page", ["index", "nothing"])

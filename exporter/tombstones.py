@@ -1,0 +1,106 @@
+"""Tombstones: what is remembered of forgotten jobs, so that no list brings one back as news.
+
+All targets share one set, since two credentials may see the same job. A tombstone is dropped when no list reaches back
+to its job any more. The horizon that decides this is computed in one place, ``Survey.horizon``. Idempotence does not
+rest on it: dropping a tombstone raises the *floor*, and a job created up to the floor is never news again. The floor is
+a creation time that Braket reported, so a wrong local clock cannot move it past a job that is still to come.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from heapq import heapify, heappop, heappush
+
+from exporter.ledger import Former, mark_of
+
+
+class Tombstones:
+    """Tombstones by the mark of the job's ARN, for several threads.
+
+    The time that a method takes does not grow with their number, but for ``all`` and ``relabel``.
+
+    Args:
+        known: tombstones from before a restart.
+        floor: the floor from before a restart, unix seconds.
+    """
+
+    def __init__(self, known: Mapping[int, Former] | None = None, floor: float = 0.0) -> None:
+        self._floor = floor
+        self._formers: dict[int, Former] = {}
+        self._ages: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
+        """Creation times and marks by lane, as heaps; an entry whose tombstone was replaced or taken is out of date."""
+        self._lock = threading.Lock()
+        for mark, former in (known or {}).items():
+            self._put(mark, former)
+
+    @property
+    def floor(self) -> float:
+        """The creation time, unix seconds, up to which a job may have been forgotten without a tombstone."""
+        return self._floor
+
+    def all(self) -> dict[int, Former]:
+        """Return every tombstone by its mark."""
+        with self._lock:
+            return dict(self._formers)
+
+    def get(self, arn: str) -> Former | None:
+        """Return the tombstone of a job, if there is one."""
+        return self._formers.get(mark_of(arn))
+
+    def entry(self, arn: str) -> dict[int, Former]:
+        """Return the tombstone of a job by its mark; nothing if there is none."""
+        mark = mark_of(arn)
+        former = self._formers.get(mark)
+        return {} if former is None else {mark: former}
+
+    def bury(self, arn: str, former: Former) -> None:
+        """Remember a job that is forgotten."""
+        with self._lock:
+            self._put(mark_of(arn), former)
+
+    def take(self, arn: str) -> int | None:
+        """Drop the tombstone of a job that is watched again; return its mark, if there was one."""
+        mark = mark_of(arn)
+        with self._lock:
+            return None if self._formers.pop(mark, None) is None else mark
+
+    def relabel(self, before: str, after: str) -> dict[int, Former]:
+        """Hand the tombstones of one lane to another; return them by their marks."""
+        if before == after:
+            return {}
+        with self._lock:
+            marks = {mark for _, mark in self._ages.pop(before, ())}
+            own = {mark: self._formers[mark] for mark in marks if mark in self._formers}
+            moved = {mark: former._replace(lane=after) for mark, former in own.items() if former.lane == before}
+            self._formers |= moved
+            self._ages[after] += [(former.created, mark) for mark, former in moved.items()]
+            heapify(self._ages[after])
+        return moved
+
+    def prune(self, lane: str, before: float) -> list[int]:
+        """Drop the tombstones of a lane whose jobs were created before a time, and raise the floor; return their marks.
+
+        Args:
+            lane: the key of the lane that forgot the jobs.
+            before: unix seconds.
+        """
+        dropped = []
+        with self._lock:
+            ages = self._ages.get(lane, [])
+            while ages and ages[0][0] < before:
+                created, mark = heappop(ages)
+                former = self._formers.get(mark)
+                if former is not None and (former.created, former.lane) == (created, lane):
+                    del self._formers[mark]
+                    self._floor = max(self._floor, created)
+                    dropped.append(mark)
+        return dropped
+
+    def prune_all_but(self, lanes: Mapping[str, object], before: float) -> list[int]:
+        """Do the same for every lane that is not among the given ones: nobody else drops its tombstones."""
+        orphans = [lane for lane in [*self._ages] if lane not in lanes]
+        return [mark for lane in orphans for mark in self.prune(lane, before)]
+
+    def _put(self, mark: int, former: Former) -> None:
+        self._formers[mark] = former
+        heappush(self._ages[former.lane], (former.created, mark))
