@@ -996,16 +996,22 @@ def share_of(shard: int) -> tuple[str, ...]:
 # Pages with entries that cannot be read.
 
 ODD: dict[str, dict[str, Any]] = {
-    "no createdAt": {"createdAt": None},
     "no status": {"status": None},
     "no ARN": {"jobArn": None},
     "another kind of ARN": {"jobArn": f"arn:aws:braket:{REGION}:{ACCOUNT}:quantum-task/1"},
     "no ARN at all": {"jobArn": "vqe-h2"},
     "a status that is a number": {"status": 7},
+}
+
+
+USABLE: dict[str, dict[str, Any]] = {
+    "no createdAt": {"createdAt": None},
     "a createdAt that is no time": {"createdAt": "yesterday"},
     "a createdAt beyond the calendar": {"createdAt": 1e300},
     "an endedAt that is no time": {"endedAt": "soon"},
     "a tag that is a number": {"tags": {"team": 7}},
+    "tags that are a list": {"tags": ["team"]},
+    "its ARN alone": dict.fromkeys(("jobName", "createdAt", "tags", "deviceConfig")),
 }
 
 
@@ -1045,3 +1051,13 @@ def test_the_last_job_of_a_quiet_account_is_logged_and_counted_once_however_ofte
         assert len(running.logs("job_discovered")) == 1
         outcomes = [line for line in running.samples if line.startswith("braket_job_outcomes_total")]
         assert {line.rpartition(" ")[2] for line in outcomes if 'outcome="FAILED"' in line} == {"1.0"}
+
+
+@pytest.mark.parametrize("members", USABLE.values(), ids=USABLE.keys())
+def test_an_entry_with_an_odd_or_missing_member_is_found_all_the_same(members: dict[str, Any]) -> None:
+    odd = odd_job(members)
+    with account(job(1, 60.0), odd) as fleet, discovering(fleet, "--all-jobs", prelude=HASTY) as exporter:
+        eventually(lambda: set(shown(exporter.samples)) == {arn(1), odd.arn}, 5)
+        assert exporter.value("braket_exporter_parse_errors_total") == 0
+        assert exporter.stop() == 0
+    assert exporter.logs("poll_failed") == []
