@@ -11,7 +11,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
-from exporter.braket import CONNECTIONS, BraketClient
+from exporter.braket import BraketClient
 from exporter.budget import Budgets
 from exporter.clock import Clock
 from exporter.crew import Changes, Crew
@@ -26,15 +26,16 @@ from exporter.logs import Journal, make_logger
 from exporter.model import JobRecord, Target
 from exporter.roster import Retention
 from exporter.server import HttpServer
+from exporter.sessions import CONNECTIONS
 from exporter.settings import Settings, SettingsError, warnings_of
 from exporter.setup import (
     Sessions,
     StartError,
     check_state_file,
     count_jobs,
+    environment_warnings,
     guard_of,
     lanes,
-    sdk_errors,
     web_config_errors,
 )
 from exporter.signals import TimeoutReached, called_by_sighup, interrupted_after, stopped_by_signals
@@ -128,7 +129,6 @@ class Exporter:
             past: what was known before a restart.
 
         Raises:
-            StartError: the SDK's own configuration is unusable.
             SettingsError: no Region is known to look for jobs in.
         """
         sessions = dict(self._sessions)
@@ -143,9 +143,10 @@ class Exporter:
             labels = frozenset(settings.tag_labels)
             return BraketClient(sessions[lane.login], lane.target, self.telemetry.request, labels)
 
-        with sdk_errors():
-            wanted = lanes(settings, sessions)
-            plan = self.crew.plan(wanted, policy, settings.api_requests_per_second, connect)
+        wanted = lanes(settings, sessions)
+        plan = self.crew.plan(wanted, policy, settings.api_requests_per_second, connect)
+        for session in self._sessions.values():
+            session.renew(forced=True)
         changes = self.crew.follow(plan, past)
         self.crew.limit(settings.max_jobs)
         if self.keeper is not None:
@@ -197,8 +198,9 @@ class Exporter:
         return Reloaded(restart_needed=later)
 
     def warn(self) -> None:
-        """Log the settings that are valid and probably a mistake."""
-        for warning in warnings_of(self.settings, [target.region for target in self._targets]):
+        """Log the settings, and variables of the AWS SDK, that are valid and probably a mistake."""
+        regions = [target.region for target in self._targets]
+        for warning in (*warnings_of(self.settings, regions), *environment_warnings(self.settings)):
             self.journal.config_warning(warning.setting, warning.message)
 
     @property
@@ -241,15 +243,20 @@ def build(settings: Settings) -> Exporter:
     """Make all parts; nothing runs yet.
 
     Raises:
-        StartError: the SDK's own configuration is unusable.
+        StartError: another process has the state file.
         SettingsError: no Region is known to look for jobs in.
     """
+    exporter = _parts(settings)
+    exporter.take(settings, exporter.recall())
+    return exporter
+
+
+def _parts(settings: Settings) -> Exporter:
+    """Make the parts that nothing outside of the process can hold up."""
     check_state_file(settings)
     line = None if settings.log_format == "json" else status_line(sys.stderr)
     logger = make_logger(settings.log_level, settings.log_format, line or sys.stderr)
-    exporter = Exporter(settings, logger, Clock(), line)
-    exporter.take(settings, exporter.recall())
-    return exporter
+    return Exporter(settings, logger, Clock(), line)
 
 
 def run(
@@ -274,12 +281,13 @@ def run(
     settings = read()
     guard = guard_of(settings)
     secure = guard is not None and guard.secure
-    exporter = build(settings)
+    exporter = _parts(settings)
 
     def reload() -> Reloaded:
         return exporter.reload(read, file, guard)
 
-    server = _listen(exporter, guard, reload)
+    server = _listen(exporter, guard, reload)  # before anything that may take long: a port in use shows at once
+    exporter.take(settings, exporter.recall())
     began = exporter.clock.monotonic()
     with stopped_by_signals() as stop, called_by_sighup(reload):
         server.start()

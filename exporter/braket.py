@@ -1,103 +1,38 @@
-"""The calls to Braket: one client for an account and Region, and each of boto3's errors mapped once."""
+"""The calls to Braket: one client for an account and Region, and each failure of the SDK mapped once."""
 
-import re
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    CredentialRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ReadTimeoutError,
-    TokenRetrievalError,
-    UnauthorizedSSOTokenError,
-)
-from botocore.parsers import ResponseParserError
-
-from exporter import __version__
 from exporter.arn import account_of, parse_job_arn
-from exporter.errors import (
-    ASSUME_ROLE,
-    GET_CALLER_IDENTITY,
-    GET_JOB,
-    SEARCH_JOBS,
-    AssumeRoleDeniedError,
-    BraketError,
-    DeniedError,
-    MalformedError,
-    NotFoundError,
-    RejectedError,
-    ThrottledError,
-    UnauthenticatedError,
-    UnavailableError,
-)
+from exporter.attempt import CURRENT, Attempt, Operation, Phase
+from exporter.deadline import Deadline, DeadlineError
+from exporter.errors import GET_CALLER_IDENTITY, GET_JOB, SEARCH_JOBS, BraketError, UnauthenticatedError
+from exporter.failures import account_in, arn_in, failure, late, not_of_service, unreadable
 from exporter.model import EntryProblem, JobSnapshot, SearchPage, Span, Target
 from exporter.parse import ParseError, parse_job, parse_page
+from exporter.sessions import LoginSession
 from exporter.windows import PAGE_SIZE
-from exporter.wire import body_of, hand_over_bodies
 
-CONNECTIONS: Final = 4
-"""Calls to one target under way at once: enough to hide latency at the service's quota of 5 a second."""
-
-CONNECT_TIMEOUT: Final = 3.0
-READ_TIMEOUT: Final = 5.0
-
-_NEVER_SENT: Final = "credentials"
-"""The code of a call that ended before any HTTP attempt."""
+CALL_DEADLINE: Final = 15.0
+"""The time that a call has as a whole, seconds: credentials, making a client, sending and reading included."""
 
 _MILLISECOND: Final = 0.001
 
-_ERROR_CODE: Final = re.compile(r"[^A-Za-z0-9._-]")
-_THROTTLED: Final = {
-    "429",
-    "ThrottlingException",
-    "Throttling",
-    "TooManyRequestsException",
-    "RequestLimitExceeded",
-}
-_UNAUTHENTICATED: Final = {
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "IncompleteSignature",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "MissingAuthenticationToken",
-    "MissingAuthenticationTokenException",
-    "OptInRequired",
-    "RequestExpired",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-}
-_NO_CREDENTIALS: Final = (
-    CredentialRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    TokenRetrievalError,
-    UnauthorizedSSOTokenError,
-)
-_UNREADABLE: Final = (
-    ResponseParserError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""botocore reads an answer of another shape than its model until something in Python gives way."""
+_GET_JOB: Final = Operation("braket", GET_JOB, reads_json=True)
+_SEARCH_JOBS: Final = Operation("braket", SEARCH_JOBS, reads_json=True)
+_IDENTIFY: Final = Operation("sts", GET_CALLER_IDENTITY, reads_json=False)
+
+_MEMBERS: Final = {GET_JOB: ("jobArn", "status"), SEARCH_JOBS: ("jobs",)}
+"""The members of which a response of Braket has at least one."""
+
+_STS_CODES: Final = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 class RequestCounter(Protocol):
-    """Told of every HTTP attempt, with what came of it and how many seconds it took."""
+    """Counts HTTP attempts, each with its code and the seconds that it took."""
 
     def __call__(self, target: Target, operation: str, code: str, seconds: float) -> None:
         """Take note of one attempt."""
@@ -108,194 +43,169 @@ _T = TypeVar("_T")
 
 
 class BraketClient:
-    """Asks Braket in one account and Region. Calls may come from several threads.
+    """Calls Braket in one account and Region. Calls may come from several threads.
 
-    botocore's own retries are off: every HTTP attempt is a call of ours, so that the budget holds.
+    Making one does nothing that can fail or take time. Each call ends at ``CALL_DEADLINE`` at the latest, and raises a
+    ``BraketError`` for whatever the SDK raises. The SDK's own retries are off, so that each HTTP attempt is a call and
+    the rate limit holds.
 
     Args:
         session: where credentials and endpoints come from.
-        target: the account and Region; the account may be unknown, then the first answer tells it.
-        count: told of every HTTP attempt.
+        target: the account and Region; the account may be unknown until a response shows it.
+        count: counts every HTTP attempt.
         tag_keys: the tags to keep of a job.
 
     Attributes:
         target: the account and Region.
-
-    Raises:
-        BotoCoreError: the SDK's configuration is unusable.
-        ValueError: likewise, for an endpoint that is no URL.
+        partition: the part of AWS that the Region is in, as ARNs name it; ``aws`` before the first call.
+        endpoint: the URL of Braket that is used; empty before the first call.
+        caller_arn: the identity of the credentials; empty before ``identify``.
+        clock_offset: the seconds by which AWS's clock is ahead of this host's, by the latest response; 0 if that is
+            small or unknown.
     """
 
     def __init__(
-        self,
-        session: boto3.session.Session,
-        target: Target,
-        count: RequestCounter,
-        tag_keys: frozenset[str] = frozenset(),
+        self, session: LoginSession, target: Target, count: RequestCounter, tag_keys: frozenset[str] = frozenset()
     ) -> None:
-        self.target = target
-        self.clock_offset = 0.0
+        self.target, self.partition, self.endpoint, self.caller_arn, self.clock_offset = target, "aws", "", "", 0.0
         self._session, self._count, self._tag_keys = session, count, tag_keys
-        self._client = self._make_client()
-        self._making = threading.Lock()
-
-    @property
-    def partition(self) -> str:
-        """The part of AWS that the Region is in, as ARNs name it."""
-        return str(self._client.meta.partition)
+        self._deadline = Deadline(CALL_DEADLINE)
+        self._client: object = None
+        self._codes: frozenset[str] = frozenset()
 
     def get_job(self, arn: str) -> JobSnapshot:
-        """Ask for one job, with its place in the queue.
+        """Get one job, with its queue position.
 
         Raises:
-            BraketError: there is no answer; the subclass says what that means.
+            BraketError: there is no result; the subclass says what that means.
         """
-
-        def read() -> JobSnapshot:
-            return parse_job(
-                arn, body_of(self._client.get_job(jobArn=arn, additionalAttributeNames=["QueueInfo"])), self._tag_keys
-            )
-
-        return self._call(GET_JOB, read)
+        return self._call(_GET_JOB, {"jobArn": arn, "additionalAttributeNames": ["QueueInfo"]}, self._job)
 
     def search_jobs(self, span: Span, token: str | None = None) -> SearchPage:
-        """Ask for a page of the jobs that were created in a span of time, whatever their status and tags.
+        """Get a page of the jobs that were created in a span of time, whatever their status and tags.
 
         The documentation does not say whether BETWEEN includes its limits, so these are a millisecond outside.
 
         Raises:
-            BraketError: there is no answer; the subclass says what that means.
+            BraketError: there is no result; the subclass says what that means.
         """
         limits = (
             [span.start - _MILLISECOND] if span.end is None else [span.start - _MILLISECOND, span.end + _MILLISECOND]
         )
         created = {"operator": "GTE" if span.end is None else "BETWEEN", "values": [_iso(limit) for limit in limits]}
-        rest = {"nextToken": token} if token else {}
-
-        def read() -> SearchPage:
-            filters = [{"name": "createdAt", **created}]
-            return self._belonging_here(
-                parse_page(body_of(self._client.search_jobs(filters=filters, maxResults=PAGE_SIZE, **rest)))
-            )
-
-        return self._call(SEARCH_JOBS, read)
+        parameters: dict[str, Any] = {"filters": [{"name": "createdAt", **created}], "maxResults": PAGE_SIZE}
+        if token:
+            parameters["nextToken"] = token
+        return self._call(_SEARCH_JOBS, parameters, self._page)
 
     def identify(self) -> None:
-        """Ask AWS which account the credentials are of.
+        """Learn the account and the identity of the credentials from STS.
 
         Raises:
-            BraketError: there is no answer; the subclass says what that means.
+            BraketError: there is no result; the subclass says what that means.
         """
+        self._call(_IDENTIFY, {}, self._identity)
 
-        def read() -> str:
-            client = self._session.client("sts", region_name=self.target.region, config=client_config())
-            return str(client.get_caller_identity()["Account"])
+    def _identity(self, attempt: Attempt) -> None:
+        self.caller_arn = arn_in(attempt.payload.get("Arn"))
+        self._learn(account_in(attempt.payload["Account"]))
 
-        self._learn(self._call(GET_CALLER_IDENTITY, read))
+    def _job(self, attempt: Attempt) -> JobSnapshot:
+        return parse_job(attempt.parameters["jobArn"], attempt.payload, self._tag_keys)
 
-    def _make_client(self) -> Any:  # noqa: ANN401 -- boto3 makes the class when it is asked for a client
-        client = self._session.client("braket", region_name=self.target.region, config=client_config())
-        hand_over_bodies(client)
-        return client
-
-    def _look_for_credentials_again(self, client: object) -> None:
-        """Make another client: one that found no credentials when it was made never looks for them again."""
-        with self._making, suppress(BotoCoreError):  # half of them is no better than none
-            if self._client is client:
-                self._client = self._make_client()
-
-    def _belonging_here(self, page: SearchPage) -> SearchPage:
-        """Leave out jobs of other Regions, which this client could never ask for; learn the account from the others."""
-        region = self.target.region
-        regions = {job.arn: parse_job_arn(job.arn).region for job in page.jobs}
-        jobs = tuple(job for job in page.jobs if regions[job.arn] == region)
-        strangers = tuple(
-            EntryProblem(arn, f"jobs.jobArn: is not in {region}") for arn, other in regions.items() if other != region
-        )
-        if not self.target.account and jobs:
-            self._learn(account_of(jobs[0].arn))
-        return SearchPage(jobs, page.problems + strangers, page.token)
+    def _page(self, attempt: Attempt) -> SearchPage:
+        """Leave out jobs of other accounts and Regions; learn the account if most entries are of one."""
+        page = parse_page(attempt.payload)
+        owners = Counter(account_of(job.arn) for job in page.jobs)
+        account, entries = owners.most_common(1)[0] if owners else ("", 0)
+        if not self.target.account and 2 * entries > len(page.jobs):
+            self._learn(account)
+        jobs, problems = [], [*page.problems]
+        for job in page.jobs:
+            parts = parse_job_arn(job.arn)
+            if parts.region != self.target.region:
+                problems.append(EntryProblem(job.arn, f"is not in Region {self.target.region}"))
+            elif self.target.account not in {"", parts.account}:
+                problems.append(EntryProblem(job.arn, f"is not of account {self.target.account}"))
+            else:
+                jobs.append(job)
+        return SearchPage(tuple(jobs), tuple(problems), page.token)
 
     def _learn(self, account: str) -> None:
         self.target = self.target._replace(account=account)
 
-    def _call(self, operation: str, read: Callable[[], _T]) -> _T:
-        began, code, client = time.perf_counter(), "ok", self._client
+    # One call.
+
+    def _call(self, operation: Operation, parameters: dict[str, Any], read: Callable[[Attempt], _T]) -> _T:
+        """Make a call and read its response. An exception of ``read`` but for ``ParseError`` is a bug."""
+        began = time.perf_counter()
+        attempt = Attempt(operation, parameters, time.monotonic() + self._deadline.seconds)
+        error = self._attempt(attempt)
+        sent = attempt.close()
+        if attempt.phase is Phase.RECEIVED:
+            self.clock_offset = attempt.clock_offset
+        result: _T | None = None
+        if error is None:
+            try:
+                result = read(attempt)
+            except ParseError as problem:
+                error = unreadable(problem)
+        if sent:
+            self._count(self.target, operation.name, "ok" if error is None else error.code, time.perf_counter() - began)
+        if error is not None:
+            raise error
+        return result  # type: ignore[return-value] # there is one without an error
+
+    def _attempt(self, attempt: Attempt) -> BraketError | None:
+        """Make a call; return why it has no response of the service, if it has none."""
         try:
-            with _mapped_errors(operation):
-                return read()
-        except BraketError as error:
-            code = error.code
-            if isinstance(error.__cause__, NoCredentialsError):
-                self._look_for_credentials_again(client)
-            raise
+            raised = self._deadline.run(self._perform, attempt).error
+        except DeadlineError as overdue:
+            if attempt.phase < Phase.SENDING:
+                self._session.renew()  # whatever hangs may be held by this session
+            return late(attempt, overdue, self._deadline.seconds)
+        if raised is None:
+            return None if _is_of_service(attempt) else not_of_service(attempt)
+        codes = self._codes if attempt.operation.service == "braket" else _STS_CODES
+        error = failure(attempt, raised, login=self._session.login, modelled=codes)
+        if isinstance(error, UnauthenticatedError) and attempt.phase is not Phase.LOGIN:
+            self._session.renew()
+        return error
+
+    def _perform(self, attempt: Attempt) -> None:
+        """Make the call in a thread of its own and leave the result with the attempt; the SDK's exceptions come out."""
+        CURRENT.set(attempt)
+        try:
+            client = self._session.client(attempt.operation.service, self.target.region)
+            attempt.phase, attempt.endpoint = Phase.CLIENT, client.meta.endpoint_url
+            if attempt.operation is _IDENTIFY:
+                attempt.payload = client.get_caller_identity()
+                return
+            if client is not self._client:
+                self._note(client)
+            if attempt.operation is _GET_JOB:
+                client.get_job(**attempt.parameters)
+            else:
+                client.search_jobs(**attempt.parameters)
         finally:
-            if code != _NEVER_SENT:
-                self._count(self.target, operation, code, time.perf_counter() - began)
+            CURRENT.set(None)
+
+    def _note(self, client: Any) -> None:  # noqa: ANN401 -- botocore makes the class at run time
+        self.partition, self.endpoint = str(client.meta.partition), str(client.meta.endpoint_url)
+        self._codes = frozenset(shape.error_code for shape in client.meta.service_model.error_shapes)
+        self._client = client
 
 
-@contextmanager
-def _mapped_errors(operation: str) -> Iterator[None]:
-    """Turn whatever a boto3 call and the reading of its answer raise into a ``BraketError``."""
-    try:
-        yield
-    except ParseError as error:
-        raise MalformedError("malformed", str(error)) from error
-    except ClientError as error:
-        if error.operation_name != operation:  # the call was never sent: its credentials could not be had
-            raise _without_credentials(error) from error
-        raise _service_error(error) from error
-    except _NO_CREDENTIALS as error:
-        raise _without_credentials(error) from error
-    except (ConnectTimeoutError, ReadTimeoutError) as error:
-        raise UnavailableError("timeout", str(error)) from error
-    except BotoCoreError as error:
-        raise UnavailableError("connection", str(error)) from error
-    except _UNREADABLE as error:
-        # After the first line botocore quotes the answer, which may hold what the log must not.
-        raise MalformedError("malformed", f"{type(error).__name__}: {error}".partition("\n")[0]) from error
-
-
-def _without_credentials(error: Exception) -> UnauthenticatedError:
-    cause = error if isinstance(error, ClientError) else error.__cause__
-    asked_for_role = isinstance(cause, ClientError) and cause.operation_name == ASSUME_ROLE
-    denied = asked_for_role and isinstance(_service_error(cause), DeniedError)
-    return (AssumeRoleDeniedError if denied else UnauthenticatedError)(_NEVER_SENT, str(error))
-
-
-def _service_error(error: ClientError) -> BraketError:
-    """Map an error that came over the wire, by its code and, for gateways that have none of Braket's, its status."""
-    code = _ERROR_CODE.sub("", str(error.response.get("Error", {}).get("Code", "")))[:64] or "unknown"
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    # That botocore does not try again is our wish and no news.
-    return _error_class(code, status)(code, str(error).replace(" (reached max retries: 0)", ""))
-
-
-def _error_class(code: str, status: int) -> type[BraketError]:
-    if code in _THROTTLED or status == 429:
-        return ThrottledError
-    if code in _UNAUTHENTICATED or status == 401:
-        return UnauthenticatedError
-    if status == 403:
-        return DeniedError
-    if status == 404:
-        return NotFoundError
-    return UnavailableError if status >= 500 else RejectedError
+def _is_of_service(attempt: Attempt) -> bool:
+    """Whether a successful response is one of the service: proxies and login pages respond with 200 as well."""
+    payload = attempt.payload
+    if not isinstance(payload, dict):
+        return False
+    if attempt.operation is _IDENTIFY:
+        return bool(account_in(payload.get("Account")))
+    return any(payload.get(member) is not None for member in _MEMBERS[attempt.operation.name])
 
 
 def _iso(time: float) -> str:
     moment = datetime.fromtimestamp(max(0.0, round(time, 3)), UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def client_config() -> Config:
-    """Return what every client of ours has: short deadlines, no retries of its own, a name for AWS's logs."""
-    return Config(
-        connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
-        retries={"total_max_attempts": 1},
-        max_pool_connections=CONNECTIONS,
-        # botocore would put its own together anew at each call, for a ninth of the call's time.
-        user_agent=f"braket-exporter/{__version__} boto3/{boto3.__version__}",
-        parameter_validation=False,
-    )

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
@@ -15,8 +15,8 @@ from exporter.arguments import CommandLine, Grammar, read_arguments
 from exporter.braket import BraketClient
 from exporter.clock import Clock
 from exporter.families import job_families
-from exporter.lanes import Lane, Login
-from exporter.permissions import ask, report, uncounted
+from exporter.lanes import Lane
+from exporter.permissions import ask_all, report, uncounted
 from exporter.predict import Demand, Prediction, predict
 from exporter.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default, warnings_of
 from exporter.setup import StartError
@@ -171,16 +171,16 @@ def _check_config(flags: Flags, config: str | None, own: Flags) -> int:
     settings = load(flags, os.environ, config)
     setup.guard_of(settings)
     setup.check_state_file(settings)
-    with setup.sdk_errors():
-        sessions: dict[Login, Any] = {}
-        lanes = setup.lanes(settings, sessions)
-        clients = [BraketClient(sessions[lane.login], lane.target, uncounted) for lane in lanes] if online else []
-    _write(describe(settings, lanes).encode())
+    sessions: setup.Sessions = {}
+    lanes = setup.lanes(settings, sessions)
     if not online:
+        _write(describe(settings, lanes).encode())
         return 0
     since = Clock().wall() - settings.lookback
-    accesses = [ask(lane, client, since) for lane, client in zip(lanes, clients, strict=True)]
-    _write(report(accesses).encode())
+    clients = [BraketClient(sessions[lane.login], lane.target, uncounted) for lane in lanes]
+    accesses = ask_all(lanes, clients, since)
+    found = [access.active for access in accesses]
+    _write((describe(settings, lanes, found) + report(accesses)).encode())
     return 0 if all(access.complete for access in accesses) else 1
 
 
@@ -216,18 +216,27 @@ GRAMMAR: Final = Grammar(
 )
 
 
-def describe(settings: Settings, lanes: Sequence[Lane]) -> str:
-    """Write the effective settings as YAML, with what they will cost as comments."""
+def describe(settings: Settings, lanes: Sequence[Lane], found: Sequence[int] = ()) -> str:
+    """Write the effective settings as YAML, with what they will cost as comments.
+
+    Args:
+        settings: the settings.
+        lanes: what is polled.
+        found: the number of active jobs that each lane's selector found, if AWS was called.
+    """
     families = job_families(settings.tag_labels) if settings.per_job_metrics else ()
     cost = predict(
-        [Demand(len(lane.jobs), lane.selector is not None) for lane in lanes],
+        [
+            Demand(len(lane.jobs) + active, lane.selector is not None)
+            for lane, active in zip(lanes, found or [0] * len(lanes), strict=True)
+        ],
         interval=settings.poll_interval,
         discovery_interval=settings.discovery_interval,
         rate=settings.api_requests_per_second,
         max_jobs=settings.max_jobs,
         families=[family for family in families if family.name not in settings.disabled_metrics],
     )
-    jobs = sum(len(lane.jobs) for lane in lanes)
+    jobs = sum(len(lane.jobs) for lane in lanes) + sum(found)
     lines = [
         "# The settings are good. In force:",
         yaml.safe_dump(settings.model_dump(mode="json", exclude_none=True), sort_keys=False).rstrip(),
@@ -240,7 +249,10 @@ def describe(settings: Settings, lanes: Sequence[Lane]) -> str:
         f"#   series of the fleet: {cost.series_per_device} for each device that jobs run on",
         *(
             f"# Warning: {setting}: {message}"
-            for setting, message in warnings_of(settings, [lane.target.region for lane in lanes])
+            for setting, message in (
+                *warnings_of(settings, [lane.target.region for lane in lanes]),
+                *setup.environment_warnings(settings),
+            )
         ),
     ]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""What can come of a call instead of an answer: a small tree to which the boundary maps every error of the SDK."""
+"""What a call can end with instead of a result: a small tree to which the boundary maps every failure of the SDK."""
 
 from typing import ClassVar, Final
 
@@ -9,11 +9,11 @@ ASSUME_ROLE: Final = "AssumeRole"
 
 
 class BraketError(Exception):
-    """A call that brought no answer.
+    """A call without a result. The message is the exporter's own and holds no text of the SDK or of a service.
 
     Attributes:
-        code: Braket's error code, or ``timeout``, ``connection``, ``credentials``, ``malformed``.
-        own_fault: whether the trouble may be the asked job's own.
+        code: a known error code of AWS, or ``timeout``, ``connection``, ``credentials``, ``malformed``, ``other``.
+        own_fault: whether the error speaks of the polled job. The default is that the way to AWS failed.
     """
 
     own_fault: ClassVar[bool] = False
@@ -24,7 +24,7 @@ class BraketError(Exception):
 
 
 class ThrottledError(BraketError):
-    """The account and Region's quota is used up, by us or by others."""
+    """The quota of the account and Region is used up, by the exporter or by others."""
 
 
 class UnauthenticatedError(BraketError):
@@ -32,11 +32,11 @@ class UnauthenticatedError(BraketError):
 
 
 class AssumeRoleDeniedError(UnauthenticatedError):
-    """There are credentials, but AWS does not let them assume the role."""
+    """There are credentials, and AWS does not let them assume the role of the settings."""
 
 
 class UnavailableError(BraketError):
-    """The service is down, or cannot be reached in time."""
+    """The service failed, or did not respond in time, or something on the way responded in its place."""
 
 
 class JobError(BraketError):
@@ -46,16 +46,16 @@ class JobError(BraketError):
 
 
 class NotFoundError(JobError):
-    """There is no such job in this account and Region, or not any more."""
+    """The job does not exist in this account and Region, or does not exist any more."""
 
 
 class DeniedError(JobError):
-    """The credentials are good, but may not read this job."""
+    """The credentials are valid, and no policy allows this call."""
 
 
 class RejectedError(JobError):
-    """Braket calls the request itself wrong."""
+    """Braket calls the request invalid."""
 
 
 class MalformedError(JobError):
-    """The answer cannot be read."""
+    """Braket responded, and a member of the response has the wrong shape."""

@@ -1,12 +1,13 @@
-"""Asks AWS whether each login may do what polling needs, and writes which permission is missing and what grants it."""
+"""Tries the calls that polling needs with each login, and writes which permission is missing and what grants it."""
 
 import json
-import re
-from collections import defaultdict
+import threading
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from exporter.braket import BraketClient
 from exporter.errors import (
@@ -22,23 +23,28 @@ from exporter.errors import (
     RejectedError,
     UnauthenticatedError,
 )
+from exporter.failures import host_of
 from exporter.lanes import Lane, Login
-from exporter.model import SearchPage, Span, Target
+from exporter.model import JobSummary, Span, Target
+from exporter.selector import Selector
 
 MADE_UP_JOB: Final = "00000000-0000-4000-8000-000000000000"
-"""Nobody's job: AWS tells whether one may ask for it before it tells that it does not exist."""
+"""A job that does not exist: AWS checks the permission before it says so."""
 
 LONGEST_REASON: Final = 400
 
-_WRAPPING: Final = re.compile(
-    r"Error when retrieving credentials from [\w-]+: "
-    r"|An error occurred \((?P<code>[^)]+)\) when calling the \w+ operation(?: \([^)]*\))?: "
-)
-"""What botocore puts around the words of AWS."""
+MOST_PAGES: Final = 20
+"""Most SearchJobs pages that are read to count active jobs."""
+
+AT_ONCE: Final = 8
+"""Most targets that are tried at once, so that those that hang do not add up."""
+
+_AWS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws", ".c2s.ic.gov", ".sc2s.sgov.gov")
+"""Where AWS's own endpoints are. Any other endpoint is shown, also one of AWS's that is not on this list."""
 
 
 class Verdict(StrEnum):
-    """What came of a question."""
+    """The result of a call."""
 
     OK = "ok"
     DENIED = "denied"
@@ -49,8 +55,8 @@ class Permission(NamedTuple):
     """A permission that is missing.
 
     Attributes:
-        holder: who needs it, for people.
-        action: as IAM names it.
+        holder: the login that needs it, human-readable.
+        action: the action, as IAM names it.
         resource: the ARN, or ``*``.
     """
 
@@ -61,13 +67,13 @@ class Permission(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What AWS said to one question.
+    """The result of one call.
 
     Attributes:
-        operation: what was called.
-        verdict: what came of it.
-        reason: why, or what else is worth telling.
-        missing: what would have to be granted; ``None`` where no policy would help.
+        operation: the call.
+        verdict: the result.
+        reason: why it failed, or what a success showed.
+        missing: the permission that is missing; ``None`` where no policy would help.
     """
 
     operation: str
@@ -78,35 +84,74 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What AWS said of one lane."""
+    """The results for one lane.
+
+    Attributes:
+        target: the account and Region.
+        answers: the result of each call.
+        endpoint: the URL of Braket; empty if it is AWS's own, or unknown.
+        active: the number of active jobs that the selector found, beside those that are named.
+    """
 
     target: Target
     answers: tuple[Answer, ...]
+    endpoint: str = ""
+    active: int = 0
 
     @property
     def complete(self) -> bool:
-        """Whether everything that was asked for is allowed."""
+        """Whether every call succeeded."""
         return all(answer.verdict is Verdict.OK for answer in self.answers)
 
 
 def ask(lane: Lane, source: BraketClient, since: float) -> Access:
-    """Ask AWS who a lane's login is and whether it may list and read jobs; failures are answers.
+    """Try whether a lane's login exists, and may list and read jobs; failures are answers.
 
     Args:
         lane: what would be polled.
         source: a client for it.
-        since: how far back jobs are looked for, unix seconds.
+        since: the earliest creation time of the jobs to look for, unix seconds.
     """
-    answers = tuple(_answers(lane, source, since))
-    return Access(_target(lane, source), answers)
+    found = _Found()
+    answers = tuple(_answers(lane, source, since, found))
+    return Access(_target(lane, source), answers, _foreign(source.endpoint), found.active)
+
+
+def ask_all(lanes: Sequence[Lane], sources: Sequence[BraketClient], since: float) -> list[Access]:
+    """Try all lanes, several at once; return the results in their order."""
+    waiting = deque(enumerate(zip(lanes, sources, strict=True)))
+    done: dict[int, Access] = {}
+    bugs: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            while waiting:
+                number, (lane, source) = waiting.popleft()
+                done[number] = ask(lane, source, since)
+        except IndexError:  # another thread took the last one
+            return
+        except BaseException as bug:  # noqa: BLE001 -- raised again below
+            bugs.append(bug)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in lanes[:AT_ONCE]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if bugs:
+        raise bugs[0]
+    return [done[number] for number in sorted(done)]
 
 
 def report(accesses: Sequence[Access]) -> str:
-    """Write the answers as comments of a YAML file, and a policy for each login that lacks something."""
+    """Write the results as comments of a YAML file, and a policy for each login that lacks something."""
     if not accesses:
         return "# AWS was asked nothing: no target is in this shard\n"
     lines = ["# AWS says:"]
-    lines += [f"#   {_name(access.target)} {_told(answer)}" for access in accesses for answer in access.answers]
+    for access in accesses:
+        if access.endpoint:
+            lines.append(f"#   {_name(access.target)} endpoint: {access.endpoint}")
+        lines += [f"#   {_name(access.target)} {_told(answer)}" for answer in access.answers]
     for holder, policy in policies(accesses).items():
         lines.append(f"# Missing; this IAM policy grants it to {holder}:")
         lines.append(f"# {json.dumps(policy)}")
@@ -133,49 +178,70 @@ def _allow(action: str, resources: list[str]) -> dict[str, Any]:
 
 
 def uncounted(target: Target, operation: str, code: str, seconds: float) -> None:
-    """Take no note of an HTTP attempt: who asks for permissions serves no metrics."""
+    """Take no note of an HTTP attempt: there are no metrics here."""
 
 
-def _answers(lane: Lane, source: BraketClient, since: float) -> Iterator[Answer]:
+@dataclass(slots=True)
+class _Found:
+    """The jobs that SearchJobs showed: some to read, and the number of active ones that are not named."""
+
+    jobs: tuple[JobSummary, ...] = ()
+    active: int = 0
+
+
+def _answers(lane: Lane, source: BraketClient, since: float, found: _Found) -> Iterator[Answer]:
     try:
         source.identify()
     except UnauthenticatedError as error:
-        # Whatever is asked with these credentials would get the same answer.
+        # Every other call with these credentials would have the same result.
         yield _unusable(lane.login, error)
         return
     except BraketError as error:
         # STS may be out of reach where Braket is not.
         yield _refused(GET_CALLER_IDENTITY, error)
     else:
-        yield _identity(lane, source.target.account)
-    page = SearchPage((), (), None)
+        yield _identity(lane, source)
     if lane.selector is not None:
-        try:
-            page = source.search_jobs(Span(since, None))
-        except BraketError as error:
-            yield _refused(SEARCH_JOBS, error, Permission(_holder(lane.login), "braket:SearchJobs", "*"))
-        else:
-            yield Answer(SEARCH_JOBS, Verdict.OK)
-    yield _reading(lane, source, page)
+        yield _searching(lane, lane.selector, source, since, found)
+    yield _reading(lane, source, found)
 
 
-def _identity(lane: Lane, account: str) -> Answer:
+def _identity(lane: Lane, source: BraketClient) -> Answer:
+    account = source.target.account
     if lane.target.account in {"", account}:
-        return Answer(GET_CALLER_IDENTITY, Verdict.OK)
+        return Answer(GET_CALLER_IDENTITY, Verdict.OK, source.caller_arn)
     return Answer(GET_CALLER_IDENTITY, Verdict.FAILED, f"these are credentials of account {account}")
 
 
-def _reading(lane: Lane, source: BraketClient, page: SearchPage) -> Answer:
-    """Ask for a job: one that will be polled, if any is known, since a policy may depend on its ARN or tags."""
+def _searching(lane: Lane, selector: Selector, source: BraketClient, since: float, found: _Found) -> Answer:
+    """List jobs, page by page up to a limit, and count the active ones that would be polled."""
+    span, token, pages = Span(since, None), None, 0
+    while pages < MOST_PAGES:
+        try:
+            page = source.search_jobs(span, token)
+        except BraketError as error:
+            return _refused(SEARCH_JOBS, error, Permission(_holder(lane.login), "braket:SearchJobs", "*"))
+        pages, token = pages + 1, page.token
+        chosen = [job for job in page.jobs if selector.selects(job)]
+        found.active += sum(not job.finished and job.arn not in lane.jobs for job in chosen)
+        found.jobs = found.jobs or tuple(chosen[:1]) or page.jobs[:1]
+        if token is None:
+            break
+    number = f"at least {found.active}" if token is not None else str(found.active)
+    return Answer(SEARCH_JOBS, Verdict.OK, f"found {number} active {'job' if number == '1' else 'jobs'}")
+
+
+def _reading(lane: Lane, source: BraketClient, found: _Found) -> Answer:
+    """Get a job: one that will be polled, if any is known, since a policy may depend on its ARN or tags."""
     target = _target(lane, source)
-    known = [*lane.jobs[:1], *_found(lane, page)]
+    known = [*lane.jobs[:1], *(job.arn for job in found.jobs)]
     if not known and not target.account:
-        return Answer(GET_JOB, Verdict.FAILED, "not asked, since the account is not known")
+        return Answer(GET_JOB, Verdict.FAILED, "not tried, since the account is not known")
     arn = known[0] if known else _job_arn(source.partition, target, MADE_UP_JOB)
     try:
         source.get_job(arn)
     except NotFoundError:
-        return Answer(GET_JOB, Verdict.OK, f"there is no {arn}" if known else "")
+        return Answer(GET_JOB, Verdict.OK, f"but {arn} does not exist" if known else "")
     except RejectedError as error:
         return _refused(GET_JOB, error) if known else Answer(GET_JOB, Verdict.OK)
     except BraketError as error:
@@ -190,10 +256,10 @@ def _job_arn(partition: str, target: Target, job: str) -> str:
     return f"arn:{partition}:braket:{target.region}:{target.account}:job/{job}"
 
 
-def _found(lane: Lane, page: SearchPage) -> Iterator[str]:
-    """Yield jobs that the search found, those first that would be polled."""
-    chosen = [job.arn for job in page.jobs if lane.selector is not None and lane.selector.selects(job)]
-    yield from chosen or (job.arn for job in page.jobs)
+def _foreign(endpoint: str) -> str:
+    """Return scheme, host and port of an endpoint that is not AWS's own, or nothing."""
+    parts = urlsplit(endpoint)
+    return "" if (parts.hostname or "").endswith(_AWS) or not endpoint else f"{parts.scheme}://{host_of(endpoint)}"
 
 
 def _refused(operation: str, error: BraketError, need: Permission | None = None) -> Answer:
@@ -211,9 +277,7 @@ def _unusable(login: Login, error: UnauthenticatedError) -> Answer:
 
 
 def _reason(error: BraketError) -> str:
-    """Tell why in AWS's own words, where it was AWS that said no."""
-    told = f"{error.code}: {error}" if isinstance(error, MalformedError) else str(error)
-    return _WRAPPING.sub(lambda match: f"{match['code']}: " if match["code"] else "", told)
+    return f"{error.code}: {error}" if isinstance(error, MalformedError) else str(error)
 
 
 def _target(lane: Lane, source: BraketClient) -> Target:
@@ -231,11 +295,11 @@ def _holder(login: Login) -> str:
 
 
 def _told(answer: Answer) -> str:
-    conjunction = ", but " if answer.verdict is Verdict.OK else ": "
+    conjunction = ", " if answer.verdict is Verdict.OK else ": "
     return f"{answer.operation}: {answer.verdict}{conjunction if answer.reason else ''}{_one_line(answer.reason)}"
 
 
 def _one_line(text: str) -> str:
-    """Make others' words fit for a comment of a YAML file, which nothing in them can end."""
+    """Make a text fit for a comment of a YAML file, which nothing in it can end."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}..."

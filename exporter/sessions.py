@@ -1,57 +1,155 @@
-"""Where credentials come from: boto3 sessions for profiles and roles, with a faster reader of timestamps."""
+"""Where credentials come from: one SDK session for each login, made when a call needs it and made again on demand."""
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
-from datetime import datetime
-from typing import Any, Final
+import threading
+import time
+from collections.abc import Callable, Iterable
+from functools import cache, partial
+from typing import Any, Final, NoReturn
 
 import boto3
 import botocore.session
-from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
-from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError
-from botocore.parsers import ResponseParserError
-from botocore.utils import parse_timestamp
+from botocore.config import Config
+from botocore.credentials import (
+    CredentialProvider,
+    CredentialResolver,
+    DeferredRefreshableCredentials,
+    create_credential_resolver,
+)
+from botocore.exceptions import NoCredentialsError
+from botocore.loaders import Loader, create_loader
 
-from exporter.braket import client_config
+from exporter import __version__
+from exporter.attempt import CURRENT, Phase, RefusedError, receiving, sending, signing
+from exporter.credential_process import CredentialProcess
+from exporter.failures import MFA_NEEDED, endpoint_problem, is_url
 from exporter.lanes import Login
+from exporter.transport import bound
 
 SESSION_NAME: Final = "braket-exporter"
-"""How the exporter shows in CloudTrail."""
+"""The name of the exporter's sessions in CloudTrail."""
 
-_TELLING_TWICE: Final = ("botocore.credentials", "botocore.tokens")
-"""Loggers that warn, with a traceback, of a failed refresh. When that matters it is raised, too, and told by us."""
+RENEWAL_INTERVAL: Final = 60.0
+"""Shortest time between two renewals that nobody forced, seconds."""
 
-_NO_ANSWER: Final = (
-    BotoCoreError,
-    ClientError,
-    ResponseParserError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
-"""What an STS that is denied, away, misconfigured or a proxy's page brings in place of credentials."""
+CONNECTIONS: Final = 4
+"""Calls to one target under way at once: enough to hide latency at the service's quota of 5 a second."""
+
+CONNECT_TIMEOUT: Final = 3.0
+READ_TIMEOUT: Final = 5.0
+
+_LIBRARIES: Final = ("boto3", "botocore", "urllib3")
+"""Libraries whose log records quote responses, headers and tracebacks. Whatever matters is raised as well."""
 
 
-def make_session(login: Login, region: str | None = None) -> boto3.session.Session:
-    """Make a session; a role is assumed when the first call needs it, and again before its credentials expire.
+class LoginSession:
+    """The SDK's session of one login, and its clients.
+
+    Making one does nothing that can fail or take time. All methods may be called from several threads.
 
     Args:
-        login: whose credentials to use.
-        region: the Region whose STS is asked for the role.
+        login: the credentials to use.
+        region: the Region whose STS gives credentials; without it, the Region of the first client.
 
-    Raises:
-        BotoCoreError: there is no such profile, or the SDK's configuration is unusable.
+    Attributes:
+        login: the credentials to use.
     """
-    for name in _TELLING_TWICE:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    source = _fast(botocore.session.Session(profile=login.profile))
-    if login.role_arn is None:
-        return boto3.session.Session(botocore_session=source)
-    assumed = _fast(botocore.session.Session(profile=login.profile))
-    provider = _RoleProvider(DeferredRefreshableCredentials(_assume(source, login, region), "sts-assume-role"))
-    assumed.register_component("credential_provider", CredentialResolver([provider]))
-    return boto3.session.Session(botocore_session=assumed)
+
+    def __init__(self, login: Login, region: str | None = None) -> None:
+        for name in _LIBRARIES:
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        self.login, self._region = login, region
+        self._made = _Made(login, region)
+        self._renewed = float("-inf")
+        self._renewing = threading.Lock()
+
+    def client(self, service: str, region: str) -> Any:  # noqa: ANN401 -- botocore makes the class at run time
+        """Return the client of a service in a Region; whatever the SDK raises comes out.
+
+        A session that brought no credentials is dropped at once: the next call looks for them again.
+        """
+        made = self._made
+        try:
+            return made.client(service, region)
+        except BaseException:
+            if not made.has_credentials:
+                self._replace(made)
+            raise
+
+    def renew(self, *, forced: bool = False) -> None:
+        """Drop session and clients, so that the next call reads files and variables again.
+
+        Args:
+            forced: even if the last renewal was less than a minute ago.
+        """
+        with self._renewing:
+            now = time.monotonic()
+            if forced or now - self._renewed >= RENEWAL_INTERVAL:
+                self._renewed = now
+                self._made = _Made(self.login, self._region)
+
+    def region_name(self) -> str | None:
+        """Return the Region of the SDK's configuration; whatever the SDK raises comes out."""
+        region = botocore.session.Session(profile=self.login.profile).get_config_variable("region")
+        return None if region is None else str(region)
+
+    def _replace(self, made: "_Made") -> None:
+        with self._renewing:
+            if self._made is made:
+                self._made = _Made(self.login, self._region)
+
+
+class _Made:
+    """A session and its clients, each made at its first use.
+
+    A thread that hangs here holds the lock of this object only. A renewal makes another object.
+    """
+
+    def __init__(self, login: Login, region: str | None) -> None:
+        self._login, self._region = login, region
+        self._making = threading.Lock()
+        self._session: botocore.session.Session | None = None
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether credentials were found."""
+        return self._session is not None
+
+    def client(self, service: str, region: str) -> Any:  # noqa: ANN401 -- see LoginSession
+        """Return a client."""
+        client = self._clients.get((service, region))
+        return self._new_client(service, region) if client is None else client
+
+    def _new_client(self, service: str, region: str) -> Any:  # noqa: ANN401 -- see LoginSession
+        with self._making:
+            if self._session is None:
+                self._session = _logged_in(self._login, self._region or region)
+            if attempt := CURRENT.get():
+                attempt.phase = Phase.CLIENT
+            if (service, region) not in self._clients:
+                self._clients[service, region] = self._session.create_client(service, region_name=region)
+            return self._clients[service, region]
+
+
+class _Session(botocore.session.Session):
+    """A session whose clients, those of credential providers included, keep the exporter's limits."""
+
+    def __init__(self, profile: str | None) -> None:
+        super().__init__(profile=profile)
+        self.set_default_client_config(client_config())
+        if self.get_config_variable("data_path") is None:
+            self.register_component("data_loader", _service_models())
+        for event, follow in (("before-sign", signing), ("before-send", sending), ("before-parse", receiving)):
+            self.register(event, follow)
+
+    def create_client(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- as botocore has it
+        client = super().create_client(*args, **kwargs)
+        if not is_url(client.meta.endpoint_url):
+            problem = endpoint_problem(client.meta.service_model.service_name)
+            raise RefusedError(problem or "the endpoint URL in the AWS configuration files is not valid")
+        bound(client)
+        return client
 
 
 class _RoleProvider(CredentialProvider):
@@ -67,60 +165,91 @@ class _RoleProvider(CredentialProvider):
         return self._credentials
 
 
-def _assume(source: botocore.session.Session, login: Login, region: str | None) -> Callable[[], dict[str, Any]]:
+@cache
+def _service_models() -> Loader:
+    """Read the SDK's own data files once for all logins: they take 9 MB and most of the time that a client takes."""
+    return create_loader()
+
+
+def client_config() -> Config:
+    """Return the configuration of every client: short timeouts, no retries of the SDK, a name for AWS's logs."""
+    return Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=CONNECTIONS,
+        # botocore would build its own at each call, for a ninth of the call's time.
+        user_agent=f"braket-exporter/{__version__} boto3/{boto3.__version__}",
+        parameter_validation=False,
+    )
+
+
+def _logged_in(login: Login, region: str) -> _Session:
+    """Make a session with credentials; a role is assumed when a request is signed, and again before it expires."""
+    session = _Session(login.profile)
+    session.get_scoped_config()  # reads the files: an unknown profile and unreadable files show here
+    if login.role_arn is not None:
+        assume = _assume(session, login, region)
+        session = _Session(login.profile)
+        provider = _RoleProvider(DeferredRefreshableCredentials(assume, _RoleProvider.METHOD))
+        session.register_component("credential_provider", CredentialResolver([provider]))
+    else:
+        session.register_component("credential_provider", _resolver(session, region))
+    if session.get_credentials() is None:
+        raise NoCredentialsError
+    return session
+
+
+def _assume(source: _Session, login: Login, region: str) -> Callable[[], dict[str, Any]]:
+    source.register_component("credential_provider", _resolver(source, region))
     external = {"ExternalId": login.external_id} if login.external_id else {}
 
     def assume() -> dict[str, Any]:
-        try:
-            client = source.create_client("sts", region_name=region, config=client_config())
-            answer = client.assume_role(RoleArn=login.role_arn, RoleSessionName=SESSION_NAME, **external)["Credentials"]
-            return {
-                "access_key": answer["AccessKeyId"],
-                "secret_key": answer["SecretAccessKey"],
-                "token": answer["SessionToken"],
-                "expiry_time": _told_time(answer["Expiration"]).isoformat(),
-            }
-        except _NO_ANSWER as error:
-            # After the first line botocore quotes an answer that it could not read, and with it perhaps a secret key.
-            reason = str(error).partition("\n")[0]
-            message = f"cannot assume {login.role_arn}: {reason}"
-            raise CredentialRetrievalError(provider=_RoleProvider.METHOD, error_msg=message) from error
+        credentials = source.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        credentials.get_frozen_credentials()  # what fails here is not the role's
+        client = source.create_client("sts", region_name=region)
+        if attempt := CURRENT.get():
+            attempt.assuming = True
+        response = client.assume_role(RoleArn=login.role_arn, RoleSessionName=SESSION_NAME, **external)["Credentials"]
+        return {
+            "access_key": response["AccessKeyId"],
+            "secret_key": response["SecretAccessKey"],
+            "token": response["SessionToken"],
+            "expiry_time": response["Expiration"].isoformat(),
+        }
 
     return assume
 
 
-def _told_time(value: object) -> datetime:
-    if not isinstance(value, datetime):
-        raise TypeError(f"Expiration is no time: {value!r}")
-    return value
+def _resolver(session: _Session, region: str) -> CredentialResolver:
+    """Make the SDK's own chain of credential providers, but without prompts and unbounded processes."""
+    resolver = create_credential_resolver(session, region_name=region)
+    _tame(resolver.providers)
+    return resolver
 
 
-def _fast(session: botocore.session.Session) -> botocore.session.Session:
-    """Have timestamps read by the standard library where it can: botocore's reader takes 40 % of a call's time.
+def _tame(providers: Iterable[Any]) -> None:
+    """Replace what may prompt or hang in credential providers.
 
-    The component is half internal to botocore, so a release without it leaves everything as it was.
+    The places are internal to botocore. A test shows that they exist.
     """
-    with suppress(AttributeError, ValueError):
-        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
-    return session
+    for provider in providers:
+        if hasattr(provider, "_prompter"):
+            provider._prompter = _refuse_to_prompt  # noqa: SLF001
+        if hasattr(provider, "_popen"):
+            provider._popen = CredentialProcess  # noqa: SLF001
+        builder = getattr(provider, "_profile_provider_builder", None)
+        if builder is not None:
+            builder.providers = partial(_tamed_providers, builder.providers)
 
 
-def parse_time(value: object) -> object:
-    """Read a timestamp of an AWS answer; what is no ISO 8601 text with an offset is left to botocore.
+def _tamed_providers(make: Callable[..., list[Any]], **arguments: Any) -> list[Any]:  # noqa: ANN401 -- botocore's
+    providers = make(**arguments)
+    _tame(providers)
+    return providers
 
-    What botocore cannot read either stays as it is: whoever wants that time finds that it is none, and the rest of the
-    answer, which may be about a hundred other jobs, is not lost with it.
-    """
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            pass
-        else:
-            if moment.tzinfo is not None:
-                return moment
-    try:
-        parsed: datetime = parse_timestamp(value)
-    except (OverflowError, RuntimeError, TypeError, ValueError):
-        return value
-    return parsed
+
+def _refuse_to_prompt(_: str) -> NoReturn:
+    raise RefusedError(MFA_NEEDED)

@@ -1,22 +1,21 @@
 """What the settings ask for beyond themselves: credentials, a Region, files. What is bad about these is told alike."""
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import boto3
-from botocore.exceptions import BotoCoreError
-
 from exporter.arn import check_region, parse_job_arn
+from exporter.failures import why_no_configuration
 from exporter.guard import FileGuard
 from exporter.lanes import Entry, Lane, Login, plan_lanes
 from exporter.selector import Selector, parse_tag_rule
-from exporter.sessions import make_session
-from exporter.settings import Selection, Settings, SettingsError, TargetSettings
+from exporter.sessions import LoginSession
+from exporter.settings import Selection, Settings, SettingsError, SettingsWarning, TargetSettings
 from exporter.webconfig import WebConfigError
 
-Sessions = dict[Login, boto3.session.Session]
+Sessions = dict[Login, LoginSession]
 """The session of each login."""
 
 
@@ -52,38 +51,75 @@ def count_jobs(settings: Settings) -> int:
 
 
 def lanes(settings: Settings, sessions: Sessions) -> list[Lane]:
-    """List what this process polls, and make the session of each login.
+    """List what this process polls, and add the session of each login that has none.
 
     Raises:
         SettingsError: no Region is known to look for jobs in.
     """
-    entries = [_entry(selection, sessions) for selection in settings.targets or (settings,)]
+    if settings.targets:
+        entries = [_entry(target, sessions, f"targets[{number}].") for number, target in enumerate(settings.targets)]
+    else:
+        entries = [_entry(settings, sessions)]
     return plan_lanes(entries, shard=settings.shard, total_shards=settings.total_shards)
 
 
-def _entry(selection: Selection, sessions: Sessions) -> Entry:
+def environment_warnings(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[SettingsWarning]:
+    """List the variables of the AWS SDK that have another effect than people expect."""
+    warnings = []
+    role, token = environ.get("AWS_ROLE_ARN"), environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
+    if role and not token:
+        message = "AWS_WEB_IDENTITY_TOKEN_FILE is not set, so the AWS SDK ignores the role and uses other credentials"
+        warnings.append(SettingsWarning("AWS_ROLE_ARN", f"{message}; set both or neither"))
+    if token and not role:
+        warnings.append(SettingsWarning("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN is not set; set both or neither"))
+    if environ.get("AWS_PROFILE") == "":
+        message = "it is empty, and the AWS SDK takes that as a profile without a name; unset it"
+        warnings.append(SettingsWarning("AWS_PROFILE", message))
+    selections = settings.targets or (settings,)
+    if _ignored_region(environ) and any(one.discovers and not one.regions for one in selections):
+        message = "boto3 does not read it; set regions or AWS_DEFAULT_REGION"
+        warnings.append(SettingsWarning("AWS_REGION", message))
+    return warnings
+
+
+def _ignored_region(environ: Mapping[str, str]) -> bool:
+    return bool(environ.get("AWS_REGION")) and not environ.get("AWS_DEFAULT_REGION")
+
+
+def _entry(selection: Selection, sessions: Sessions, path: str = "") -> Entry:
     login, target_name = Login(), ""
     if isinstance(selection, TargetSettings):
         login, target_name = Login(selection.profile, selection.role_arn, selection.external_id), selection.name or ""
     if login not in sessions:
         regions = (*selection.regions, *(parse_job_arn(arn).region for arn in selection.jobs))
-        sessions[login] = make_session(login, next(iter(regions), None))
+        sessions[login] = LoginSession(login, next(iter(regions), None))
     if not selection.discovers:
         return Entry(login, selection.jobs, name=target_name)
     name = None if selection.job_name_regex is None else re.compile(selection.job_name_regex)
     selector = Selector(tuple(map(parse_tag_rule, selection.tags)), selection.all_jobs, name)
-    return Entry(login, selection.jobs, selector, selection.regions or (_sdk_region(sessions[login]),), target_name)
+    regions = selection.regions or (_sdk_region(sessions[login], f"{path}regions"),)
+    return Entry(login, selection.jobs, selector, regions, target_name)
 
 
-def _sdk_region(session: boto3.session.Session) -> str:
-    region = session.region_name
+def _sdk_region(session: LoginSession, key: str) -> str:
+    """Read the Region of the SDK's configuration, whatever its files are like."""
+    profile = session.login.profile
+    configuration = "the AWS configuration" if profile is None else f"the AWS configuration of profile {profile}"
+    try:
+        region = session.region_name()
+    except Exception as error:  # noqa: BLE001 -- the SDK raises anything for files that it cannot read
+        problem = why_no_configuration(error, profile)
+        raise SettingsError([f"{key}: none, and {configuration} cannot be read: {problem}; set regions"]) from None
     if not region:
-        raise SettingsError(["regions: none, and the AWS SDK knows none either; set regions or AWS_DEFAULT_REGION"])
+        hint = " (boto3 does not read AWS_REGION)" if _ignored_region(os.environ) else ""
+        raise SettingsError(
+            [f"{key}: none, and the AWS SDK knows none either; set regions or AWS_DEFAULT_REGION{hint}"]
+        )
     try:
         check_region(region)
     except ValueError as error:
-        raise SettingsError([f"regions: none, and the AWS SDK's Region {region} {error}; set regions"]) from error
-    return str(region)
+        raise SettingsError([f"{key}: none, and the AWS SDK's Region {region} {error}; set regions"]) from error
+    return region
 
 
 def guard_of(settings: Settings) -> FileGuard | None:
@@ -108,16 +144,3 @@ def web_config_errors(file: str | None) -> Iterator[None]:
         yield
     except WebConfigError as error:
         raise SettingsError([f"web_config_file {file}: {problem}" for problem in error.problems]) from error
-
-
-@contextmanager
-def sdk_errors() -> Iterator[None]:
-    """Tell what the SDK cannot be set up with as people would.
-
-    Raises:
-        StartError: the SDK's configuration is unusable.
-    """
-    try:
-        yield
-    except (BotoCoreError, ValueError) as error:
-        raise StartError(f"the AWS SDK cannot be set up: {error}") from error

@@ -14,7 +14,7 @@ ROOT = Path(exporter.__file__).parent
 PURE = frozenset(
     {"model", "arn", "errors", "parse", "lifecycle", "schedule", "health", "families", "exposition", "negotiate"}
     | {"compressed", "packed", "sealed", "predict", "page", "listing", "style", "console", "webconfig"}
-    | {"selector", "lanes", "limit", "shard", "windows", "values", "arguments", "ledger", "fill"}
+    | {"selector", "lanes", "limit", "shard", "windows", "values", "arguments", "ledger", "fill", "wire"}
 )
 """Rooms without clock, environment, threads, network and logs: the same arguments give the same result."""
 
@@ -24,9 +24,12 @@ SMALL_STATE = frozenset(
 """Rooms that hold a few values, or hand them in, and touch nothing outside."""
 
 SETTINGS = frozenset({"settings", "sources"})
-BOUNDARIES = frozenset({"braket", "sessions", "tls", "state", "wire"})
+BOUNDARIES = frozenset(
+    {"braket", "sessions", "attempt", "failures", "transport", "credential_process"} | {"tls", "state"}
+)
 SHELLS = frozenset(
     {
+        "deadline",
         "signals",
         "store",
         "finder",
@@ -138,14 +141,22 @@ def test_the_server_knows_http_and_nothing_of_the_exporter() -> None:
 
 
 def test_the_boundaries_know_only_what_goes_in_and_what_comes_out() -> None:
-    assert rooms_of("braket") == {"arn", "errors", "model", "parse", "windows", "wire"}
-    assert rooms_of("sessions") == {"braket", "lanes"}
+    assert rooms_of("braket") == {
+        *("arn", "errors", "model", "parse", "windows"),
+        *("attempt", "deadline", "failures", "sessions"),
+    }
+    assert rooms_of("sessions") == {"attempt", "credential_process", "failures", "lanes", "transport"}
+    assert rooms_of("failures") == {"attempt", "deadline", "errors", "lanes"}
+    assert rooms_of("transport") == rooms_of("credential_process") == {"attempt"}
+    assert rooms_of("attempt") == {"wire"}
+    assert rooms_of("deadline") == rooms_of("wire") == set()
     assert rooms_of("tls") == {"server", "webconfig"}
 
 
 def test_a_boundary_is_known_to_those_who_make_it_and_to_the_one_who_asks_for_permissions() -> None:
-    assert {room for room in ROOMS if "braket" in rooms_of(room)} == {"app", "cli", "permissions", "sessions"}
-    assert {room for room in ROOMS if "sessions" in rooms_of(room)} == {"setup"}
+    assert {room for room in ROOMS if "braket" in rooms_of(room)} == {"app", "cli", "permissions"}
+    assert {room for room in ROOMS if "sessions" in rooms_of(room)} == {"app", "braket", "setup"}
+    assert {room for room in ROOMS if "failures" in rooms_of(room)} == {"braket", "permissions", "sessions", "setup"}
     assert {room for room in ROOMS if "tls" in rooms_of(room)} == {"guard"}
 
 
@@ -164,19 +175,19 @@ def test_a_shell_knows_no_settings_and_nothing_of_the_wiring(room: str) -> None:
     assert rooms_of(room).isdisjoint(SETTINGS | WIRING)
 
 
-def test_boto3_is_known_to_the_boundaries_and_to_those_who_hand_its_sessions_on_or_tell_its_version() -> None:
-    assert importers("boto3") == {"setup", "telemetry", "braket", "sessions"}
-    assert importers("botocore") == {"setup", "braket", "sessions"}
+def test_boto3_is_known_to_the_boundaries_and_to_those_who_tell_its_version() -> None:
+    assert importers("boto3") == {"telemetry", "sessions"}
+    assert importers("botocore") == {"failures", "sessions", "transport"}
 
 
-@pytest.mark.parametrize("room", ["setup", "telemetry"])
-def test_boto3_is_used_outside_of_the_boundaries_for_nothing_but_its_session_and_version(room: str) -> None:
+@pytest.mark.parametrize("room", ["sessions", "telemetry"])
+def test_boto3_is_used_for_nothing_but_its_version(room: str) -> None:
     uses = {
         node.attr
         for node in ast.walk(tree_of(room))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "boto3"
     }
-    assert uses <= {"session", "__version__"}
+    assert uses == {"__version__"}
 
 
 @pytest.mark.parametrize(
@@ -184,15 +195,15 @@ def test_boto3_is_used_outside_of_the_boundaries_for_nothing_but_its_session_and
     [
         ("prometheus_client", {"exposition", "fleet", "telemetry"}),
         ("h11", {"server"}),
-        ("ssl", {"guard", "tls"}),
+        ("ssl", {"failures", "guard", "tls"}),
         ("bcrypt", {"auth"}),
         ("yaml", {"cli", "values"}),
         ("pydantic", {"settings", "sources", "state"}),
         ("pydantic_settings", {"settings", "sources"}),
         ("asyncio", {"server"}),
         ("argparse", {"cli"}),
-        ("signal", {"signals", "__main__"}),
-        ("subprocess", {"demo"}),
+        ("signal", {"credential_process", "signals", "__main__"}),
+        ("subprocess", {"credential_process", "demo"}),
         ("sqlite3", {"state"}),
     ],
 )
@@ -223,7 +234,7 @@ def test_the_simulator_knows_nothing_of_the_rest() -> None:
 def test_there_are_no_cycles() -> None:
     graph = {room: rooms_of(room) - {"simulator"} for room in ROOMS}
     order = [*TopologicalSorter(graph).static_order()]
-    way = ["model", "parse", "braket", "sessions", "setup", "app", "cli"]
+    way = ["model", "parse", "sessions", "braket", "app", "cli"]
     assert sorted(way, key=order.index) == way
 
 

@@ -1,5 +1,6 @@
 """The command line: commands, exit codes, and what people see when something is wrong."""
 
+import json
 import os
 import re
 import signal
@@ -512,17 +513,23 @@ def test_an_address_that_cannot_be_listened_on_is_told_in_one_line(host: str) ->
 
 
 @pytest.mark.parametrize(
-    ("variables", "word"),
+    ("variables", "words"),
     [
-        ({"AWS_PROFILE": "nobody"}, "nobody"),
-        ({"AWS_ENDPOINT_URL_BRAKET": "no-url"}, "no-url"),
-        ({"AWS_SECRET_ACCESS_KEY": None}, "AWS_SECRET_ACCESS_KEY"),
-        ({"AWS_RETRY_MODE": "often"}, "often"),
+        ({"AWS_PROFILE": "nobody"}, "the profile in AWS_PROFILE does not exist in the AWS configuration files"),
+        ({"AWS_ENDPOINT_URL_BRAKET": "no-url"}, "AWS_ENDPOINT_URL_BRAKET is not a valid URL"),
+        ({"AWS_ENDPOINT_URL_BRAKET": "http://127.0.0.1:99999"}, "AWS_ENDPOINT_URL_BRAKET is not a valid URL"),
+        ({"AWS_SECRET_ACCESS_KEY": None}, "AWS_SECRET_ACCESS_KEY is missing"),
+        ({"AWS_RETRY_MODE": "often"}, "the AWS SDK cannot make a client: InvalidRetryModeError"),
     ],
     ids=str,
 )
-def test_an_unusable_sdk_configuration_is_told_in_one_line(variables: dict[str, str | None], word: str) -> None:
-    assert word in one_clear_line(run("once", "--jobs", ARN, "--log-format", "json", env=variables))
+def test_an_unusable_sdk_configuration_is_a_failure_of_the_target(variables: dict[str, str | None], words: str) -> None:
+    ended = run("once", "--jobs", ARN, "--log-format", "json", env=variables, prelude=HASTY)
+    *log, last = ended.stderr.splitlines()
+    assert ended.returncode == 1
+    assert last.startswith("braket-exporter: 1 of 1 targets did not respond: 123456789012/us-west-2; ")
+    assert {json.loads(line)["event"] for line in log} == {"poll_failed"}
+    assert all(words in json.loads(line)["message"] for line in log)
 
 
 @pytest.fixture

@@ -356,7 +356,7 @@ FAULTS = [
     (Fault(FaultKind.ACCESS_DENIED), "AccessDeniedException"),
     (Fault(FaultKind.EXPIRED_TOKEN), "ExpiredTokenException"),
     (Fault(FaultKind.NOT_FOUND), "ResourceNotFoundException"),
-    (Fault(FaultKind.GATEWAY, status=502), "502"),
+    (Fault(FaultKind.GATEWAY, status=502), "other"),
     (Fault(FaultKind.GATEWAY, status=200), "malformed"),
     (Fault(FaultKind.HANG), "timeout"),
     (Fault(FaultKind.RESET), "connection"),

@@ -23,7 +23,12 @@ OWN = "the SDK's own credentials"
 ACCOUNT = "123456789012"
 ROLES = ["arn:aws:iam::111122223333:role/braket-exporter", "arn:aws:iam::444455556666:role/braket-exporter"]
 ARN = f"arn:aws:braket:us-west-2:{ACCOUNT}:job/0a1b2c3d-0000-4000-8000-000000000001"
-DENIED = DeniedError("AccessDeniedException", "AccessDeniedException: User is not authorized to do this")
+WHO = f"arn:aws:sts::{ACCOUNT}:assumed-role/braket-exporter/i-0a1b2c3d"
+DENIED = DeniedError(
+    "AccessDeniedException",
+    f"Amazon Braket returned AccessDeniedException (HTTP 403): User: {WHO} is not authorized to perform: "
+    "braket:SearchJobs on resource: *",
+)
 
 
 def section(title: str) -> str:
@@ -44,6 +49,8 @@ class Aws:
     """Denies what it is told to deny, and knows no job."""
 
     partition = "aws"
+    endpoint = "https://braket.us-west-2.amazonaws.com"
+    caller_arn = WHO
 
     def __init__(self, target: Target, *denied: str, trouble: BraketError = DENIED) -> None:
         self.target, self._denied, self._trouble = target, denied, trouble
@@ -51,7 +58,7 @@ class Aws:
     def identify(self) -> None:
         self._refuse("GetCallerIdentity")
 
-    def search_jobs(self, span: Span) -> SearchPage:  # noqa: ARG002 -- as the client has it
+    def search_jobs(self, span: Span, token: str | None) -> SearchPage:  # noqa: ARG002 -- as the client has it
         self._refuse("SearchJobs")
         return SearchPage((), (), None)
 
@@ -117,7 +124,7 @@ def test_the_trust_of_the_other_accounts_fits_the_sample_settings() -> None:
 
 def test_the_policies_grant_every_operation_that_the_code_calls_and_no_other() -> None:
     source = "".join((ROOT / "exporter" / f"{room}.py").read_text(encoding="utf-8") for room in ("braket", "sessions"))
-    called = set(re.findall(r"\bclient\.([a-z]+_[a-z_]+)\(", source.replace("self._client", "client")))
+    called = set(re.findall(r"\bclient\.([a-z]+_[a-z_]+)\(", source))
     assert called == {"get_job", "search_jobs", "get_caller_identity", "assume_role"}
     granted = [*policies_of("Named jobs"), *policies_of("Jobs that are found"), policies_of("Several accounts")[1]]
     # Nobody needs a permission for GetCallerIdentity.

@@ -26,9 +26,9 @@ FAMILIES = {family.name: family for family in (*job_families(), *FLEET_FAMILIES,
 EVENTS = {reference["$ref"].rpartition("/")[2] for reference in SCHEMA["oneOf"]} - {"library"}
 FIELDS = {field for event in EVENTS for field in SCHEMA["$defs"][event]["properties"]}
 SETTINGS = {*Settings.model_fields, *TargetSettings.model_fields}
-CODES = {"connection", "timeout", "credentials"}
-OTHERS = {"auto", "up", "unless", "or", "vqe", "scheme", "scrape_timeout", "ca_file", "cert_file"}
-"""Words that are PromQL's, Prometheus's, the web configuration file's, or values."""
+CODES = {"connection", "timeout", "credentials", "malformed", "other"}
+OTHERS = {"auto", "up", "unless", "or", "vqe", "scheme", "scrape_timeout", "ca_file", "cert_file", "credential_process"}
+"""Words that are PromQL's, Prometheus's, the AWS SDK's, the web configuration file's, or values."""
 
 ARN = "arn:aws:braket:us-west-2:123456789012:job/0a1b2c3d-0000-4000-8000-000000000001"
 UNKNOWN = "arn:aws:braket:us-west-2:123456789012:job/0a1b2c3d-0000-4000-8000-000000000002"
@@ -69,7 +69,7 @@ def test_every_sample_shown_has_the_labels_of_its_family() -> None:
 
 
 def test_every_class_of_error_named_is_one_that_the_exporter_knows() -> None:
-    source = (ROOT / "exporter/braket.py").read_text(encoding="utf-8")
+    source = (ROOT / "exporter/failures.py").read_text(encoding="utf-8")
     codes = set(re.findall(r"`([A-Z][A-Za-z]+(?:Exception|Expired|Match))`", TEXT))
     assert codes >= {"AccessDeniedException", "RequestExpired"}
     for code in codes - {"AccessDeniedException", "ResourceNotFoundException"}:
@@ -89,9 +89,9 @@ def test_what_is_shown_of_a_start_is_what_it_prints(console: list[str]) -> None:
 
 def test_what_is_shown_of_a_profile_is_what_it_prints(tmp_path: Path) -> None:
     config = tmp_path / "exporter.yaml"
-    config.write_text("targets: [{profile: chemistry, all_jobs: true, regions: [us-west-2]}]")
+    config.write_text("targets: [{profile: chemistry, all_jobs: true}]")
     done = run("--config", str(config))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert f"```\n{done.stderr}```" in TEXT
 
 
@@ -137,7 +137,7 @@ def test_what_http_says_is_what_the_code_says() -> None:
     for said in ("The first full poll is under way.", "This port speaks TLS; use https.", "Unauthorized."):
         assert said in TEXT
         assert said in source
-    assert "cannot assume" in (ROOT / "exporter/sessions.py").read_text(encoding="utf-8")
+    assert "cannot assume" in (ROOT / "exporter/failures.py").read_text(encoding="utf-8")
     assert "these are credentials of account" in (ROOT / "exporter/permissions.py").read_text(encoding="utf-8")
 
 

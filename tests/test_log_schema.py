@@ -170,16 +170,16 @@ def written() -> Iterator[io.StringIO]:
 
 def test_a_line_of_a_library_fits_with_and_without_a_traceback(written: io.StringIO) -> None:
     make_logger("info", "json", written)
-    logging.getLogger("urllib3.connectionpool").warning("Connection pool is full, discarding %s", "x")
+    logging.getLogger("asyncio").warning("Executing %s took too long", "x")
     try:
         int("odd")
     except ValueError:
-        logging.getLogger("botocore.hooks").exception("started")
+        logging.getLogger("concurrent.futures").exception("started")
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.warn("old", DeprecationWarning, stacklevel=1)
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
-    assert [line["logger"] for line in lines] == ["urllib3.connectionpool", "botocore.hooks", "py.warnings"]
+    assert [line["logger"] for line in lines] == ["asyncio", "concurrent.futures", "py.warnings"]
     assert all(map(fits, lines))
     assert "exception" in lines[1]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from odd import Odd, odd_endpoint
 from processes import LONG_AGO, closed_port, run, wire_job
 from sts import Sts, moto_server, sts_before
 
@@ -17,7 +18,7 @@ from exporter.lanes import Lane, Login
 from exporter.model import Target
 from exporter.permissions import Access, Answer, Permission, Verdict, ask, policies, report, uncounted
 from exporter.selector import Selector, TagRule
-from exporter.sessions import make_session
+from exporter.sessions import LoginSession
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 
 ACCOUNT = "123456789012"  # the one that moto tells of keys it does not know
@@ -30,6 +31,7 @@ ALL = Selector(all_jobs=True)
 OK = Verdict.OK
 NO_SEARCH = Fault(FaultKind.ACCESS_DENIED, operation="SearchJobs")
 NO_READING = Fault(FaultKind.ACCESS_DENIED, operation="GetJob")
+NONE_FOUND = "no credentials: the AWS SDK finds none in variables, files, or the metadata of the container or instance"
 OWN = "the SDK's own credentials"
 READING = {"Effect": "Allow", "Action": "braket:GetJob", "Resource": f"arn:aws:braket:*:{ACCOUNT}:job/*"}
 SEARCHING = {"Effect": "Allow", "Action": "braket:SearchJobs", "Resource": "*"}
@@ -70,7 +72,7 @@ def lane(
 
 
 def asked(one: Lane) -> Access:
-    client = BraketClient(make_session(one.login, one.target.region), one.target, uncounted)
+    client = BraketClient(LoginSession(one.login, one.target.region), one.target, uncounted)
     return ask(one, client, LONG_AGO - 60)
 
 
@@ -80,6 +82,15 @@ def told(access: Access) -> list[tuple[str, str]]:
 
 def asked_for(server: SimulatorServer) -> list[str | None]:
     return [request.arn for request in server.requests if request.operation == "GetJob"]
+
+
+def shown(server: SimulatorServer, account: str = ACCOUNT, region: str = REGION) -> list[str]:
+    """Write the first lines of a report: whose endpoint and credentials these are."""
+    return [
+        "# AWS says:",
+        f"#   {account}/{region} endpoint: {server.url}",
+        f"#   {account}/{region} GetCallerIdentity: ok, arn:aws:sts::123456789012:user/moto",
+    ]
 
 
 def statement(action: str, resource: str) -> str:
@@ -93,9 +104,8 @@ def test_what_is_allowed_is_told(braket: SimulatorServer) -> None:
     assert told(access) == [("GetCallerIdentity", "ok"), ("SearchJobs", "ok"), ("GetJob", "ok")]
     assert access.complete
     assert report([access]).splitlines() == [
-        "# AWS says:",
-        "#   123456789012/us-west-2 GetCallerIdentity: ok",
-        "#   123456789012/us-west-2 SearchJobs: ok",
+        *shown(braket),
+        "#   123456789012/us-west-2 SearchJobs: ok, found 0 active jobs",
         "#   123456789012/us-west-2 GetJob: ok",
     ]
 
@@ -106,10 +116,25 @@ def test_nothing_is_searched_for_where_jobs_are_only_named(braket: SimulatorServ
     assert [request.operation for request in braket.requests] == ["GetJob"]
 
 
-def test_one_page_is_enough(braket: SimulatorServer) -> None:
+def test_the_active_jobs_of_all_pages_are_counted_but_for_those_that_are_named(braket: SimulatorServer) -> None:
+    arns = [f"{ARN[:-4]}{number:04}" for number in range(150)]
+    braket.world.put(*(job(arn) for arn in arns), ScriptedJob(OTHER, LONG_AGO, lambda _: wire_job(OTHER, "FAILED")))
+    access = asked(lane(arns[0], selector=ALL))
+    assert access.active == 149
+    assert access.answers[1] == Answer("SearchJobs", OK, "found 149 active jobs")
+    assert [request.operation for request in braket.requests] == ["SearchJobs", "SearchJobs", "GetJob"]
+
+
+def test_the_number_of_pages_is_limited(braket: SimulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.permissions.MOST_PAGES", 1)
     braket.world.put(*(job(f"{ARN[:-4]}{number:04}") for number in range(150)))
-    assert asked(lane(selector=ALL)).complete
-    assert [request.operation for request in braket.requests] == ["SearchJobs", "GetJob"]
+    assert asked(lane(selector=ALL)).answers[1] == Answer("SearchJobs", OK, "found at least 100 active jobs")
+
+
+def test_only_jobs_that_are_selected_count(braket: SimulatorServer) -> None:
+    braket.world.put(job(ARN), job(OTHER, tags={"team": "chemistry"}))
+    access = asked(lane(selector=Selector((TagRule("team", None),))))
+    assert (access.active, access.answers[1].reason) == (1, "found 1 active job")
 
 
 def test_a_job_that_is_named_is_asked_for_before_one_that_is_found(braket: SimulatorServer) -> None:
@@ -136,19 +161,43 @@ def test_without_any_job_a_made_up_one_tells_of_the_permission(account: str, bra
     access = asked(lane(selector=ALL, account=account))
     assert asked_for(braket) == [MADE_UP]
     assert access == Access(
-        Target(ACCOUNT, REGION), (Answer("GetCallerIdentity", OK), Answer("SearchJobs", OK), Answer("GetJob", OK))
+        Target(ACCOUNT, REGION),
+        (
+            Answer("GetCallerIdentity", OK, "arn:aws:sts::123456789012:user/moto"),
+            Answer("SearchJobs", OK, "found 0 active jobs"),
+            Answer("GetJob", OK),
+        ),
+        braket.url,
     )
 
 
-def test_a_made_up_job_that_is_called_invalid_tells_of_the_permission_too(braket: SimulatorServer) -> None:
-    braket.faults.put(Fault(FaultKind.GATEWAY, operation="GetJob", status=400))
-    assert told(asked(lane(selector=ALL)))[-1] == ("GetJob", "ok")
+@pytest.fixture
+def odd(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Odd]:  # noqa: ARG001 -- STS is asked first
+    with odd_endpoint() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BRAKET", server.url)
+        yield server
 
 
-def test_a_named_job_that_is_called_invalid_is_a_failure(braket: SimulatorServer) -> None:
-    braket.faults.put(Fault(FaultKind.GATEWAY, operation="GetJob", status=400))
-    access = asked(lane(ARN))
+@pytest.mark.parametrize(
+    ("selector", "jobs", "verdict"), [(ALL, (), "ok"), (None, (ARN,), "failed")], ids=["made up", "named"]
+)
+def test_a_made_up_job_that_is_called_invalid_shows_the_permission_too(
+    selector: Selector | None, jobs: tuple[str, ...], verdict: str, odd: Odd
+) -> None:
+    odd.says(b'{"jobs": []}', operation="SearchJobs")
+    odd.says(b'{"message": "no"}', status=400, headers={"x-amzn-errortype": "ValidationException"}, operation="GetJob")
+    access = asked(lane(*jobs, selector=selector))
+    assert told(access)[-1] == ("GetJob", verdict)
+    assert policies([access]) == {}
+
+
+@pytest.mark.parametrize("status", [302, 400, 403, 404, 407, 421])
+def test_a_response_of_something_else_is_never_ok(status: int, odd: Odd) -> None:
+    odd.says(b'{"jobs": []}', operation="SearchJobs")
+    odd.says(b"<html>", status=status, operation="GetJob")
+    access = asked(lane(selector=ALL))
     assert told(access)[-1] == ("GetJob", "failed")
+    assert f"returned HTTP {status}" in access.answers[-1].reason
     assert policies([access]) == {}
 
 
@@ -156,7 +205,7 @@ def test_a_named_job_that_does_not_exist_is_told_and_is_not_denied(braket: Simul
     access = asked(lane(ARN))
     assert asked_for(braket) == [ARN]
     assert access.complete
-    assert f"#   {ACCOUNT}/{REGION} GetJob: ok, but there is no {ARN}\n" in report([access])
+    assert f"#   {ACCOUNT}/{REGION} GetJob: ok, but {ARN} does not exist\n" in report([access])
 
 
 def test_a_denied_search_is_told_with_the_policy_that_allows_it(braket: SimulatorServer) -> None:
@@ -164,8 +213,8 @@ def test_a_denied_search_is_told_with_the_policy_that_allows_it(braket: Simulato
     access = asked(lane(selector=ALL))
     assert told(access) == [("GetCallerIdentity", "ok"), ("SearchJobs", "denied"), ("GetJob", "ok")]
     assert not access.complete
-    assert report([access]).splitlines()[2:] == [
-        "#   123456789012/us-west-2 SearchJobs: denied: AccessDeniedException: User is not authorized to do this",
+    assert report([access]).splitlines()[3:] == [
+        "#   123456789012/us-west-2 SearchJobs: denied: Amazon Braket returned AccessDeniedException (HTTP 403)",
         "#   123456789012/us-west-2 GetJob: ok",
         "# Missing; this IAM policy grants it to the SDK's own credentials:",
         statement("braket:SearchJobs", "*"),
@@ -234,9 +283,10 @@ def test_a_role_that_may_not_be_assumed_is_told_with_the_policy_that_allows_it(
 ) -> None:
     sts.deny(ROLE)
     access = asked(lane(selector=ALL, account="111122223333", login=Login(role_arn=ROLE)))
+    reason = f"cannot assume {ROLE}: STS refused AssumeRole with AccessDenied: {sts.denial(ROLE)}"
     assert report([access]).splitlines() == [
         "# AWS says:",
-        f"#   111122223333/us-west-2 AssumeRole: denied: cannot assume {ROLE}: AccessDenied: {sts.denial(ROLE)}",
+        f"#   111122223333/us-west-2 AssumeRole: denied: {reason}",
         "# Missing; this IAM policy grants it to the SDK's own credentials:",
         statement("sts:AssumeRole", ROLE),
         "# A role's trust policy, and its external ID if it asks for one, must fit, too.",
@@ -246,12 +296,12 @@ def test_a_role_that_may_not_be_assumed_is_told_with_the_policy_that_allows_it(
 
 def expired(sts: Sts) -> str:
     sts.refuse("ExpiredToken", "The security token included in the request is expired")
-    return "ExpiredToken: The security token included in the request is expired"
+    return "ExpiredToken"
 
 
 def broken(sts: Sts) -> str:
     sts.refuse("InternalFailure", "Something broke", status=500)
-    return "InternalFailure: Something broke"
+    return "InternalFailure"
 
 
 @pytest.mark.parametrize("trouble", [expired, broken])
@@ -260,14 +310,16 @@ def test_a_role_that_cannot_be_assumed_for_another_reason_needs_no_policy(
 ) -> None:
     reason = trouble(sts)
     access = asked(lane(selector=ALL, account="111122223333", login=Login(role_arn=ROLE)))
-    assert access.answers == (Answer("AssumeRole", Verdict.FAILED, f"cannot assume {ROLE}: {reason}"),)
+    assert access.answers == (
+        Answer("AssumeRole", Verdict.FAILED, f"cannot assume {ROLE}: STS refused AssumeRole with {reason}"),
+    )
     assert braket.requests == []
 
 
 def test_expired_credentials_are_told_as_such_and_not_asked_for_again(sts: Sts, braket: SimulatorServer) -> None:
     reason = expired(sts)
     access = asked(lane(ARN, selector=ALL))
-    assert access.answers == (Answer("GetCallerIdentity", Verdict.FAILED, reason),)
+    assert access.answers == (Answer("GetCallerIdentity", Verdict.FAILED, f"STS returned {reason} (HTTP 403)"),)
     assert braket.requests == []
 
 
@@ -276,7 +328,7 @@ def test_credentials_of_a_role_that_are_not_taken_are_no_failure_to_assume_it(
 ) -> None:
     sts.refuse("ExpiredToken", "is expired", about="GetCallerIdentity")
     access = asked(lane(selector=ALL, account="111122223333", login=Login(role_arn=ROLE)))
-    assert access.answers == (Answer("GetCallerIdentity", Verdict.FAILED, "ExpiredToken: is expired"),)
+    assert access.answers == (Answer("GetCallerIdentity", Verdict.FAILED, "STS returned ExpiredToken (HTTP 403)"),)
     assert braket.requests == []
 
 
@@ -284,7 +336,7 @@ def test_credentials_that_only_braket_calls_expired_are_told_as_such(braket: Sim
     braket.faults.put(Fault(FaultKind.EXPIRED_TOKEN))
     access = asked(lane(ARN, selector=ALL))
     assert told(access) == [("GetCallerIdentity", "ok"), ("SearchJobs", "failed"), ("GetJob", "failed")]
-    assert report([access]).count(": failed: ExpiredTokenException: The security token is expired\n") == 2
+    assert report([access]).count(": failed: Amazon Braket returned ExpiredTokenException (HTTP 403)\n") == 2
     assert policies([access]) == {}
 
 
@@ -292,7 +344,7 @@ def test_missing_credentials_are_told_as_such(braket: SimulatorServer, monkeypat
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     access = asked(lane(ARN, selector=ALL))
-    assert access.answers == (Answer("GetCallerIdentity", Verdict.FAILED, "Unable to locate credentials"),)
+    assert access.answers == (Answer("GetCallerIdentity", Verdict.FAILED, NONE_FOUND),)
     assert braket.requests == []
 
 
@@ -310,9 +362,9 @@ def test_a_job_of_nobody_knows_which_account_is_not_made_up(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{closed_port()}")
     access = asked(lane(selector=ALL, account=""))
-    assert access.answers[-1] == Answer("GetJob", Verdict.FAILED, "not asked, since the account is not known")
+    assert access.answers[-1] == Answer("GetJob", Verdict.FAILED, "not tried, since the account is not known")
     assert asked_for(braket) == []
-    assert "#   unknown account/us-west-2 SearchJobs: ok\n" in report([access])
+    assert "#   unknown account/us-west-2 SearchJobs: ok, found 0 active jobs\n" in report([access])
 
 
 def test_credentials_of_another_account_than_the_jobs_are_told_and_no_policy_is_offered(
@@ -332,10 +384,10 @@ def test_credentials_of_another_account_than_the_jobs_are_told_and_no_policy_is_
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (Fault(FaultKind.THROTTLE), "ThrottlingException: Rate exceeded"),
-        (Fault(FaultKind.INTERNAL_ERROR), "InternalServiceException: An internal error occurred"),
-        (Fault(FaultKind.EMPTY_BODY), "malformed: status: missing"),
-        (Fault(FaultKind.RESET), "onnection"),
+        (Fault(FaultKind.THROTTLE), "Amazon Braket returned ThrottlingException (HTTP 429)"),
+        (Fault(FaultKind.INTERNAL_ERROR), "Amazon Braket returned InternalServiceException (HTTP 500)"),
+        (Fault(FaultKind.EMPTY_BODY), "returned HTTP 200 with a body that is not a response of Amazon Braket"),
+        (Fault(FaultKind.RESET), ": Connection reset by peer"),
     ],
     ids=lambda value: str(getattr(value, "kind", "")),
 )
@@ -371,13 +423,19 @@ def test_check_config_asks_aws_when_it_is_told_to(braket: SimulatorServer, sts: 
     asked = check(braket, sts, "--jobs", ARN)
     assert (asked.returncode, asked.stderr) == (0, "")
     offline = run("check-config", "--jobs", ARN)
-    assert asked.stdout == offline.stdout + (
-        "# AWS says:\n#   123456789012/us-west-2 GetCallerIdentity: ok\n#   123456789012/us-west-2 GetJob: ok\n"
-    )
+    said = [*shown(braket), "#   123456789012/us-west-2 GetJob: ok"]
+    assert asked.stdout == offline.stdout + "".join(f"{line}\n" for line in said)
     assert len(braket.requests) == 1
     config = tmp_path / "exporter.yaml"
     config.write_text(asked.stdout, encoding="utf-8")
     assert run("check-config", "--config", str(config)).stdout == offline.stdout
+
+
+def test_check_config_predicts_from_the_jobs_that_it_finds(braket: SimulatorServer, sts: Sts) -> None:
+    braket.world.put(*(job(f"{ARN[:-4]}{number:04}") for number in range(40)))
+    found = check(braket, sts, "--all-jobs", "--regions", REGION, "--lookback", "3650d").stdout
+    assert "# Predicted with 40 active jobs in 1 target (account and Region):" in found
+    assert "SearchJobs: ok, found 40 active jobs\n" in found
 
 
 def test_check_config_looks_back_as_far_as_the_settings_say(braket: SimulatorServer, sts: Sts) -> None:
@@ -422,13 +480,16 @@ def test_a_role_that_cannot_be_assumed_does_not_hide_the_other_targets(
     asked = check(braket, sts, "--config", str(config))
     assert (asked.returncode, asked.stderr) == (1, "")
     said = asked.stdout[asked.stdout.index("# AWS says:") :].splitlines()
-    assert said[1:4] == [
-        "#   111122223333/us-west-2 GetCallerIdentity: ok",
-        "#   111122223333/us-west-2 SearchJobs: ok",
+    assert said[1] == f"#   111122223333/us-west-2 endpoint: {braket.url}"
+    assert said[2].startswith(
+        "#   111122223333/us-west-2 GetCallerIdentity: ok, arn:aws:sts::111122223333:assumed-role/"
+    )
+    assert said[3:5] == [
+        "#   111122223333/us-west-2 SearchJobs: ok, found 0 active jobs",
         "#   111122223333/us-west-2 GetJob: ok",
     ]
-    assert said[4].startswith("#   444455556666/eu-north-1 AssumeRole: denied: cannot assume arn:aws:iam::444455556666")
-    assert json.loads(said[6].removeprefix("# "))["Statement"] == [
+    assert said[5].startswith("#   444455556666/eu-north-1 AssumeRole: denied: cannot assume arn:aws:iam::444455556666")
+    assert json.loads(said[7].removeprefix("# "))["Statement"] == [
         {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "arn:aws:iam::444455556666:role/away"}
     ]
 
@@ -436,7 +497,7 @@ def test_a_role_that_cannot_be_assumed_does_not_hide_the_other_targets(
 @pytest.mark.parametrize(
     ("env", "word"),
     [
-        ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "failed: Unable to locate credentials"),
+        ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, f"failed: {NONE_FOUND}"),
         ({"AWS_SECRET_ACCESS_KEY": None}, "AWS_SECRET_ACCESS_KEY"),
     ],
     ids=["none", "half"],

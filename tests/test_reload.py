@@ -152,8 +152,8 @@ BAD = [
     ("jobs: [\n", ["not valid YAML"]),
     ("poll_interval: 10s\n", ["nothing to watch"]),
     (
-        "targets: [{profile: nobody, all_jobs: true, regions: [us-west-2]}]\n",
-        ["the AWS SDK cannot be set up", "nobody"],
+        "targets: [{profile: nobody, all_jobs: true}]\n",
+        ["targets[0].regions: none", "profile nobody", "this profile does not exist"],
     ),
     ("all_jobs: true\n", ["regions: none"]),
 ]

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from processes import tool
 
-from exporter import braket
+from exporter import failures
 from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, JOB_LABELS, job_families
 from exporter.fleet import Fleet
 from exporter.lifecycle import complete, observe
@@ -1157,7 +1157,7 @@ def test_each_status_event_and_reason_in_a_rule_is_one_that_exists() -> None:
 def test_each_code_that_means_throttling_counts_as_throttled() -> None:
     codes = [matchers["code"] for _, matchers in queries() if "code" in matchers]
     assert len(codes) == 1
-    assert [code for code in braket._THROTTLED if re.fullmatch(codes[0], code) is None] == []
+    assert [code for code in failures._THROTTLED if re.fullmatch(codes[0], code) is None] == []
 
 
 def test_a_failure_is_told_for_no_longer_than_its_job_is_kept() -> None:

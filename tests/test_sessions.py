@@ -1,21 +1,13 @@
-"""Credentials and time: roles that moto's STS gives, several accounts at once, and timestamps."""
+"""Credentials: roles that moto's STS gives, several accounts at once, and rotation."""
 
 import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
-from botocore.parsers import ResponseParserFactory
-from botocore.session import Session
-from botocore.utils import parse_timestamp
-from hypothesis import given
-from hypothesis import strategies as st
-from processes import FAST, HASTY, LONG_AGO, Daemon, closed_port, daemon, eventually, iso, run, wire_event, wire_job
+from processes import FAST, HASTY, Daemon, closed_port, daemon, eventually, iso, run, wire_job
 from sts import Asked, Sts, moto_server, sts_before
 
 from exporter.braket import BraketClient
@@ -23,13 +15,12 @@ from exporter.errors import (
     AssumeRoleDeniedError,
     BraketError,
     DeniedError,
-    MalformedError,
     UnauthenticatedError,
     UnavailableError,
 )
 from exporter.lanes import Login
 from exporter.model import Target
-from exporter.sessions import make_session, parse_time
+from exporter.sessions import LoginSession
 from exporter.simulator import ScriptedJob, SimulatorServer, World
 
 ACCOUNT = "123456789012"  # the one that moto tells of keys it does not know
@@ -39,7 +30,6 @@ OTHER_ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/two"
 ARN = f"arn:aws:braket:us-west-2:{ACCOUNT}:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
 OTHER = f"arn:aws:braket:eu-north-1:{OTHER_ACCOUNT}:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f02"
 QUICK = (*FAST, "--discovery-interval", "0.2s")
-AT = datetime(2025, 6, 15, 15, 6, 40, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -53,137 +43,6 @@ def sts(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sts]:
     with sts_before(moto) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
         yield server
-
-
-# Timestamps.
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2025-06-15T15:06:40Z", AT),
-        ("2025-06-15T15:06:40.5Z", AT + timedelta(milliseconds=500)),
-        ("2025-06-15T15:06:40.123Z", AT + timedelta(milliseconds=123)),
-        ("2025-06-15T15:06:40.123456Z", AT + timedelta(microseconds=123456)),
-        ("2025-06-15T15:06:40.123456789Z", AT + timedelta(microseconds=123456)),
-        ("2025-06-15T17:06:40+02:00", AT),
-        ("2025-06-15T10:06:40.000-05:00", AT),
-        ("20250615T150640Z", AT),
-    ],
-)
-def test_iso_8601_with_an_offset_is_read_without_botocore(
-    text: str, expected: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("exporter.sessions.parse_timestamp", None)
-    assert parse_time(text) == expected
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        1750000000,
-        1750000000.0,
-        "1750000000",
-        "1.75e9",
-        "Sun, 15 Jun 2025 15:06:40 GMT",
-        "Sun, 15 Jun 2025 17:06:40 +0200",
-        "2025-06-15 15:06:40 UTC",
-    ],
-)
-def test_what_is_no_iso_8601_is_read_by_botocore(odd: object) -> None:
-    assert parse_time(odd) == AT
-
-
-def test_a_time_without_an_offset_stays_as_botocore_reads_it() -> None:
-    assert parse_time("2025-06-15T15:06:40") == AT.replace(tzinfo=None)
-    assert parse_time("20250615") == parse_timestamp("20250615")
-
-
-@pytest.mark.parametrize("text", ["soon", "", "2025-13-45T00:00:00Z"])
-def test_what_nobody_can_read_is_handed_on_for_the_reader_of_that_member_to_refuse(text: str) -> None:
-    assert parse_time(text) == text
-
-
-@given(
-    st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2100, 1, 1)),  # noqa: DTZ001 -- gets its offset
-    st.integers(-14 * 60, 14 * 60),
-    st.sampled_from(["auto", "seconds", "milliseconds", "microseconds"]),
-)
-def test_every_time_with_an_offset_is_what_botocore_reads(moment: datetime, offset: int, precision: str) -> None:
-    text = moment.replace(tzinfo=timezone(timedelta(minutes=offset))).isoformat(timespec=precision)
-    assert parse_time(text) == parse_timestamp(text)
-
-
-TIMES = wire_job(
-    ARN,
-    "COMPLETED",
-    startedAt="2025-06-15T15:07:20.5Z",
-    endedAt="2025-06-15T17:08:40+02:00",
-    events=[wire_event("RUNNING", LONG_AGO + 84), {"eventType": "COMPLETED", "timeOfEvent": "2025-06-15T15:08:40Z"}],
-)
-
-
-@pytest.fixture
-def one_job(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatorServer]:
-    with SimulatorServer(World([ScriptedJob(ARN, LONG_AGO, lambda _: TIMES)]), clock=time.time) as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_BRAKET", server.url)
-        yield server
-
-
-def answer_of(session: boto3.session.Session) -> dict[str, Any]:
-    answer: dict[str, Any] = session.client("braket", region_name="us-west-2").get_job(jobArn=ARN)
-    del answer["ResponseMetadata"]
-    return answer
-
-
-@pytest.mark.usefixtures("one_job")
-def test_an_answer_is_the_same_as_botocores_own() -> None:
-    ours = answer_of(make_session(Login()))
-    assert ours == answer_of(boto3.session.Session())
-    assert ours["createdAt"] == AT
-    assert ours["startedAt"] == AT + timedelta(seconds=40.5)
-    assert ours["endedAt"] == AT + timedelta(seconds=120)
-    assert [event["timeOfEvent"] for event in ours["events"]] == [AT + timedelta(seconds=n) for n in (84, 120)]
-
-
-@pytest.mark.usefixtures("one_job")
-@pytest.mark.parametrize("login", [Login(), Login(role_arn=ROLE)])
-def test_no_session_has_botocore_read_the_times_of_a_job(
-    login: Login,
-    sts: Sts,  # noqa: ARG001 -- gives the role
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    session = make_session(login, "us-west-2")
-    session.get_credentials().get_frozen_credentials()
-    monkeypatch.setattr("exporter.sessions.parse_timestamp", None)
-    monkeypatch.setattr("botocore.parsers.DEFAULT_TIMESTAMP_PARSER", None)
-    assert answer_of(session)["createdAt"] == AT
-
-
-def without_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(ResponseParserFactory, "set_parser_defaults")
-
-
-def without_factory(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = Session.get_component
-
-    def get_component(session: Session, name: str) -> Any:
-        if name == "response_parser_factory":
-            raise ValueError(f"Unknown component: {name}")
-        return whole(session, name)
-
-    monkeypatch.setattr(Session, "get_component", get_component)
-
-
-@pytest.mark.usefixtures("one_job")
-@pytest.mark.parametrize("change", [without_defaults, without_factory])
-def test_a_botocore_that_takes_no_parser_of_times_uses_its_own(
-    change: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as changed:
-        change(changed)
-        session = make_session(Login())
-    assert answer_of(session) == answer_of(boto3.session.Session())
 
 
 # Roles.
@@ -213,9 +72,9 @@ def braket(sts: Sts, braket_of: Callable[[Sts], SimulatorServer]) -> SimulatorSe
 class Caller:
     """A client of a login, and what it counted."""
 
-    def __init__(self, login: Login) -> None:
+    def __init__(self, login: Login, region: str = "us-west-2") -> None:
         self.counts: list[tuple[str, str]] = []
-        self.client = BraketClient(make_session(login, "us-west-2"), Target(ACCOUNT, "us-west-2"), self._count)
+        self.client = BraketClient(LoginSession(login, region), Target(ACCOUNT, "us-west-2"), self._count)
 
     def _count(self, target: Target, operation: str, code: str, seconds: float) -> None:  # noqa: ARG002
         self.counts.append((operation, code))
@@ -264,8 +123,7 @@ def test_a_role_is_assumed_with_the_keys_of_a_profile(
 ) -> None:
     for name, value in profiles(tmp_path).items():
         monkeypatch.setenv(name, value)
-    session = make_session(Login(profile="hub", role_arn=ROLE))
-    session.client("braket", region_name="us-west-2").get_job(jobArn=ARN)
+    Caller(Login(profile="hub", role_arn=ROLE), "eu-west-2").client.get_job(ARN)
     assert (sts.asked[0].key, sts.asked[0].region) == ("AKIDHUB", "eu-west-2")
     assert [request.access_key_id for request in braket.requests] == [*sts.accounts]
 
@@ -316,39 +174,44 @@ def test_a_role_that_may_not_be_assumed_is_named(sts: Sts, caplog: pytest.LogCap
     error = caller.error()
     assert type(error) is AssumeRoleDeniedError
     assert error.code == "credentials"
-    assert f"cannot assume {ROLE}: An error occurred (AccessDenied)" in str(error)
+    assert str(error) == f"cannot assume {ROLE}: STS refused AssumeRole with AccessDenied: {sts.denial(ROLE)}"
     assert caller.counts == []
     assert caplog.records == []
 
 
 def expired(sts: Sts) -> str:
     sts.refuse("ExpiredToken", "The security token included in the request is expired")
-    return "(ExpiredToken)"
+    return "STS refused AssumeRole with ExpiredToken"
 
 
 def broken(sts: Sts) -> str:
     sts.refuse("InternalFailure", "Something broke", status=500)
-    return "(InternalFailure)"
+    return "STS refused AssumeRole with InternalFailure"
+
+
+def odd(sts: Sts) -> str:
+    sts.refuse("hunter2hunter2", "Something broke", status=500)
+    return "STS refused AssumeRole"
 
 
 def page(sts: Sts) -> str:
     sts.answer = 200, b"<html><p>Please log in to the network</html>"
-    return "invalid XML"
+    return "STS returned no credentials to AssumeRole"
 
 
 def empty(sts: Sts) -> str:
     sts.answer = 200, b""
-    return "no element found"
+    return "STS returned no credentials to AssumeRole"
 
 
 def cut(sts: Sts) -> str:
     sts.answer = 200, b"<a>\n<AssumeRoleResult><Credentials><SecretAccessKey>hunter2</Secr"
-    return "invalid XML"
+    return "STS returned no credentials to AssumeRole"
 
 
 def without_credentials(sts: Sts) -> str:
     sts.answer = 200, b"<a><AssumeRoleResult></AssumeRoleResult></a>"
-    return "Credentials"
+    return "STS returned no credentials to AssumeRole"
 
 
 def other_xml(sts: Sts) -> str:
@@ -356,17 +219,46 @@ def other_xml(sts: Sts) -> str:
         200,
         b"<a><AssumeRoleResult><Credentials><AccessKeyId>A</AccessKeyId></Credentials></AssumeRoleResult></a>",
     )
-    return "SecretAccessKey"
+    return "STS returned no credentials to AssumeRole"
+
+
+def given_until(sts: Sts, end: str, token: str = "t") -> None:
+    members = f"<AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>{token}</SessionToken>"
+    result = f"<Credentials>{members}<Expiration>{end}</Expiration></Credentials>"
+    sts.answer = 200, f"<a><AssumeRoleResult>{result}</AssumeRoleResult></a>".encode()
 
 
 def odd_time(sts: Sts) -> str:
-    members = "<AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>"
-    result = f"<Credentials>{members}<Expiration>soon</Expiration></Credentials>"
-    sts.answer = 200, f"<a><AssumeRoleResult>{result}</AssumeRoleResult></a>".encode()
-    return "soon"
+    given_until(sts, "soon")
+    return "STS returned no credentials to AssumeRole"
 
 
-@pytest.mark.parametrize("trouble", [expired, broken, page, empty, cut, without_credentials, other_xml, odd_time])
+def in_the_past(sts: Sts) -> str:
+    given_until(sts, "2020-01-01T00:00:00Z")
+    return "the credentials that were returned are expired"
+
+
+def with_a_line_end(sts: Sts) -> str:
+    given_until(sts, "2099-01-01T00:00:00Z", "hunter2&#10;hunter2")
+    return "the session token has a character that an HTTP header cannot carry, such as a line end"
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        expired,
+        broken,
+        odd,
+        page,
+        empty,
+        cut,
+        without_credentials,
+        other_xml,
+        odd_time,
+        in_the_past,
+        with_a_line_end,
+    ],
+)
 def test_a_role_that_is_not_given_for_any_other_reason_is_named_too(
     trouble: Callable[[Sts], str], sts: Sts, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -375,31 +267,31 @@ def test_a_role_that_is_not_given_for_any_other_reason_is_named_too(
     error = caller.error()
     assert type(error) is UnauthenticatedError
     assert error.code == "credentials"
-    assert f"cannot assume {ROLE}: " in str(error)
-    assert words in str(error)
-    assert "hunter2" not in str(error)
+    assert str(error) == f"cannot assume {ROLE}: {words}"
     assert caller.counts == []
     assert caplog.records == []
 
 
-def nowhere() -> dict[str, str]:
-    return {"AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{closed_port()}"}
+def nowhere() -> str:
+    return f"http://127.0.0.1:{closed_port()}"
 
 
-def no_url() -> dict[str, str]:
-    return {"AWS_ENDPOINT_URL_STS": "no-url"}
-
-
-@pytest.mark.parametrize(("trouble", "words"), [(nowhere, "Could not connect"), (no_url, "Invalid endpoint: no-url")])
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        (nowhere, "STS did not respond to AssumeRole"),
+        (lambda: "no-url", "AWS_ENDPOINT_URL_STS is not a valid URL; expected http(s)://HOST[:PORT]"),
+        (lambda: "http://127.0.0.1:99999", "AWS_ENDPOINT_URL_STS is not a valid URL; expected http(s)://HOST[:PORT]"),
+    ],
+)
 def test_an_sts_that_cannot_be_called_is_told_with_the_role(
-    trouble: Callable[[], dict[str, str]], words: str, monkeypatch: pytest.MonkeyPatch
+    url: Callable[[], str], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in trouble().items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url())
     error = Caller(Login(role_arn=ROLE)).error()
     assert type(error) is UnauthenticatedError
     assert error.code == "credentials"
-    assert f"cannot assume {ROLE}: {words}" in str(error)
+    assert str(error) == f"cannot assume {ROLE}: {words}"
 
 
 @pytest.mark.usefixtures("sts")
@@ -408,7 +300,7 @@ def test_a_role_cannot_be_assumed_by_nobody(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     error = Caller(Login(role_arn=ROLE)).error()
     assert type(error) is UnauthenticatedError
-    assert str(error).endswith(f"cannot assume {ROLE}: Unable to locate credentials")
+    assert str(error).startswith(f"cannot assume {ROLE}: the AWS SDK finds none in variables, files, or ")
 
 
 @pytest.mark.parametrize(
@@ -430,11 +322,21 @@ def test_who_we_are_may_be_refused(code: str, status: int, kind: type[BraketErro
     assert caller.counts == [("GetCallerIdentity", code)]
 
 
-def test_an_answer_that_cannot_be_read_is_not_quoted(sts: Sts) -> None:
+def test_a_response_of_sts_that_cannot_be_read_is_not_quoted(sts: Sts) -> None:
     cut(sts)
-    with pytest.raises(MalformedError, match="invalid XML") as caught:
+    with pytest.raises(UnavailableError) as caught:
         Caller(Login()).client.identify()
+    assert caught.value.code == "malformed"
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("braket")
+def test_the_identity_of_the_credentials_is_known(sts: Sts) -> None:
+    client = Caller(Login(role_arn=ROLE)).client
+    assert client.caller_arn == ""
+    client.identify()
+    assert client.caller_arn == "arn:aws:sts::123456789012:assumed-role/one/braket-exporter"
+    assert len(sts.asked) == 2
 
 
 # Several accounts at once.
@@ -567,15 +469,3 @@ def test_once_ends_with_1_when_a_role_cannot_be_assumed(braket: SimulatorServer,
     assert ROLE in ended.stderr
     samples = ended.stdout.splitlines()
     assert {up(ACCOUNT, "us-west-2", 0.0), up(OTHER_ACCOUNT, "eu-north-1"), running(OTHER)} <= {*samples}
-
-
-@pytest.mark.parametrize("command", ["run", "once", "check-config"])
-@pytest.mark.parametrize("role", ["", f"  role_arn: {ROLE}\n"])
-def test_a_profile_that_does_not_exist_is_told_in_one_line(command: str, role: str, tmp_path: Path) -> None:
-    config = tmp_path / "exporter.yaml"
-    config.write_text(f"targets:\n- profile: nobody\n{role}  jobs: ['{ARN}']\n")
-    ended = run(command, "--config", str(config), "--listen-address", "127.0.0.1:0")
-    assert ended.returncode == 1
-    assert ended.stderr == (
-        "braket-exporter: the AWS SDK cannot be set up: The config profile (nobody) could not be found\n"
-    )

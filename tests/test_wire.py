@@ -1,4 +1,4 @@
-"""Bodies of real responses: boto3 over HTTP hands them over as they came, and one odd entry costs only itself."""
+"""Odd responses over HTTP, read with the SDK in between: one odd member or entry costs only itself."""
 
 import json
 import threading
@@ -9,28 +9,22 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
-from builders import ARN, REGION, arn
+from builders import ACCOUNT, ARN, REGION, arn
 
-from exporter.model import EntryProblem, JobSnapshot, JobSummary
-from exporter.parse import ParseError, parse_job, parse_page
-from exporter.wire import NotJsonError, body_of, hand_over_bodies
+from exporter.braket import BraketClient
+from exporter.errors import BraketError, MalformedError, NotFoundError
+from exporter.lanes import Login
+from exporter.model import EntryProblem, JobSnapshot, JobSummary, SearchPage, Span, Target
+from exporter.sessions import LoginSession
 
 
 @dataclass
 class Endpoint:
-    """An endpoint that responds with exactly this status and these bytes, and a client of it.
-
-    Attributes:
-        client: hands bodies over.
-        plain: does not.
-    """
+    """An endpoint that responds with exactly this status and these bytes, and a client of it."""
 
     status: int = 200
     body: bytes = b"{}"
-    client: Any = None
-    plain: Any = None
+    url: str = ""
 
     def jobs(self, *entries: object) -> "Endpoint":
         self.body = json.dumps({"jobs": entries}).encode()
@@ -40,11 +34,19 @@ class Endpoint:
         self.body = json.dumps({"jobArn": ARN, "status": "RUNNING", **members}).encode()
         return self
 
-    def search(self) -> object:
-        return body_of(self.client.search_jobs(filters=[]))
+    def search(self) -> SearchPage:
+        return self._client().search_jobs(Span(0.0, None))
 
-    def get(self) -> object:
-        return body_of(self.client.get_job(jobArn=ARN, additionalAttributeNames=["QueueInfo"]))
+    def get(self) -> JobSnapshot:
+        return self._client().get_job(ARN)
+
+    def error(self) -> BraketError:
+        with pytest.raises(BraketError) as caught:
+            self.get()
+        return caught.value
+
+    def _client(self) -> BraketClient:
+        return BraketClient(LoginSession(Login()), Target(ACCOUNT, REGION), lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -65,17 +67,10 @@ def server() -> Iterator[Endpoint]:
         def log_message(self, *_: object) -> None:
             pass
 
-    def client(url: str) -> Any:
-        session = boto3.session.Session("AKIDEXAMPLE", "secret", region_name=REGION)
-        config = Config(retries={"total_max_attempts": 1}, proxies={})
-        return session.client("braket", endpoint_url=url, config=config)
-
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        url = f"http://127.0.0.1:{http.server_port}"
+        endpoint.url = f"http://127.0.0.1:{http.server_port}"
         thread = threading.Thread(target=http.serve_forever, args=(0.02,))
         thread.start()
-        endpoint.client, endpoint.plain = client(url), client(url)
-        hand_over_bodies(endpoint.client)
         try:
             yield endpoint
         finally:
@@ -84,7 +79,8 @@ def server() -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-def endpoint(server: Endpoint) -> Endpoint:
+def endpoint(server: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BRAKET", server.url)
     server.status, server.body = 200, b"{}"
     return server
 
@@ -112,7 +108,7 @@ READ = JobSummary(arn(2), "vqe", "RUNNING", 1_700_000_000.0, device="d", tags={}
 def test_an_entry_that_is_not_a_job_costs_the_page_only_itself(
     endpoint: Endpoint, entry: object, problem: EntryProblem
 ) -> None:
-    page = parse_page(endpoint.jobs(entry, summary(2)).search())
+    page = endpoint.jobs(entry, summary(2)).search()
     assert page.jobs == (READ,)
     assert page.problems == (problem,)
 
@@ -131,27 +127,28 @@ def test_an_entry_that_is_not_a_job_costs_the_page_only_itself(
     ],
 )
 def test_odd_tags_cost_only_the_tags(endpoint: Endpoint, tags: object, read: dict[str, str] | None) -> None:
-    page = parse_page(endpoint.jobs(summary(1, tags=tags), summary(2)).search())
+    page = endpoint.jobs(summary(1, tags=tags), summary(2)).search()
     assert page.problems == ()
     assert [job.tags for job in page.jobs] == [read, {}]
 
 
 @pytest.mark.parametrize("value", ["soon", [], {}, 1e300, True, 10**300])
 def test_an_odd_time_costs_only_the_time(endpoint: Endpoint, value: object) -> None:
-    page = parse_page(endpoint.jobs(summary(1, createdAt=value), summary(2)).search())
+    page = endpoint.jobs(summary(1, createdAt=value), summary(2)).search()
     assert page.problems == ()
     assert [job.created for job in page.jobs] == [None, 1_700_000_000.0]
 
 
 def test_an_arn_alone_is_a_usable_entry(endpoint: Endpoint) -> None:
-    assert parse_page(endpoint.jobs({"jobArn": ARN}).search()).jobs == (JobSummary(ARN),)
+    assert endpoint.jobs({"jobArn": ARN}).search().jobs == (JobSummary(ARN),)
 
 
 def test_botocore_by_itself_loses_such_a_page(endpoint: Endpoint) -> None:
-    """The reason for this module: once this fails, botocore reads odd entries, too."""
+    """The reason for reading JSON ourselves: once this fails, botocore reads odd entries, too."""
     endpoint.jobs(summary(1, tags=[]), summary(2))
+    plain = boto3.session.Session("AKIDEXAMPLE", "secret", region_name=REGION).client("braket")
     with pytest.raises(AttributeError):
-        endpoint.plain.search_jobs(filters=[])
+        plain.search_jobs(filters=[])
 
 
 @pytest.mark.parametrize(
@@ -173,12 +170,12 @@ def test_botocore_by_itself_loses_such_a_page(endpoint: Endpoint) -> None:
     ids=lambda members: str(members)[:40],
 )
 def test_an_odd_member_of_a_job_costs_only_itself(endpoint: Endpoint, members: dict[str, object]) -> None:
-    job = parse_job(ARN, endpoint.job(jobName="vqe", **members).get())
+    job = endpoint.job(jobName="vqe", **members).get()
     assert (job.status, job.name) == ("RUNNING", "vqe")
 
 
 def test_a_queue_position_may_be_a_number(endpoint: Endpoint) -> None:
-    job = parse_job(ARN, endpoint.job(queueInfo={"queue": "JOBS_QUEUE", "position": 2}).get())
+    job = endpoint.job(queueInfo={"queue": "JOBS_QUEUE", "position": 2}).get()
     assert (job.queue_position, job.queue_position_is_floor, job.unknown) == (2, False, ())
 
 
@@ -187,56 +184,42 @@ def test_a_number_of_thousands_of_digits_costs_only_its_member(endpoint: Endpoin
         b"9" * 5000,
         b'{"instanceCount": 3}',
     )
-    job = parse_job(ARN, endpoint.get())
+    job = endpoint.get()
     assert (job.billable_seconds, job.created, job.instance_count) == (None, 1_700_000_000.0, 3)
 
 
 def test_bytes_that_are_not_utf_8_cost_only_their_text(endpoint: Endpoint) -> None:
     endpoint.body = b'{"status": "RUNNING", "jobName": "a\xff\xfeb", "failureReason": "\xc3\xa9"}'
-    job = parse_job(ARN, endpoint.get())
+    job = endpoint.get()
     assert (job.name, job.failure_reason) == ("a��b", "é")
 
 
 @pytest.mark.parametrize(
-    ("body", "error"),
-    [
-        (b"", "response: expected JSON, got nothing"),
-        (b"<html><body>Sign in</body></html>", "response: expected JSON, got another text"),
-        (b'{"status": "RUN', "response: expected JSON, got another text"),
-        (b"\xff\xfe", "response: expected JSON, got another text"),
-        (b"[" * 100_000, "response: nested too deeply"),
-    ],
-    ids=["nothing", "a page", "half", "bytes", "depth"],
+    "body",
+    [b"", b"<html><body>Sign in</body></html>", b'{"status": "RUN', b"\xff\xfe", b"[" * 100_000, b"[]", b"null", b"5"],
+    ids=lambda body: repr(body[:8]),
 )
-def test_a_body_that_is_not_json_is_told_apart_from_a_job_that_cannot_be_read(
-    endpoint: Endpoint, body: bytes, error: str
-) -> None:
+def test_a_body_that_is_not_of_braket_does_not_speak_of_the_job(endpoint: Endpoint, body: bytes) -> None:
     endpoint.body = body
-    with pytest.raises(NotJsonError, match=f"^{error}$"):
-        endpoint.get()
+    assert not endpoint.error().own_fault
 
 
-@pytest.mark.parametrize("body", [b"[]", b"null", b"5", b'"text"', b"{}", b'{"status": 5}'])
-def test_json_that_is_not_a_job_cannot_be_read(endpoint: Endpoint, body: bytes) -> None:
+@pytest.mark.parametrize("body", [b'{"status": 5}', b'{"jobArn": 5, "status": "RUNNING"}'])
+def test_a_response_of_braket_without_a_status_or_for_another_job_is_malformed(endpoint: Endpoint, body: bytes) -> None:
     endpoint.body = body
-    with pytest.raises(ParseError) as caught:
-        parse_job(ARN, endpoint.get())
-    assert not isinstance(caught.value, NotJsonError)
+    assert isinstance(endpoint.error(), MalformedError)
 
 
 def test_members_named_as_those_that_botocore_adds_change_nothing(endpoint: Endpoint) -> None:
     endpoint.job(ResponseMetadata=5, Error="x", _body="x")
-    assert parse_job(ARN, endpoint.get()) == JobSnapshot(ARN, "", "RUNNING", "123456789012", REGION)
+    assert endpoint.get() == JobSnapshot(ARN, "", "RUNNING", "123456789012", REGION)
 
 
-def test_a_response_without_a_body_is_not_json(endpoint: Endpoint) -> None:
+def test_a_response_without_a_body_does_not_speak_of_the_job(endpoint: Endpoint) -> None:
     endpoint.status, endpoint.body = 204, b""
-    with pytest.raises(NotJsonError, match="got nothing"):
-        endpoint.get()
+    assert not endpoint.error().own_fault
 
 
-def test_an_error_response_stays_botocores(endpoint: Endpoint) -> None:
+def test_an_error_response_stays_one(endpoint: Endpoint) -> None:
     endpoint.status, endpoint.body = 404, b'{"code": "ResourceNotFoundException", "message": "No such job"}'
-    with pytest.raises(ClientError) as caught:
-        endpoint.get()
-    assert caught.value.response["Error"] == {"Code": "ResourceNotFoundException", "Message": "No such job"}
+    assert isinstance(endpoint.error(), NotFoundError)

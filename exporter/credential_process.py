@@ -1,0 +1,87 @@
+"""A ``credential_process``: without a terminal, within the call's deadline, with bounded output and without stderr."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from exporter.attempt import CURRENT, RefusedError
+
+LONGEST_OUTPUT: Final = 64_000
+"""Longest output that is read, bytes; credentials take some 2,000."""
+
+LONGEST_RUN: Final = 15.0
+"""Longest run outside of a call, seconds."""
+
+
+class CredentialProcess:
+    """Takes the place of ``subprocess.Popen`` in the SDK.
+
+    The program gets a session of its own without a terminal, so it cannot prompt. It and its children are killed at the
+    deadline, which ends the thread that waits for them.
+
+    Attributes:
+        returncode: the exit status, once it has ended.
+
+    Raises:
+        RefusedError: the program cannot be started.
+    """
+
+    def __init__(self, command: Sequence[str], **_: object) -> None:
+        attempt = CURRENT.get()
+        self._until = time.monotonic() + LONGEST_RUN if attempt is None else attempt.until
+        if attempt is not None:
+            attempt.process = True
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 -- the user's own setting
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            raise RefusedError(f"credential_process cannot be started: {reason}") from None
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status; ``None`` until the program has ended."""
+        return self._process.returncode
+
+    def communicate(self) -> tuple[bytes, bytes]:
+        """Wait for the end; return the output, and nothing for stderr.
+
+        Raises:
+            RefusedError: the program failed, wrote too much or did not end in time.
+        """
+        assert self._process.stdout is not None  # noqa: S101 -- a pipe was wanted
+        killer = threading.Timer(max(0.0, self._until - time.monotonic()), self._kill)
+        killer.daemon = True
+        killer.start()
+        try:
+            with self._process.stdout as stdout:
+                output = stdout.read(LONGEST_OUTPUT + 1)
+            if len(output) > LONGEST_OUTPUT:
+                raise RefusedError(f"credential_process wrote more than {LONGEST_OUTPUT // 1000} KB")
+            status = self._process.wait()
+        finally:
+            killer.cancel()
+            if self._process.poll() is None:
+                self._kill()
+                self._process.wait()
+        if status:
+            raise RefusedError(f"credential_process {_ended(status)}")
+        return output, b""
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _ended(status: int) -> str:
+    return f"ended with status {status}" if status > 0 else f"was ended by signal {-status}"

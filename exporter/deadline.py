@@ -1,0 +1,126 @@
+"""Calls with a deadline as a whole: each runs in a thread of its own, which is abandoned when the time is over."""
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+MOST_HANGING: Final = 8
+"""Most abandoned calls that may hang at once; beyond that, calls fail without a thread."""
+
+IDLE_AFTER: Final = 10.0
+"""A thread without a call for so long, seconds, ends."""
+
+
+class DeadlineError(Exception):
+    """A call did not end in time, or was not started.
+
+    Attributes:
+        hanging: the number of abandoned calls that hang now, this one included.
+        started: whether a thread began the call.
+    """
+
+    def __init__(self, hanging: int, *, started: bool) -> None:
+        super().__init__("the call did not end in time" if started else "the call was not started")
+        self.hanging, self.started = hanging, started
+
+
+class Outcome:
+    """What a call returned or raised. Whatever it raised is a value here, so that no traceback is chained to another.
+
+    Attributes:
+        value: the result; ``None`` after an error.
+        error: the exception; ``None`` after success.
+    """
+
+    __slots__ = ("_argument", "_done", "_function", "abandoned", "ended", "error", "value")
+
+    def __init__(self, function: Callable[[Any], Any], argument: object) -> None:
+        self._function, self._argument = function, argument
+        self._done = threading.Lock()
+        self._done.acquire()
+        self.ended = self.abandoned = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def perform(self) -> None:
+        """Make the call."""
+        try:
+            self.value = self._function(self._argument)
+        except BaseException as error:  # noqa: BLE001 -- the caller decides what it means
+            self.error = error
+
+    def publish(self) -> None:
+        """Wake the caller."""
+        self._done.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end; return whether it came in time."""
+        return self._done.acquire(timeout=seconds)
+
+
+class Deadline:
+    """Runs functions in threads of its own, and returns at the deadline whatever they do.
+
+    A thread is used again after a call that ended in time. A thread whose call is late is abandoned, and ends when the
+    call does. All methods may be called from several threads.
+
+    Args:
+        seconds: the time that a call has.
+        most_hanging: the number of abandoned calls at which no further call is started.
+    """
+
+    def __init__(self, seconds: float, *, most_hanging: int = MOST_HANGING) -> None:
+        self.seconds = seconds
+        self._most_hanging = most_hanging
+        self._lock = threading.Lock()
+        self._idle: list[SimpleQueue[Outcome]] = []
+        self._hanging = 0
+
+    def run(self, function: Callable[[Any], Any], argument: object) -> Outcome:
+        """Call a function with one argument.
+
+        Raises:
+            DeadlineError: the call did not end in time, too many earlier calls hang, or no thread can be started.
+        """
+        with self._lock:
+            if self._hanging >= self._most_hanging:
+                raise DeadlineError(self._hanging, started=False)
+            queue = self._idle.pop() if self._idle else None
+        outcome = Outcome(function, argument)
+        (queue or self._new_thread()).put(outcome)
+        if not outcome.wait(self.seconds):
+            with self._lock:
+                if not outcome.ended:
+                    outcome.abandoned = True
+                    self._hanging += 1
+                    raise DeadlineError(self._hanging, started=True)
+        return outcome
+
+    def _new_thread(self) -> "SimpleQueue[Outcome]":
+        queue: SimpleQueue[Outcome] = SimpleQueue()
+        try:
+            threading.Thread(target=self._work, args=(queue,), name="call", daemon=True).start()
+        except RuntimeError:  # the process may have no further thread
+            raise DeadlineError(self._hanging, started=False) from None
+        return queue
+
+    def _work(self, queue: "SimpleQueue[Outcome]") -> None:
+        while True:
+            try:
+                outcome = queue.get(timeout=IDLE_AFTER)
+            except Empty:
+                with self._lock:
+                    if queue in self._idle:
+                        self._idle.remove(queue)
+                        return
+                continue  # a call is on its way
+            outcome.perform()
+            with self._lock:
+                outcome.ended = True
+                if outcome.abandoned:
+                    self._hanging -= 1
+                    return
+                self._idle.append(queue)
+            outcome.publish()
+            del outcome  # an idle thread holds no response
