@@ -85,6 +85,7 @@ class Service:
     target: Target = TARGET
     calls: Counter[str] = field(default_factory=Counter)
     noticed: dict[str, float] = field(default_factory=dict)
+    clock_offset: float = 0.0
 
     def __post_init__(self) -> None:
         self._by_arn = {job.arn: job for job in self.jobs}

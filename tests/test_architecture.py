@@ -124,7 +124,11 @@ def test_a_pure_room_reads_no_clock_and_opens_nothing(room: str) -> None:
 @pytest.mark.parametrize("room", sorted(SMALL_STATE))
 def test_small_state_knows_only_pure_rooms_and_other_small_state(room: str) -> None:
     assert rooms_of(room) <= PURE | SMALL_STATE
-    own = {"clock": {"time"}, "budget": {"threading"}}  # the budgets are shared by the targets of an account
+    own = {
+        "clock": {"time"},
+        "budget": {"threading"},
+        "tombstones": {"threading"},
+    }  # the budgets are shared by the targets of an account
     assert outside(room).isdisjoint(IMPURE_MODULES - own.get(room, set()))
 
 

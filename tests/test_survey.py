@@ -10,7 +10,7 @@ from builders import CREATED, arn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.model import JobSummary, SearchPage, Span
+from exporter.model import EntryProblem, JobSummary, SearchPage, Span
 from exporter.survey import SWEEP_INTERVAL, PageEnd, Purpose, Search, Survey
 
 LIST, ROUND, SWEEP = Purpose
@@ -238,7 +238,7 @@ def test_a_span_of_a_sweep_that_does_not_fit_a_page_is_halved() -> None:
 
 def test_unreadable_entries_fill_a_page_too() -> None:
     plan = after_first_list(*spread(4))
-    problems = ("createdAt: missing",) * 98
+    problems = (EntryProblem(None, "jobArn: missing"),) * 98
     plan.page(take_sweep(plan), page(*spread(2), token="a")._replace(problems=problems), NOW + HOUR)
     assert take_sweep(plan).span == Span(WALL - LOOKBACK, WALL - 1.0)
 
@@ -624,7 +624,7 @@ class Service:
     def answer(self, search: Search, wall: float) -> SearchPage:
         self.asked[search.purpose, search.span, search.token] += 1
         start, end = search.span.start, wall if search.span.end is None else search.span.end
-        matching = [one for one in self.jobs if start <= one.created <= end]
+        matching = [one for one in self.jobs if start <= (one.created or 0.0) <= end]
         if len(matching) <= 100 and not self.always_more:
             return SearchPage(tuple(self.rng.sample(matching, len(matching))), (), None)
         number = int((search.token or "0").rpartition(" ")[2])
@@ -662,7 +662,7 @@ class Watcher:
     def _begin(self) -> None:
         if self.plan.round_due(self.now):
             assert self.plan.next_due() <= self.now
-            active = [(one.created, one.arn) for one in self.known.values() if one.created % 3 < 1]
+            active = [(one.created, one.arn) for one in self.known.values() if (one.created or 0.0) % 3 < 1]
             lone = self.plan.begin_round(active, self.now, self.wall)
             assert set(lone) <= {name for _, name in active}
         ready = self.plan.next_due()
