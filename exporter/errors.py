@@ -2,6 +2,9 @@
 
 from typing import ClassVar, Final
 
+MALFORMED: Final = "malformed"
+"""The code of a response that cannot be read."""
+
 GET_JOB: Final = "GetJob"
 SEARCH_JOBS: Final = "SearchJobs"
 GET_CALLER_IDENTITY: Final = "GetCallerIdentity"

@@ -29,6 +29,7 @@ from botocore.exceptions import (
 from exporter.attempt import Attempt, Phase, RefusedError
 from exporter.deadline import DeadlineError
 from exporter.errors import (
+    MALFORMED,
     AssumeRoleDeniedError,
     BraketError,
     DeniedError,
@@ -44,7 +45,6 @@ from exporter.lanes import Login
 CREDENTIALS: Final = "credentials"
 CONNECTION: Final = "connection"
 TIMEOUT: Final = "timeout"
-MALFORMED: Final = "malformed"
 OTHER: Final = "other"
 """The code of every error that this release does not know: codes are label values, so there is a limit to them."""
 

@@ -62,6 +62,7 @@ MAX_TOKEN: Final = 8192
 """Characters of a ``nextToken``; a longer one is refused, since a token cannot be cut."""
 
 _MAX_TIME: Final = 64
+_YEAR_1: Final = -62135596800.0
 _YEAR_10000: Final = 253402300800.0
 _WHOLE_FLOATS: Final = 2**53
 _POSITION: Final = re.compile(r"(>?)\s*(\d{1,9})", re.ASCII)
@@ -185,10 +186,10 @@ def check_time(seconds: float) -> float:
     written to the state file and read from it again.
 
     Raises:
-        ValueError: the time is outside the years 1970 to 9999.
+        ValueError: the time is outside the years 1 to 9999.
     """
-    if not 0 <= seconds < _YEAR_10000:
-        raise ValueError("outside the years 1970 to 9999")
+    if not _YEAR_1 <= seconds < _YEAR_10000:
+        raise ValueError("outside the years 1 to 9999")
     return float(seconds)
 
 

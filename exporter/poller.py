@@ -12,6 +12,7 @@ from exporter.clock import Clock
 from exporter.errors import (
     GET_CALLER_IDENTITY,
     GET_JOB,
+    MALFORMED,
     SEARCH_JOBS,
     BraketError,
     JobError,
@@ -627,7 +628,7 @@ class TargetPoller:
         self._journal.poll_failed(self._source.target, SEARCH_JOBS, error, retry_in)
 
     def _count_malformed(self, error: BraketError) -> None:
-        if isinstance(error, MalformedError):
+        if error.code == MALFORMED:
             self._telemetry.parse_error()
 
     def _identify(self) -> None:

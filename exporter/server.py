@@ -224,12 +224,12 @@ class HttpServer:
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self._guard = guard or OpenGuard()
         self._reception = _Reception(handler, self._guard, urgent, slow)
-        self._loop = asyncio.new_event_loop()
         self._connections: dict[asyncio.Task[None], _Connection] = {}
-        self._thread = threading.Thread(target=self._loop.run_forever, name="web", daemon=True)
 
     def start(self) -> None:
         """Begin to answer."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="web", daemon=True)
         self._thread.start()
         self._run(self._serve())
 

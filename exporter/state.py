@@ -437,6 +437,8 @@ def _errors() -> Iterator[None]:
     """
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise StateUnreadableError("a text of it is not UTF-8") from error
     except sqlite3.OperationalError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits say why
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:

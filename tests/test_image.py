@@ -219,7 +219,7 @@ def test_bad_settings_end_it_with_2_and_say_why(images: Images, arguments: list[
     ended = images.run(*arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
     first, second = ended.stderr.splitlines()
-    assert first == "braket-exporter: bad settings:"
+    assert first == "braket-exporter: invalid settings:"
     assert problem in second
 
 

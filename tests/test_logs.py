@@ -400,9 +400,9 @@ def test_json_is_json_even_on_a_terminal() -> None:
 
 def test_records_of_libraries_take_the_same_form() -> None:
     lines = Lines()
-    logging.getLogger("botocore.x").warning("retrying %s of %d\nand more", "a", 3)
+    logging.getLogger("asyncio.x").warning("retrying %s of %d\nand more", "a", 3)
     assert lines.entries == [
-        {"level": "warning", "event": "retrying a of 3\nand more", "logger": "botocore.x"},
+        {"level": "warning", "event": "retrying a of 3\nand more", "logger": "asyncio.x"},
     ]
     assert [*lines.raw[0]][:3] == ["timestamp", "level", "event"]
 
@@ -428,7 +428,7 @@ def test_a_librarys_exception_is_one_line_too() -> None:
 def test_libraries_are_not_chatty_at_any_level(level: LogLevel, written: list[str]) -> None:
     lines = Lines(level)
     for method in ("debug", "info", "warning", "error", "critical"):
-        getattr(logging.getLogger("urllib3"), method)("x")
+        getattr(logging.getLogger("asyncio.x"), method)("x")
     assert [entry["level"] for entry in lines.entries] == written
 
 

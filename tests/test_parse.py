@@ -295,20 +295,22 @@ def test_a_time_of_another_shape_is_no_value_and_is_reported(member: str, field:
     assert job.unknown == ((member, f"expected a time, got {kind}"),)
 
 
-BEFORE_1970 = (-0.001, -1e12, "1969-12-31T23:59:59.999Z", "0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z")
+BEFORE_YEAR_1 = (-62135596800.001, -1e12, "0001-01-01T00:00:00+14:00")
 AFTER_9999 = (253402300800.0, 1e13, 1_700_000_000_000, 1e300, "9999-12-31T23:59:59-14:00")
 
 
-@pytest.mark.parametrize("value", [*BEFORE_1970, *AFTER_9999])
-def test_a_time_outside_the_years_1970_to_9999_is_no_value(value: str | float) -> None:
+@pytest.mark.parametrize("value", [*BEFORE_YEAR_1, *AFTER_9999])
+def test_a_time_outside_the_years_1_to_9999_is_no_value(value: str | float) -> None:
     with pytest.raises((ValueError, OverflowError)):
         parse_time(value)
     assert parse(createdAt=value).created is None
     assert parse(events=[{"timeOfEvent": value}]).events[0].key.time is None
 
 
-@pytest.mark.parametrize("value", [0, 0.0, "1970-01-01T00:00:00Z", 253402300799.999, "3500-01-01T00:00:00Z"])
-def test_a_time_from_1970_to_9999_is_kept(value: str | float) -> None:
+@pytest.mark.parametrize(
+    "value", [0, -0.001, "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", 253402300799.999, "3500-01-01T00:00:00Z"]
+)
+def test_a_time_from_the_years_1_to_9999_is_kept(value: str | float) -> None:
     assert parse(createdAt=value).created == check_time(parse_time(value))
 
 

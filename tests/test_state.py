@@ -187,7 +187,9 @@ def test_every_job_that_can_be_read_from_the_wire_can_be_read_from_a_file(
         assert ([*past.records], past.formers[1].record, state.skipped) == ([seen], seen, Skipped())
 
 
-@pytest.mark.parametrize("created", ["1970-01-01T00:00:00Z", "3500-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"])
+@pytest.mark.parametrize(
+    "created", ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "3500-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"]
+)
 def test_a_job_of_any_year_that_is_read_from_the_wire_comes_back(path: Path, created: str) -> None:
     job = parse_job(ARN, {"status": "RUNNING", "createdAt": created})
     assert job.created is not None

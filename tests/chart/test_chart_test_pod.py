@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from chart_support import IMAGE, NAME, NAMESPACE, SELECTOR, of_kind, only, pod, render
-from processes import closed_port, daemon, environment
+from processes import closed_port, daemon, environment, eventually
 
 TEST = f"{NAME}-test"
 JOB = "arn:aws:braket:us-west-2:123456789012:job/1"
@@ -85,6 +85,7 @@ def test_it_asks_the_service_on_its_port() -> None:
 def test_it_is_content_with_a_running_exporter_that_cannot_reach_aws() -> None:
     nowhere = {"AWS_ENDPOINT_URL_BRAKET": f"http://127.0.0.1:{closed_port()}"}
     with daemon("--jobs", JOB, env=nowhere) as exporter:
+        eventually(lambda: exporter.logs("poll_failed"))
         done = ask(exporter.address, timeout=20)
     assert done.returncode == 0, done.stderr
     assert 'braket_exporter_target_up{aws_account_id="123456789012",aws_region="us-west-2",target=""}' in done.stdout
