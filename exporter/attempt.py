@@ -140,9 +140,9 @@ class Attempt:
         for name, part in _CARRIERS if own else _FOREIGN_CARRIERS:
             if not _PLAIN.fullmatch(headers.get(name, b"")):
                 raise RefusedError(f"{part} has a character that an HTTP header cannot carry, such as a line end")
+        if not (self._claim() if own else self._unsent):
+            raise LateError
         if own:
-            if not self._claim():
-                raise LateError
             self.phase = Phase.SENDING
         else:
             service, _, self.request = event_name.partition(".")[2].rpartition(".")
@@ -207,6 +207,7 @@ def _date(text: str) -> float | None:
 
 def _role(body: object) -> str:
     """Find the role that a request to STS is about."""
-    match = _ROLE.search(body) if isinstance(body, bytes) else None
+    content = body.encode() if isinstance(body, str) else body
+    match = _ROLE.search(content) if isinstance(content, bytes) else None
     role = "" if match is None else unquote_to_bytes(match[1]).decode("ascii", "replace")
     return role if _ROLE_ARN.fullmatch(role) else ""

@@ -14,6 +14,9 @@ from exporter.attempt import CURRENT, RefusedError
 LONGEST_OUTPUT: Final = 64_000
 """Longest output that is read, bytes; credentials take some 2,000."""
 
+GRACE: Final = 0.2
+"""How long after the deadline a program is killed, seconds: by then the call has failed because it is late."""
+
 LONGEST_RUN: Final = 15.0
 """Longest run outside of a call, seconds."""
 
@@ -21,8 +24,8 @@ LONGEST_RUN: Final = 15.0
 class CredentialProcess:
     """Takes the place of ``subprocess.Popen`` in the SDK.
 
-    The program gets a session of its own without a terminal, so it cannot prompt. It and its children are killed at the
-    deadline, which ends the thread that waits for them.
+    The program gets a session of its own without a terminal, so it cannot prompt. It and its children are killed soon
+    after the deadline, which ends the thread that waits for them.
 
     Attributes:
         returncode: the exit status, once it has ended.
@@ -60,7 +63,7 @@ class CredentialProcess:
             RefusedError: the program failed, wrote too much or did not end in time.
         """
         assert self._process.stdout is not None  # noqa: S101 -- a pipe was wanted
-        killer = threading.Timer(max(0.0, self._until - time.monotonic()), self._kill)
+        killer = threading.Timer(max(0.0, self._until - time.monotonic()) + GRACE, self._kill)
         killer.daemon = True
         killer.start()
         try:

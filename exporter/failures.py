@@ -82,6 +82,19 @@ _UNAUTHENTICATED: Final = _SKEWED | {
 _COMMON: Final = frozenset({"InternalFailure", "ServiceUnavailable"}) | _DENIED | _THROTTLED | _UNAUTHENTICATED
 """Codes that any AWS service may return; a service's model adds its own."""
 
+_OF_ISSUERS: Final = frozenset(
+    {
+        "IDPCommunicationError",
+        "IDPRejectedClaim",
+        "InvalidIdentityToken",
+        "MalformedPolicyDocument",
+        "PackedPolicyTooLarge",
+        "RegionDisabledException",
+        "ValidationError",
+    }
+)
+"""Codes of the services that give credentials; they only appear in messages."""
+
 _OF_THE_JOB: Final[Mapping[str, type[BraketError]]] = {
     "AccessDenied": DeniedError,
     "AccessDeniedException": DeniedError,
@@ -271,7 +284,7 @@ def _why_no_credentials(attempt: Attempt, error: BaseException, login: Login) ->
 
 
 def _at_that_place(attempt: Attempt, error: BaseException) -> str:
-    if "still expired" in str(error):
+    if isinstance(error, RuntimeError) and "still expired" in str(error):
         return "the credentials that were returned are expired"
     if attempt.issuer:
         done = "returned no credentials" if attempt.served else "did not respond"
@@ -386,7 +399,7 @@ def _details(error: BaseException) -> Mapping[str, Any]:
 
 def _with_code(error: ClientError) -> str:
     code = _code(error)
-    return f" with {code}" if code in _COMMON or _CODE.fullmatch(code) else ""
+    return f" with {code}" if code in _COMMON | _OF_ISSUERS or _CODE.fullmatch(code) else ""
 
 
 def _denial_of(error: BaseException) -> str:

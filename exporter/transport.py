@@ -72,11 +72,18 @@ class _SecureConnection(AWSHTTPSConnection):
     response_class = _Response
 
 
-class _Pool(AWSHTTPConnectionPool):
+class _Direct:
+    """Follows no redirection: only the signed request is sent, and the redirection is the response."""
+
+    def urlopen(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- as urllib3 has it
+        return super().urlopen(*args, **kwargs, redirect=False)  # type: ignore[misc]
+
+
+class _Pool(_Direct, AWSHTTPConnectionPool):
     ConnectionCls = _Connection
 
 
-class _SecurePool(AWSHTTPSConnectionPool):
+class _SecurePool(_Direct, AWSHTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
