@@ -287,7 +287,11 @@ def run(
         return exporter.reload(read, file, guard)
 
     server = _listen(exporter, guard, reload)  # before anything that may take long: a port in use shows at once
-    exporter.take(settings, exporter.recall())
+    try:
+        exporter.take(settings, exporter.recall())
+    except BaseException:
+        server.stop()
+        raise
     began = exporter.clock.monotonic()
     with stopped_by_signals() as stop, called_by_sighup(reload):
         server.start()

@@ -225,25 +225,31 @@ class HttpServer:
         self._guard = guard or OpenGuard()
         self._reception = _Reception(handler, self._guard, urgent, slow)
         self._connections: dict[asyncio.Task[None], _Connection] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
         """Begin to answer."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="web", daemon=True)
         self._thread.start()
-        self._run(self._serve())
+        self._run(self._serve(), self._loop)
 
     def stop(self) -> None:
         """Stop listening, let answers that are being written end, and close the rest."""
-        self._run(self._finish())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(STOP_TIMEOUT)
+        loop = self._loop
+        if loop is None:  # it was never started
+            self._socket.close()
+        else:
+            self._run(self._finish(), loop)
+            loop.call_soon_threadsafe(loop.stop)
+            self._thread.join(STOP_TIMEOUT)
         self._reception.close()
-        if not self._thread.is_alive():
-            self._loop.close()
+        if loop is not None and not self._thread.is_alive():
+            loop.close()
 
-    def _run(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(2 * STOP_TIMEOUT)
+    @staticmethod
+    def _run(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.run_coroutine_threadsafe(coroutine, loop).result(2 * STOP_TIMEOUT)
 
     async def _serve(self) -> None:
         self._server = await asyncio.start_server(

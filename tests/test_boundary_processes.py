@@ -425,9 +425,9 @@ def test_a_variable_with_an_unexpected_effect_is_told_at_the_start(
         assert message in line["message"]
     done = run("check-config", "--config", str(site.config), env=site.env)
     assert done.returncode == 0
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith("# Warning: ")]
-    assert line.startswith(f"# Warning: {setting}: ")
-    assert message in line
+    (comment,) = [each for each in done.stdout.splitlines() if each.startswith("# Warning: ")]
+    assert comment.startswith(f"# Warning: {setting}: ")
+    assert message in comment
 
 
 def test_a_region_that_boto3_does_not_read_is_told(site: Site) -> None:

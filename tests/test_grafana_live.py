@@ -85,7 +85,7 @@ class Braket:
         self.change("cancelling", status="CANCELLING")
         self.change("stuck", createdAt=iso(now - 2 * DAY), queueInfo={"queue": "JOBS_QUEUE", "position": ">15"})
         self.change("odd", events=[wire_event("A_NEW_EVENT", now)])
-        self.change("garbled", createdAt="yesterday")
+        self.change("garbled", status=7)
         self.change("old", status="COMPLETED", **{**over, "endedAt": iso(now - 3600 + 5)})
         self.server.faults.put(Fault(FaultKind.ACCESS_DENIED, "GetJob", arn=job_arn("hidden")))
 

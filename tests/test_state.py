@@ -491,7 +491,7 @@ def without_one(table: str) -> Past:
         ("lanes", "since = 1e18, key = CAST(x'ff' AS TEXT) WHERE key = 'one'"),
         ("polled", "time = 'today'"),
         ("polled", "time = 1e18"),
-        ("polled", "time = -1"),
+        ("polled", "time = 1e300"),
     ],
 )
 def test_a_row_that_makes_no_sense_costs_itself_and_does_not_come_back(path: Path, table: str, change: str) -> None:
@@ -510,7 +510,7 @@ def test_a_row_that_makes_no_sense_costs_itself_and_does_not_come_back(path: Pat
         assert state.skipped == Skipped()
 
 
-LOST = ("UPDATE jobs SET record = '' " + FIRST, "UPDATE formers SET created = -1 WHERE mark = 1")
+LOST = ("UPDATE jobs SET record = '' " + FIRST, "UPDATE formers SET created = 1e300 WHERE mark = 1")
 
 
 @pytest.mark.parametrize("lost", LOST)
@@ -532,7 +532,7 @@ def test_after_a_lost_row_the_floor_is_not_before_any_known_job(path: Path, lost
 
 def test_rows_that_make_no_sense_are_counted_over_all_tables(path: Path) -> None:
     filled(path, SOUND)
-    edited(path, "UPDATE jobs SET record = '[]'", "UPDATE counters SET value = -1", "UPDATE lanes SET since = -1")
+    edited(path, "UPDATE jobs SET record = '[]'", "UPDATE counters SET value = -1", "UPDATE lanes SET since = 1e300")
     with opened(path) as state:
         past = whole(state)
         assert past == Past(POLLED, [], TWO_FORMERS, {}, Totals({}, SOUND.totals.histograms), POLLED)
