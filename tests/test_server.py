@@ -52,6 +52,7 @@ def serving(
         if server._thread.is_alive():
             server.stop()
         server._thread.join(PATIENCE)
+        assert server._loop is not None
         sweep(server._loop)
 
 
@@ -76,8 +77,7 @@ def closing_unstarted(server: HttpServer) -> Iterator[HttpServer]:
     try:
         yield server
     finally:
-        server._socket.close()
-        server._loop.close()
+        server.stop()
 
 
 @pytest.fixture
@@ -506,6 +506,7 @@ def test_stopping_does_not_wait_forever_for_a_handler_that_hangs(
 def test_stopping_leaves_no_event_loop_open(stack: ExitStack) -> None:
     server = stack.enter_context(serving())
     server.stop()
+    assert server._loop is not None
     assert server._loop.is_closed()
 
 
