@@ -14,6 +14,7 @@ from exporter.failures import account_in, arn_in, failure, late, not_of_service,
 from exporter.model import EntryProblem, JobSnapshot, SearchPage, Span, Target
 from exporter.parse import ParseError, parse_job, parse_page
 from exporter.sessions import LoginSession
+from exporter.transport import sender_of
 from exporter.windows import PAGE_SIZE
 
 CALL_DEADLINE: Final = 15.0
@@ -21,9 +22,9 @@ CALL_DEADLINE: Final = 15.0
 
 _MILLISECOND: Final = 0.001
 
-_GET_JOB: Final = Operation("braket", GET_JOB, reads_json=True)
-_SEARCH_JOBS: Final = Operation("braket", SEARCH_JOBS, reads_json=True)
-_IDENTIFY: Final = Operation("sts", GET_CALLER_IDENTITY, reads_json=False)
+_GET_JOB: Final = Operation("braket", GET_JOB)
+_SEARCH_JOBS: Final = Operation("braket", SEARCH_JOBS)
+_IDENTIFY: Final = Operation("sts", GET_CALLER_IDENTITY)
 
 _MEMBERS: Final = {GET_JOB: ("jobArn", "status"), SEARCH_JOBS: ("jobs",)}
 """The members of which a response of Braket has at least one."""
@@ -177,9 +178,9 @@ class BraketClient:
         CURRENT.set(attempt)
         try:
             client = self._session.client(attempt.operation.service, self.target.region)
-            attempt.phase, attempt.endpoint = Phase.CLIENT, client.meta.endpoint_url
+            attempt.phase, attempt.endpoint, attempt.http = Phase.CLIENT, client.meta.endpoint_url, sender_of(client)
             if attempt.operation is _IDENTIFY:
-                attempt.payload = client.get_caller_identity()
+                client.get_caller_identity()
                 return
             if client is not self._client:
                 self._note(client)

@@ -184,7 +184,7 @@ def failure(attempt: Attempt, error: BaseException, *, login: Login, modelled: C
         case Phase.SENDING:
             return _without_response(attempt, error)
         case Phase.RECEIVED:
-            return _from_response(attempt, error, modelled)
+            return _from_response(attempt, modelled)
 
 
 def not_of_service(attempt: Attempt) -> UnavailableError:
@@ -278,7 +278,7 @@ def _why_no_credentials(attempt: Attempt, error: BaseException, login: Login) ->
     if isinstance(error, SSOError | TokenRetrievalError):
         return f"there is no valid SSO token; log in with: aws sso login --profile {login.profile or 'NAME'}"
     if isinstance(error, ClientError):
-        return f"{attempt.issuer or 'AWS'} refused {attempt.request}{_with_code(error)}{_denial_of(error)}"
+        return f"{attempt.issuer or 'AWS'} refused {attempt.request}{_with_code(error)}{_denial_in(_message(error))}"
     known = next((words for kind, words in _CAUSES.items() if isinstance(error, kind)), None)
     return known or _at_that_place(attempt, error)
 
@@ -356,13 +356,13 @@ def _errno(error: OSError) -> str:
 # A response.
 
 
-def _from_response(attempt: Attempt, error: BaseException, modelled: Collection[str]) -> BraketError:
+def _from_response(attempt: Attempt, modelled: Collection[str]) -> BraketError:
     if attempt.status < 300:
         return not_of_service(attempt)
-    code = _code(error)
+    code = attempt.code
     kind = _class_of(code, attempt, modelled)
     if code in modelled or code in _COMMON:
-        detail = _denial_of(error) or (_clock_note(attempt) if code in _SKEWED else "")
+        detail = _denial_in(attempt.message) or (_clock_note(attempt) if code in _SKEWED else "")
         text = f"{_service(attempt)} returned {code} (HTTP {attempt.status}){detail}"
         return kind(code, text[:LONGEST_MESSAGE])
     shown = f" and {code}" if _CODE.fullmatch(code) else ""
@@ -387,8 +387,11 @@ def _class_of(code: str, attempt: Attempt, modelled: Collection[str]) -> type[Br
 
 
 def _code(error: BaseException) -> str:
-    details = _details(error)
-    return str(details.get("Code", ""))
+    return str(_details(error).get("Code", ""))
+
+
+def _message(error: BaseException) -> str:
+    return str(_details(error).get("Message", ""))
 
 
 def _details(error: BaseException) -> Mapping[str, Any]:
@@ -402,9 +405,9 @@ def _with_code(error: ClientError) -> str:
     return f" with {code}" if code in _COMMON | _OF_ISSUERS or _CODE.fullmatch(code) else ""
 
 
-def _denial_of(error: BaseException) -> str:
+def _denial_in(message: str) -> str:
     """Rebuild what AWS says of a missing permission, from parts that are ARNs and names of actions."""
-    match = _DENIAL.search(str(_details(error).get("Message", ""))[:4096])
+    match = _DENIAL.search(message[:4096])
     if match is None:
         return ""
     resource = f" on resource: {match['resource']}" if match["resource"] else ""

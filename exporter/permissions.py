@@ -4,6 +4,7 @@ import json
 import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -119,17 +120,18 @@ def ask(lane: Lane, source: BraketClient, since: float) -> Access:
 
 def ask_all(lanes: Sequence[Lane], sources: Sequence[BraketClient], since: float) -> list[Access]:
     """Try all lanes, several at once; return the results in their order."""
-    waiting = deque(enumerate(zip(lanes, sources, strict=True)))
+    waiting = deque(zip(range(len(lanes)), lanes, sources, strict=True))
     done: dict[int, Access] = {}
     bugs: list[BaseException] = []
 
     def work() -> None:
+        with suppress(IndexError):  # another thread took the last one
+            while True:
+                try_one(*waiting.popleft())
+
+    def try_one(number: int, lane: Lane, source: BraketClient) -> None:
         try:
-            while waiting:
-                number, (lane, source) = waiting.popleft()
-                done[number] = ask(lane, source, since)
-        except IndexError:  # another thread took the last one
-            return
+            done[number] = ask(lane, source, since)
         except BaseException as bug:  # noqa: BLE001 -- raised again below
             bugs.append(bug)
 

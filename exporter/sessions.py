@@ -20,8 +20,9 @@ from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader, create_loader
 
 from exporter import __version__
-from exporter.attempt import CURRENT, Phase, RefusedError, receiving, sending, signing
+from exporter.attempt import CURRENT, Phase, RefusedError
 from exporter.credential_process import CredentialProcess
+from exporter.exchange import exchange, receiving, sending
 from exporter.failures import MFA_NEEDED, endpoint_problem, is_url
 from exporter.lanes import Login
 from exporter.transport import bound
@@ -140,7 +141,7 @@ class _Session(botocore.session.Session):
         self.set_default_client_config(client_config())
         if self.get_config_variable("data_path") is None:
             self.register_component("data_loader", _service_models())
-        for event, follow in (("before-sign", signing), ("before-send", sending), ("before-parse", receiving)):
+        for event, follow in (("before-call", exchange), ("before-send", sending), ("before-parse", receiving)):
             self.register(event, follow)
 
     def create_client(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- as botocore has it

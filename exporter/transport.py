@@ -87,13 +87,18 @@ class _SecurePool(_Direct, AWSHTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
-def bound(client: Any) -> None:  # noqa: ANN401 -- botocore makes the class at run time
+def sender_of(client: Any) -> Any:  # noqa: ANN401 -- botocore makes the classes at run time
+    """Return what sends the requests of a client."""
+    return client._endpoint.http_session  # noqa: SLF001
+
+
+def bound(client: Any) -> None:  # noqa: ANN401 -- as above
     """Limit the responses of a client, and find its connections faster.
 
     The places are internal to botocore, so with a release without them the SDK's own connections are used.
     """
+    session = sender_of(client)
     with suppress(AttributeError):
-        session = client._endpoint.http_session  # noqa: SLF001
         session._pool_classes_by_scheme.update(http=_Pool, https=_SecurePool)  # noqa: SLF001
         session._manager.connection_from_url = _by_host(session._manager.connection_from_url)  # noqa: SLF001
 

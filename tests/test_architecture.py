@@ -25,7 +25,7 @@ SMALL_STATE = frozenset(
 
 SETTINGS = frozenset({"settings", "sources"})
 BOUNDARIES = frozenset(
-    {"braket", "sessions", "attempt", "failures", "transport", "credential_process"} | {"tls", "state"}
+    {"braket", "sessions", "attempt", "exchange", "failures", "transport", "credential_process"} | {"tls", "state"}
 )
 SHELLS = frozenset(
     {
@@ -147,13 +147,13 @@ def test_the_server_knows_http_and_nothing_of_the_exporter() -> None:
 def test_the_boundaries_know_only_what_goes_in_and_what_comes_out() -> None:
     assert rooms_of("braket") == {
         *("arn", "errors", "model", "parse", "windows"),
-        *("attempt", "deadline", "failures", "sessions"),
+        *("attempt", "deadline", "failures", "sessions", "transport"),
     }
-    assert rooms_of("sessions") == {"attempt", "credential_process", "failures", "lanes", "transport"}
+    assert rooms_of("sessions") == {"attempt", "credential_process", "exchange", "failures", "lanes", "transport"}
     assert rooms_of("failures") == {"attempt", "deadline", "errors", "lanes"}
+    assert rooms_of("exchange") == {"attempt", "wire"}
     assert rooms_of("transport") == rooms_of("credential_process") == {"attempt"}
-    assert rooms_of("attempt") == {"wire"}
-    assert rooms_of("deadline") == rooms_of("wire") == set()
+    assert rooms_of("attempt") == rooms_of("deadline") == rooms_of("wire") == set()
     assert rooms_of("tls") == {"server", "webconfig"}
 
 
@@ -181,7 +181,7 @@ def test_a_shell_knows_no_settings_and_nothing_of_the_wiring(room: str) -> None:
 
 def test_boto3_is_known_to_the_boundaries_and_to_those_who_tell_its_version() -> None:
     assert importers("boto3") == {"telemetry", "sessions"}
-    assert importers("botocore") == {"failures", "sessions", "transport"}
+    assert importers("botocore") == {"exchange", "failures", "sessions", "transport"}
 
 
 @pytest.mark.parametrize("room", ["sessions", "telemetry"])

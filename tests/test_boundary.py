@@ -19,7 +19,6 @@ from odd import Odd, odd_endpoint
 from processes import eventually, wire_job
 
 import exporter.braket
-import exporter.sessions
 from exporter.braket import BraketClient
 from exporter.errors import (
     BraketError,
@@ -540,7 +539,7 @@ PLACES: dict[str, tuple[Any, str, str, str]] = {
     "client": (botocore.client.ClientCreator, "create_client", "connection", ""),
     "signing": (botocore.auth.SigV4Auth, "add_auth", "credentials", ""),
     "sending": (botocore.httpsession.URLLib3Session, "send", "connection", "GetJob"),
-    "parsing": (botocore.parsers.ResponseParser, "parse", "malformed", "GetJob"),
+    "receiving": (json, "loads", "malformed", "GetJob"),
 }
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -16,7 +16,7 @@ from sts import Sts, moto_server, sts_before
 from exporter.braket import BraketClient
 from exporter.lanes import Lane, Login
 from exporter.model import Target
-from exporter.permissions import Access, Answer, Permission, Verdict, ask, policies, report, uncounted
+from exporter.permissions import Access, Answer, Permission, Verdict, ask, ask_all, policies, report, uncounted
 from exporter.selector import Selector, TagRule
 from exporter.sessions import LoginSession
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
@@ -411,6 +411,15 @@ def test_the_words_of_aws_cannot_leave_the_comment(ending: str) -> None:
 
 def test_a_shard_without_targets_has_nothing_to_ask() -> None:
     assert report([]) == "# AWS was asked nothing: no target is in this shard\n"
+
+
+def test_a_bug_in_one_of_several_targets_comes_out() -> None:
+    class Buggy:
+        def identify(self) -> None:
+            raise IndexError("ours")
+
+    with pytest.raises(IndexError, match="ours"):
+        ask_all([lane(ARN)] * 3, [cast("BraketClient", Buggy())] * 3, 0.0)
 
 
 def check(braket: SimulatorServer, sts: Sts, *arguments: str, **env: str | None) -> CompletedProcess[str]:
