@@ -15,10 +15,12 @@ from exporter.model import EntryProblem, JobSnapshot, SearchPage, Span, Target
 from exporter.parse import ParseError, parse_job, parse_page
 from exporter.sessions import LoginSession
 from exporter.transport import sender_of
-from exporter.windows import PAGE_SIZE
 
 CALL_DEADLINE: Final = 15.0
 """The time that a call has as a whole, seconds: credentials, making a client, sending and reading included."""
+
+PAGE_SIZE: Final = 100
+"""The most jobs on one page (SearchJobs, ``maxResults``)."""
 
 _MILLISECOND: Final = 0.001
 

@@ -15,6 +15,7 @@ from typing import Final
 from exporter.arn import parse_job_arn
 from exporter.budget import Budgets
 from exporter.clock import Clock
+from exporter.drop_reasons import DESELECTED, MAX_JOBS
 from exporter.finder import TOMBSTONE_SLACK, Policy
 from exporter.health import TargetStatus, merged
 from exporter.lanes import Lane, successors
@@ -22,7 +23,7 @@ from exporter.ledger import Past
 from exporter.logs import Journal
 from exporter.model import JobRecord, Target
 from exporter.poller import Handover, JobSource, TargetPoller
-from exporter.roster import DESELECTED, MAX_JOBS, former_of, named_record
+from exporter.roster import former_of, named_record
 from exporter.schedule import Watch, resumed
 from exporter.store import Store
 from exporter.telemetry import Telemetry

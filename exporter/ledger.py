@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Protocol
 from exporter.arn import parse_job_arn
 from exporter.fleet import Series, Totals
 from exporter.model import JobRecord
-from exporter.parse import parse_time
+from exporter.times import parse_time
 
 _TOO_MUCH: Final = 1e300
 """JSON brings whole numbers that are no float any more."""

@@ -5,21 +5,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import nlargest, nsmallest
 from itertools import chain
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 from exporter.arn import parse_device
-from exporter.lifecycle import failed, ran_out_of_time
-from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot
+from exporter.job_index import LEAST_URGENT, Glance, Pile, statuses_of, urgency_of
+from exporter.model import JobRecord, JobSnapshot
 
 MOST_ROWS: Final = 500
 """Jobs on the page; more would only make a browser slow."""
 
 MOST_CHARACTERS: Final = 256
 """Of each thing that is asked for; a job's name has no more."""
-
-NO_ANSWER: Final = "NO_ANSWER"
-"""Stands where other jobs have their status: GetJob never answered for this one."""
 
 Order = Literal["asc", "desc"]
 _Value = Any
@@ -79,39 +76,6 @@ class Listing:
     fitting: int
     found: Mapping[str, int]
     total: int
-
-
-class Glance(NamedTuple):
-    """How many jobs of a pile are listed under a status, and how urgent the first of them is."""
-
-    jobs: int
-    first: tuple[int, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Pile:
-    """Jobs that need not all be looked at to tell whether one of them is among the first.
-
-    Attributes:
-        total: how many there are.
-        glances: what is known of them by status.
-        records: gives each of them, at a price.
-    """
-
-    total: int
-    glances: Mapping[str, Glance]
-    records: Callable[[], Iterable[JobRecord]]
-
-
-def glances_of(records: Iterable[JobRecord]) -> dict[str, Glance]:
-    """Tell by status what a pile of jobs is to be known by."""
-    glances: dict[str, Glance] = {}
-    for record in records:
-        urgency = _urgency(record)
-        for status in statuses_of(record):
-            jobs, first = glances.get(status, (0, urgency))
-            glances[status] = Glance(jobs + 1, min(first, urgency))
-    return glances
 
 
 def read_wish(query: Mapping[str, Sequence[str]]) -> Wish:
@@ -174,13 +138,7 @@ class _Sieve:
         self.total += pile.total
         for status, glance in pile.glances.items():
             self.found[status] += glance.jobs
-        self.fitted += pile.glances.get(self.status, Glance(0, _LAST)).jobs if self.status else pile.total
-
-
-def statuses_of(record: JobRecord) -> tuple[str, ...]:
-    """Tell under which statuses a job is listed: its own, and ``MAX_RUNTIME_EXCEEDED`` if it ran out of time."""
-    own = NO_ANSWER if record.snapshot is None else record.snapshot.status
-    return (own, MAX_RUNTIME_EXCEEDED) if ran_out_of_time(record) else (own,)
+        self.fitted += pile.glances.get(self.status, Glance(0, LEAST_URGENT)).jobs if self.status else pile.total
 
 
 def ran_seconds(record: JobRecord, now: float) -> float | None:
@@ -218,7 +176,7 @@ def _has(record: JobRecord, words: Iterable[str]) -> bool:
 def _first(records: Iterable[JobRecord], wish: Wish, now: float) -> list[JobRecord]:
     """Sort, and keep as many as are shown; jobs without a value come last in either direction."""
     if not wish.sort:
-        return nsmallest(MOST_ROWS, records, key=_urgency)
+        return nsmallest(MOST_ROWS, records, key=urgency_of)
     value, lacking = _VALUES[wish.sort], list[JobRecord]()
 
     def having() -> Iterator[JobRecord]:
@@ -238,30 +196,16 @@ def _with_the_most_urgent(shown: list[JobRecord], piles: Iterable[Pile], status:
     """Put those of the piles among the jobs to show that ask for a look sooner, pile by pile until none does."""
     firsts = [(_first_of(pile, status), pile) for pile in piles]
     for first, pile in sorted(firsts, key=lambda each: each[0]):
-        if first >= (_urgency(shown[-1]) if len(shown) == MOST_ROWS else _LAST):
+        if first >= (urgency_of(shown[-1]) if len(shown) == MOST_ROWS else LEAST_URGENT):
             break
         fitting = (record for record in pile.records() if not status or status in statuses_of(record))
-        shown = nsmallest(MOST_ROWS, chain(shown, fitting), key=_urgency)
+        shown = nsmallest(MOST_ROWS, chain(shown, fitting), key=urgency_of)
     return shown
 
 
 def _first_of(pile: Pile, status: str) -> tuple[int, float]:
     of_interest = (glance.first for each, glance in pile.glances.items() if status in ("", each))
-    return min(of_interest, default=_LAST)
-
-
-_LAST: Final = (9, 0.0)
-"""No job is less urgent."""
-
-_RANKS: Final = {"RUNNING": 1, "QUEUED": 2, "CANCELLING": 3}
-
-
-def _urgency(record: JobRecord) -> tuple[int, float]:
-    """Rank jobs by how much they ask for a look, then the newest first."""
-    if record.snapshot is None:
-        return (5 if record.failing is None else 0), 0.0
-    rank = 0 if failed(record) else _RANKS.get(record.snapshot.status, 4)
-    return rank, -(record.snapshot.created or 0.0)
+    return min(of_interest, default=LEAST_URGENT)
 
 
 def _of(read: Callable[[JobSnapshot], _Value]) -> Callable[[JobRecord, float], _Value]:

@@ -15,18 +15,16 @@ from typing import Final
 from exporter.console import jobs_url, logs_url
 from exporter.fill import Fill, fill_of
 from exporter.health import TargetStatus
+from exporter.job_index import NO_ANSWER, Pile, statuses_of
 from exporter.listing import (
     EVERYTHING,
     MOST_CHARACTERS,
-    NO_ANSWER,
     Listing,
-    Pile,
     Wish,
     billable_seconds,
     list_jobs,
     ran_seconds,
     short_device,
-    statuses_of,
 )
 from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot
 from exporter.style import STYLE

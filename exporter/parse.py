@@ -21,11 +21,11 @@ and never with the value: a value that differs at each poll must not add up. An 
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from exporter.arn import parse_job_arn
 from exporter.model import EVENT_TYPES, STATUSES, EntryProblem, EventKey, JobEvent, JobSnapshot, JobSummary, SearchPage
+from exporter.times import parse_time
 
 MAX_MESSAGE: Final = 2500
 """Characters of an event message or a failure reason that are kept. Braket's limits are 2,500 and 1,024."""
@@ -61,9 +61,6 @@ MAX_SHOWN_ARN: Final = 300
 MAX_TOKEN: Final = 8192
 """Characters of a ``nextToken``; a longer one is refused, since a token cannot be cut."""
 
-_MAX_TIME: Final = 64
-_YEAR_1: Final = -62135596800.0
-_YEAR_10000: Final = 253402300800.0
 _WHOLE_FLOATS: Final = 2**53
 _POSITION: Final = re.compile(r"(>?)\s*(\d{1,9})", re.ASCII)
 _MAX_POSITION: Final = 999_999_999
@@ -161,36 +158,6 @@ def parse_queue_position(value: object) -> tuple[int | None, bool]:
         return (int(match[2]), bool(match[1])) if match else (None, False)
     number = _whole(value)
     return (None if number is None or number != value or number > _MAX_POSITION else number, False)
-
-
-def parse_time(value: str | float) -> float:
-    """Read a time as unix seconds: ISO 8601 (``Z`` or an offset, 0 to 6 fractional digits) or a number.
-
-    Text without an offset is UTC.
-
-    Raises:
-        ValueError: it is not such a time, or ``check_time`` refuses it.
-    """
-    if isinstance(value, int | float):
-        return check_time(value)
-    if len(value) > _MAX_TIME:
-        raise ValueError("too long for a time")
-    moment = datetime.fromisoformat(value.strip())
-    return check_time((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-
-
-def check_time(seconds: float) -> float:
-    """Return a time if the exporter accepts it: from the wire and from the state file alike.
-
-    The limits are those of the log and of the page, which write a date. So a time that is read from the wire can be
-    written to the state file and read from it again.
-
-    Raises:
-        ValueError: the time is outside the years 1 to 9999.
-    """
-    if not _YEAR_1 <= seconds < _YEAR_10000:
-        raise ValueError("outside the years 1 to 9999")
-    return float(seconds)
 
 
 class _Members:

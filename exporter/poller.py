@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, Protocol
 from exporter.agenda import Agenda
 from exporter.budget import Budgets
 from exporter.clock import Clock
+from exporter.drop_reasons import MAX_JOBS, NOT_FOUND
 from exporter.errors import (
     GET_CALLER_IDENTITY,
     GET_JOB,
@@ -28,7 +29,7 @@ from exporter.limit import Ranked
 from exporter.logs import Journal
 from exporter.model import EntryProblem, JobRecord, JobSnapshot, SearchPage, Span, Target
 from exporter.progress import Progress
-from exporter.roster import MAX_JOBS, NOT_FOUND, named_record
+from exporter.roster import named_record
 from exporter.schedule import (
     Urgency,
     Watch,

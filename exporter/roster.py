@@ -7,19 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
+from exporter.drop_reasons import DESELECTED, RETENTION
 from exporter.ledger import Former
 from exporter.lifecycle import QUEUE, expires_at
 from exporter.model import JobRecord, JobSummary
 from exporter.selector import Selector
 from exporter.tombstones import Tombstones
-
-RETENTION = "retention"
-DESELECTED = "deselected"
-NOT_FOUND = "not_found"
-MAX_JOBS = "max_jobs"
-DROP_REASONS = (RETENTION, DESELECTED, NOT_FOUND, MAX_JOBS)
-"""Why a job loses its series: it ended long ago, its tags or name are not selected any more, Braket has no such job,
-there are too many others."""
 
 
 @dataclass(frozen=True, slots=True)

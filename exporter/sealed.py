@@ -7,8 +7,8 @@ from typing import Final
 
 from exporter.compressed import LASTING_LEVEL, Chain, Piece, chain, compress
 from exporter.exposition import JobRow
+from exporter.job_index import Pile, glances_of
 from exporter.limit import Rank, Ranked, rank_of
-from exporter.listing import Pile, glances_of
 from exporter.model import JobRecord
 from exporter.packed import pack, unpack
 

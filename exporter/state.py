@@ -29,7 +29,7 @@ from pydantic import TypeAdapter, ValidationError
 from exporter.fleet import Histogram, Series, Totals
 from exporter.ledger import Entry, Former, Past, mark_of
 from exporter.model import JobRecord
-from exporter.parse import check_time
+from exporter.times import check_time
 
 APPLICATION_ID: Final = 0x42524B54
 """Marks the file as ours, in a place that SQLite keeps for that: "BRKT"."""

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, NamedTuple
 
+from exporter.braket import PAGE_SIZE
 from exporter.model import SearchPage, Span
-from exporter.windows import PAGE_SIZE, CreationIndex, cover, partition
+from exporter.windows import CreationIndex, cover, partition
 
 OVERLAP_SECONDS: Final = 600.0
 """A list begins so long before the newest job that is known: SearchJobs does not promise to show jobs at once."""

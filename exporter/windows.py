@@ -11,9 +11,6 @@ from typing import Final
 
 from exporter.model import Span
 
-PAGE_SIZE: Final = 100
-"""The most jobs on one page (SearchJobs, ``maxResults``)."""
-
 FILL: Final = 96
 """Known jobs that a window may hold; the rest of the page is for jobs that nobody has told us of."""
 

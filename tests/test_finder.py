@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.agenda import Agenda
+from exporter.drop_reasons import DESELECTED, RETENTION
 from exporter.families import job_families
 from exporter.finder import Finder, Policy
 from exporter.ledger import mark_of
 from exporter.limit import Ranked, Standing, rank_of, rank_of_listed
 from exporter.model import JobRecord, JobSummary, SearchPage, Span
 from exporter.progress import Progress
-from exporter.roster import DESELECTED, RETENTION, Retention
+from exporter.roster import Retention
 from exporter.schedule import Urgency, Watch, after_answer
 from exporter.selector import Selector, TagRule
 from exporter.store import Store

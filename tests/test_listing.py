@@ -7,20 +7,18 @@ from builders import CREATED, GARNET, SV1, arn, event, finished, record, snapsho
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.job_index import Pile, glances_of, statuses_of
 from exporter.listing import (
     EVERYTHING,
     FIRST_ORDER,
     MOST_ROWS,
     Order,
-    Pile,
     Wish,
     billable_seconds,
-    glances_of,
     list_jobs,
     ran_seconds,
     read_wish,
     short_device,
-    statuses_of,
 )
 from exporter.model import JobRecord
 

@@ -21,7 +21,8 @@ from exporter.families import job_families
 from exporter.lifecycle import observe
 from exporter.logs import Journal
 from exporter.model import EVENT_TYPES, STATUSES, EntryProblem, JobRecord, JobSnapshot, JobSummary, SearchPage
-from exporter.parse import ParseError, check_time, parse_job, parse_page, parse_queue_position, parse_time
+from exporter.parse import ParseError, parse_job, parse_page, parse_queue_position
+from exporter.times import check_time, parse_time
 
 CREATED = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 

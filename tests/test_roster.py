@@ -10,9 +10,10 @@ from builders import ARN, CREATED, arn, event, finished, record, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.drop_reasons import DESELECTED, DROP_REASONS, NOT_FOUND, RETENTION
 from exporter.ledger import Former, mark_of
 from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSummary
-from exporter.roster import DESELECTED, DROP_REASONS, NOT_FOUND, RETENTION, Retention, Roster
+from exporter.roster import Retention, Roster
 from exporter.selector import Selector, TagRule
 from exporter.tombstones import Tombstones
 

@@ -5,8 +5,9 @@ from itertools import pairwise
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from exporter.braket import PAGE_SIZE
 from exporter.model import Span
-from exporter.windows import FILL, PAGE_SIZE, CreationIndex, cover, partition
+from exporter.windows import FILL, CreationIndex, cover, partition
 
 FOREVER = float("inf")
 
