@@ -13,8 +13,8 @@ from typing import Any
 import boto3
 
 from exporter.braket import BraketClient
-from exporter.lanes import Login
-from exporter.model import Span, Target
+from exporter.core.jobs import Span, Target
+from exporter.core.targets import Login
 from exporter.sessions import LoginSession
 
 ROUNDS = 7

@@ -18,14 +18,14 @@ from statistics import median, quantiles
 import structlog
 
 from exporter.budget import Budgets
-from exporter.clock import Clock
-from exporter.errors import GET_JOB, SEARCH_JOBS
+from exporter.core.clock import Clock
+from exporter.core.errors import GET_JOB, SEARCH_JOBS
+from exporter.core.jobs import JobSnapshot, JobSummary, SearchPage, Span, Target
+from exporter.core.selector import Selector
 from exporter.finder import Policy
 from exporter.logs import Journal
-from exporter.model import JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.poller import TargetPoller
 from exporter.roster import Retention
-from exporter.selector import Selector
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.tombstones import Tombstones

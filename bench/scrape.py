@@ -17,10 +17,10 @@ from prometheus_client import generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from exporter.core.jobs import EventKey, JobEvent, JobRecord, JobSnapshot
+from exporter.core.transitions import observe
 from exporter.exposition import compressed_page
 from exporter.families import JOB_LABELS, job_families
-from exporter.lifecycle import observe
-from exporter.model import EventKey, JobEvent, JobRecord, JobSnapshot
 from exporter.store import Store
 
 FLEETS = ((1_000, 100), (10_000, 500), (100_000, 2_000))

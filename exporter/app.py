@@ -13,17 +13,18 @@ from structlog.typing import FilteringBoundLogger
 from exporter import __version__
 from exporter.braket import BraketClient
 from exporter.budget import Budgets
-from exporter.clock import Clock
+from exporter.core.clock import Clock
+from exporter.core.first_poll import fill_line, fill_of
+from exporter.core.jobs import JobRecord, Target
+from exporter.core.targets import Lane
+from exporter.core.text import format_duration, parse_listen
 from exporter.crew import Changes, Crew
 from exporter.families import job_families
-from exporter.fill import fill_line, fill_of
 from exporter.finder import Policy
 from exporter.guard import FileGuard
 from exporter.keeper import Keeper
-from exporter.lanes import Lane
 from exporter.ledger import Entry, Past
 from exporter.logs import Journal, make_logger
-from exporter.model import JobRecord, Target
 from exporter.roster import Retention
 from exporter.server import HttpServer
 from exporter.sessions import CONNECTIONS
@@ -43,7 +44,6 @@ from exporter.state import StateInUseError
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.terminal import StatusLine, status_line
-from exporter.values import format_duration, parse_listen
 from exporter.web import PROBES, RELOAD, Reloaded, Web, expose
 
 SWEEP_INTERVAL: Final = 5.0

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 
-from exporter.arn import account_of, parse_job_arn
 from exporter.attempt import CURRENT, Attempt, Operation, Phase
+from exporter.core.arn import account_of, parse_job_arn
+from exporter.core.errors import GET_CALLER_IDENTITY, GET_JOB, SEARCH_JOBS, BraketError, UnauthenticatedError
+from exporter.core.jobs import EntryProblem, JobSnapshot, SearchPage, Span, Target
 from exporter.deadline import Deadline, DeadlineError
-from exporter.errors import GET_CALLER_IDENTITY, GET_JOB, SEARCH_JOBS, BraketError, UnauthenticatedError
 from exporter.failures import account_in, arn_in, failure, late, not_of_service, unreadable
-from exporter.model import EntryProblem, JobSnapshot, SearchPage, Span, Target
 from exporter.parse import ParseError, parse_job, parse_page
 from exporter.sessions import LoginSession
 from exporter.transport import sender_of

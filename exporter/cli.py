@@ -13,16 +13,16 @@ import yaml
 from exporter import __version__, app, demo, setup
 from exporter.arguments import CommandLine, Grammar, read_arguments
 from exporter.braket import BraketClient
-from exporter.clock import Clock
+from exporter.core.clock import Clock
+from exporter.core.targets import Lane
+from exporter.core.text import format_duration, parse_duration, shown
 from exporter.families import job_families
-from exporter.lanes import Lane
 from exporter.permissions import ask_all, report, uncounted
 from exporter.predict import Demand, Prediction, predict
 from exporter.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default, warnings_of
 from exporter.setup import StartError
 from exporter.signals import interrupted_by_signals
 from exporter.sources import CONFIG_VARIABLE, load
-from exporter.values import format_duration, parse_duration, shown
 
 Flags = Mapping[str, str]
 

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
-from exporter.arn import parse_job_arn
 from exporter.budget import Budgets
-from exporter.clock import Clock
-from exporter.drop_reasons import DESELECTED, MAX_JOBS
+from exporter.core.arn import parse_job_arn
+from exporter.core.clock import Clock
+from exporter.core.drop_reasons import DESELECTED, MAX_JOBS
+from exporter.core.jobs import JobRecord, Target
+from exporter.core.target_status import TargetStatus, merged
+from exporter.core.targets import Lane, successors
 from exporter.finder import TOMBSTONE_SLACK, Policy
-from exporter.health import TargetStatus, merged
-from exporter.lanes import Lane, successors
 from exporter.ledger import Past
 from exporter.logs import Journal
-from exporter.model import JobRecord, Target
 from exporter.poller import Handover, JobSource, TargetPoller
 from exporter.roster import former_of, named_record
 from exporter.schedule import Watch, resumed

@@ -12,9 +12,9 @@ from typing import Final, Literal
 from prometheus_client.utils import floatToGoString
 
 from exporter.compressed import PASSING_LEVEL, Chain, chain, compress, gzipped, gzipped_size
+from exporter.core.jobs import JobRecord
 from exporter.families import JOB_LABELS, Family, JobFamily
 from exporter.fleet import FleetSample
-from exporter.model import JobRecord
 
 Format = Literal["text", "openmetrics"]
 

@@ -27,8 +27,7 @@ from botocore.exceptions import (
 )
 
 from exporter.attempt import Attempt, Phase, RefusedError
-from exporter.deadline import DeadlineError
-from exporter.errors import (
+from exporter.core.errors import (
     MALFORMED,
     AssumeRoleDeniedError,
     BraketError,
@@ -40,7 +39,8 @@ from exporter.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from exporter.lanes import Login
+from exporter.core.targets import Login
+from exporter.deadline import DeadlineError
 
 CREDENTIALS: Final = "credentials"
 CONNECTION: Final = "connection"

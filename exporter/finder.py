@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from exporter.agenda import Agenda
+from exporter.core.jobs import JobRecord, JobSummary, SearchPage
+from exporter.core.selector import Selector
 from exporter.limit import Ranked, Standing, rank_of_listed
-from exporter.model import JobRecord, JobSummary, SearchPage
 from exporter.progress import Progress
 from exporter.roster import Retention, Roster
 from exporter.schedule import Urgency, Watch, after_list, unless_told
-from exporter.selector import Selector
 from exporter.store import Store
 from exporter.survey import Search, Survey
 from exporter.tombstones import Tombstones

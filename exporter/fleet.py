@@ -10,8 +10,8 @@ from typing import NamedTuple, TypeVar
 
 from prometheus_client.utils import floatToGoString
 
+from exporter.core.jobs import STATUSES, Increment, JobSnapshot
 from exporter.families import FLEET_FAMILIES, JOBS, Family
-from exporter.model import STATUSES, Increment, JobSnapshot
 
 Labels = tuple[str, ...]
 Group = tuple[str, str, str]

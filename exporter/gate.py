@@ -6,7 +6,7 @@ All times are monotonic seconds where unix seconds are not named.
 from collections.abc import Callable, Iterable
 
 from exporter.budget import Budgets
-from exporter.errors import (
+from exporter.core.errors import (
     GET_JOB,
     SEARCH_JOBS,
     BraketError,
@@ -18,8 +18,8 @@ from exporter.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from exporter.health import Health, combined
-from exporter.model import Target
+from exporter.core.jobs import Target
+from exporter.core.target_status import Health, combined
 from exporter.schedule import target_backoff
 
 

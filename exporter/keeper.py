@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from exporter.clock import Clock
+from exporter.core.clock import Clock
 from exporter.ledger import Entry, Past, check_record
 from exporter.logs import Journal
 from exporter.state import State, StateError, StateInUseError, StateLostError, StateUnreadableError

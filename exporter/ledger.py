@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, NamedTuple, Protocol
 
-from exporter.arn import parse_job_arn
+from exporter.core.arn import parse_job_arn
+from exporter.core.jobs import JobRecord
+from exporter.core.times import parse_time
 from exporter.fleet import Series, Totals
-from exporter.model import JobRecord
-from exporter.times import parse_time
 
 _TOO_MUCH: Final = 1e300
 """JSON brings whole numbers that are no float any more."""

@@ -10,8 +10,8 @@ from heapq import nsmallest
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from exporter.lifecycle import failed
-from exporter.model import JobRecord, JobSummary
+from exporter.core.jobs import JobRecord, JobSummary
+from exporter.core.transitions import failed
 
 UNKNOWN: Final = float("-inf")
 """A time that Braket did not tell: nothing shows that the job is young."""

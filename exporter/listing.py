@@ -8,9 +8,9 @@ from itertools import chain
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
-from exporter.arn import parse_device
+from exporter.core.arn import parse_device
+from exporter.core.jobs import JobRecord, JobSnapshot
 from exporter.job_index import LEAST_URGENT, Glance, Pile, statuses_of, urgency_of
-from exporter.model import JobRecord, JobSnapshot
 
 MOST_ROWS: Final = 500
 """Jobs on the page; more would only make a browser slow."""

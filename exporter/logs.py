@@ -14,9 +14,9 @@ from typing import Any, Final, Literal, Protocol, TextIO, cast
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from exporter.errors import BraketError
-from exporter.lifecycle import Observation
-from exporter.model import MAX_RUNTIME_EXCEEDED, EntryProblem, JobEvent, JobSnapshot, Target, Transition
+from exporter.core.errors import BraketError
+from exporter.core.jobs import MAX_RUNTIME_EXCEEDED, EntryProblem, JobEvent, JobSnapshot, Target, Transition
+from exporter.core.transitions import Observation
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "console"]

@@ -13,8 +13,10 @@ from html import escape
 from typing import Final
 
 from exporter.console import jobs_url, logs_url
-from exporter.fill import Fill, fill_of
-from exporter.health import TargetStatus
+from exporter.core.first_poll import Fill, fill_of
+from exporter.core.jobs import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot
+from exporter.core.target_status import TargetStatus
+from exporter.core.text import format_span
 from exporter.job_index import NO_ANSWER, Pile, statuses_of
 from exporter.listing import (
     EVERYTHING,
@@ -26,9 +28,7 @@ from exporter.listing import (
     ran_seconds,
     short_device,
 )
-from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot
 from exporter.style import STYLE
-from exporter.values import format_span
 
 MOST_OF_AN_ERROR: Final = 300
 MOST_OF_A_STATUS: Final = 40

@@ -23,9 +23,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from exporter.arn import parse_job_arn
-from exporter.model import EVENT_TYPES, STATUSES, EntryProblem, EventKey, JobEvent, JobSnapshot, JobSummary, SearchPage
-from exporter.times import parse_time
+from exporter.core.arn import parse_job_arn
+from exporter.core.jobs import (
+    EVENT_TYPES,
+    STATUSES,
+    EntryProblem,
+    EventKey,
+    JobEvent,
+    JobSnapshot,
+    JobSummary,
+    SearchPage,
+)
+from exporter.core.times import parse_time
 
 MAX_MESSAGE: Final = 2500
 """Characters of an event message or a failure reason that are kept. Braket's limits are 2,500 and 1,024."""

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from exporter.braket import BraketClient
-from exporter.errors import (
+from exporter.core.errors import (
     ASSUME_ROLE,
     GET_CALLER_IDENTITY,
     GET_JOB,
@@ -24,10 +24,10 @@ from exporter.errors import (
     RejectedError,
     UnauthenticatedError,
 )
+from exporter.core.jobs import JobSummary, Span, Target
+from exporter.core.selector import Selector
+from exporter.core.targets import Lane, Login
 from exporter.failures import host_of
-from exporter.lanes import Lane, Login
-from exporter.model import JobSummary, Span, Target
-from exporter.selector import Selector
 
 MADE_UP_JOB: Final = "00000000-0000-4000-8000-000000000000"
 """A job that does not exist: AWS checks the permission before it says so."""

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple, Protocol
 
 from exporter.agenda import Agenda
 from exporter.budget import Budgets
-from exporter.clock import Clock
-from exporter.drop_reasons import MAX_JOBS, NOT_FOUND
-from exporter.errors import (
+from exporter.core.clock import Clock
+from exporter.core.drop_reasons import MAX_JOBS, NOT_FOUND
+from exporter.core.errors import (
     GET_CALLER_IDENTITY,
     GET_JOB,
     MALFORMED,
@@ -21,13 +21,14 @@ from exporter.errors import (
     NotFoundError,
     RejectedError,
 )
+from exporter.core.jobs import EntryProblem, JobRecord, JobSnapshot, SearchPage, Span, Target
+from exporter.core.selector import Selector
+from exporter.core.target_status import TargetStatus
+from exporter.core.transitions import observe
 from exporter.finder import Finder, Policy
 from exporter.gate import Gate
-from exporter.health import TargetStatus
-from exporter.lifecycle import observe
 from exporter.limit import Ranked
 from exporter.logs import Journal
-from exporter.model import EntryProblem, JobRecord, JobSnapshot, SearchPage, Span, Target
 from exporter.progress import Progress
 from exporter.roster import named_record
 from exporter.schedule import (
@@ -40,7 +41,6 @@ from exporter.schedule import (
     suffices_alone,
     whose_turn,
 )
-from exporter.selector import Selector
 from exporter.store import Store
 from exporter.survey import Purpose, Search, Survey
 from exporter.telemetry import Telemetry

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from exporter.core.jobs import EventKey, JobEvent, JobRecord, JobSnapshot
+from exporter.core.transitions import observe
 from exporter.families import FLEET_FAMILIES, JobFamily
 from exporter.fleet import Fleet
-from exporter.lifecycle import observe
-from exporter.model import EventKey, JobEvent, JobRecord, JobSnapshot
 from exporter.schedule import ROOM
 
 _TYPICAL = JobSnapshot(

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
-from exporter.drop_reasons import DESELECTED, RETENTION
+from exporter.core.drop_reasons import DESELECTED, RETENTION
+from exporter.core.jobs import JobRecord, JobSummary
+from exporter.core.selector import Selector
+from exporter.core.transitions import QUEUE, expires_at
 from exporter.ledger import Former
-from exporter.lifecycle import QUEUE, expires_at
-from exporter.model import JobRecord, JobSummary
-from exporter.selector import Selector
 from exporter.tombstones import Tombstones
 
 

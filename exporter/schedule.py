@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
-from exporter.lifecycle import complete
-from exporter.model import TERMINAL_STATUSES, JobRecord
+from exporter.core.jobs import TERMINAL_STATUSES, JobRecord
+from exporter.core.transitions import complete
 
 QUESTIONS_AFTER_END: Final = 3
 """How often a finished job is asked for what its last answer lacked; a job that was stopped may never tell it."""

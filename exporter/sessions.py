@@ -21,10 +21,10 @@ from botocore.loaders import Loader, create_loader
 
 from exporter import __version__
 from exporter.attempt import CURRENT, Phase, RefusedError
+from exporter.core.targets import Login
 from exporter.credential_process import CredentialProcess
 from exporter.exchange import exchange, receiving, sending
 from exporter.failures import MFA_NEEDED, endpoint_problem, is_url
-from exporter.lanes import Login
 from exporter.transport import bound
 
 SESSION_NAME: Final = "braket-exporter"

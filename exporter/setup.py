@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from exporter.arn import check_region, parse_job_arn
+from exporter.core.arn import check_region, parse_job_arn
+from exporter.core.selector import Selector, parse_tag_rule
+from exporter.core.targets import Entry, Lane, Login, plan_lanes
 from exporter.failures import why_no_configuration
 from exporter.guard import FileGuard
-from exporter.lanes import Entry, Lane, Login, plan_lanes
-from exporter.selector import Selector, parse_tag_rule
 from exporter.sessions import LoginSession
 from exporter.settings import Selection, Settings, SettingsError, SettingsWarning, TargetSettings
 from exporter.webconfig import WebConfigError

@@ -26,10 +26,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from exporter.core.jobs import JobRecord
+from exporter.core.times import check_time
 from exporter.fleet import Histogram, Series, Totals
 from exporter.ledger import Entry, Former, Past, mark_of
-from exporter.model import JobRecord
-from exporter.times import check_time
 
 APPLICATION_ID: Final = 0x42524B54
 """Marks the file as ours, in a place that SQLite keeps for that: "BRKT"."""

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from exporter.braket import PAGE_SIZE
-from exporter.model import SearchPage, Span
+from exporter.core.jobs import SearchPage, Span
 from exporter.windows import CreationIndex, cover, partition
 
 OVERLAP_SECONDS: Final = 600.0

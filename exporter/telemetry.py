@@ -20,12 +20,12 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 
 from exporter import __version__
-from exporter.drop_reasons import DROP_REASONS
+from exporter.core.drop_reasons import DROP_REASONS
+from exporter.core.jobs import Target
+from exporter.core.target_status import TargetStatus
 from exporter.exposition import Format
 from exporter.families import ACCOUNT_LABELS, EXPORTER_FAMILIES
 from exporter.fleet import Series
-from exporter.health import TargetStatus
-from exporter.model import Target
 
 UNKNOWN_FIELDS: Final = ("status", "eventType", "queuePosition")
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from exporter import __version__
-from exporter.clock import Clock
+from exporter.core.clock import Clock
+from exporter.core.target_status import TargetStatus
 from exporter.exposition import CONTENT_TYPES, Format, Page, compressed_page, plain_page, sample_names
-from exporter.health import TargetStatus
 from exporter.listing import read_wish
 from exporter.negotiate import accepts_gzip, choose_format
 from exporter.page import render_page as render_html

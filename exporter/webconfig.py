@@ -11,7 +11,7 @@ from posixpath import join
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from exporter.values import as_text, near, parse_mapping, shown, typed
+from exporter.core.text import as_text, near, parse_mapping, shown, typed
 
 ClientCertificate = Literal["none", "optional", "required"]
 TlsVersion = Literal["TLS12", "TLS13"]

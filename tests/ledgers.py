@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from exporter.core.jobs import JobRecord
 from exporter.fleet import Histogram, Series, Totals
 from exporter.ledger import Entry, Former, Past
-from exporter.model import JobRecord
 
 
 @dataclass

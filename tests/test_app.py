@@ -38,8 +38,8 @@ from structlog import wrap_logger
 from structlog.testing import LogCapture
 
 from exporter.app import Exporter
+from exporter.core.jobs import JobRecord
 from exporter.ledger import Past
-from exporter.model import JobRecord
 from exporter.settings import Settings, SettingsError
 from exporter.setup import StartError, check_state_file
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World

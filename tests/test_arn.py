@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.arn import BRAKET_REGIONS, account_of, check_region, in_aws_partition, parse_device, parse_job_arn
+from exporter.core.arn import BRAKET_REGIONS, account_of, check_region, in_aws_partition, parse_device, parse_job_arn
 
 UUID = "5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
 

@@ -20,7 +20,7 @@ from processes import eventually, wire_job
 
 import exporter.braket
 from exporter.braket import BraketClient
-from exporter.errors import (
+from exporter.core.errors import (
     BraketError,
     DeniedError,
     NotFoundError,
@@ -29,8 +29,8 @@ from exporter.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from exporter.lanes import Login
-from exporter.model import EntryProblem, Span, Target
+from exporter.core.jobs import EntryProblem, Span, Target
+from exporter.core.targets import Login
 from exporter.sessions import LoginSession
 
 ACCOUNT = "123456789012"

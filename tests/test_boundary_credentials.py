@@ -25,11 +25,11 @@ import exporter.credential_process
 import exporter.sessions
 from exporter.attempt import Attempt, Operation, Phase
 from exporter.braket import BraketClient
-from exporter.errors import BraketError, UnauthenticatedError, UnavailableError
+from exporter.core.errors import BraketError, UnauthenticatedError, UnavailableError
+from exporter.core.jobs import Target
+from exporter.core.targets import Login
 from exporter.failures import failure
-from exporter.lanes import Login
 from exporter.logs import Journal, make_logger
-from exporter.model import Target
 from exporter.permissions import Access, Answer, Verdict, report
 from exporter.sessions import LoginSession
 

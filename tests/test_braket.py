@@ -15,7 +15,7 @@ from processes import GARNET, LONG_AGO, closed_port, iso, wire_event, wire_job
 
 import exporter.sessions
 from exporter.braket import BraketClient
-from exporter.errors import (
+from exporter.core.errors import (
     BraketError,
     DeniedError,
     MalformedError,
@@ -25,8 +25,8 @@ from exporter.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from exporter.lanes import Login
-from exporter.model import EventKey, JobEvent, JobSnapshot, Target
+from exporter.core.jobs import EventKey, JobEvent, JobSnapshot, Target
+from exporter.core.targets import Login
 from exporter.sessions import LoginSession
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 

@@ -2,7 +2,7 @@
 
 from builders import CREATED, FakeTime
 
-from exporter.clock import Clock
+from exporter.core.clock import Clock
 
 
 def test_without_a_response_the_local_clock_counts() -> None:

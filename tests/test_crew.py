@@ -14,17 +14,17 @@ from structlog import wrap_logger
 from structlog.testing import LogCapture
 
 from exporter.budget import Budgets
+from exporter.core.jobs import JobRecord, JobSnapshot, JobSummary, SearchPage, Span, Target
+from exporter.core.selector import Selector, TagRule
+from exporter.core.targets import Lane, Login
 from exporter.crew import Changes, Crew
 from exporter.families import job_families
 from exporter.finder import Policy
-from exporter.lanes import Lane, Login
 from exporter.ledger import Former, Past, mark_of
 from exporter.logs import Journal
-from exporter.model import JobRecord, JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.poller import TargetPoller
 from exporter.roster import Retention
 from exporter.sealed import CHUNK_JOBS
-from exporter.selector import Selector, TagRule
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 

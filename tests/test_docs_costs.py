@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from processes import FAST, daemon, eventually, iso, run, wire_job
 
+from exporter.core.text import format_duration
 from exporter.families import job_families
 from exporter.predict import Demand, Prediction, predict
 from exporter.settings import Settings
 from exporter.simulator import ScriptedJob, SimulatorServer, World
-from exporter.values import format_duration
 
 ROOT = Path(__file__).parent.parent
 CALLS = (ROOT / "docs/api-calls.md").read_text(encoding="utf-8")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from exporter.errors import AssumeRoleDeniedError, BraketError, DeniedError, NotFoundError
-from exporter.lanes import Lane, Login
-from exporter.model import SearchPage, Span, Target
+from exporter.core.errors import AssumeRoleDeniedError, BraketError, DeniedError, NotFoundError
+from exporter.core.jobs import SearchPage, Span, Target
+from exporter.core.selector import Selector
+from exporter.core.targets import Lane, Login
 from exporter.permissions import ask, policies, report
-from exporter.selector import Selector
 from exporter.settings import TargetSettings
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from prometheus_client.registry import Collector
 
+from exporter.core.jobs import EVENT_TYPES, STATUSES, EventKey, Increment, JobRecord, JobSnapshot
 from exporter.exposition import (
     CONTENT_TYPES,
     Format,
@@ -27,7 +28,6 @@ from exporter.exposition import (
 )
 from exporter.families import FLEET_FAMILIES, JOBS, Family, JobFamily, job_families, tag_label
 from exporter.fleet import Fleet
-from exporter.model import EVENT_TYPES, STATUSES, EventKey, Increment, JobRecord, JobSnapshot
 
 FORMATS: tuple[Format, Format] = ("text", "openmetrics")
 END = b"# EOF\n"

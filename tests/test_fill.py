@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from exporter.fill import Fill, fill_line, fill_of
-from exporter.health import Health, TargetStatus
-from exporter.model import Target
-from exporter.values import format_span
+from exporter.core.first_poll import Fill, fill_line, fill_of
+from exporter.core.jobs import Target
+from exporter.core.target_status import Health, TargetStatus
+from exporter.core.text import format_span
 
 
 def target(up: bool | None = True, **members: Any) -> TargetStatus:  # noqa: FBT001, FBT002 -- one of three

@@ -8,9 +8,9 @@ from builders import ACCOUNT, GARNET, REGION, SV1, finished, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.core.jobs import STATUSES, Increment, JobSnapshot
 from exporter.families import FLEET_FAMILIES, JOBS, QUEUE_BUCKETS, RUN_BUCKETS
 from exporter.fleet import Fleet, FleetSample, Histogram, Series, Totals
-from exporter.model import STATUSES, Increment, JobSnapshot
 
 FAMILIES = {family.name: family for family in FLEET_FAMILIES}
 GROUP = (ACCOUNT, REGION, SV1)

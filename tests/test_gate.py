@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.budget import Budgets
-from exporter.errors import (
+from exporter.core.errors import (
     GET_JOB,
     SEARCH_JOBS,
     BraketError,
@@ -20,9 +20,9 @@ from exporter.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from exporter.core.jobs import Target
+from exporter.core.target_status import Health
 from exporter.gate import Gate
-from exporter.health import Health
-from exporter.model import Target
 
 TARGET = Target("123456789012", "us-west-2")
 NAMELESS = Target("", "us-west-2")

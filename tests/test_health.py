@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.health import Health, TargetStatus, combined, merged
-from exporter.model import Target
+from exporter.core.jobs import Target
+from exporter.core.target_status import Health, TargetStatus, combined, merged
 
 WEST = Target("123456789012", "us-west-2")
 NORTH = Target("123456789012", "eu-north-1")

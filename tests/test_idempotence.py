@@ -20,15 +20,15 @@ from structlog.testing import LogCapture
 from exporter import poller as poller_module
 from exporter import survey as survey_module
 from exporter.budget import Budgets
-from exporter.clock import Clock
+from exporter.core.clock import Clock
+from exporter.core.errors import NotFoundError, UnavailableError
+from exporter.core.jobs import JobSnapshot, JobSummary, SearchPage, Span, Target
+from exporter.core.selector import Selector, TagRule
+from exporter.core.targets import Lane, Login
 from exporter.crew import Crew
-from exporter.errors import NotFoundError, UnavailableError
 from exporter.finder import Policy
-from exporter.lanes import Lane, Login
 from exporter.logs import Journal
-from exporter.model import JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.roster import Retention
-from exporter.selector import Selector, TagRule
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 

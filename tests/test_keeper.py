@@ -19,11 +19,11 @@ from structlog import wrap_logger
 from structlog.testing import LogCapture
 from structlog.typing import EventDict
 
+from exporter.core.jobs import JobRecord
 from exporter.fleet import Totals
 from exporter.keeper import BEAT_INTERVAL, RETRY_INTERVAL, Keeper
 from exporter.ledger import Entry, Former, Past, mark_of
 from exporter.logs import Journal
-from exporter.model import JobRecord
 from exporter.state import MIGRATIONS, State, StateInUseError, StateUnwritableError
 from exporter.telemetry import Telemetry
 
@@ -161,7 +161,7 @@ def test_a_file_that_makes_no_sense_is_set_aside_and_a_new_one_begins(
 KILLED = """
 import os, sys
 from exporter.ledger import Entry
-from exporter.model import JobRecord
+from exporter.core.jobs import JobRecord
 from exporter.state import State
 
 state = State(sys.argv[1])

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processes import environment
 
-from exporter.lanes import Entry, Lane, Login, plan_lanes, successors
-from exporter.model import Target
-from exporter.selector import Selector, TagRule
+from exporter.core.jobs import Target
+from exporter.core.selector import Selector, TagRule
+from exporter.core.targets import Entry, Lane, Login, plan_lanes, successors
 
 OTHER = "210987654321"
 EVERY = Selector(all_jobs=True)
@@ -234,7 +234,7 @@ def test_a_key_survives_a_release() -> None:
 @pytest.mark.parametrize("seed", ["0", "1", "42"])
 def test_a_key_is_the_same_in_every_process(seed: str) -> None:
     program = (
-        "import re; from exporter.lanes import *; from exporter.model import Target; from exporter.selector import *\n"
+        "import re; from exporter.core.targets import *; from exporter.core.jobs import Target; from exporter.core.selector import *\n"
         "teams = TagRule('team', frozenset({'chemistry', 'physics', 'biology'}))\n"
         "selector = Selector((teams, TagRule('a', None)), name=re.compile('v.*'))\n"
         "print(Lane(Login('p', 'r', 'x'), Target('', 'eu-north-1'), (), selector).key)"

@@ -7,9 +7,9 @@ from builders import ARN, CREATED, arn, event, finished, record, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.core.jobs import JobRecord
 from exporter.fleet import Histogram, Totals
 from exporter.ledger import Entry, Former, Past, check_record, mark_of
-from exporter.model import JobRecord
 
 SERIES = ("braket_job_outcomes_total", ("1", "r", "d", "COMPLETED"))
 

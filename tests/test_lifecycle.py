@@ -10,9 +10,18 @@ from builders import ACCOUNT, ARN, CREATED, REGION, SV1, arn, event, finished, k
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.core.jobs import EVENT_TYPES, MAX_RUNTIME_EXCEEDED, STATUSES, Increment, JobRecord, JobSnapshot
+from exporter.core.transitions import (
+    Observation,
+    complete,
+    diff,
+    entered_at,
+    expires_at,
+    failed,
+    observe,
+    ran_out_of_time,
+)
 from exporter.fleet import Fleet
-from exporter.lifecycle import Observation, complete, diff, entered_at, expires_at, failed, observe, ran_out_of_time
-from exporter.model import EVENT_TYPES, MAX_RUNTIME_EXCEEDED, STATUSES, Increment, JobRecord, JobSnapshot
 
 BEFORE = CREATED - 1.0
 """The exporter began before the job was created: the job is news."""

@@ -8,8 +8,8 @@ from builders import CREATED, arn, event, finished, record, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.core.jobs import MAX_RUNTIME_EXCEEDED, JobRecord, JobSummary
 from exporter.limit import UNKNOWN, Rank, Ranked, Standing, lowest, rank_of, rank_of_listed
-from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSummary
 
 FINISHED, FAILED, ACTIVE = Standing
 ENDED = CREATED + 120.0

@@ -7,6 +7,7 @@ from builders import CREATED, GARNET, SV1, arn, event, finished, record, snapsho
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.core.jobs import JobRecord
 from exporter.job_index import Pile, glances_of, statuses_of
 from exporter.listing import (
     EVERYTHING,
@@ -20,7 +21,6 @@ from exporter.listing import (
     read_wish,
     short_device,
 )
-from exporter.model import JobRecord
 
 NOW = CREATED + 1000.0
 OUT_OF_TIME = (event("MAX_RUNTIME_EXCEEDED", CREATED + 100.0),)

@@ -20,11 +20,11 @@ from certificates import Authority
 from jsonschema import Draft202012Validator
 from processes import FAST, Daemon, daemon, eventually, fetch, iso, wire_event, wire_job
 
-from exporter.drop_reasons import DROP_REASONS
-from exporter.errors import GET_CALLER_IDENTITY, GET_JOB, SEARCH_JOBS
-from exporter.lifecycle import Observation
+from exporter.core.drop_reasons import DROP_REASONS
+from exporter.core.errors import GET_CALLER_IDENTITY, GET_JOB, SEARCH_JOBS
+from exporter.core.jobs import TERMINAL_STATUSES, EntryProblem, JobEvent, Target, Transition
+from exporter.core.transitions import Observation
 from exporter.logs import Journal, make_logger
-from exporter.model import TERMINAL_STATUSES, EntryProblem, JobEvent, Target, Transition
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 
 ROOT = Path(__file__).parent.parent

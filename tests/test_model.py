@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from builders import ARN, CREATED, arn, finished, record, snapshot
 
-from exporter.model import EventKey, Transition
+from exporter.core.jobs import EventKey, Transition
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import RECORDS
 
-from exporter.model import JobRecord
+from exporter.core.jobs import JobRecord
 from exporter.packed import pack, unpack
 
 

@@ -11,8 +11,8 @@ from builders import CREATED, GARNET, FakeTime, arn, event, finished, record, sn
 from playwright.sync_api import Browser, Page, sync_playwright
 from processes import tool
 
-from exporter.health import Health, TargetStatus
-from exporter.model import JobRecord, Target
+from exporter.core.jobs import JobRecord, Target
+from exporter.core.target_status import Health, TargetStatus
 from exporter.server import HttpServer
 from exporter.store import Store
 from exporter.telemetry import Telemetry

@@ -14,10 +14,10 @@ from processes import LONG_AGO, closed_port, run, wire_job
 from sts import Sts, moto_server, sts_before
 
 from exporter.braket import BraketClient
-from exporter.lanes import Lane, Login
-from exporter.model import Target
+from exporter.core.jobs import Target
+from exporter.core.selector import Selector, TagRule
+from exporter.core.targets import Lane, Login
 from exporter.permissions import Access, Answer, Permission, Verdict, ask, ask_all, policies, report, uncounted
-from exporter.selector import Selector, TagRule
 from exporter.sessions import LoginSession
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 

@@ -18,7 +18,7 @@ from structlog.testing import LogCapture
 from structlog.typing import EventDict
 
 from exporter.budget import Budgets
-from exporter.errors import (
+from exporter.core.errors import (
     BraketError,
     DeniedError,
     JobError,
@@ -29,12 +29,7 @@ from exporter.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from exporter.families import job_families
-from exporter.finder import Policy
-from exporter.health import TargetStatus
-from exporter.ledger import Former, Past, mark_of
-from exporter.logs import Journal
-from exporter.model import (
+from exporter.core.jobs import (
     MAX_RUNTIME_EXCEEDED,
     EntryProblem,
     JobRecord,
@@ -44,10 +39,15 @@ from exporter.model import (
     Span,
     Target,
 )
+from exporter.core.selector import Selector, TagRule
+from exporter.core.target_status import TargetStatus
+from exporter.families import job_families
+from exporter.finder import Policy
+from exporter.ledger import Former, Past, mark_of
+from exporter.logs import Journal
 from exporter.poller import TargetPoller
 from exporter.roster import Retention
 from exporter.schedule import Urgency, Watch
-from exporter.selector import Selector, TagRule
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.tombstones import Tombstones

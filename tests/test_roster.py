@@ -10,11 +10,11 @@ from builders import ARN, CREATED, arn, event, finished, record, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.drop_reasons import DESELECTED, DROP_REASONS, NOT_FOUND, RETENTION
+from exporter.core.drop_reasons import DESELECTED, DROP_REASONS, NOT_FOUND, RETENTION
+from exporter.core.jobs import MAX_RUNTIME_EXCEEDED, JobRecord, JobSummary
+from exporter.core.selector import Selector, TagRule
 from exporter.ledger import Former, mark_of
-from exporter.model import MAX_RUNTIME_EXCEEDED, JobRecord, JobSummary
 from exporter.roster import Retention, Roster
-from exporter.selector import Selector, TagRule
 from exporter.tombstones import Tombstones
 
 USUAL, FAILED = 1000.0, 5000.0

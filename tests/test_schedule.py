@@ -7,7 +7,7 @@ from builders import ARN, CREATED, event, finished, record, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.model import STATUSES, JobRecord, JobSnapshot
+from exporter.core.jobs import STATUSES, JobRecord, JobSnapshot
 from exporter.schedule import (
     Urgency,
     Watch,

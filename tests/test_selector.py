@@ -8,8 +8,8 @@ from builders import ARN, CREATED
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.model import JobSummary
-from exporter.selector import Selector, TagRule, parse_tag_rule
+from exporter.core.jobs import JobSummary
+from exporter.core.selector import Selector, TagRule, parse_tag_rule
 
 
 def job(tags: Mapping[str, str] | None = None, name: str = "vqe-h2") -> JobSummary:

@@ -11,15 +11,15 @@ from processes import FAST, HASTY, Daemon, closed_port, daemon, eventually, iso,
 from sts import Asked, Sts, moto_server, sts_before
 
 from exporter.braket import BraketClient
-from exporter.errors import (
+from exporter.core.errors import (
     AssumeRoleDeniedError,
     BraketError,
     DeniedError,
     UnauthenticatedError,
     UnavailableError,
 )
-from exporter.lanes import Login
-from exporter.model import Target
+from exporter.core.jobs import Target
+from exporter.core.targets import Login
 from exporter.sessions import LoginSession
 from exporter.simulator import ScriptedJob, SimulatorServer, World
 

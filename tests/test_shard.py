@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.shard import owner
+from exporter.core.shard import owner
 
 KEYS = [f"{account:012d}/{region}" for account in range(250) for region in ("us-east-1", "us-west-2", "eu-north-1")]
 

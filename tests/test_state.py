@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from processes import environment
 from strategies import ANSWERS, RECORDS, TEXT
 
+from exporter.core.jobs import EventKey, JobRecord, JobSnapshot
+from exporter.core.transitions import observe
 from exporter.families import FLEET_FAMILIES
 from exporter.fleet import Histogram, Totals
 from exporter.ledger import Entry, Former, Past, check_record, mark_of
-from exporter.lifecycle import observe
-from exporter.model import EventKey, JobRecord, JobSnapshot
 from exporter.parse import ParseError, parse_job
 from exporter.state import (
     APPLICATION_ID,
@@ -312,7 +312,7 @@ def test_a_file_that_is_open_is_opened_by_nobody_else(path: Path) -> None:
 WRITER = """
 import sys
 from exporter.ledger import Entry
-from exporter.model import JobRecord
+from exporter.core.jobs import JobRecord
 from exporter.state import State
 
 state = State(sys.argv[1])

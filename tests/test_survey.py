@@ -10,7 +10,7 @@ from builders import CREATED, arn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.model import EntryProblem, JobSummary, SearchPage, Span
+from exporter.core.jobs import EntryProblem, JobSummary, SearchPage, Span
 from exporter.survey import SWEEP_INTERVAL, PageEnd, Purpose, Search, Survey
 
 LIST, ROUND, SWEEP = Purpose

@@ -10,10 +10,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 import exporter
+from exporter.core.jobs import Target
+from exporter.core.target_status import Health, TargetStatus
 from exporter.exposition import Format
 from exporter.families import EXPORTER_FAMILIES
-from exporter.health import Health, TargetStatus
-from exporter.model import Target
 from exporter.telemetry import Telemetry
 
 ONE = Target("123456789012", "us-west-2")

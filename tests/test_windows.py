@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from exporter.braket import PAGE_SIZE
-from exporter.model import Span
+from exporter.core.jobs import Span
 from exporter.windows import FILL, CreationIndex, cover, partition
 
 FOREVER = float("inf")

@@ -12,9 +12,9 @@ import pytest
 from builders import ACCOUNT, ARN, REGION, arn
 
 from exporter.braket import BraketClient
-from exporter.errors import BraketError, MalformedError, NotFoundError
-from exporter.lanes import Login
-from exporter.model import EntryProblem, JobSnapshot, JobSummary, SearchPage, Span, Target
+from exporter.core.errors import BraketError, MalformedError, NotFoundError
+from exporter.core.jobs import EntryProblem, JobSnapshot, JobSummary, SearchPage, Span, Target
+from exporter.core.targets import Login
 from exporter.sessions import LoginSession
 
 

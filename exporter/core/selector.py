@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from exporter.model import JobSummary
+from exporter.core.jobs import JobSummary
 
 
 class TagRule(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from exporter.model import (
+from exporter.core.jobs import (
     MAX_RUNTIME_EXCEEDED,
     TERMINAL_STATUSES,
     Increment,

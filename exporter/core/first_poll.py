@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exporter.errors import GET_JOB
-from exporter.health import TargetStatus
-from exporter.model import Target
-from exporter.values import format_span
+from exporter.core.errors import GET_JOB
+from exporter.core.jobs import Target
+from exporter.core.target_status import TargetStatus
+from exporter.core.text import format_span
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from exporter.model import Target
+from exporter.core.jobs import Target
 
 ENOUGH: Final = 3
 """So many different jobs without an answer in a row make the target fail; fewer where fewer are asked for."""

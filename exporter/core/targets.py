@@ -6,10 +6,10 @@ from dataclasses import astuple, dataclass
 from hashlib import sha256
 from itertools import product
 
-from exporter.arn import account_of, parse_job_arn
-from exporter.model import Target
-from exporter.selector import Selector
-from exporter.shard import owner
+from exporter.core.arn import account_of, parse_job_arn
+from exporter.core.jobs import Target
+from exporter.core.selector import Selector
+from exporter.core.shard import owner
 
 
 @dataclass(frozen=True, slots=True)

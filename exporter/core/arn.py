@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from exporter.model import Device, JobArn
+from exporter.core.jobs import Device, JobArn
 
 BRAKET_REGIONS = ("us-east-1", "us-west-1", "us-west-2", "eu-west-2", "eu-north-1")
 """Regions with Amazon Braket (service endpoints page of the AWS General Reference): a hint, for others may follow."""
