@@ -19,8 +19,8 @@ from prometheus_client.registry import Collector
 
 from exporter.core.jobs import EventKey, JobEvent, JobRecord, JobSnapshot
 from exporter.core.transitions import observe
-from exporter.exposition import compressed_page
-from exporter.families import JOB_LABELS, job_families
+from exporter.metrics.exposition import compressed_page
+from exporter.metrics.families import JOB_LABELS, job_families
 from exporter.store import Store
 
 FLEETS = ((1_000, 100), (10_000, 500), (100_000, 2_000))

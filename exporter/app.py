@@ -19,12 +19,12 @@ from exporter.core.jobs import JobRecord, Target
 from exporter.core.targets import Lane
 from exporter.core.text import format_duration, parse_listen
 from exporter.crew import Changes, Crew
-from exporter.families import job_families
 from exporter.finder import Policy
 from exporter.guard import FileGuard
 from exporter.keeper import Keeper
 from exporter.ledger import Entry, Past
 from exporter.logs import Journal, make_logger
+from exporter.metrics.families import job_families
 from exporter.roster import Retention
 from exporter.server import HttpServer
 from exporter.sessions import CONNECTIONS

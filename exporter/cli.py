@@ -16,7 +16,7 @@ from exporter.braket import BraketClient
 from exporter.core.clock import Clock
 from exporter.core.targets import Lane
 from exporter.core.text import format_duration, parse_duration, shown
-from exporter.families import job_families
+from exporter.metrics.families import job_families
 from exporter.permissions import ask_all, report, uncounted
 from exporter.predict import Demand, Prediction, predict
 from exporter.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default, warnings_of

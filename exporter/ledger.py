@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Protocol
 from exporter.core.arn import parse_job_arn
 from exporter.core.jobs import JobRecord
 from exporter.core.times import parse_time
-from exporter.fleet import Series, Totals
+from exporter.metrics.aggregates import Series, Totals
 
 _TOO_MUCH: Final = 1e300
 """JSON brings whole numbers that are no float any more."""

@@ -1,6 +1,6 @@
 """What a scraper can take, by its ``Accept`` and ``Accept-Encoding`` headers (RFC 9110, section 12). Pure."""
 
-from exporter.exposition import Format
+from exporter.metrics.exposition import Format
 
 
 def choose_format(accept: str) -> Format:

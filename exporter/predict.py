@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from exporter.core.jobs import EventKey, JobEvent, JobRecord, JobSnapshot
 from exporter.core.transitions import observe
-from exporter.families import FLEET_FAMILIES, JobFamily
-from exporter.fleet import Fleet
+from exporter.metrics.aggregates import Fleet
+from exporter.metrics.families import FLEET_FAMILIES, JobFamily
 from exporter.schedule import ROOM
 
 _TYPICAL = JobSnapshot(

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from exporter.compressed import LASTING_LEVEL, Chain, Piece, chain, compress
 from exporter.core.jobs import JobRecord
-from exporter.exposition import JobRow
 from exporter.job_index import Pile, glances_of
 from exporter.limit import Rank, Ranked, rank_of
+from exporter.metrics.exposition import JobRow
+from exporter.metrics.gzip_stream import LASTING_LEVEL, Chain, Piece, chain, compress
 from exporter.packed import pack, unpack
 
 CHUNK_JOBS: Final = 256

@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from exporter.core.arn import BRAKET_IS_IN, BRAKET_REGIONS, check_region, parse_job_arn
 from exporter.core.selector import parse_tag_rule
 from exporter.core.text import format_duration, near, parse_duration, parse_listen, shard_of, split_list
-from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families, tag_label
+from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families, tag_label
 
 T = TypeVar("T")
 

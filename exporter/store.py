@@ -23,14 +23,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from exporter.compressed import Chain
 from exporter.core.jobs import Increment, JobRecord
-from exporter.exposition import JobRow, Lines, render_fleet, render_job
-from exporter.families import FLEET_FAMILIES, Family, JobFamily
-from exporter.fleet import Fleet, Totals
 from exporter.job_index import Pile
 from exporter.ledger import Backlog, Entry, Former, Ledger, Past, lasts
 from exporter.limit import Rank, Ranked, lowest, rank_of
+from exporter.metrics.aggregates import Fleet, Totals
+from exporter.metrics.exposition import JobRow, Lines, render_fleet, render_job
+from exporter.metrics.families import FLEET_FAMILIES, Family, JobFamily
+from exporter.metrics.gzip_stream import Chain
 from exporter.sealed import CHUNK_JOBS, Chunk, chains_of, seal
 
 OPEN_FINISHED_JOBS: Final = 2 * CHUNK_JOBS

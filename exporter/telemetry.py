@@ -23,9 +23,9 @@ from exporter import __version__
 from exporter.core.drop_reasons import DROP_REASONS
 from exporter.core.jobs import Target
 from exporter.core.target_status import TargetStatus
-from exporter.exposition import Format
-from exporter.families import ACCOUNT_LABELS, EXPORTER_FAMILIES
-from exporter.fleet import Series
+from exporter.metrics.aggregates import Series
+from exporter.metrics.exposition import Format
+from exporter.metrics.families import ACCOUNT_LABELS, EXPORTER_FAMILIES
 
 UNKNOWN_FIELDS: Final = ("status", "eventType", "queuePosition")
 

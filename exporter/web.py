@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 from exporter import __version__
 from exporter.core.clock import Clock
 from exporter.core.target_status import TargetStatus
-from exporter.exposition import CONTENT_TYPES, Format, Page, compressed_page, plain_page, sample_names
 from exporter.listing import read_wish
+from exporter.metrics.exposition import CONTENT_TYPES, Format, Page, compressed_page, plain_page, sample_names
 from exporter.negotiate import accepts_gzip, choose_format
 from exporter.page import render_page as render_html
 from exporter.server import Body, Request, Response

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.compressed import LASTING_LEVEL, PASSING_LEVEL, Chain, Checksum, chain, compress, gzipped, gzipped_size
+from exporter.metrics.gzip_stream import (
+    LASTING_LEVEL,
+    PASSING_LEVEL,
+    Chain,
+    Checksum,
+    chain,
+    compress,
+    gzipped,
+    gzipped_size,
+)
 
 TEXTS = st.lists(st.lists(st.binary(max_size=300).map(lambda text: text * 3), max_size=4), max_size=4)
 

@@ -18,10 +18,10 @@ from exporter.core.jobs import JobRecord, JobSnapshot, JobSummary, SearchPage, S
 from exporter.core.selector import Selector, TagRule
 from exporter.core.targets import Lane, Login
 from exporter.crew import Changes, Crew
-from exporter.families import job_families
 from exporter.finder import Policy
 from exporter.ledger import Former, Past, mark_of
 from exporter.logs import Journal
+from exporter.metrics.families import job_families
 from exporter.poller import TargetPoller
 from exporter.roster import Retention
 from exporter.sealed import CHUNK_JOBS

@@ -14,7 +14,7 @@ from processes import tool
 from exporter import cli, logs, server
 from exporter.app import SWEEP_INTERVAL
 from exporter.core.drop_reasons import DROP_REASONS
-from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, job_families
+from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, job_families
 from exporter.predict import Demand, predict
 from exporter.settings import Settings, format_default
 from exporter.sources import load

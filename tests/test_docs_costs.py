@@ -8,7 +8,7 @@ import pytest
 from processes import FAST, daemon, eventually, iso, run, wire_job
 
 from exporter.core.text import format_duration
-from exporter.families import job_families
+from exporter.metrics.families import job_families
 from exporter.predict import Demand, Prediction, predict
 from exporter.settings import Settings
 from exporter.simulator import ScriptedJob, SimulatorServer, World

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import cli
 from exporter.core.drop_reasons import DROP_REASONS
-from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, JobFamily, job_families
+from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, JobFamily, job_families
 from exporter.settings import Settings, TargetSettings
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 

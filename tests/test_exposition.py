@@ -16,7 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from prometheus_client.registry import Collector
 
 from exporter.core.jobs import EVENT_TYPES, STATUSES, EventKey, Increment, JobRecord, JobSnapshot
-from exporter.exposition import (
+from exporter.metrics.aggregates import Fleet
+from exporter.metrics.exposition import (
     CONTENT_TYPES,
     Format,
     render_fleet,
@@ -26,8 +27,7 @@ from exporter.exposition import (
     render_sample,
     sample_names,
 )
-from exporter.families import FLEET_FAMILIES, JOBS, Family, JobFamily, job_families, tag_label
-from exporter.fleet import Fleet
+from exporter.metrics.families import FLEET_FAMILIES, JOBS, Family, JobFamily, job_families, tag_label
 
 FORMATS: tuple[Format, Format] = ("text", "openmetrics")
 END = b"# EOF\n"

@@ -7,8 +7,8 @@ import pytest
 from builders import event, record, snapshot
 
 from exporter.core.jobs import EventKey, JobRecord, JobSnapshot
-from exporter.exposition import render_job
-from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, job_families, tag_label
+from exporter.metrics.exposition import render_job
+from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, job_families, tag_label
 
 GARNET = "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet"
 SV1 = "arn:aws:braket:::device/quantum-simulator/amazon/sv1"

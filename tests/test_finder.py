@@ -13,10 +13,10 @@ from exporter.agenda import Agenda
 from exporter.core.drop_reasons import DESELECTED, RETENTION
 from exporter.core.jobs import JobRecord, JobSummary, SearchPage, Span
 from exporter.core.selector import Selector, TagRule
-from exporter.families import job_families
 from exporter.finder import Finder, Policy
 from exporter.ledger import mark_of
 from exporter.limit import Ranked, Standing, rank_of, rank_of_listed
+from exporter.metrics.families import job_families
 from exporter.progress import Progress
 from exporter.roster import Retention
 from exporter.schedule import Urgency, Watch, after_answer

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.core.jobs import STATUSES, Increment, JobSnapshot
-from exporter.families import FLEET_FAMILIES, JOBS, QUEUE_BUCKETS, RUN_BUCKETS
-from exporter.fleet import Fleet, FleetSample, Histogram, Series, Totals
+from exporter.metrics.aggregates import Fleet, FleetSample, Histogram, Series, Totals
+from exporter.metrics.families import FLEET_FAMILIES, JOBS, QUEUE_BUCKETS, RUN_BUCKETS
 
 FAMILIES = {family.name: family for family in FLEET_FAMILIES}
 GROUP = (ACCOUNT, REGION, SV1)

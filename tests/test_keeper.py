@@ -20,10 +20,10 @@ from structlog.testing import LogCapture
 from structlog.typing import EventDict
 
 from exporter.core.jobs import JobRecord
-from exporter.fleet import Totals
 from exporter.keeper import BEAT_INTERVAL, RETRY_INTERVAL, Keeper
 from exporter.ledger import Entry, Former, Past, mark_of
 from exporter.logs import Journal
+from exporter.metrics.aggregates import Totals
 from exporter.state import MIGRATIONS, State, StateInUseError, StateUnwritableError
 from exporter.telemetry import Telemetry
 

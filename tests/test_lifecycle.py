@@ -21,7 +21,7 @@ from exporter.core.transitions import (
     observe,
     ran_out_of_time,
 )
-from exporter.fleet import Fleet
+from exporter.metrics.aggregates import Fleet
 
 BEFORE = CREATED - 1.0
 """The exporter began before the job was created: the job is news."""

@@ -41,10 +41,10 @@ from exporter.core.jobs import (
 )
 from exporter.core.selector import Selector, TagRule
 from exporter.core.target_status import TargetStatus
-from exporter.families import job_families
 from exporter.finder import Policy
 from exporter.ledger import Former, Past, mark_of
 from exporter.logs import Journal
+from exporter.metrics.families import job_families
 from exporter.poller import TargetPoller
 from exporter.roster import Retention
 from exporter.schedule import Urgency, Watch

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.families import job_families
+from exporter.metrics.families import job_families
 from exporter.predict import Demand, Prediction, predict
 from exporter.schedule import suffices_alone
 

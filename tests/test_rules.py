@@ -20,8 +20,8 @@ from exporter import failures
 from exporter.core.drop_reasons import DROP_REASONS
 from exporter.core.jobs import EVENT_TYPES, STATUSES, Increment, JobRecord
 from exporter.core.transitions import complete, observe
-from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, JOB_LABELS, job_families
-from exporter.fleet import Fleet
+from exporter.metrics.aggregates import Fleet
+from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, JOB_LABELS, job_families
 from exporter.parse import parse_job
 from exporter.settings import Settings
 from exporter.simulator import Event, Job, Phase, ScriptedJob, SimulatedJob, Status, job_arn

@@ -23,7 +23,7 @@ OFTEN = "import exporter.app; exporter.app.SWEEP_INTERVAL = 0.05"
 
 LARGE = """
 import exporter.web
-from exporter.exposition import Page
+from exporter.metrics.exposition import Page
 exporter.web.expose = lambda *args, **kwargs: Page(3_000_003, (part for part in [*[b"x" * 100_000] * 30, b"end"]))
 """
 """Run before the exporter: its page is large."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from exporter.core.text import LONGEST_DURATION, Listen, format_duration, parse_duration, parse_listen, parse_mapping
-from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
+from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
 from exporter.settings import METRICS, Settings, SettingsError, TargetSettings, format_default, warnings_of
 from exporter.sources import load
 

@@ -23,9 +23,9 @@ from strategies import ANSWERS, RECORDS, TEXT
 
 from exporter.core.jobs import EventKey, JobRecord, JobSnapshot
 from exporter.core.transitions import observe
-from exporter.families import FLEET_FAMILIES
-from exporter.fleet import Histogram, Totals
 from exporter.ledger import Entry, Former, Past, check_record, mark_of
+from exporter.metrics.aggregates import Histogram, Totals
+from exporter.metrics.families import FLEET_FAMILIES
 from exporter.parse import ParseError, parse_job
 from exporter.state import (
     APPLICATION_ID,

@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledgers import Book
 
-from exporter.compressed import Chain
 from exporter.core.jobs import Increment, JobRecord
-from exporter.exposition import JobRow, render_job
-from exporter.families import FLEET_FAMILIES, JOBS, job_families
-from exporter.fleet import Histogram, Totals
 from exporter.job_index import glances_of
 from exporter.ledger import Entry, Former, Past, mark_of
 from exporter.limit import Rank, Standing, rank_of
+from exporter.metrics.aggregates import Histogram, Totals
+from exporter.metrics.exposition import JobRow, render_job
+from exporter.metrics.families import FLEET_FAMILIES, JOBS, job_families
+from exporter.metrics.gzip_stream import Chain
 from exporter.sealed import CHUNK_JOBS
 from exporter.store import Store, View
 

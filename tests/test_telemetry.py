@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 import exporter
 from exporter.core.jobs import Target
 from exporter.core.target_status import Health, TargetStatus
-from exporter.exposition import Format
-from exporter.families import EXPORTER_FAMILIES
+from exporter.metrics.exposition import Format
+from exporter.metrics.families import EXPORTER_FAMILIES
 from exporter.telemetry import Telemetry
 
 ONE = Target("123456789012", "us-west-2")

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 import exporter
 from exporter.core.jobs import Increment, Target
 from exporter.core.target_status import Health, TargetStatus
-from exporter.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
+from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
 from exporter.sealed import CHUNK_JOBS
 from exporter.server import Body, Request
 from exporter.store import Store

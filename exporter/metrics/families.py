@@ -198,7 +198,7 @@ FLEET_FAMILIES: Final = (
         RUN_BUCKETS,
     ),
 )
-"""The families of the fleet; their samples are kept by ``exporter.fleet``."""
+"""The families of the fleet; their samples are kept by ``exporter.metrics.aggregates``."""
 
 
 EXPORTER_FAMILIES: Final = (

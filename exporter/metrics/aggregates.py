@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from prometheus_client.utils import floatToGoString
 
 from exporter.core.jobs import STATUSES, Increment, JobSnapshot
-from exporter.families import FLEET_FAMILIES, JOBS, Family
+from exporter.metrics.families import FLEET_FAMILIES, JOBS, Family
 
 Labels = tuple[str, ...]
 Group = tuple[str, str, str]

@@ -11,10 +11,10 @@ from typing import Final, Literal
 
 from prometheus_client.utils import floatToGoString
 
-from exporter.compressed import PASSING_LEVEL, Chain, chain, compress, gzipped, gzipped_size
 from exporter.core.jobs import JobRecord
-from exporter.families import JOB_LABELS, Family, JobFamily
-from exporter.fleet import FleetSample
+from exporter.metrics.aggregates import FleetSample
+from exporter.metrics.families import JOB_LABELS, Family, JobFamily
+from exporter.metrics.gzip_stream import PASSING_LEVEL, Chain, chain, compress, gzipped, gzipped_size
 
 Format = Literal["text", "openmetrics"]
 
