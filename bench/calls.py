@@ -12,10 +12,10 @@ from typing import Any
 
 import boto3
 
-from exporter.braket import BraketClient
+from exporter.aws.client import BraketClient
+from exporter.aws.sessions import LoginSession
 from exporter.core.jobs import Span, Target
 from exporter.core.targets import Login
-from exporter.sessions import LoginSession
 
 ROUNDS = 7
 REGION = "us-east-1"

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from exporter.aws.parse import parse_job
 from exporter.core.jobs import JobRecord, Target
 from exporter.core.selector import Selector
 from exporter.core.targets import Lane, Login
 from exporter.core.transitions import observe
 from exporter.ledger import Entry
-from exporter.parse import parse_job
 from exporter.simulator import RECORDED_LIFE, Event, Phase, SimulatedJob, SimulatorServer, Status, World, job_arn
 from exporter.state import State
 

@@ -11,7 +11,8 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
-from exporter.braket import BraketClient
+from exporter.aws.client import BraketClient
+from exporter.aws.sessions import CONNECTIONS
 from exporter.budget import Budgets
 from exporter.core.clock import Clock
 from exporter.core.first_poll import fill_line, fill_of
@@ -27,7 +28,6 @@ from exporter.logs import Journal, make_logger
 from exporter.metrics.families import job_families
 from exporter.roster import Retention
 from exporter.server import HttpServer
-from exporter.sessions import CONNECTIONS
 from exporter.settings import Settings, SettingsError, warnings_of
 from exporter.setup import (
     Sessions,

@@ -12,7 +12,7 @@ import yaml
 
 from exporter import __version__, app, demo, setup
 from exporter.arguments import CommandLine, Grammar, read_arguments
-from exporter.braket import BraketClient
+from exporter.aws.client import BraketClient
 from exporter.core.clock import Clock
 from exporter.core.targets import Lane
 from exporter.core.text import format_duration, parse_duration, shown

@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from exporter.braket import BraketClient
+from exporter.aws.client import BraketClient
+from exporter.aws.failures import host_of
 from exporter.core.errors import (
     ASSUME_ROLE,
     GET_CALLER_IDENTITY,
@@ -27,7 +28,6 @@ from exporter.core.errors import (
 from exporter.core.jobs import JobSummary, Span, Target
 from exporter.core.selector import Selector
 from exporter.core.targets import Lane, Login
-from exporter.failures import host_of
 
 MADE_UP_JOB: Final = "00000000-0000-4000-8000-000000000000"
 """A job that does not exist: AWS checks the permission before it says so."""

@@ -71,7 +71,7 @@ Handover = Mapping[str, Watch | None]
 
 
 class JobSource(Protocol):
-    """What the poller asks; ``exporter.braket.BraketClient`` outside of tests."""
+    """What the poller asks; ``exporter.aws.client.BraketClient`` outside of tests."""
 
     @property
     def target(self) -> Target:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, NamedTuple
 
-from exporter.braket import PAGE_SIZE
+from exporter.aws.client import PAGE_SIZE
 from exporter.core.jobs import SearchPage, Span
 from exporter.windows import CreationIndex, cover, partition
 

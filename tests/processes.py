@@ -26,7 +26,7 @@ T = TypeVar("T")
 FAST = ("--poll-interval", "0.1s", "--api-requests-per-second", "200")
 LOCAL = ("--listen-address", "127.0.0.1:0", "--log-format", "json")
 
-PATIENT = "import exporter.sessions; exporter.sessions.READ_TIMEOUT = 0.4"
+PATIENT = "import exporter.aws.sessions; exporter.aws.sessions.READ_TIMEOUT = 0.4"
 """Run before the exporter: a hanging call is given up soon."""
 
 HASTY = f"{PATIENT}; import exporter.schedule; exporter.schedule.LONGEST_TARGET_BACKOFF = 0.2"

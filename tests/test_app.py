@@ -490,7 +490,7 @@ def test_it_is_ready_once_every_job_was_asked_for(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     fleet.server.faults.put(Fault(FaultKind.HANG, arn=fleet.arns[0]))
-    with exporting(fleet, prelude="import exporter.sessions; exporter.sessions.READ_TIMEOUT = 0.6") as exporter:
+    with exporting(fleet, prelude="import exporter.aws.sessions; exporter.aws.sessions.READ_TIMEOUT = 0.6") as exporter:
         eventually(lambda: len(exporter.logs("job_discovered")) == 2)
         assert exporter.get("/-/ready").status == 503
         fleet.server.faults.clear()

@@ -18,8 +18,9 @@ import pytest
 from odd import Odd, odd_endpoint
 from processes import eventually, wire_job
 
-import exporter.braket
-from exporter.braket import BraketClient
+import exporter.aws.client
+from exporter.aws.client import BraketClient
+from exporter.aws.sessions import LoginSession
 from exporter.core.errors import (
     BraketError,
     DeniedError,
@@ -31,7 +32,6 @@ from exporter.core.errors import (
 )
 from exporter.core.jobs import EntryProblem, Span, Target
 from exporter.core.targets import Login
-from exporter.sessions import LoginSession
 
 ACCOUNT = "123456789012"
 REGION = "us-west-2"

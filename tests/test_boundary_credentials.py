@@ -20,18 +20,18 @@ from hypothesis import strategies as st
 from odd import Odd, odd_endpoint
 from processes import closed_port, eventually, wire_job
 
-import exporter.braket
-import exporter.credential_process
-import exporter.sessions
-from exporter.attempt import Attempt, Operation, Phase
-from exporter.braket import BraketClient
+import exporter.aws.client
+import exporter.aws.credential_process
+import exporter.aws.sessions
+from exporter.aws.attempt import Attempt, Operation, Phase
+from exporter.aws.client import BraketClient
+from exporter.aws.failures import failure
+from exporter.aws.sessions import LoginSession
 from exporter.core.errors import BraketError, UnauthenticatedError, UnavailableError
 from exporter.core.jobs import Target
 from exporter.core.targets import Login
-from exporter.failures import failure
 from exporter.logs import Journal, make_logger
 from exporter.permissions import Access, Answer, Verdict, report
-from exporter.sessions import LoginSession
 
 ACCOUNT = "123456789012"
 REGION = "us-west-2"
@@ -263,18 +263,18 @@ def test_a_profile_with_mfa_never_prompts(
 
 
 def test_the_parts_of_botocore_that_are_replaced_are_there() -> None:
-    session = exporter.sessions._Session(None)
+    session = exporter.aws.sessions._Session(None)
     providers = {type(each).__name__: each for each in exporter.sessions._resolver(session, REGION).providers}
     assert providers["AssumeRoleProvider"]._prompter is exporter.sessions._refuse_to_prompt
-    assert providers["ProcessProvider"]._popen is exporter.credential_process.CredentialProcess
+    assert providers["ProcessProvider"]._popen is exporter.aws.credential_process.CredentialProcess
     nested = providers["AssumeRoleProvider"]._profile_provider_builder.providers(profile_name="x")
     assert [each._popen for each in nested if hasattr(each, "_popen")] == [
-        exporter.credential_process.CredentialProcess
+        exporter.aws.credential_process.CredentialProcess
     ]
     client = LoginSession(Login()).client("braket", REGION)
     assert set(client._endpoint.http_session._pool_classes_by_scheme.values()) == {
-        exporter.transport._Pool,
-        exporter.transport._SecurePool,
+        exporter.aws.transport._Pool,
+        exporter.aws.transport._SecurePool,
     }
 
 

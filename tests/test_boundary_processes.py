@@ -35,7 +35,7 @@ ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/watch"
 GOOD_ARN = f"arn:aws:braket:us-west-2:{ACCOUNT}:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
 BAD_ARN = f"arn:aws:braket:eu-north-1:{ACCOUNT}:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f02"
-PRELUDE = f"{HASTY}; import exporter.braket; exporter.braket.CALL_DEADLINE = 0.5"
+PRELUDE = f"{HASTY}; import exporter.aws.client; exporter.aws.client.CALL_DEADLINE = 0.5"
 GOOD = {"name": "good", "profile": "good", "regions": ["us-west-2"], "all_jobs": True}
 BAD = {"name": "bad", "profile": "bad", "regions": ["eu-north-1"], "all_jobs": True}
 OF_NOBODY = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}

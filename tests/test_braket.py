@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from processes import GARNET, LONG_AGO, closed_port, iso, wire_event, wire_job
 
-import exporter.sessions
-from exporter.braket import BraketClient
+import exporter.aws.sessions
+from exporter.aws.client import BraketClient
+from exporter.aws.sessions import LoginSession
 from exporter.core.errors import (
     BraketError,
     DeniedError,
@@ -27,7 +28,6 @@ from exporter.core.errors import (
 )
 from exporter.core.jobs import EventKey, JobEvent, JobSnapshot, Target
 from exporter.core.targets import Login
-from exporter.sessions import LoginSession
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 
 REGION = "eu-north-1"

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from processes import eventually
 
-import exporter.deadline
-from exporter.deadline import Deadline, DeadlineError
+import exporter.aws.deadline
+from exporter.aws.deadline import Deadline, DeadlineError
 
 
 def threads() -> list[threading.Thread]:

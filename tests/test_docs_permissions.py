@@ -15,7 +15,7 @@ from exporter.permissions import ask, policies, report
 from exporter.settings import TargetSettings
 
 if TYPE_CHECKING:
-    from exporter.braket import BraketClient
+    from exporter.aws.client import BraketClient
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/permissions.md").read_text(encoding="utf-8")

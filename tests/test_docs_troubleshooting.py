@@ -69,7 +69,7 @@ def test_every_sample_shown_has_the_labels_of_its_family() -> None:
 
 
 def test_every_class_of_error_named_is_one_that_the_exporter_knows() -> None:
-    source = (ROOT / "exporter/failures.py").read_text(encoding="utf-8")
+    source = (ROOT / "exporter/aws/failures.py").read_text(encoding="utf-8")
     codes = set(re.findall(r"`([A-Z][A-Za-z]+(?:Exception|Expired|Match))`", TEXT))
     assert codes >= {"AccessDeniedException", "RequestExpired"}
     for code in codes - {"AccessDeniedException", "ResourceNotFoundException"}:
@@ -137,7 +137,7 @@ def test_what_http_says_is_what_the_code_says() -> None:
     for said in ("The first full poll is under way.", "This port speaks TLS; use https.", "Unauthorized."):
         assert said in TEXT
         assert said in source
-    assert "cannot assume" in (ROOT / "exporter/failures.py").read_text(encoding="utf-8")
+    assert "cannot assume" in (ROOT / "exporter/aws/failures.py").read_text(encoding="utf-8")
     assert "these are credentials of account" in (ROOT / "exporter/permissions.py").read_text(encoding="utf-8")
 
 

@@ -13,11 +13,11 @@ from builders import ARN, CREATED, event, finished, record, snapshot
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 
+from exporter.aws.parse import ParseError, parse_job
 from exporter.core.errors import DeniedError, ThrottledError
 from exporter.core.jobs import JobRecord, JobSnapshot, Target, Transition
 from exporter.core.transitions import Observation
 from exporter.logs import Journal, LogFormat, LogLevel, make_logger, rfc3339
-from exporter.parse import ParseError, parse_job
 
 TARGET = Target("123456789012", "us-west-2")
 IDENTITY = {

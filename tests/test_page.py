@@ -11,11 +11,11 @@ from builders import ARN, CREATED, event, finished, record, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.aws.parse import ParseError, parse_job
 from exporter.core.jobs import JobRecord, Target
 from exporter.core.target_status import Health, TargetStatus
 from exporter.listing import EVERYTHING, Wish
 from exporter.page import render_page
-from exporter.parse import ParseError, parse_job
 from exporter.style import SECURITY_POLICY
 
 NOW = CREATED + 1000.0

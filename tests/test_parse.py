@@ -16,13 +16,13 @@ from strategies import ANSWERS, ANY_TEXT, JSON, TIMES, mostly
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 
+from exporter.aws.parse import ParseError, parse_job, parse_page, parse_queue_position
 from exporter.core.jobs import EVENT_TYPES, STATUSES, EntryProblem, JobRecord, JobSnapshot, JobSummary, SearchPage
 from exporter.core.times import check_time, parse_time
 from exporter.core.transitions import observe
 from exporter.logs import Journal
 from exporter.metrics.exposition import render_job
 from exporter.metrics.families import job_families
-from exporter.parse import ParseError, parse_job, parse_page, parse_queue_position
 
 CREATED = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 

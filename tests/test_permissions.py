@@ -13,12 +13,12 @@ from odd import Odd, odd_endpoint
 from processes import LONG_AGO, closed_port, run, wire_job
 from sts import Sts, moto_server, sts_before
 
-from exporter.braket import BraketClient
+from exporter.aws.client import BraketClient
+from exporter.aws.sessions import LoginSession
 from exporter.core.jobs import Target
 from exporter.core.selector import Selector, TagRule
 from exporter.core.targets import Lane, Login
 from exporter.permissions import Access, Answer, Permission, Verdict, ask, ask_all, policies, report, uncounted
-from exporter.sessions import LoginSession
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 
 ACCOUNT = "123456789012"  # the one that moto tells of keys it does not know

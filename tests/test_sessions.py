@@ -10,7 +10,8 @@ import pytest
 from processes import FAST, HASTY, Daemon, closed_port, daemon, eventually, iso, run, wire_job
 from sts import Asked, Sts, moto_server, sts_before
 
-from exporter.braket import BraketClient
+from exporter.aws.client import BraketClient
+from exporter.aws.sessions import LoginSession
 from exporter.core.errors import (
     AssumeRoleDeniedError,
     BraketError,
@@ -20,7 +21,6 @@ from exporter.core.errors import (
 )
 from exporter.core.jobs import Target
 from exporter.core.targets import Login
-from exporter.sessions import LoginSession
 from exporter.simulator import ScriptedJob, SimulatorServer, World
 
 ACCOUNT = "123456789012"  # the one that moto tells of keys it does not know

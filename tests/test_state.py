@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from processes import environment
 from strategies import ANSWERS, RECORDS, TEXT
 
+from exporter.aws.parse import ParseError, parse_job
 from exporter.core.jobs import EventKey, JobRecord, JobSnapshot
 from exporter.core.transitions import observe
 from exporter.ledger import Entry, Former, Past, check_record, mark_of
 from exporter.metrics.aggregates import Histogram, Totals
 from exporter.metrics.families import FLEET_FAMILIES
-from exporter.parse import ParseError, parse_job
 from exporter.state import (
     APPLICATION_ID,
     LARGEST_LOG,

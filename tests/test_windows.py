@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from exporter.braket import PAGE_SIZE
+from exporter.aws.client import PAGE_SIZE
 from exporter.core.jobs import Span
 from exporter.windows import FILL, CreationIndex, cover, partition
 

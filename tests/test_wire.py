@@ -11,11 +11,11 @@ import boto3
 import pytest
 from builders import ACCOUNT, ARN, REGION, arn
 
-from exporter.braket import BraketClient
+from exporter.aws.client import BraketClient
+from exporter.aws.sessions import LoginSession
 from exporter.core.errors import BraketError, MalformedError, NotFoundError
 from exporter.core.jobs import EntryProblem, JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.core.targets import Login
-from exporter.sessions import LoginSession
 
 
 @dataclass

@@ -20,12 +20,12 @@ from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader, create_loader
 
 from exporter import __version__
-from exporter.attempt import CURRENT, Phase, RefusedError
+from exporter.aws.attempt import CURRENT, Phase, RefusedError
+from exporter.aws.credential_process import CredentialProcess
+from exporter.aws.exchange import exchange, receiving, sending
+from exporter.aws.failures import MFA_NEEDED, endpoint_problem, is_url
+from exporter.aws.transport import bound
 from exporter.core.targets import Login
-from exporter.credential_process import CredentialProcess
-from exporter.exchange import exchange, receiving, sending
-from exporter.failures import MFA_NEEDED, endpoint_problem, is_url
-from exporter.transport import bound
 
 SESSION_NAME: Final = "braket-exporter"
 """The name of the exporter's sessions in CloudTrail."""

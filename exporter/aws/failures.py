@@ -26,7 +26,8 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from exporter.attempt import Attempt, Phase, RefusedError
+from exporter.aws.attempt import Attempt, Phase, RefusedError
+from exporter.aws.deadline import DeadlineError
 from exporter.core.errors import (
     MALFORMED,
     AssumeRoleDeniedError,
@@ -40,7 +41,6 @@ from exporter.core.errors import (
     UnavailableError,
 )
 from exporter.core.targets import Login
-from exporter.deadline import DeadlineError
 
 CREDENTIALS: Final = "credentials"
 CONNECTION: Final = "connection"

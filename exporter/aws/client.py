@@ -6,15 +6,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 
-from exporter.attempt import CURRENT, Attempt, Operation, Phase
+from exporter.aws.attempt import CURRENT, Attempt, Operation, Phase
+from exporter.aws.deadline import Deadline, DeadlineError
+from exporter.aws.failures import account_in, arn_in, failure, late, not_of_service, unreadable
+from exporter.aws.parse import ParseError, parse_job, parse_page
+from exporter.aws.sessions import LoginSession
+from exporter.aws.transport import sender_of
 from exporter.core.arn import account_of, parse_job_arn
 from exporter.core.errors import GET_CALLER_IDENTITY, GET_JOB, SEARCH_JOBS, BraketError, UnauthenticatedError
 from exporter.core.jobs import EntryProblem, JobSnapshot, SearchPage, Span, Target
-from exporter.deadline import Deadline, DeadlineError
-from exporter.failures import account_in, arn_in, failure, late, not_of_service, unreadable
-from exporter.parse import ParseError, parse_job, parse_page
-from exporter.sessions import LoginSession
-from exporter.transport import sender_of
 
 CALL_DEADLINE: Final = 15.0
 """The time that a call has as a whole, seconds: credentials, making a client, sending and reading included."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from exporter.attempt import CURRENT, RefusedError
+from exporter.aws.attempt import CURRENT, RefusedError
 
 LONGEST_OUTPUT: Final = 64_000
 """Longest output that is read, bytes; credentials take some 2,000."""

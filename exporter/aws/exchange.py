@@ -14,8 +14,8 @@ from urllib.parse import unquote_to_bytes
 
 from botocore.awsrequest import create_request_object
 
-from exporter.attempt import CURRENT, LateError, Phase, RefusedError
-from exporter.wire import read_json
+from exporter.aws.attempt import CURRENT, LateError, Phase, RefusedError
+from exporter.aws.wire import read_json
 
 _CARRIERS: Final = (
     ("X-Amz-Security-Token", "the session token"),

@@ -14,7 +14,7 @@ from botocore.awsrequest import (
     AWSHTTPSConnectionPool,
 )
 
-from exporter.attempt import CURRENT
+from exporter.aws.attempt import CURRENT
 
 MAX_RESPONSE: Final = 8_000_000
 """Longest response that is read, bytes, with its head and framing; the longest of Braket's are some 2 MB."""
