@@ -23,11 +23,11 @@ from exporter.core.errors import GET_JOB, SEARCH_JOBS
 from exporter.core.jobs import JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.core.selector import Selector
 from exporter.finder import Policy
-from exporter.logs import Journal
 from exporter.poller import TargetPoller
 from exporter.roster import Retention
 from exporter.store import Store
-from exporter.telemetry import Telemetry
+from exporter.telemetry.log_events import Journal
+from exporter.telemetry.self_metrics import Telemetry
 from exporter.tombstones import Tombstones
 
 RATE = 2.5

@@ -24,7 +24,6 @@ from exporter.finder import Policy
 from exporter.guard import FileGuard
 from exporter.keeper import Keeper
 from exporter.ledger import Entry, Past
-from exporter.logs import Journal, make_logger
 from exporter.metrics.families import job_families
 from exporter.roster import Retention
 from exporter.server import HttpServer
@@ -42,8 +41,9 @@ from exporter.setup import (
 from exporter.signals import TimeoutReached, called_by_sighup, interrupted_after, stopped_by_signals
 from exporter.state import StateInUseError
 from exporter.store import Store
-from exporter.telemetry import Telemetry
-from exporter.terminal import StatusLine, status_line
+from exporter.telemetry.log_events import Journal, make_logger
+from exporter.telemetry.self_metrics import Telemetry
+from exporter.telemetry.status_line import StatusLine, status_line
 from exporter.web import PROBES, RELOAD, Reloaded, Web, expose
 
 SWEEP_INTERVAL: Final = 5.0

@@ -21,12 +21,12 @@ from exporter.core.target_status import TargetStatus, merged
 from exporter.core.targets import Lane, successors
 from exporter.finder import TOMBSTONE_SLACK, Policy
 from exporter.ledger import Past
-from exporter.logs import Journal
 from exporter.poller import Handover, JobSource, TargetPoller
 from exporter.roster import former_of, named_record
 from exporter.schedule import Watch, resumed
 from exporter.store import Store
-from exporter.telemetry import Telemetry
+from exporter.telemetry.log_events import Journal
+from exporter.telemetry.self_metrics import Telemetry
 from exporter.tombstones import Tombstones
 from exporter.workers import Workers
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.auth import Auth
-from exporter.logs import Journal
 from exporter.server import Channel, PlainChannel, Request
+from exporter.telemetry.log_events import Journal
 from exporter.tls import TlsChannel, make_context
 from exporter.webconfig import WebConfig, WebConfigError, parse_web_config
 

@@ -10,9 +10,9 @@ from typing import Final
 
 from exporter.core.clock import Clock
 from exporter.ledger import Entry, Past, check_record
-from exporter.logs import Journal
 from exporter.state import State, StateError, StateInUseError, StateLostError, StateUnreadableError
-from exporter.telemetry import Telemetry
+from exporter.telemetry.log_events import Journal
+from exporter.telemetry.self_metrics import Telemetry
 
 RETRY_INTERVAL: Final = 5.0
 """So long a file that could not be written is left alone, seconds."""

@@ -28,7 +28,6 @@ from exporter.core.transitions import observe
 from exporter.finder import Finder, Policy
 from exporter.gate import Gate
 from exporter.limit import Ranked
-from exporter.logs import Journal
 from exporter.progress import Progress
 from exporter.roster import named_record
 from exporter.schedule import (
@@ -43,7 +42,8 @@ from exporter.schedule import (
 )
 from exporter.store import Store
 from exporter.survey import Purpose, Search, Survey
-from exporter.telemetry import Telemetry
+from exporter.telemetry.log_events import Journal
+from exporter.telemetry.self_metrics import Telemetry
 from exporter.tombstones import Tombstones
 
 IDLE: Final = 1.0

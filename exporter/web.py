@@ -13,7 +13,7 @@ from exporter.page import render_page as render_html
 from exporter.server import Body, Request, Response
 from exporter.store import Store
 from exporter.style import SECURITY_POLICY
-from exporter.telemetry import Telemetry
+from exporter.telemetry.self_metrics import Telemetry
 
 PROBES: Final = ("/-/healthy", "/-/ready")
 """Paths whose answers are quick, and must not wait for others."""

@@ -30,8 +30,8 @@ from exporter.aws.sessions import LoginSession
 from exporter.core.errors import BraketError, UnauthenticatedError, UnavailableError
 from exporter.core.jobs import Target
 from exporter.core.targets import Login
-from exporter.logs import Journal, make_logger
 from exporter.permissions import Access, Answer, Verdict, report
+from exporter.telemetry.log_events import Journal, make_logger
 
 ACCOUNT = "123456789012"
 REGION = "us-west-2"

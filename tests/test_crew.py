@@ -20,13 +20,13 @@ from exporter.core.targets import Lane, Login
 from exporter.crew import Changes, Crew
 from exporter.finder import Policy
 from exporter.ledger import Former, Past, mark_of
-from exporter.logs import Journal
 from exporter.metrics.families import job_families
 from exporter.poller import TargetPoller
 from exporter.roster import Retention
 from exporter.sealed import CHUNK_JOBS
 from exporter.store import Store
-from exporter.telemetry import Telemetry
+from exporter.telemetry.log_events import Journal
+from exporter.telemetry.self_metrics import Telemetry
 
 A, B, C = arn(1), arn(2), arn(3)
 WEST, NORTH = Target(ACCOUNT, REGION), Target(ACCOUNT, "eu-north-1")

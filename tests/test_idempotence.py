@@ -27,10 +27,10 @@ from exporter.core.selector import Selector, TagRule
 from exporter.core.targets import Lane, Login
 from exporter.crew import Crew
 from exporter.finder import Policy
-from exporter.logs import Journal
 from exporter.roster import Retention
 from exporter.store import Store
-from exporter.telemetry import Telemetry
+from exporter.telemetry.log_events import Journal
+from exporter.telemetry.self_metrics import Telemetry
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 WEEK = 7 * DAY

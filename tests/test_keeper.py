@@ -22,10 +22,10 @@ from structlog.typing import EventDict
 from exporter.core.jobs import JobRecord
 from exporter.keeper import BEAT_INTERVAL, RETRY_INTERVAL, Keeper
 from exporter.ledger import Entry, Former, Past, mark_of
-from exporter.logs import Journal
 from exporter.metrics.aggregates import Totals
 from exporter.state import MIGRATIONS, State, StateInUseError, StateUnwritableError
-from exporter.telemetry import Telemetry
+from exporter.telemetry.log_events import Journal
+from exporter.telemetry.self_metrics import Telemetry
 
 ONE, TWO = record(finished(arn=arn(1))), record(finished(arn=arn(2)))
 MANY = Entry([record(finished(arn=arn(number))) for number in range(1000)])

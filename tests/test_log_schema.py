@@ -24,8 +24,8 @@ from exporter.core.drop_reasons import DROP_REASONS
 from exporter.core.errors import GET_CALLER_IDENTITY, GET_JOB, SEARCH_JOBS
 from exporter.core.jobs import TERMINAL_STATUSES, EntryProblem, JobEvent, Target, Transition
 from exporter.core.transitions import Observation
-from exporter.logs import Journal, make_logger
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
+from exporter.telemetry.log_events import Journal, make_logger
 
 ROOT = Path(__file__).parent.parent
 SCHEMA: dict[str, Any] = json.loads((ROOT / "docs/log.schema.json").read_text(encoding="utf-8"))

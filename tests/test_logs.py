@@ -17,7 +17,7 @@ from exporter.aws.parse import ParseError, parse_job
 from exporter.core.errors import DeniedError, ThrottledError
 from exporter.core.jobs import JobRecord, JobSnapshot, Target, Transition
 from exporter.core.transitions import Observation
-from exporter.logs import Journal, LogFormat, LogLevel, make_logger, rfc3339
+from exporter.telemetry.log_events import Journal, LogFormat, LogLevel, make_logger, rfc3339
 
 TARGET = Target("123456789012", "us-west-2")
 IDENTITY = {

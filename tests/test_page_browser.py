@@ -15,7 +15,7 @@ from exporter.core.jobs import JobRecord, Target
 from exporter.core.target_status import Health, TargetStatus
 from exporter.server import HttpServer
 from exporter.store import Store
-from exporter.telemetry import Telemetry
+from exporter.telemetry.self_metrics import Telemetry
 from exporter.web import Reloaded, Web
 
 ALONE: Final = ("--headless", "--disable-gpu", "--disable-quic", "--no-first-run")

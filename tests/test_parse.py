@@ -20,9 +20,9 @@ from exporter.aws.parse import ParseError, parse_job, parse_page, parse_queue_po
 from exporter.core.jobs import EVENT_TYPES, STATUSES, EntryProblem, JobRecord, JobSnapshot, JobSummary, SearchPage
 from exporter.core.times import check_time, parse_time
 from exporter.core.transitions import observe
-from exporter.logs import Journal
 from exporter.metrics.exposition import render_job
 from exporter.metrics.families import job_families
+from exporter.telemetry.log_events import Journal
 
 CREATED = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 

@@ -434,12 +434,12 @@ FAILED = "observation.transition is not None and observation.transition.to_statu
 
 POINTS = {
     "before the log": f"""{DIE}
-from exporter.logs import Journal
+from exporter.telemetry.log_events import Journal
 observed = Journal.observed
 Journal.observed = lambda self, observation: die() if {FAILED} else observed(self, observation)
 """,
     "between the log and the file": f"""{DIE}
-from exporter.logs import Journal
+from exporter.telemetry.log_events import Journal
 observed = Journal.observed
 Journal.observed = lambda self, observation: (observed(self, observation), {FAILED} and die())
 """,

@@ -14,7 +14,7 @@ from exporter.core.jobs import Target
 from exporter.core.target_status import Health, TargetStatus
 from exporter.metrics.exposition import Format
 from exporter.metrics.families import EXPORTER_FAMILIES
-from exporter.telemetry import Telemetry
+from exporter.telemetry.self_metrics import Telemetry
 
 ONE = Target("123456789012", "us-west-2")
 TWO = Target("123456789012", "eu-north-1")

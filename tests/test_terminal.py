@@ -19,7 +19,7 @@ import pytest
 from processes import LONG_AGO, command, environment, eventually, run, wire_job
 
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World, job_arn
-from exporter.terminal import StatusLine, status_line
+from exporter.telemetry.status_line import StatusLine, status_line
 
 ARNS = [job_arn(f"job-{number}", region) for number in range(5) for region in ("us-west-2", "eu-north-1")]
 CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+")

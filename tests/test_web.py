@@ -18,7 +18,7 @@ from exporter.sealed import CHUNK_JOBS
 from exporter.server import Body, Request
 from exporter.store import Store
 from exporter.style import SECURITY_POLICY
-from exporter.telemetry import Telemetry
+from exporter.telemetry.self_metrics import Telemetry
 from exporter.web import Reloaded, Web, expose
 
 ARN = "arn:aws:braket:us-west-2:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"

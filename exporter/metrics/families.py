@@ -298,7 +298,7 @@ EXPORTER_FAMILIES: Final = (
         (),
     ),
 )
-"""The families of the exporter itself, kept with prometheus_client by ``exporter.telemetry``."""
+"""The families of the exporter itself, kept with prometheus_client by ``exporter.telemetry.self_metrics``."""
 
 
 def tag_label(key: str) -> str:

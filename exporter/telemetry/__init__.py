@@ -1,0 +1,1 @@
+"""What the exporter says about itself: log events and its own metrics."""
