@@ -25,10 +25,10 @@ from exporter.core.selector import Selector
 from exporter.finder import Policy
 from exporter.poller import TargetPoller
 from exporter.roster import Retention
-from exporter.store import Store
+from exporter.storage.store import Store
+from exporter.storage.tombstones import Tombstones
 from exporter.telemetry.log_events import Journal
 from exporter.telemetry.self_metrics import Telemetry
-from exporter.tombstones import Tombstones
 
 RATE = 2.5
 EPOCH = 1_750_000_000.0

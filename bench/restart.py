@@ -18,9 +18,9 @@ from exporter.core.jobs import JobRecord, Target
 from exporter.core.selector import Selector
 from exporter.core.targets import Lane, Login
 from exporter.core.transitions import observe
-from exporter.ledger import Entry
 from exporter.simulator import RECORDED_LIFE, Event, Phase, SimulatedJob, SimulatorServer, Status, World, job_arn
-from exporter.state import State
+from exporter.storage.persistence import Entry
+from exporter.storage.sqlite_file import State
 
 FLEETS = ((1_000, 100), (10_000, 500), (100_000, 2_000))
 """How many jobs, and how many of them are active."""

@@ -21,7 +21,7 @@ from exporter.core.jobs import EventKey, JobEvent, JobRecord, JobSnapshot
 from exporter.core.transitions import observe
 from exporter.metrics.exposition import compressed_page
 from exporter.metrics.families import JOB_LABELS, job_families
-from exporter.store import Store
+from exporter.storage.store import Store
 
 FLEETS = ((1_000, 100), (10_000, 500), (100_000, 2_000))
 """How many jobs, and how many of them are active."""

@@ -22,8 +22,6 @@ from exporter.core.text import format_duration, parse_listen
 from exporter.crew import Changes, Crew
 from exporter.finder import Policy
 from exporter.guard import FileGuard
-from exporter.keeper import Keeper
-from exporter.ledger import Entry, Past
 from exporter.metrics.families import job_families
 from exporter.roster import Retention
 from exporter.server import HttpServer
@@ -39,8 +37,10 @@ from exporter.setup import (
     web_config_errors,
 )
 from exporter.signals import TimeoutReached, called_by_sighup, interrupted_after, stopped_by_signals
-from exporter.state import StateInUseError
-from exporter.store import Store
+from exporter.storage.persistence import Entry, Past
+from exporter.storage.sqlite_file import StateInUseError
+from exporter.storage.state_writer import Keeper
+from exporter.storage.store import Store
 from exporter.telemetry.log_events import Journal, make_logger
 from exporter.telemetry.self_metrics import Telemetry
 from exporter.telemetry.status_line import StatusLine, status_line

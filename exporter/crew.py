@@ -20,14 +20,14 @@ from exporter.core.jobs import JobRecord, Target
 from exporter.core.target_status import TargetStatus, merged
 from exporter.core.targets import Lane, successors
 from exporter.finder import TOMBSTONE_SLACK, Policy
-from exporter.ledger import Past
 from exporter.poller import Handover, JobSource, TargetPoller
 from exporter.roster import former_of, named_record
 from exporter.schedule import Watch, resumed
-from exporter.store import Store
+from exporter.storage.persistence import Past
+from exporter.storage.store import Store
+from exporter.storage.tombstones import Tombstones
 from exporter.telemetry.log_events import Journal
 from exporter.telemetry.self_metrics import Telemetry
-from exporter.tombstones import Tombstones
 from exporter.workers import Workers
 
 BATCH: Final = 1000

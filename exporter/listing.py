@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from exporter.core.arn import parse_device
 from exporter.core.jobs import JobRecord, JobSnapshot
-from exporter.job_index import LEAST_URGENT, Glance, Pile, statuses_of, urgency_of
+from exporter.storage.job_index import LEAST_URGENT, Glance, Pile, statuses_of, urgency_of
 
 MOST_ROWS: Final = 500
 """Jobs on the page; more would only make a browser slow."""

@@ -17,7 +17,6 @@ from exporter.core.first_poll import Fill, fill_of
 from exporter.core.jobs import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot
 from exporter.core.target_status import TargetStatus
 from exporter.core.text import format_span
-from exporter.job_index import NO_ANSWER, Pile, statuses_of
 from exporter.listing import (
     EVERYTHING,
     MOST_CHARACTERS,
@@ -28,6 +27,7 @@ from exporter.listing import (
     ran_seconds,
     short_device,
 )
+from exporter.storage.job_index import NO_ANSWER, Pile, statuses_of
 from exporter.style import STYLE
 
 MOST_OF_AN_ERROR: Final = 300

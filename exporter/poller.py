@@ -27,7 +27,6 @@ from exporter.core.target_status import TargetStatus
 from exporter.core.transitions import observe
 from exporter.finder import Finder, Policy
 from exporter.gate import Gate
-from exporter.limit import Ranked
 from exporter.progress import Progress
 from exporter.roster import named_record
 from exporter.schedule import (
@@ -40,11 +39,12 @@ from exporter.schedule import (
     suffices_alone,
     whose_turn,
 )
-from exporter.store import Store
+from exporter.storage.series_limit import Ranked
+from exporter.storage.store import Store
+from exporter.storage.tombstones import Tombstones
 from exporter.survey import Purpose, Search, Survey
 from exporter.telemetry.log_events import Journal
 from exporter.telemetry.self_metrics import Telemetry
-from exporter.tombstones import Tombstones
 
 IDLE: Final = 1.0
 """Longest sleep of a worker, seconds: so often it shows that it lives."""

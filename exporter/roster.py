@@ -11,8 +11,8 @@ from exporter.core.drop_reasons import DESELECTED, RETENTION
 from exporter.core.jobs import JobRecord, JobSummary
 from exporter.core.selector import Selector
 from exporter.core.transitions import QUEUE, expires_at
-from exporter.ledger import Former
-from exporter.tombstones import Tombstones
+from exporter.storage.persistence import Former
+from exporter.storage.tombstones import Tombstones
 
 
 @dataclass(frozen=True, slots=True)

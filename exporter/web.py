@@ -11,7 +11,7 @@ from exporter.metrics.exposition import CONTENT_TYPES, Format, Page, compressed_
 from exporter.negotiate import accepts_gzip, choose_format
 from exporter.page import render_page as render_html
 from exporter.server import Body, Request, Response
-from exporter.store import Store
+from exporter.storage.store import Store
 from exporter.style import SECURITY_POLICY
 from exporter.telemetry.self_metrics import Telemetry
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from exporter.core.jobs import JobRecord
-from exporter.ledger import Entry, Former, Past
 from exporter.metrics.aggregates import Histogram, Series, Totals
+from exporter.storage.persistence import Entry, Former, Past
 
 
 @dataclass

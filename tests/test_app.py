@@ -39,11 +39,11 @@ from structlog.testing import LogCapture
 
 from exporter.app import Exporter
 from exporter.core.jobs import JobRecord
-from exporter.ledger import Past
 from exporter.settings import Settings, SettingsError
 from exporter.setup import StartError, check_state_file
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
-from exporter.state import State
+from exporter.storage.persistence import Past
+from exporter.storage.sqlite_file import State
 
 ACCOUNT = "123456789012"
 REGION = "us-west-2"

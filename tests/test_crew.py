@@ -19,12 +19,12 @@ from exporter.core.selector import Selector, TagRule
 from exporter.core.targets import Lane, Login
 from exporter.crew import Changes, Crew
 from exporter.finder import Policy
-from exporter.ledger import Former, Past, mark_of
 from exporter.metrics.families import job_families
 from exporter.poller import TargetPoller
 from exporter.roster import Retention
-from exporter.sealed import CHUNK_JOBS
-from exporter.store import Store
+from exporter.storage.block import CHUNK_JOBS
+from exporter.storage.persistence import Former, Past, mark_of
+from exporter.storage.store import Store
 from exporter.telemetry.log_events import Journal
 from exporter.telemetry.self_metrics import Telemetry
 

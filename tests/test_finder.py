@@ -14,15 +14,15 @@ from exporter.core.drop_reasons import DESELECTED, RETENTION
 from exporter.core.jobs import JobRecord, JobSummary, SearchPage, Span
 from exporter.core.selector import Selector, TagRule
 from exporter.finder import Finder, Policy
-from exporter.ledger import mark_of
-from exporter.limit import Ranked, Standing, rank_of, rank_of_listed
 from exporter.metrics.families import job_families
 from exporter.progress import Progress
 from exporter.roster import Retention
 from exporter.schedule import Urgency, Watch, after_answer
-from exporter.store import Store
+from exporter.storage.persistence import mark_of
+from exporter.storage.series_limit import Ranked, Standing, rank_of, rank_of_listed
+from exporter.storage.store import Store
+from exporter.storage.tombstones import Tombstones
 from exporter.survey import Purpose, Search
-from exporter.tombstones import Tombstones
 
 CHANGED, NEW, DUE, REFRESH, FILL = Urgency
 NOW = 5000.0

@@ -28,7 +28,7 @@ from exporter.core.targets import Lane, Login
 from exporter.crew import Crew
 from exporter.finder import Policy
 from exporter.roster import Retention
-from exporter.store import Store
+from exporter.storage.store import Store
 from exporter.telemetry.log_events import Journal
 from exporter.telemetry.self_metrics import Telemetry
 

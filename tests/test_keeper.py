@@ -20,10 +20,10 @@ from structlog.testing import LogCapture
 from structlog.typing import EventDict
 
 from exporter.core.jobs import JobRecord
-from exporter.keeper import BEAT_INTERVAL, RETRY_INTERVAL, Keeper
-from exporter.ledger import Entry, Former, Past, mark_of
 from exporter.metrics.aggregates import Totals
-from exporter.state import MIGRATIONS, State, StateInUseError, StateUnwritableError
+from exporter.storage.persistence import Entry, Former, Past, mark_of
+from exporter.storage.sqlite_file import MIGRATIONS, State, StateInUseError, StateUnwritableError
+from exporter.storage.state_writer import BEAT_INTERVAL, RETRY_INTERVAL, Keeper
 from exporter.telemetry.log_events import Journal
 from exporter.telemetry.self_metrics import Telemetry
 
@@ -160,9 +160,9 @@ def test_a_file_that_makes_no_sense_is_set_aside_and_a_new_one_begins(
 
 KILLED = """
 import os, sys
-from exporter.ledger import Entry
+from exporter.storage.persistence import Entry
 from exporter.core.jobs import JobRecord
-from exporter.state import State
+from exporter.storage.sqlite_file import State
 
 state = State(sys.argv[1])
 names = [f"arn:aws:braket:us-west-2:123456789012:job/{number}" for number in range(200)]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.core.jobs import JobRecord
-from exporter.ledger import Entry, Former, Past, check_record, mark_of
 from exporter.metrics.aggregates import Histogram, Totals
+from exporter.storage.persistence import Entry, Former, Past, check_record, mark_of
 
 SERIES = ("braket_job_outcomes_total", ("1", "r", "d", "COMPLETED"))
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.core.jobs import MAX_RUNTIME_EXCEEDED, JobRecord, JobSummary
-from exporter.limit import UNKNOWN, Rank, Ranked, Standing, lowest, rank_of, rank_of_listed
+from exporter.storage.series_limit import UNKNOWN, Rank, Ranked, Standing, lowest, rank_of, rank_of_listed
 
 FINISHED, FAILED, ACTIVE = Standing
 ENDED = CREATED + 120.0

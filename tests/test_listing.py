@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.core.jobs import JobRecord
-from exporter.job_index import Pile, glances_of, statuses_of
 from exporter.listing import (
     EVERYTHING,
     FIRST_ORDER,
@@ -21,6 +20,7 @@ from exporter.listing import (
     read_wish,
     short_device,
 )
+from exporter.storage.job_index import Pile, glances_of, statuses_of
 
 NOW = CREATED + 1000.0
 OUT_OF_TIME = (event("MAX_RUNTIME_EXCEEDED", CREATED + 100.0),)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from strategies import RECORDS
 
 from exporter.core.jobs import JobRecord
-from exporter.packed import pack, unpack
+from exporter.storage.codec import pack, unpack
 
 
 @given(st.lists(RECORDS, max_size=4))

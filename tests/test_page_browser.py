@@ -14,7 +14,7 @@ from processes import tool
 from exporter.core.jobs import JobRecord, Target
 from exporter.core.target_status import Health, TargetStatus
 from exporter.server import HttpServer
-from exporter.store import Store
+from exporter.storage.store import Store
 from exporter.telemetry.self_metrics import Telemetry
 from exporter.web import Reloaded, Web
 

@@ -42,15 +42,15 @@ from exporter.core.jobs import (
 from exporter.core.selector import Selector, TagRule
 from exporter.core.target_status import TargetStatus
 from exporter.finder import Policy
-from exporter.ledger import Former, Past, mark_of
 from exporter.metrics.families import job_families
 from exporter.poller import TargetPoller
 from exporter.roster import Retention
 from exporter.schedule import Urgency, Watch
-from exporter.store import Store
+from exporter.storage.persistence import Former, Past, mark_of
+from exporter.storage.store import Store
+from exporter.storage.tombstones import Tombstones
 from exporter.telemetry.log_events import Journal
 from exporter.telemetry.self_metrics import Telemetry
-from exporter.tombstones import Tombstones
 
 A, B, C = arn(1), arn(2), arn(3)
 TARGET = Target(ACCOUNT, REGION)

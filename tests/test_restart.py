@@ -24,7 +24,7 @@ HOUR_AGO = round(time.time(), 3) - 3600
 A, B, C = job_arn("a"), job_arn("b"), job_arn("c")
 
 HASTY = (
-    "import exporter.keeper; exporter.keeper.RETRY_INTERVAL = exporter.keeper.BEAT_INTERVAL = 0.2\n"
+    "import exporter.storage.state_writer; exporter.storage.state_writer.RETRY_INTERVAL = exporter.storage.state_writer.BEAT_INTERVAL = 0.2\n"
     "import exporter.app; exporter.app.SWEEP_INTERVAL = 0.05"
 )
 """Run before the exporter: it often looks whether the state file can be written."""
@@ -444,7 +444,7 @@ observed = Journal.observed
 Journal.observed = lambda self, observation: (observed(self, observation), {FAILED} and die())
 """,
     "amid the transaction": f"""{DIE}
-from exporter.state import State
+from exporter.storage.sqlite_file import State
 write = State._write
 def crash(self, entry):
     write(self, entry)
@@ -453,7 +453,7 @@ def crash(self, entry):
 State._write = crash
 """,
     "between the file and the metrics": f"""{DIE}
-from exporter.state import State
+from exporter.storage.sqlite_file import State
 write = State.write
 def crash(self, entry, **rest):
     write(self, entry, **rest)
@@ -462,7 +462,7 @@ def crash(self, entry, **rest):
 State.write = crash
 """,
     "after all": f"""{DIE}
-from exporter.store import Store
+from exporter.storage.store import Store
 put = Store.put
 def crash(self, record, increments=()):
     put(self, record, increments)

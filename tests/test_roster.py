@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from exporter.core.drop_reasons import DESELECTED, DROP_REASONS, NOT_FOUND, RETENTION
 from exporter.core.jobs import MAX_RUNTIME_EXCEEDED, JobRecord, JobSummary
 from exporter.core.selector import Selector, TagRule
-from exporter.ledger import Former, mark_of
 from exporter.roster import Retention, Roster
-from exporter.tombstones import Tombstones
+from exporter.storage.persistence import Former, mark_of
+from exporter.storage.tombstones import Tombstones
 
 USUAL, FAILED = 1000.0, 5000.0
 ENDED = CREATED + 120.0

@@ -24,10 +24,10 @@ from strategies import ANSWERS, RECORDS, TEXT
 from exporter.aws.parse import ParseError, parse_job
 from exporter.core.jobs import EventKey, JobRecord, JobSnapshot
 from exporter.core.transitions import observe
-from exporter.ledger import Entry, Former, Past, check_record, mark_of
 from exporter.metrics.aggregates import Histogram, Totals
 from exporter.metrics.families import FLEET_FAMILIES
-from exporter.state import (
+from exporter.storage.persistence import Entry, Former, Past, check_record, mark_of
+from exporter.storage.sqlite_file import (
     APPLICATION_ID,
     LARGEST_LOG,
     MIGRATIONS,
@@ -311,9 +311,9 @@ def test_a_file_that_is_open_is_opened_by_nobody_else(path: Path) -> None:
 
 WRITER = """
 import sys
-from exporter.ledger import Entry
+from exporter.storage.persistence import Entry
 from exporter.core.jobs import JobRecord
-from exporter.state import State
+from exporter.storage.sqlite_file import State
 
 state = State(sys.argv[1])
 first, second, third = (f"arn:aws:braket:us-west-2:123456789012:job/{number}" for number in (1, 2, 3))
@@ -763,7 +763,7 @@ def test_a_file_on_a_disk_that_became_read_only_is_unwritable_and_opens_once_tha
 
 AS_NOBODY = """
 import os, sys
-from exporter.state import State, StateError
+from exporter.storage.sqlite_file import State, StateError
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)

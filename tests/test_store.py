@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from ledgers import Book
 
 from exporter.core.jobs import Increment, JobRecord
-from exporter.job_index import glances_of
-from exporter.ledger import Entry, Former, Past, mark_of
-from exporter.limit import Rank, Standing, rank_of
 from exporter.metrics.aggregates import Histogram, Totals
 from exporter.metrics.exposition import JobRow, render_job
 from exporter.metrics.families import FLEET_FAMILIES, JOBS, job_families
 from exporter.metrics.gzip_stream import Chain
-from exporter.sealed import CHUNK_JOBS
-from exporter.store import Store, View
+from exporter.storage.block import CHUNK_JOBS
+from exporter.storage.job_index import glances_of
+from exporter.storage.persistence import Entry, Former, Past, mark_of
+from exporter.storage.series_limit import Rank, Standing, rank_of
+from exporter.storage.store import Store, View
 
 OUTCOMES = "braket_job_outcomes_total"
 COMPLETED = Increment(OUTCOMES, (ACCOUNT, REGION, SV1, "COMPLETED"), 1.0)
@@ -502,15 +502,15 @@ def test_hidden_jobs_stay_open() -> None:
 
 def test_while_all_have_room_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     store = limited(MANY, *(over(number) for number in range(MANY)))
-    monkeypatch.setattr("exporter.store.rank_of", None)
-    monkeypatch.setattr("exporter.sealed.unpack", None)
+    monkeypatch.setattr("exporter.storage.store.rank_of", None)
+    monkeypatch.setattr("exporter.storage.block.unpack", None)
     assert store.fit() == ((), 0)
 
 
 def test_where_nothing_changed_nothing_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     store = limited(1, active(1), active(2))
     beyond, _ = store.fit()
-    monkeypatch.setattr("exporter.store.lowest", None)
+    monkeypatch.setattr("exporter.storage.store.lowest", None)
     store.put(record(snapshot(arn=arn(1), created=CREATED + 1.0, queue_position=3)))
     assert store.fit() == (beyond, 0)
 

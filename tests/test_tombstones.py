@@ -6,8 +6,8 @@ from builders import arn, record, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.ledger import Former, mark_of
-from exporter.tombstones import Tombstones
+from exporter.storage.persistence import Former, mark_of
+from exporter.storage.tombstones import Tombstones
 
 A, B, C = arn(1), arn(2), arn(3)
 

@@ -14,9 +14,9 @@ import exporter
 from exporter.core.jobs import Increment, Target
 from exporter.core.target_status import Health, TargetStatus
 from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
-from exporter.sealed import CHUNK_JOBS
 from exporter.server import Body, Request
-from exporter.store import Store
+from exporter.storage.block import CHUNK_JOBS
+from exporter.storage.store import Store
 from exporter.style import SECURITY_POLICY
 from exporter.telemetry.self_metrics import Telemetry
 from exporter.web import Reloaded, Web, expose

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from exporter.core.clock import Clock
-from exporter.ledger import Entry, Past, check_record
-from exporter.state import State, StateError, StateInUseError, StateLostError, StateUnreadableError
+from exporter.storage.persistence import Entry, Past, check_record
+from exporter.storage.sqlite_file import State, StateError, StateInUseError, StateLostError, StateUnreadableError
 from exporter.telemetry.log_events import Journal
 from exporter.telemetry.self_metrics import Telemetry
 

@@ -6,11 +6,11 @@ from functools import partial
 from typing import Final
 
 from exporter.core.jobs import JobRecord
-from exporter.job_index import Pile, glances_of
-from exporter.limit import Rank, Ranked, rank_of
 from exporter.metrics.exposition import JobRow
 from exporter.metrics.gzip_stream import LASTING_LEVEL, Chain, Piece, chain, compress
-from exporter.packed import pack, unpack
+from exporter.storage.codec import pack, unpack
+from exporter.storage.job_index import Pile, glances_of
+from exporter.storage.series_limit import Rank, Ranked, rank_of
 
 CHUNK_JOBS: Final = 256
 """Their lines of one family fill the window of the compression, so that more would not save more."""

@@ -24,14 +24,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.core.jobs import Increment, JobRecord
-from exporter.job_index import Pile
-from exporter.ledger import Backlog, Entry, Former, Ledger, Past, lasts
-from exporter.limit import Rank, Ranked, lowest, rank_of
 from exporter.metrics.aggregates import Fleet, Totals
 from exporter.metrics.exposition import JobRow, Lines, render_fleet, render_job
 from exporter.metrics.families import FLEET_FAMILIES, Family, JobFamily
 from exporter.metrics.gzip_stream import Chain
-from exporter.sealed import CHUNK_JOBS, Chunk, chains_of, seal
+from exporter.storage.block import CHUNK_JOBS, Chunk, chains_of, seal
+from exporter.storage.job_index import Pile
+from exporter.storage.persistence import Backlog, Entry, Former, Ledger, Past, lasts
+from exporter.storage.series_limit import Rank, Ranked, lowest, rank_of
 
 OPEN_FINISHED_JOBS: Final = 2 * CHUNK_JOBS
 """How many finished jobs stay open until a chunk of them is sealed."""

@@ -28,8 +28,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from exporter.core.jobs import JobRecord
 from exporter.core.times import check_time
-from exporter.ledger import Entry, Former, Past, mark_of
 from exporter.metrics.aggregates import Histogram, Series, Totals
+from exporter.storage.persistence import Entry, Former, Past, mark_of
 
 APPLICATION_ID: Final = 0x42524B54
 """Marks the file as ours, in a place that SQLite keeps for that: "BRKT"."""

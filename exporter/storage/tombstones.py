@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
 
-from exporter.ledger import Former, mark_of
+from exporter.storage.persistence import Former, mark_of
 
 
 class Tombstones:

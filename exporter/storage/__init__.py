@@ -1,0 +1,1 @@
+"""What is known of jobs, in memory and on disk."""
