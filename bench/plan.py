@@ -17,14 +17,14 @@ from statistics import median, quantiles
 
 import structlog
 
-from exporter.budget import Budgets
 from exporter.core.clock import Clock
 from exporter.core.errors import GET_JOB, SEARCH_JOBS
 from exporter.core.jobs import JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.core.selector import Selector
-from exporter.finder import Policy
-from exporter.poller import TargetPoller
-from exporter.roster import Retention
+from exporter.polling.discovered_jobs import Retention
+from exporter.polling.discovery import Policy
+from exporter.polling.poller import TargetPoller
+from exporter.polling.rate_limiter import Budgets
 from exporter.storage.store import Store
 from exporter.storage.tombstones import Tombstones
 from exporter.telemetry.log_events import Journal

@@ -13,17 +13,17 @@ from structlog.typing import FilteringBoundLogger
 from exporter import __version__
 from exporter.aws.client import BraketClient
 from exporter.aws.sessions import CONNECTIONS
-from exporter.budget import Budgets
 from exporter.core.clock import Clock
 from exporter.core.first_poll import fill_line, fill_of
 from exporter.core.jobs import JobRecord, Target
 from exporter.core.targets import Lane
 from exporter.core.text import format_duration, parse_listen
-from exporter.crew import Changes, Crew
-from exporter.finder import Policy
 from exporter.guard import FileGuard
 from exporter.metrics.families import job_families
-from exporter.roster import Retention
+from exporter.polling.discovered_jobs import Retention
+from exporter.polling.discovery import Policy
+from exporter.polling.manager import Changes, Crew
+from exporter.polling.rate_limiter import Budgets
 from exporter.server import HttpServer
 from exporter.settings import Settings, SettingsError, warnings_of
 from exporter.setup import (

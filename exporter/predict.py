@@ -7,7 +7,7 @@ from exporter.core.jobs import EventKey, JobEvent, JobRecord, JobSnapshot
 from exporter.core.transitions import observe
 from exporter.metrics.aggregates import Fleet
 from exporter.metrics.families import FLEET_FAMILIES, JobFamily
-from exporter.schedule import ROOM
+from exporter.polling.schedule import ROOM
 
 _TYPICAL = JobSnapshot(
     arn="arn",

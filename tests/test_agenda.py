@@ -8,8 +8,8 @@ from builders import arn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.agenda import Agenda
-from exporter.schedule import Rank, Urgency, Watch
+from exporter.polling.job_queue import Agenda
+from exporter.polling.schedule import Rank, Urgency, Watch
 
 CHANGED, NEW, DUE, REFRESH, FILL = Urgency
 

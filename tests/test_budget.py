@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.budget import LOWEST_SHARE, RECOVERY_SECONDS, Budgets, TokenBucket
 from exporter.core.jobs import Target
+from exporter.polling.rate_limiter import LOWEST_SHARE, RECOVERY_SECONDS, Budgets, TokenBucket
 
 HERE = Target("123456789012", "us-west-2")
 ELSEWHERE = Target("123456789012", "eu-north-1")

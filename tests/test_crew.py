@@ -13,15 +13,15 @@ from ledgers import Book
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 
-from exporter.budget import Budgets
 from exporter.core.jobs import JobRecord, JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.core.selector import Selector, TagRule
 from exporter.core.targets import Lane, Login
-from exporter.crew import Changes, Crew
-from exporter.finder import Policy
 from exporter.metrics.families import job_families
-from exporter.poller import TargetPoller
-from exporter.roster import Retention
+from exporter.polling.discovered_jobs import Retention
+from exporter.polling.discovery import Policy
+from exporter.polling.manager import Changes, Crew
+from exporter.polling.poller import TargetPoller
+from exporter.polling.rate_limiter import Budgets
 from exporter.storage.block import CHUNK_JOBS
 from exporter.storage.persistence import Former, Past, mark_of
 from exporter.storage.store import Store

@@ -9,20 +9,20 @@ from builders import CREATED, arn, event, finished, record, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.agenda import Agenda
 from exporter.core.drop_reasons import DESELECTED, RETENTION
 from exporter.core.jobs import JobRecord, JobSummary, SearchPage, Span
 from exporter.core.selector import Selector, TagRule
-from exporter.finder import Finder, Policy
 from exporter.metrics.families import job_families
-from exporter.progress import Progress
-from exporter.roster import Retention
-from exporter.schedule import Urgency, Watch, after_answer
+from exporter.polling.discovered_jobs import Retention
+from exporter.polling.discovery import Finder, Policy
+from exporter.polling.job_queue import Agenda
+from exporter.polling.progress import Progress
+from exporter.polling.schedule import Urgency, Watch, after_answer
+from exporter.polling.search_planner import Purpose, Search
 from exporter.storage.persistence import mark_of
 from exporter.storage.series_limit import Ranked, Standing, rank_of, rank_of_listed
 from exporter.storage.store import Store
 from exporter.storage.tombstones import Tombstones
-from exporter.survey import Purpose, Search
 
 CHANGED, NEW, DUE, REFRESH, FILL = Urgency
 NOW = 5000.0

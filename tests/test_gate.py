@@ -7,7 +7,6 @@ from builders import CREATED, arn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.budget import Budgets
 from exporter.core.errors import (
     GET_JOB,
     SEARCH_JOBS,
@@ -22,7 +21,8 @@ from exporter.core.errors import (
 )
 from exporter.core.jobs import Target
 from exporter.core.target_status import Health
-from exporter.gate import Gate
+from exporter.polling.circuit_breaker import Gate
+from exporter.polling.rate_limiter import Budgets
 
 TARGET = Target("123456789012", "us-west-2")
 NAMELESS = Target("", "us-west-2")

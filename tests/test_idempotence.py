@@ -17,17 +17,17 @@ from ledgers import Book
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 
-from exporter import poller as poller_module
-from exporter import survey as survey_module
-from exporter.budget import Budgets
 from exporter.core.clock import Clock
 from exporter.core.errors import NotFoundError, UnavailableError
 from exporter.core.jobs import JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.core.selector import Selector, TagRule
 from exporter.core.targets import Lane, Login
-from exporter.crew import Crew
-from exporter.finder import Policy
-from exporter.roster import Retention
+from exporter.polling import poller as poller_module
+from exporter.polling import search_planner as survey_module
+from exporter.polling.discovered_jobs import Retention
+from exporter.polling.discovery import Policy
+from exporter.polling.manager import Crew
+from exporter.polling.rate_limiter import Budgets
 from exporter.storage.store import Store
 from exporter.telemetry.log_events import Journal
 from exporter.telemetry.self_metrics import Telemetry

@@ -17,7 +17,6 @@ from structlog import wrap_logger
 from structlog.testing import LogCapture
 from structlog.typing import EventDict
 
-from exporter.budget import Budgets
 from exporter.core.errors import (
     BraketError,
     DeniedError,
@@ -41,11 +40,12 @@ from exporter.core.jobs import (
 )
 from exporter.core.selector import Selector, TagRule
 from exporter.core.target_status import TargetStatus
-from exporter.finder import Policy
 from exporter.metrics.families import job_families
-from exporter.poller import TargetPoller
-from exporter.roster import Retention
-from exporter.schedule import Urgency, Watch
+from exporter.polling.discovered_jobs import Retention
+from exporter.polling.discovery import Policy
+from exporter.polling.poller import TargetPoller
+from exporter.polling.rate_limiter import Budgets
+from exporter.polling.schedule import Urgency, Watch
 from exporter.storage.persistence import Former, Past, mark_of
 from exporter.storage.store import Store
 from exporter.storage.tombstones import Tombstones
@@ -1411,7 +1411,7 @@ def test_an_entry_that_cannot_be_used_is_logged_once_and_counted_each_time() -> 
 
 
 def test_a_service_that_makes_up_entries_does_not_flood_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.poller.MOST_REPORTED", 3)
+    monkeypatch.setattr("exporter.polling.poller.MOST_REPORTED", 3)
     house = Search(EVERYTHING)
     lists(house, SearchPage((), tuple(EntryProblem(None, str(number)) for number in range(50)), None))
     house.begin().run(200.0)

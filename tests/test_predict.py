@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.metrics.families import job_families
+from exporter.polling.schedule import suffices_alone
 from exporter.predict import Demand, Prediction, predict
-from exporter.schedule import suffices_alone
 
 FOUND = Demand(0, discovers=True)
 

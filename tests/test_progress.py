@@ -2,7 +2,7 @@
 
 from builders import arn
 
-from exporter.progress import Progress
+from exporter.polling.progress import Progress
 
 ONE, TWO, THREE = arn(1), arn(2), arn(3)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from exporter.core.drop_reasons import DESELECTED, DROP_REASONS, NOT_FOUND, RETENTION
 from exporter.core.jobs import MAX_RUNTIME_EXCEEDED, JobRecord, JobSummary
 from exporter.core.selector import Selector, TagRule
-from exporter.roster import Retention, Roster
+from exporter.polling.discovered_jobs import Retention, Roster
 from exporter.storage.persistence import Former, mark_of
 from exporter.storage.tombstones import Tombstones
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.core.jobs import STATUSES, JobRecord, JobSnapshot
-from exporter.schedule import (
+from exporter.polling.schedule import (
     Urgency,
     Watch,
     after_answer,

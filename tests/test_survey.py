@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.core.jobs import EntryProblem, JobSummary, SearchPage, Span
-from exporter.survey import SWEEP_INTERVAL, PageEnd, Purpose, Search, Survey
+from exporter.polling.search_planner import SWEEP_INTERVAL, PageEnd, Purpose, Search, Survey
 
 LIST, ROUND, SWEEP = Purpose
 HOUR, DAY = 3600.0, 86400.0

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from exporter.aws.client import PAGE_SIZE
 from exporter.core.jobs import Span
-from exporter.windows import FILL, CreationIndex, cover, partition
+from exporter.polling.time_windows import FILL, CreationIndex, cover, partition
 
 FOREVER = float("inf")
 

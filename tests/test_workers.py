@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter import workers as workers_module
-from exporter.workers import Workers
+from exporter.polling import threads as workers_module
+from exporter.polling.threads import Workers
 
 PATIENCE = 5.0
 

@@ -12,23 +12,23 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
-from exporter.budget import Budgets
 from exporter.core.arn import parse_job_arn
 from exporter.core.clock import Clock
 from exporter.core.drop_reasons import DESELECTED, MAX_JOBS
 from exporter.core.jobs import JobRecord, Target
 from exporter.core.target_status import TargetStatus, merged
 from exporter.core.targets import Lane, successors
-from exporter.finder import TOMBSTONE_SLACK, Policy
-from exporter.poller import Handover, JobSource, TargetPoller
-from exporter.roster import former_of, named_record
-from exporter.schedule import Watch, resumed
+from exporter.polling.discovered_jobs import former_of, named_record
+from exporter.polling.discovery import TOMBSTONE_SLACK, Policy
+from exporter.polling.poller import Handover, JobSource, TargetPoller
+from exporter.polling.rate_limiter import Budgets
+from exporter.polling.schedule import Watch, resumed
+from exporter.polling.threads import Workers
 from exporter.storage.persistence import Past
 from exporter.storage.store import Store
 from exporter.storage.tombstones import Tombstones
 from exporter.telemetry.log_events import Journal
 from exporter.telemetry.self_metrics import Telemetry
-from exporter.workers import Workers
 
 BATCH: Final = 1000
 """So many of the jobs that were known before a restart are in memory at a time."""

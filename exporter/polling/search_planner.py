@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from exporter.aws.client import PAGE_SIZE
 from exporter.core.jobs import SearchPage, Span
-from exporter.windows import CreationIndex, cover, partition
+from exporter.polling.time_windows import CreationIndex, cover, partition
 
 OVERLAP_SECONDS: Final = 600.0
 """A list begins so long before the newest job that is known: SearchJobs does not promise to show jobs at once."""

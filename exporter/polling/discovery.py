@@ -4,16 +4,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from exporter.agenda import Agenda
 from exporter.core.jobs import JobRecord, JobSummary, SearchPage
 from exporter.core.selector import Selector
-from exporter.progress import Progress
-from exporter.roster import Retention, Roster
-from exporter.schedule import Urgency, Watch, after_list, unless_told
+from exporter.polling.discovered_jobs import Retention, Roster
+from exporter.polling.job_queue import Agenda
+from exporter.polling.progress import Progress
+from exporter.polling.schedule import Urgency, Watch, after_list, unless_told
+from exporter.polling.search_planner import Search, Survey
 from exporter.storage.series_limit import Ranked, Standing, rank_of_listed
 from exporter.storage.store import Store
 from exporter.storage.tombstones import Tombstones
-from exporter.survey import Search, Survey
 
 TOMBSTONE_SLACK: Final = 86400.0
 """So much longer than any list reaches back is a tombstone kept, seconds: a call under way was planned a while ago."""

@@ -5,7 +5,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Final
 
-from exporter.schedule import Rank, Urgency, Watch
+from exporter.polling.schedule import Rank, Urgency, Watch
 
 _ALWAYS_FIRST: Final = (Urgency.CHANGED, Urgency.NEW)
 _IN_TURN: Final = (Urgency.DUE, Urgency.REFRESH, Urgency.FILL)

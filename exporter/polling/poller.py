@@ -6,8 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 
-from exporter.agenda import Agenda
-from exporter.budget import Budgets
 from exporter.core.clock import Clock
 from exporter.core.drop_reasons import MAX_JOBS, NOT_FOUND
 from exporter.core.errors import (
@@ -25,11 +23,13 @@ from exporter.core.jobs import EntryProblem, JobRecord, JobSnapshot, SearchPage,
 from exporter.core.selector import Selector
 from exporter.core.target_status import TargetStatus
 from exporter.core.transitions import observe
-from exporter.finder import Finder, Policy
-from exporter.gate import Gate
-from exporter.progress import Progress
-from exporter.roster import named_record
-from exporter.schedule import (
+from exporter.polling.circuit_breaker import Gate
+from exporter.polling.discovered_jobs import named_record
+from exporter.polling.discovery import Finder, Policy
+from exporter.polling.job_queue import Agenda
+from exporter.polling.progress import Progress
+from exporter.polling.rate_limiter import Budgets
+from exporter.polling.schedule import (
     Urgency,
     Watch,
     after_answer,
@@ -39,10 +39,10 @@ from exporter.schedule import (
     suffices_alone,
     whose_turn,
 )
+from exporter.polling.search_planner import Purpose, Search, Survey
 from exporter.storage.series_limit import Ranked
 from exporter.storage.store import Store
 from exporter.storage.tombstones import Tombstones
-from exporter.survey import Purpose, Search, Survey
 from exporter.telemetry.log_events import Journal
 from exporter.telemetry.self_metrics import Telemetry
 

@@ -5,7 +5,6 @@ All times are monotonic seconds where unix seconds are not named.
 
 from collections.abc import Callable, Iterable
 
-from exporter.budget import Budgets
 from exporter.core.errors import (
     GET_JOB,
     SEARCH_JOBS,
@@ -20,7 +19,8 @@ from exporter.core.errors import (
 )
 from exporter.core.jobs import Target
 from exporter.core.target_status import Health, combined
-from exporter.schedule import target_backoff
+from exporter.polling.rate_limiter import Budgets
+from exporter.polling.schedule import target_backoff
 
 
 class Gate:

@@ -1,0 +1,1 @@
+"""Which call is due, making it, and acting on the response."""
