@@ -44,7 +44,7 @@ from exporter.storage.store import Store
 from exporter.telemetry.log_events import Journal, make_logger
 from exporter.telemetry.self_metrics import Telemetry
 from exporter.telemetry.status_line import StatusLine, status_line
-from exporter.web import PROBES, RELOAD, Reloaded, Web, expose
+from exporter.web.routes import PROBES, RELOAD, Reloaded, Web, expose
 
 SWEEP_INTERVAL: Final = 5.0
 GLANCE_INTERVAL: Final = 0.02

@@ -3,7 +3,7 @@
 import pytest
 from builders import ARN, arn
 
-from exporter.console import jobs_url, logs_url
+from exporter.web.console_links import jobs_url, logs_url
 
 HOME = "https://eu-north-1.console.aws.amazon.com"
 

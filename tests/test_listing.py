@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.core.jobs import JobRecord
-from exporter.listing import (
+from exporter.storage.job_index import Pile, glances_of, statuses_of
+from exporter.web.job_table import (
     EVERYTHING,
     FIRST_ORDER,
     MOST_ROWS,
@@ -20,7 +21,6 @@ from exporter.listing import (
     read_wish,
     short_device,
 )
-from exporter.storage.job_index import Pile, glances_of, statuses_of
 
 NOW = CREATED + 1000.0
 OUT_OF_TIME = (event("MAX_RUNTIME_EXCEEDED", CREATED + 100.0),)
@@ -225,7 +225,7 @@ def test_piles_change_nothing_about_what_is_listed(
     loose: list[JobRecord], piled: list[list[JobRecord]], status: str
 ) -> None:
     for wish in (Wish(status=status), Wish(status=status, q="vqe"), Wish(status=status, sort="created")):
-        with patch("exporter.listing.MOST_ROWS", 5):
+        with patch("exporter.web.job_table.MOST_ROWS", 5):
             piles = [Looks().pile(0, jobs) for jobs in piled]
             ours = list_jobs(loose, wish, NOW, piles)
             plain = list_jobs([*loose, *(job for jobs in piled for job in jobs)], wish, NOW)
@@ -256,7 +256,7 @@ def test_a_pile_that_does_not_matter_is_not_looked_at(wish: Wish, looked_at: lis
         looks.pile(1, [ended_at(0), ended_at(4, "FAILED")]),
         looks.pile(2, [ended_at(2), ended_at(3)]),
     ]
-    with patch("exporter.listing.MOST_ROWS", 2):
+    with patch("exporter.web.job_table.MOST_ROWS", 2):
         shown = list_jobs([], wish, NOW, piles).shown
     assert looks.at == looked_at
     assert sorted(job.arn[-1] for job in shown) == sorted(first)

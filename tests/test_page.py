@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from exporter.aws.parse import ParseError, parse_job
 from exporter.core.jobs import JobRecord, Target
 from exporter.core.target_status import Health, TargetStatus
-from exporter.listing import EVERYTHING, Wish
-from exporter.page import render_page
-from exporter.style import SECURITY_POLICY
+from exporter.web.job_table import EVERYTHING, Wish
+from exporter.web.status_page import render_page
+from exporter.web.style import SECURITY_POLICY
 
 NOW = CREATED + 1000.0
 EVIL = "<script>alert('x')</script>\"&' onload=\"y"

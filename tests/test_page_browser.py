@@ -16,7 +16,7 @@ from exporter.core.target_status import Health, TargetStatus
 from exporter.server import HttpServer
 from exporter.storage.store import Store
 from exporter.telemetry.self_metrics import Telemetry
-from exporter.web import Reloaded, Web
+from exporter.web.routes import Reloaded, Web
 
 ALONE: Final = ("--headless", "--disable-gpu", "--disable-quic", "--no-first-run")
 SILENT: Final = ("--disable-background-networking", "--disable-component-update", "--disable-sync")

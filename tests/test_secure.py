@@ -22,7 +22,7 @@ OFTEN = "import exporter.app; exporter.app.SWEEP_INTERVAL = 0.05"
 """Run before the exporter: it looks often whether the file has changed."""
 
 LARGE = """
-import exporter.web
+import exporter.web.routes
 from exporter.metrics.exposition import Page
 exporter.web.expose = lambda *args, **kwargs: Page(3_000_003, (part for part in [*[b"x" * 100_000] * 30, b"end"]))
 """

@@ -17,9 +17,9 @@ from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_fam
 from exporter.server import Body, Request
 from exporter.storage.block import CHUNK_JOBS
 from exporter.storage.store import Store
-from exporter.style import SECURITY_POLICY
 from exporter.telemetry.self_metrics import Telemetry
-from exporter.web import Reloaded, Web, expose
+from exporter.web.routes import Reloaded, Web, expose
+from exporter.web.style import SECURITY_POLICY
 
 ARN = "arn:aws:braket:us-west-2:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
 TARGET = Target("123456789012", "us-west-2")

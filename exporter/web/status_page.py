@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Final
 
-from exporter.console import jobs_url, logs_url
 from exporter.core.first_poll import Fill, fill_of
 from exporter.core.jobs import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot
 from exporter.core.target_status import TargetStatus
 from exporter.core.text import format_span
-from exporter.listing import (
+from exporter.storage.job_index import NO_ANSWER, Pile, statuses_of
+from exporter.web.console_links import jobs_url, logs_url
+from exporter.web.job_table import (
     EVERYTHING,
     MOST_CHARACTERS,
     Listing,
@@ -27,8 +28,7 @@ from exporter.listing import (
     ran_seconds,
     short_device,
 )
-from exporter.storage.job_index import NO_ANSWER, Pile, statuses_of
-from exporter.style import STYLE
+from exporter.web.style import STYLE
 
 MOST_OF_AN_ERROR: Final = 300
 MOST_OF_A_STATUS: Final = 40

@@ -6,14 +6,14 @@ from typing import Final, NamedTuple
 from exporter import __version__
 from exporter.core.clock import Clock
 from exporter.core.target_status import TargetStatus
-from exporter.listing import read_wish
 from exporter.metrics.exposition import CONTENT_TYPES, Format, Page, compressed_page, plain_page, sample_names
-from exporter.negotiate import accepts_gzip, choose_format
-from exporter.page import render_page as render_html
 from exporter.server import Body, Request, Response
 from exporter.storage.store import Store
-from exporter.style import SECURITY_POLICY
 from exporter.telemetry.self_metrics import Telemetry
+from exporter.web.job_table import read_wish
+from exporter.web.negotiate import accepts_gzip, choose_format
+from exporter.web.status_page import render_page as render_html
+from exporter.web.style import SECURITY_POLICY
 
 PROBES: Final = ("/-/healthy", "/-/ready")
 """Paths whose answers are quick, and must not wait for others."""
