@@ -18,13 +18,11 @@ from exporter.core.first_poll import fill_line, fill_of
 from exporter.core.jobs import JobRecord, Target
 from exporter.core.targets import Lane
 from exporter.core.text import format_duration, parse_listen
-from exporter.guard import FileGuard
 from exporter.metrics.families import job_families
 from exporter.polling.discovered_jobs import Retention
 from exporter.polling.discovery import Policy
 from exporter.polling.manager import Changes, Crew
 from exporter.polling.rate_limiter import Budgets
-from exporter.server import HttpServer
 from exporter.settings import Settings, SettingsError, warnings_of
 from exporter.setup import (
     Sessions,
@@ -44,6 +42,8 @@ from exporter.storage.store import Store
 from exporter.telemetry.log_events import Journal, make_logger
 from exporter.telemetry.self_metrics import Telemetry
 from exporter.telemetry.status_line import StatusLine, status_line
+from exporter.web.http.access import FileGuard
+from exporter.web.http.server import HttpServer
 from exporter.web.routes import PROBES, RELOAD, Reloaded, Web, expose
 
 SWEEP_INTERVAL: Final = 5.0

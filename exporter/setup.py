@@ -11,9 +11,9 @@ from exporter.aws.sessions import LoginSession
 from exporter.core.arn import check_region, parse_job_arn
 from exporter.core.selector import Selector, parse_tag_rule
 from exporter.core.targets import Entry, Lane, Login, plan_lanes
-from exporter.guard import FileGuard
 from exporter.settings import Selection, Settings, SettingsError, SettingsWarning, TargetSettings
-from exporter.webconfig import WebConfigError
+from exporter.web.http.access import FileGuard
+from exporter.web.http.web_config import WebConfigError
 
 Sessions = dict[Login, LoginSession]
 """The session of each login."""

@@ -5,8 +5,8 @@ import base64
 import bcrypt
 import pytest
 
-from exporter import auth as auth_module
-from exporter.auth import Auth
+from exporter.web.http import basic_auth as auth_module
+from exporter.web.http.basic_auth import Auth
 
 
 def hashed(password: str, cost: int = 4) -> str:

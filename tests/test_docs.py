@@ -11,7 +11,7 @@ import yaml
 from certificates import Authority
 from processes import tool
 
-from exporter import cli, server
+from exporter import cli
 from exporter.app import SWEEP_INTERVAL
 from exporter.core.drop_reasons import DROP_REASONS
 from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, job_families
@@ -19,7 +19,8 @@ from exporter.predict import Demand, predict
 from exporter.settings import Settings, format_default
 from exporter.sources import load
 from exporter.telemetry import log_events as logs
-from exporter.webconfig import MAX_COST, parse_web_config
+from exporter.web.http import server
+from exporter.web.http.web_config import MAX_COST, parse_web_config
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])

@@ -17,10 +17,10 @@ import bcrypt
 import pytest
 from certificates import Authority, Pair
 
-from exporter import server as server_module
-from exporter.guard import FileGuard
-from exporter.server import Handler, HttpServer, Request, Response
-from exporter.webconfig import WebConfigError
+from exporter.web.http import server as server_module
+from exporter.web.http.access import FileGuard
+from exporter.web.http.server import Handler, HttpServer, Request, Response
+from exporter.web.http.web_config import WebConfigError
 
 PATIENCE = 10.0
 GET = b"GET /one HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -13,9 +13,9 @@ from processes import tool
 
 from exporter.core.jobs import JobRecord, Target
 from exporter.core.target_status import Health, TargetStatus
-from exporter.server import HttpServer
 from exporter.storage.store import Store
 from exporter.telemetry.self_metrics import Telemetry
+from exporter.web.http.server import HttpServer
 from exporter.web.routes import Reloaded, Web
 
 ALONE: Final = ("--headless", "--disable-gpu", "--disable-quic", "--no-first-run")

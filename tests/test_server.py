@@ -14,8 +14,8 @@ from typing import Any, Self
 
 import pytest
 
-from exporter import server as server_module
-from exporter.server import Body, Guard, Handler, HttpServer, Request, Response
+from exporter.web.http import server as server_module
+from exporter.web.http.server import Body, Guard, Handler, HttpServer, Request, Response
 
 PATIENCE = 10.0
 """Nothing here takes long; a test that waits this long has failed."""

@@ -14,10 +14,10 @@ import exporter
 from exporter.core.jobs import Increment, Target
 from exporter.core.target_status import Health, TargetStatus
 from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
-from exporter.server import Body, Request
 from exporter.storage.block import CHUNK_JOBS
 from exporter.storage.store import Store
 from exporter.telemetry.self_metrics import Telemetry
+from exporter.web.http.server import Body, Request
 from exporter.web.routes import Reloaded, Web, expose
 from exporter.web.style import SECURITY_POLICY
 

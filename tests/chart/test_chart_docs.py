@@ -8,7 +8,7 @@ import pytest
 import yaml
 from chart_support import CHART, ROOT, of_kind, render
 
-from exporter.webconfig import parse_web_config
+from exporter.web.http.web_config import parse_web_config
 
 PAGES = (ROOT / "docs" / "kubernetes.md", CHART / "README.md")
 BLOCKS = {

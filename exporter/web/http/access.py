@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.auth import Auth
-from exporter.server import Channel, PlainChannel, Request
 from exporter.telemetry.log_events import Journal
-from exporter.tls import TlsChannel, make_context
-from exporter.webconfig import WebConfig, WebConfigError, parse_web_config
+from exporter.web.http.basic_auth import Auth
+from exporter.web.http.server import Channel, PlainChannel, Request
+from exporter.web.http.tls import TlsChannel, make_context
+from exporter.web.http.web_config import WebConfig, WebConfigError, parse_web_config
 
 
 @dataclass(frozen=True, slots=True)

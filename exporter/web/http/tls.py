@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from exporter.server import ChannelError, PlainPeerError
-from exporter.webconfig import TlsConfig, WebConfigError, canonical_san
+from exporter.web.http.server import ChannelError, PlainPeerError
+from exporter.web.http.web_config import TlsConfig, WebConfigError, canonical_san
 
 _PIECE: Final = 128 * 1024
 """How much of an answer is encrypted at once: others are served between two pieces."""

@@ -1,0 +1,1 @@
+"""HTTP, TLS and authentication; this package knows nothing of jobs."""
