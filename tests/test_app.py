@@ -37,10 +37,10 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 
-from exporter.app import Exporter
+from exporter.app.build import StartError, check_state_file
+from exporter.app.daemon import Exporter
+from exporter.app.settings import Settings, SettingsError
 from exporter.core.jobs import JobRecord
-from exporter.settings import Settings, SettingsError
-from exporter.setup import StartError, check_state_file
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 from exporter.storage.persistence import Past
 from exporter.storage.sqlite_file import State
@@ -694,8 +694,8 @@ def test_a_bug_ends_the_process_with_a_traceback_and_status_1(fleet: Fleet) -> N
 def test_a_bug_in_the_retention_ends_it_too(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
-    broken = "import exporter.app, exporter.polling.poller\n"
-    broken += "exporter.app.SWEEP_INTERVAL = 0.1\nexporter.poller.TargetPoller.forget_expired = None"
+    broken = "import exporter.app.daemon, exporter.polling.poller\n"
+    broken += "exporter.app.daemon.SWEEP_INTERVAL = 0.1\nexporter.poller.TargetPoller.forget_expired = None"
     with exporting(fleet, prelude=broken) as exporter:
         assert exporter.wait(10) == 1
     assert "TypeError" in "\n".join(exporter.lines)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.arguments import CommandLine, Grammar, read_arguments
+from exporter.app.arguments import CommandLine, Grammar, read_arguments
 
 GRAMMAR = Grammar(
     commands=("run", "once", "check"),

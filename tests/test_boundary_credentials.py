@@ -23,6 +23,7 @@ from processes import closed_port, eventually, wire_job
 import exporter.aws.client
 import exporter.aws.credential_process
 import exporter.aws.sessions
+from exporter.app.permission_check import Access, Answer, Verdict, report
 from exporter.aws.attempt import Attempt, Operation, Phase
 from exporter.aws.client import BraketClient
 from exporter.aws.failures import failure
@@ -30,7 +31,6 @@ from exporter.aws.sessions import LoginSession
 from exporter.core.errors import BraketError, UnauthenticatedError, UnavailableError
 from exporter.core.jobs import Target
 from exporter.core.targets import Login
-from exporter.permissions import Access, Answer, Verdict, report
 from exporter.telemetry.log_events import Journal, make_logger
 
 ACCOUNT = "123456789012"

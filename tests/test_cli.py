@@ -32,8 +32,9 @@ from processes import (
     wire_job,
 )
 
-from exporter import __version__, cli
-from exporter.settings import SCALAR_KEYS
+from exporter import __version__
+from exporter.app import cli
+from exporter.app.settings import SCALAR_KEYS
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 
 ARN = "arn:aws:braket:us-west-2:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
@@ -803,7 +804,7 @@ def test_a_limit_that_allows_no_libraries_is_told_in_one_line(error: str, said: 
     broken = f"""
 import builtins
 def failing(name, *args, real=builtins.__import__, **kwargs):
-    if name == "exporter.cli":
+    if name == "exporter.app.cli":
         raise {error}
     return real(name, *args, **kwargs)
 builtins.__import__ = failing
@@ -812,13 +813,13 @@ builtins.__import__ = failing
 
 
 def test_memory_that_runs_out_is_told_in_one_line() -> None:
-    greedy = "import exporter.app\ndef once(*_): raise MemoryError\nexporter.app.once = once"
+    greedy = "import exporter.app.daemon\ndef once(*_): raise MemoryError\nexporter.app.once = once"
     ended = run("once", "--jobs", ARN, *LOCAL, prelude=greedy)
     assert one_clear_line(ended) == "braket-exporter: out of memory; raise the memory limit"
 
 
 def test_another_runtime_error_is_a_bug_with_its_traceback() -> None:
-    broken = "import exporter.app\ndef once(*_): raise RuntimeError('odd')\nexporter.app.once = once"
+    broken = "import exporter.app.daemon\ndef once(*_): raise RuntimeError('odd')\nexporter.app.once = once"
     ended = run("once", "--jobs", ARN, *LOCAL, prelude=broken)
     assert ended.returncode == 1
     assert "RuntimeError: odd" in ended.stderr
@@ -827,7 +828,7 @@ def test_another_runtime_error_is_a_bug_with_its_traceback() -> None:
 SLOW_TO_IMPORT = """
 import builtins, sys, time
 def slowly(name, *args, real=builtins.__import__, **kwargs):
-    if name == "exporter.cli":
+    if name == "exporter.app.cli":
         print("importing", file=sys.stderr, flush=True)
         time.sleep(60)
     return real(name, *args, **kwargs)

@@ -17,7 +17,7 @@ import yaml
 from processes import Daemon, closed_port, daemon, eventually, fetch, tool
 from servers import serving
 
-from exporter import demo
+from exporter.app import demo
 
 ROOT = Path(__file__).parent.parent
 STACK = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))

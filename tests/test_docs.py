@@ -11,13 +11,13 @@ import yaml
 from certificates import Authority
 from processes import tool
 
-from exporter import cli
-from exporter.app import SWEEP_INTERVAL
+from exporter.app import cli
+from exporter.app.cost_estimate import Demand, predict
+from exporter.app.daemon import SWEEP_INTERVAL
+from exporter.app.load_settings import load
+from exporter.app.settings import Settings, format_default
 from exporter.core.drop_reasons import DROP_REASONS
 from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, job_families
-from exporter.predict import Demand, predict
-from exporter.settings import Settings, format_default
-from exporter.sources import load
 from exporter.telemetry import log_events as logs
 from exporter.web.http import server
 from exporter.web.http.web_config import MAX_COST, parse_web_config

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from processes import FAST, daemon, eventually, iso, run, wire_job
 
+from exporter.app.cost_estimate import Demand, Prediction, predict
+from exporter.app.settings import Settings
 from exporter.core.text import format_duration
 from exporter.metrics.families import job_families
-from exporter.predict import Demand, Prediction, predict
-from exporter.settings import Settings
 from exporter.simulator import ScriptedJob, SimulatorServer, World
 
 ROOT = Path(__file__).parent.parent

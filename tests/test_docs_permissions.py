@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from exporter.app.permission_check import ask, policies, report
+from exporter.app.settings import TargetSettings
 from exporter.core.errors import AssumeRoleDeniedError, BraketError, DeniedError, NotFoundError
 from exporter.core.jobs import SearchPage, Span, Target
 from exporter.core.selector import Selector
 from exporter.core.targets import Lane, Login
-from exporter.permissions import ask, policies, report
-from exporter.settings import TargetSettings
 
 if TYPE_CHECKING:
     from exporter.aws.client import BraketClient

@@ -13,10 +13,10 @@ from jsonschema import Draft202012Validator
 from processes import FAST, closed_port, daemon, eventually, iso, run, wire_job
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter import cli
+from exporter.app import cli
+from exporter.app.settings import Settings, TargetSettings
 from exporter.core.drop_reasons import DROP_REASONS
 from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, JobFamily, job_families
-from exporter.settings import Settings, TargetSettings
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 
 ROOT = Path(__file__).parent.parent
@@ -138,7 +138,7 @@ def test_what_http_says_is_what_the_code_says() -> None:
         assert said in TEXT
         assert said in source
     assert "cannot assume" in (ROOT / "exporter/aws/failures.py").read_text(encoding="utf-8")
-    assert "these are credentials of account" in (ROOT / "exporter/permissions.py").read_text(encoding="utf-8")
+    assert "these are credentials of account" in (ROOT / "exporter/app/permission_check.py").read_text(encoding="utf-8")
 
 
 def test_the_command_that_looks_for_all_jobs_finds_an_old_one() -> None:

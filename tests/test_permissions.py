@@ -13,12 +13,12 @@ from odd import Odd, odd_endpoint
 from processes import LONG_AGO, closed_port, run, wire_job
 from sts import Sts, moto_server, sts_before
 
+from exporter.app.permission_check import Access, Answer, Permission, Verdict, ask, ask_all, policies, report, uncounted
 from exporter.aws.client import BraketClient
 from exporter.aws.sessions import LoginSession
 from exporter.core.jobs import Target
 from exporter.core.selector import Selector, TagRule
 from exporter.core.targets import Lane, Login
-from exporter.permissions import Access, Answer, Permission, Verdict, ask, ask_all, policies, report, uncounted
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 
 ACCOUNT = "123456789012"  # the one that moto tells of keys it does not know
@@ -126,7 +126,7 @@ def test_the_active_jobs_of_all_pages_are_counted_but_for_those_that_are_named(b
 
 
 def test_the_number_of_pages_is_limited(braket: SimulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.permissions.MOST_PAGES", 1)
+    monkeypatch.setattr("exporter.app.permission_check.MOST_PAGES", 1)
     braket.world.put(*(job(f"{ARN[:-4]}{number:04}") for number in range(150)))
     assert asked(lane(selector=ALL)).answers[1] == Answer("SearchJobs", OK, "found at least 100 active jobs")
 

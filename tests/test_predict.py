@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.app.cost_estimate import Demand, Prediction, predict
 from exporter.metrics.families import job_families
 from exporter.polling.schedule import suffices_alone
-from exporter.predict import Demand, Prediction, predict
 
 FOUND = Demand(0, discovers=True)
 

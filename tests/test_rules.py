@@ -16,6 +16,7 @@ import pytest
 import yaml
 from processes import tool
 
+from exporter.app.settings import Settings
 from exporter.aws import failures
 from exporter.aws.parse import parse_job
 from exporter.core.drop_reasons import DROP_REASONS
@@ -23,7 +24,6 @@ from exporter.core.jobs import EVENT_TYPES, STATUSES, Increment, JobRecord
 from exporter.core.transitions import complete, observe
 from exporter.metrics.aggregates import Fleet
 from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, JOB_LABELS, job_families
-from exporter.settings import Settings
 from exporter.simulator import Event, Job, Phase, ScriptedJob, SimulatedJob, Status, job_arn
 
 ROOT = Path(__file__).parent.parent

@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from exporter.app.load_settings import load
+from exporter.app.settings import METRICS, Settings, SettingsError, TargetSettings, format_default, warnings_of
 from exporter.core.text import LONGEST_DURATION, Listen, format_duration, parse_duration, parse_listen, parse_mapping
 from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
-from exporter.settings import METRICS, Settings, SettingsError, TargetSettings, format_default, warnings_of
-from exporter.sources import load
 
 ONE = "arn:aws:braket:us-west-2:123456789012:job/one"
 TWO = "arn:aws:braket:eu-north-1:123456789012:job/two"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from processes import daemon, eventually, run, tool
 
-from exporter.sources import load
+from exporter.app.load_settings import load
 
 ROOT = Path(__file__).parent.parent
 UNIT = ROOT / "systemd" / "braket-exporter.service"

@@ -11,8 +11,8 @@ import yaml
 from certificates import Authority
 from chart_support import LABELS, NAME, NAMESPACE, VALUES, of_kind, only, refusal, render, render_file
 
-from exporter.settings import Settings
-from exporter.sources import load
+from exporter.app.load_settings import load
+from exporter.app.settings import Settings
 
 STATE_FILE = "/var/lib/braket-exporter/state.sqlite"
 JOB = "arn:aws:braket:us-west-2:123456789012:job/1"

@@ -11,7 +11,7 @@ import yaml
 from chart_support import CHART, LABELS, run
 
 import exporter
-from exporter.settings import Settings, format_default
+from exporter.app.settings import Settings, format_default
 
 VALUES = (CHART / "values.yaml").read_text(encoding="utf-8")
 META = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from exporter.app.settings import Selection, Settings, SettingsError, SettingsWarning, TargetSettings
 from exporter.aws.failures import why_no_configuration
 from exporter.aws.sessions import LoginSession
 from exporter.core.arn import check_region, parse_job_arn
 from exporter.core.selector import Selector, parse_tag_rule
 from exporter.core.targets import Entry, Lane, Login, plan_lanes
-from exporter.settings import Selection, Settings, SettingsError, SettingsWarning, TargetSettings
 from exporter.web.http.access import FileGuard
 from exporter.web.http.web_config import WebConfigError
 

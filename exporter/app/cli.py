@@ -1,4 +1,4 @@
-"""The command line. It and ``exporter.app`` are the only readers of the settings."""
+"""The command line. It and ``exporter.app.daemon`` are the only readers of the settings."""
 
 import argparse
 import os
@@ -10,19 +10,22 @@ from typing import Final
 
 import yaml
 
-from exporter import __version__, app, demo, setup
-from exporter.arguments import CommandLine, Grammar, read_arguments
+from exporter import __version__
+from exporter.app import build as setup
+from exporter.app import daemon as app
+from exporter.app import demo
+from exporter.app.arguments import CommandLine, Grammar, read_arguments
+from exporter.app.build import StartError
+from exporter.app.cost_estimate import Demand, Prediction, predict
+from exporter.app.load_settings import CONFIG_VARIABLE, load
+from exporter.app.permission_check import ask_all, report, uncounted
+from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default, warnings_of
+from exporter.app.signals import interrupted_by_signals
 from exporter.aws.client import BraketClient
 from exporter.core.clock import Clock
 from exporter.core.targets import Lane
 from exporter.core.text import format_duration, parse_duration, shown
 from exporter.metrics.families import job_families
-from exporter.permissions import ask_all, report, uncounted
-from exporter.predict import Demand, Prediction, predict
-from exporter.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default, warnings_of
-from exporter.setup import StartError
-from exporter.signals import interrupted_by_signals
-from exporter.sources import CONFIG_VARIABLE, load
 
 Flags = Mapping[str, str]
 

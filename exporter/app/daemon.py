@@ -11,6 +11,18 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
+from exporter.app.build import (
+    Sessions,
+    StartError,
+    check_state_file,
+    count_jobs,
+    environment_warnings,
+    guard_of,
+    lanes,
+    web_config_errors,
+)
+from exporter.app.settings import Settings, SettingsError, warnings_of
+from exporter.app.signals import TimeoutReached, called_by_sighup, interrupted_after, stopped_by_signals
 from exporter.aws.client import BraketClient
 from exporter.aws.sessions import CONNECTIONS
 from exporter.core.clock import Clock
@@ -23,18 +35,6 @@ from exporter.polling.discovered_jobs import Retention
 from exporter.polling.discovery import Policy
 from exporter.polling.manager import Changes, Crew
 from exporter.polling.rate_limiter import Budgets
-from exporter.settings import Settings, SettingsError, warnings_of
-from exporter.setup import (
-    Sessions,
-    StartError,
-    check_state_file,
-    count_jobs,
-    environment_warnings,
-    guard_of,
-    lanes,
-    web_config_errors,
-)
-from exporter.signals import TimeoutReached, called_by_sighup, interrupted_after, stopped_by_signals
 from exporter.storage.persistence import Entry, Past
 from exporter.storage.sqlite_file import StateInUseError
 from exporter.storage.state_writer import Keeper

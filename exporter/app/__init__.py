@@ -1,0 +1,1 @@
+"""Settings, commands and the one place that wires."""
