@@ -20,6 +20,7 @@ check: .venv/development ## lint and types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 bench: .venv/development ## measure, beside the named peers; prints ratios
 	$(BIN)/python bench/plan.py

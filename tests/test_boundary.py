@@ -75,7 +75,7 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Odd]:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter.braket, "CALL_DEADLINE", 0.3)
+    monkeypatch.setattr(exporter.aws.client, "CALL_DEADLINE", 0.3)
 
 
 # Whose failure it is.
@@ -572,6 +572,6 @@ def test_a_bug_of_our_own_parser_is_not_hidden(odd: Odd, monkeypatch: pytest.Mon
         raise KeyError("ours")
 
     odd.says(JOB, operation="GetJob")
-    monkeypatch.setattr(exporter.braket, "parse_job", bug)
+    monkeypatch.setattr(exporter.aws.client, "parse_job", bug)
     with pytest.raises(KeyError, match="ours"):
         Caller().client.get_job(ARN)

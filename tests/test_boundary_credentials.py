@@ -86,7 +86,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter.braket, "CALL_DEADLINE", 0.5)
+    monkeypatch.setattr(exporter.aws.client, "CALL_DEADLINE", 0.5)
 
 
 class Files:
@@ -264,8 +264,8 @@ def test_a_profile_with_mfa_never_prompts(
 
 def test_the_parts_of_botocore_that_are_replaced_are_there() -> None:
     session = exporter.aws.sessions._Session(None)
-    providers = {type(each).__name__: each for each in exporter.sessions._resolver(session, REGION).providers}
-    assert providers["AssumeRoleProvider"]._prompter is exporter.sessions._refuse_to_prompt
+    providers = {type(each).__name__: each for each in exporter.aws.sessions._resolver(session, REGION).providers}
+    assert providers["AssumeRoleProvider"]._prompter is exporter.aws.sessions._refuse_to_prompt
     assert providers["ProcessProvider"]._popen is exporter.aws.credential_process.CredentialProcess
     nested = providers["AssumeRoleProvider"]._profile_provider_builder.providers(profile_name="x")
     assert [each._popen for each in nested if hasattr(each, "_popen")] == [
@@ -494,7 +494,7 @@ def test_a_session_is_renewed_once_a_minute_at_most_and_whenever_that_is_forced(
     odd: Odd, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr("exporter.sessions.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("exporter.aws.sessions.time.monotonic", lambda: now[0])
     files.keys("AKID0")
     caller = Caller()
     assert caller.works()

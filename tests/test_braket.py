@@ -240,7 +240,7 @@ def test_each_fault_has_its_error_and_is_one_attempt(
     braket: Callable[..., Simulated],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(exporter.sessions, "READ_TIMEOUT", 0.1)
+    monkeypatch.setattr(exporter.aws.sessions, "READ_TIMEOUT", 0.1)
     boundary = braket(GOOD, fault)
     error = boundary.error()
     assert type(error) is kind
@@ -444,7 +444,7 @@ def test_an_endpoint_that_is_not_there_is_a_connection_error(monkeypatch: pytest
 
 
 def test_a_host_that_never_accepts_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter.sessions, "CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr(exporter.aws.sessions, "CONNECT_TIMEOUT", 0.2)
     with ExitStack() as stack:
         full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(3):

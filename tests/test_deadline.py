@@ -94,7 +94,7 @@ def test_a_hanging_thread_is_replaced_up_to_a_bound_and_missed_no_longer_when_it
 
 
 def test_a_thread_without_calls_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter.deadline, "IDLE_AFTER", 0.05)
+    monkeypatch.setattr(exporter.aws.deadline, "IDLE_AFTER", 0.05)
     before = set(threads())
     deadline = Deadline(5)
     deadline.run(lambda _: None, None)
@@ -104,7 +104,7 @@ def test_a_thread_without_calls_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_calls_that_meet_ending_threads_are_all_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter.deadline, "IDLE_AFTER", 0.001)
+    monkeypatch.setattr(exporter.aws.deadline, "IDLE_AFTER", 0.001)
     deadline = Deadline(5)
     for number in range(300):
         assert deadline.run(lambda value: value, number).value == number

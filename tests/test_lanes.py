@@ -234,7 +234,8 @@ def test_a_key_survives_a_release() -> None:
 @pytest.mark.parametrize("seed", ["0", "1", "42"])
 def test_a_key_is_the_same_in_every_process(seed: str) -> None:
     program = (
-        "import re; from exporter.core.targets import *; from exporter.core.jobs import Target; from exporter.core.selector import *\n"
+        "import re; from exporter.core.targets import *\n"
+        "from exporter.core.jobs import Target; from exporter.core.selector import *\n"
         "teams = TagRule('team', frozenset({'chemistry', 'physics', 'biology'}))\n"
         "selector = Selector((teams, TagRule('a', None)), name=re.compile('v.*'))\n"
         "print(Lane(Login('p', 'r', 'x'), Target('', 'eu-north-1'), (), selector).key)"

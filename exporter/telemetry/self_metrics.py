@@ -2,9 +2,9 @@
 
 import platform
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
 from typing import Final, TypeVar
 
-import boto3
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -115,7 +115,7 @@ class Telemetry:
 
     def _build_info(self) -> Gauge:
         info = self._make(Gauge, "braket_exporter_build_info")
-        return info.labels(__version__, platform.python_version(), boto3.__version__)
+        return info.labels(__version__, platform.python_version(), version("boto3"))
 
     def _make(self, kind: type[_M], name: str) -> _M:
         row = _ROWS[name]
