@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import resource
 import threading
 import time
@@ -75,7 +76,7 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Odd]:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter.braket, "CALL_DEADLINE", 0.3)
+    monkeypatch.setattr(exporter.braket, "CALL_DEADLINE", 0.8)
 
 
 # Whose failure it is.
@@ -298,8 +299,9 @@ def test_a_response_that_drips_is_a_failure_at_the_deadline(data: bytes, speed: 
     caller, began = Caller(), time.monotonic()
     error = caller.error()
     assert (type(error), error.code) == (UnavailableError, "timeout")
-    assert str(error).startswith("no complete response from 127.0.0.1:")
-    assert str(error).endswith(" within 0.3 s")
+    # The wait for the next byte and the whole call end at the same time; either may be noticed first.
+    whole, next_byte = r"no complete response from \S+ within 0\.8 s", r"\S+ did not respond in time"
+    assert re.fullmatch(f"{whole}|{next_byte}", str(error))
     assert 0.3 <= time.monotonic() - began < 3
     assert caller.counts == [("GetJob", "timeout")]
     eventually(lambda: caller.client._deadline._hanging == 0)  # the thread gave up, too
@@ -345,7 +347,7 @@ def test_sts_that_accepts_and_never_responds_is_a_failure_at_the_deadline(odd: O
     caller = Caller(Login(role_arn=f"arn:aws:iam::{ACCOUNT}:role/watch"))
     error = caller.error()
     assert (type(error), error.code) == (UnavailableError, "timeout")
-    assert str(error) == "no response of STS to AssumeRole within 0.3 s"
+    assert str(error) == "no response of STS to AssumeRole within 0.8 s"
     assert caller.counts == []
     assert odd.heard == ["AssumeRole"]
 
@@ -361,7 +363,7 @@ def test_nothing_is_sent_after_the_deadline(odd: Odd, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(botocore.auth.SigV4Auth, "add_auth", slowly)
     caller = Caller()
-    assert str(caller.error()) == "no credentials within 0.3 s"
+    assert str(caller.error()) == "no credentials within 0.8 s"
     assert signed.wait(5)
     eventually(lambda: caller.client._deadline._hanging == 0)
     assert odd.heard == []
