@@ -76,7 +76,7 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Odd]:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter.braket, "CALL_DEADLINE", 0.8)
+    monkeypatch.setattr(exporter.braket, "CALL_DEADLINE", 0.3)
 
 
 # Whose failure it is.
@@ -300,7 +300,7 @@ def test_a_response_that_drips_is_a_failure_at_the_deadline(data: bytes, speed: 
     error = caller.error()
     assert (type(error), error.code) == (UnavailableError, "timeout")
     # The wait for the next byte and the whole call end at the same time; either may be noticed first.
-    whole, next_byte = r"no complete response from \S+ within 0\.8 s", r"\S+ did not respond in time"
+    whole, next_byte = r"no complete response from \S+ within 0\.3 s", r"\S+ did not respond in time"
     assert re.fullmatch(f"{whole}|{next_byte}", str(error))
     assert 0.3 <= time.monotonic() - began < 3
     assert caller.counts == [("GetJob", "timeout")]
@@ -315,7 +315,7 @@ def test_an_endpoint_that_hangs_costs_a_bounded_number_of_threads(odd: Odd) -> N
     odd.says(write=odd.hangs, operation="GetJob")
     caller = Caller()
     for _ in range(8):
-        assert "no complete response" in str(caller.error())
+        assert caller.error().code == "timeout"
     began = time.monotonic()
     error = caller.error()
     assert (type(error), error.code) == (UnavailableError, "timeout")
@@ -347,7 +347,7 @@ def test_sts_that_accepts_and_never_responds_is_a_failure_at_the_deadline(odd: O
     caller = Caller(Login(role_arn=f"arn:aws:iam::{ACCOUNT}:role/watch"))
     error = caller.error()
     assert (type(error), error.code) == (UnavailableError, "timeout")
-    assert str(error) == "no response of STS to AssumeRole within 0.8 s"
+    assert str(error) == "no response of STS to AssumeRole within 0.3 s"
     assert caller.counts == []
     assert odd.heard == ["AssumeRole"]
 
@@ -363,7 +363,7 @@ def test_nothing_is_sent_after_the_deadline(odd: Odd, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(botocore.auth.SigV4Auth, "add_auth", slowly)
     caller = Caller()
-    assert str(caller.error()) == "no credentials within 0.8 s"
+    assert str(caller.error()) == "no credentials within 0.3 s"
     assert signed.wait(5)
     eventually(lambda: caller.client._deadline._hanging == 0)
     assert odd.heard == []
