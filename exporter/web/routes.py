@@ -9,7 +9,7 @@ from exporter.core.target_status import TargetStatus
 from exporter.metrics.exposition import CONTENT_TYPES, Format, Page, compressed_page, plain_page, sample_names
 from exporter.storage.store import Store
 from exporter.telemetry.self_metrics import Telemetry
-from exporter.web.http.server import Body, Request, Response
+from exporter.web.http.messages import Body, Request, Response
 from exporter.web.job_table import read_wish
 from exporter.web.negotiate import accepts_gzip, choose_format
 from exporter.web.status_page import render_page as render_html

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from exporter.telemetry.log_events import Journal
 from exporter.web.http.basic_auth import Auth
-from exporter.web.http.server import Channel, PlainChannel, Request
+from exporter.web.http.channel import Channel, PlainChannel
+from exporter.web.http.messages import Request
 from exporter.web.http.tls import TlsChannel, make_context
 from exporter.web.http.web_config import WebConfig, WebConfigError, parse_web_config
 

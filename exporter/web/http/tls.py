@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from exporter.web.http.server import ChannelError, PlainPeerError
+from exporter.web.http.channel import ChannelError, PlainPeerError
 from exporter.web.http.web_config import TlsConfig, WebConfigError, canonical_san
 
 _PIECE: Final = 128 * 1024
