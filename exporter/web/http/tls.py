@@ -1,6 +1,7 @@
-"""TLS between the socket's bytes and HTTP's, over OpenSSL's memory buffers; and what its certificates are read into.
+"""TLS between a socket and HTTP, over OpenSSL's memory buffers; and the loading of certificates.
 
-asyncio's own TLS is bound to a listening socket for good, and gives up an answer whose peer has ended its side.
+asyncio's own TLS cannot replace the certificates of a listening socket, and drops the response to a peer that has
+closed its sending side.
 """
 
 import ssl
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from exporter.web.http.channel import ChannelError, PlainPeerError
-from exporter.web.http.web_config import TlsConfig, WebConfigError, canonical_san
+from exporter.web.http.tls_config import TlsConfig, canonical_san
+from exporter.web.http.web_config import WebConfigError
 
 _PIECE: Final = 128 * 1024
 """How much of an answer is encrypted at once: others are served between two pieces."""
@@ -32,17 +34,19 @@ def make_context(config: TlsConfig) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION
     if config.ciphers:
         context.set_ciphers(":".join(config.ciphers))
-    problems = [
-        *_unreadable("cert_file", config.cert_file),
-        *_unreadable("key_file", config.key_file),
-        *_unreadable("client_ca_file", config.client_ca_file),
-    ]
-    if not problems:
-        problems = [*_load_pair(context, config), *_load_authorities(context, config)]
+    problems = _unreadable_files(config) or [*_load_pair(context, config), *_load_authorities(context, config)]
     if problems:
         raise WebConfigError([f"tls_server_config.{problem}" for problem in problems])
     context.verify_mode = _CLIENT[config.client_certificate]
     return context
+
+
+def _unreadable_files(config: TlsConfig) -> list[str]:
+    return [
+        *_unreadable("cert_file", config.cert_file),
+        *_unreadable("key_file", config.key_file),
+        *_unreadable("client_ca_file", config.client_ca_file),
+    ]
 
 
 def _unreadable(key: str, path: str | None) -> Iterator[str]:
@@ -109,20 +113,26 @@ class TlsChannel:
         if self._silent and data[0] != _HANDSHAKE:
             raise PlainPeerError("it does not speak TLS")
         self._silent = False
-        if data:
-            self._incoming.write(data)
-        else:
-            self._incoming.write_eof()
+        self._feed(data)
         try:
             if not self.established:
-                self._tls.do_handshake()
-                self._check_names()
-                self.established = True
+                self._shake_hands()
             return b"".join(self._decrypted())
         except ssl.SSLWantReadError:
             return b""
         except ssl.SSLError as error:
             raise ChannelError(error.reason or str(error)) from error
+
+    def _feed(self, data: bytes) -> None:
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+
+    def _shake_hands(self) -> None:
+        self._tls.do_handshake()
+        self._check_names()
+        self.established = True
 
     def _decrypted(self) -> Iterator[bytes]:
         """Yield what is there, to the last whole record."""
