@@ -42,7 +42,7 @@ _COLOURS: Final = {
     "COMPLETED": "green",
     "CANCELLED": "grey",
 }
-"""As in the dashboards, and in the order in which people look for them."""
+"""The colours of the dashboards; statuses are listed in this order."""
 
 _COLUMNS: Final = (
     ("status", "Status"),
@@ -55,7 +55,7 @@ _COLUMNS: Final = (
     ("billable", "Billable"),
     ("answered", "Last answer"),
 )
-"""What the jobs can be sorted by, and its title."""
+"""The sort key and the title of each column."""
 
 _TARGET_TITLES: Final = (
     "Account",
@@ -69,7 +69,7 @@ _TARGET_TITLES: Final = (
 
 _NUMBERS: Final = frozenset({"queue", "used", "billable"})
 _LOGIN: Final = re.compile(r"arn:[\w-]*:(?:iam|sts):\S*")
-"""AWS names the role in some errors; the page is for more eyes than the log."""
+"""Some errors of AWS contain the ARN of the role, which the page must not show: it has more readers than the log."""
 
 
 def render_page(
@@ -118,7 +118,7 @@ def render_page(
 
 
 def _fill(fill: Fill) -> str:
-    """Tell how far the first look at every job has come, while it is under way."""
+    """Write the progress of the first poll; nothing once it is done."""
     notes = []
     if not fill.listed:
         notes.append(f"Looking for jobs; {fill.total:,} found so far.")
@@ -168,7 +168,7 @@ def _use(operation: str, status: TargetStatus) -> str:
 
 
 def _filters(wish: Wish, listing: Listing) -> str:
-    """Write a link for each status that jobs have, and for the one that is asked for."""
+    """Write a link for each status of a job, and for the selected status."""
     known = [status for status in _COLOURS if status in listing.found]
     statuses = [*known, *sorted(listing.found.keys() - _COLOURS.keys())]
     if wish.status and wish.status not in statuses:

@@ -15,7 +15,7 @@ from exporter.web.http.tls_config import TlsConfig, canonical_san
 from exporter.web.http.web_config import WebConfigError
 
 _PIECE: Final = 128 * 1024
-"""How much of an answer is encrypted at once: others are served between two pieces."""
+"""The bytes that are encrypted at once; other connections are served between two pieces."""
 
 _VERSIONS: Final = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 _CLIENT: Final = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
@@ -24,7 +24,7 @@ _HANDSHAKE: Final = 0x16
 
 
 def make_context(config: TlsConfig) -> ssl.SSLContext:
-    """Read the certificates.
+    """Load the certificates.
 
     Raises:
         WebConfigError: with every problem at once.
@@ -85,7 +85,7 @@ def _load_authorities(context: ssl.SSLContext, config: TlsConfig) -> Iterator[st
 
 
 class TlsChannel:
-    """One connection's TLS, the server's side.
+    """The server's side of TLS on one connection.
 
     Args:
         context: certificates and versions.
@@ -101,11 +101,11 @@ class TlsChannel:
         self.ended = False
 
     def receive(self, data: bytes) -> bytes:
-        """Take bytes from the socket, none at their end; return those decrypted, if any.
+        """Decrypt bytes from the socket, none at their end; return the complete records.
 
         Raises:
-            PlainPeerError: the peer does not begin as TLS does.
-            ChannelError: they are no TLS, or the peer's certificate is not good.
+            PlainPeerError: the first byte is not that of TLS.
+            ChannelError: the bytes are not valid TLS, or the peer's certificate is not accepted.
         """
         if self._silent and not data:
             self.ended = True  # it looked whether somebody listens; that is no failed handshake
@@ -135,7 +135,7 @@ class TlsChannel:
         self.established = True
 
     def _decrypted(self) -> Iterator[bytes]:
-        """Yield what is there, to the last whole record."""
+        """Yield the decrypted bytes, up to the last complete record."""
         while True:
             try:
                 part = self._tls.read(_PIECE)
@@ -153,7 +153,7 @@ class TlsChannel:
             raise ChannelError("its certificate has none of the allowed names")
 
     def pending(self) -> bytes:
-        """Return what TLS itself has to say: its part of the handshake, alerts."""
+        """Return the bytes that TLS itself sends: its part of the handshake, alerts."""
         return self._outgoing.read()
 
     def send(self, data: bytes) -> Iterator[bytes]:
@@ -171,7 +171,7 @@ class TlsChannel:
             yield self._outgoing.read()
 
     def close(self) -> bytes:
-        """Return the end of the channel, after which the peer knows that nothing was cut off."""
+        """Return the alert that ends the channel, which proves to the peer that nothing was cut off."""
         if self.established:
             # It is one as long as the peer has not said the same.
             with suppress(ssl.SSLError):
