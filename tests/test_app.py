@@ -704,7 +704,7 @@ def test_a_bug_in_the_retention_ends_it_too(fleet: Fleet) -> None:
 def test_a_bug_in_one_answer_is_no_traceback_for_the_scraper(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
-    broken = "import exporter.web.routes\nexporter.web.render_html = None"
+    broken = "import exporter.web.routes\nexporter.web.routes.render_html = None"
     with exporting(fleet, prelude=broken) as exporter:
         answer = exporter.get("/")
         assert answer.status == 500
