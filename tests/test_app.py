@@ -682,7 +682,7 @@ def test_tags_become_labels_only_where_asked_for(fleet: Fleet) -> None:
 def test_a_bug_ends_the_process_with_a_traceback_and_status_1(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
-    broken = "import exporter.polling.poller\nexporter.poller.observe = None"
+    broken = "import exporter.polling.poller\nexporter.polling.poller.observe = None"
     with exporting(fleet, prelude=broken) as exporter:
         assert exporter.wait(10) == 1
     said = "\n".join(exporter.lines)
@@ -695,7 +695,7 @@ def test_a_bug_in_the_retention_ends_it_too(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     broken = "import exporter.app.daemon, exporter.polling.poller\n"
-    broken += "exporter.app.daemon.SWEEP_INTERVAL = 0.1\nexporter.poller.TargetPoller.forget_expired = None"
+    broken += "exporter.app.daemon.SWEEP_INTERVAL = 0.1\nexporter.polling.poller.TargetPoller.forget_expired = None"
     with exporting(fleet, prelude=broken) as exporter:
         assert exporter.wait(10) == 1
     assert "TypeError" in "\n".join(exporter.lines)
