@@ -207,11 +207,11 @@ OF_ONE = f"WHERE mark = {mark_of(ONE.arn)}"
     ("statement", "error", "left"),
     [
         (f"UPDATE jobs SET record = '{{}}' {OF_ONE}", "jobs: arn: Field required", {"2"}),
-        (f"UPDATE jobs SET record = '{BAD_RECORD}' {OF_ONE}", "jobs: outside the years 1970 to 9999", {"2"}),
-        ("UPDATE polled SET time = 9e999", "polled: outside the years 1970 to 9999", {"1", "2"}),
+        (f"UPDATE jobs SET record = '{BAD_RECORD}' {OF_ONE}", "jobs: outside the years 1 to 9999", {"2"}),
+        ("UPDATE polled SET time = 9e999", "polled: outside the years 1 to 9999", {"1", "2"}),
         (
             f"INSERT INTO formers VALUES (1, 1.0, 'lane', '{BAD_RECORD}')",
-            "formers: outside the years 1970 to 9999",
+            "formers: outside the years 1 to 9999",
             {"1", "2"},
         ),
         (
