@@ -22,7 +22,9 @@ from structlog.typing import EventDict
 from exporter.core.jobs import JobRecord
 from exporter.metrics.aggregates import Totals
 from exporter.storage.persistence import Entry, Former, Past, mark_of
-from exporter.storage.sqlite_file import MIGRATIONS, State, StateInUseError, StateUnwritableError
+from exporter.storage.schema import MIGRATIONS
+from exporter.storage.sqlite_file import State
+from exporter.storage.state_errors import StateInUseError, StateUnwritableError
 from exporter.storage.state_writer import BEAT_INTERVAL, RETRY_INTERVAL, Keeper
 from exporter.telemetry.log_events import Journal
 from exporter.telemetry.self_metrics import Telemetry
