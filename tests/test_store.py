@@ -19,9 +19,10 @@ from exporter.metrics.families import FLEET_FAMILIES, JOBS, job_families
 from exporter.metrics.gzip_stream import Chain
 from exporter.storage.block import CHUNK_JOBS
 from exporter.storage.job_index import glances_of
-from exporter.storage.persistence import Entry, Former, Past, mark_of
+from exporter.storage.persistence import Backlog, Entry, Former, Past, mark_of
+from exporter.storage.rendered_lines import View
 from exporter.storage.series_limit import Rank, Standing, rank_of
-from exporter.storage.store import Store, View
+from exporter.storage.store import Store
 
 OUTCOMES = "braket_job_outcomes_total"
 COMPLETED = Increment(OUTCOMES, (ACCOUNT, REGION, SV1, "COMPLETED"), 1.0)
@@ -502,7 +503,7 @@ def test_hidden_jobs_stay_open() -> None:
 
 def test_while_all_have_room_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     store = limited(MANY, *(over(number) for number in range(MANY)))
-    monkeypatch.setattr("exporter.storage.store.rank_of", None)
+    monkeypatch.setattr("exporter.storage.series_limit.rank_of", None)
     monkeypatch.setattr("exporter.storage.block.unpack", None)
     assert store.fit() == ((), 0)
 
@@ -510,7 +511,7 @@ def test_while_all_have_room_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatc
 def test_where_nothing_changed_nothing_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     store = limited(1, active(1), active(2))
     beyond, _ = store.fit()
-    monkeypatch.setattr("exporter.storage.store.lowest", None)
+    monkeypatch.setattr("exporter.storage.series_limit.lowest", None)
     store.put(record(snapshot(arn=arn(1), created=CREATED + 1.0, queue_position=3)))
     assert store.fit() == (beyond, 0)
 
@@ -777,7 +778,7 @@ def test_without_a_ledger_nothing_is_kept_for_one() -> None:
     store.forget(ARN, {7: FORMER})
     store.unremember([7])
     store.flush()
-    assert (store._backlog.arns, store._backlog.formers, store._backlog.series) == (set(), {}, set())
+    assert store._write_behind.backlog == Backlog()
 
 
 # After a restart.
