@@ -871,3 +871,58 @@ def test_whatever_happens_and_whenever_the_ledger_fails_it_has_all_in_the_end(
     entries = len(world.book.entries)
     world.store.flush()
     assert len(world.book.entries) == entries
+
+
+# Locks.
+
+
+class RankedLock:
+    """A lock that a thread takes only while it holds none of the same or a later rank."""
+
+    held = threading.local()
+
+    def __init__(self, rank: int) -> None:
+        self.rank, self.lock = rank, threading.Lock()
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        ranks: list[int] = vars(self.held).setdefault("ranks", [])
+        assert not ranks or ranks[-1] < self.rank
+        if not self.lock.acquire(blocking=blocking):
+            return False
+        ranks.append(self.rank)
+        return True
+
+    def release(self) -> None:
+        assert self.held.ranks.pop() == self.rank
+        self.lock.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def test_locks_are_taken_in_their_order_and_the_last_one_is_not_held_while_a_ledger_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for rank, module in enumerate(("write_behind", "sealed_jobs", "store")):
+        monkeypatch.setattr(f"exporter.storage.{module}.Lock", lambda rank=rank: RankedLock(rank))
+    book = Book()
+    store = Store(job_families(), book, MANY)
+    held: list[list[int]] = []
+    book.meanwhile = lambda: held.append([*RankedLock.held.ranks])
+    for number in range(MANY + 5):
+        store.put(record(finished(arn=arn(number), ended=CREATED + number)))
+    store.fit()
+    store.amend(replace(store.record(arn(MANY)), failing="X"))
+    store.forget(arn(MANY - 1), {7: FORMER})
+    store.unremember([7], CREATED)
+    store.add(record(snapshot()))
+    store.limit(3)
+    store.fit()
+    store.flush()
+    store.view()
+    assert store.everything().records
+    assert {*map(tuple, held)} == {(0,)}
+    assert RankedLock.held.ranks == []
