@@ -22,7 +22,9 @@ from structlog.typing import EventDict
 from exporter.core.jobs import JobRecord
 from exporter.metrics.aggregates import Totals
 from exporter.storage.persistence import Entry, Former, Past, mark_of
-from exporter.storage.sqlite_file import MIGRATIONS, State, StateInUseError, StateUnwritableError
+from exporter.storage.schema import MIGRATIONS
+from exporter.storage.sqlite_file import State
+from exporter.storage.state_errors import StateInUseError, StateUnwritableError
 from exporter.storage.state_writer import BEAT_INTERVAL, RETRY_INTERVAL, Keeper
 from exporter.telemetry.log_events import Journal
 from exporter.telemetry.self_metrics import Telemetry
@@ -207,11 +209,11 @@ OF_ONE = f"WHERE mark = {mark_of(ONE.arn)}"
     ("statement", "error", "left"),
     [
         (f"UPDATE jobs SET record = '{{}}' {OF_ONE}", "jobs: arn: Field required", {"2"}),
-        (f"UPDATE jobs SET record = '{BAD_RECORD}' {OF_ONE}", "jobs: outside the years 1970 to 9999", {"2"}),
-        ("UPDATE polled SET time = 9e999", "polled: outside the years 1970 to 9999", {"1", "2"}),
+        (f"UPDATE jobs SET record = '{BAD_RECORD}' {OF_ONE}", "jobs: outside the years 1 to 9999", {"2"}),
+        ("UPDATE polled SET time = 9e999", "polled: outside the years 1 to 9999", {"1", "2"}),
         (
             f"INSERT INTO formers VALUES (1, 1.0, 'lane', '{BAD_RECORD}')",
-            "formers: outside the years 1970 to 9999",
+            "formers: outside the years 1 to 9999",
             {"1", "2"},
         ),
         (

@@ -444,13 +444,13 @@ observed = Journal.observed
 Journal.observed = lambda self, observation: (observed(self, observation), {FAILED} and die())
 """,
     "amid the transaction": f"""{DIE}
-from exporter.storage.sqlite_file import State
-write = State._write
-def crash(self, entry):
-    write(self, entry)
+import exporter.storage.sqlite_file as sqlite_file
+write = sqlite_file.write_entry
+def crash(connection, entry):
+    write(connection, entry)
     if any(each.snapshot and each.snapshot.status == "FAILED" for each in entry.records):
         die()
-State._write = crash
+sqlite_file.write_entry = crash
 """,
     "between the file and the metrics": f"""{DIE}
 from exporter.storage.sqlite_file import State

@@ -27,17 +27,10 @@ from exporter.core.transitions import observe
 from exporter.metrics.aggregates import Histogram, Totals
 from exporter.metrics.families import FLEET_FAMILIES
 from exporter.storage.persistence import Entry, Former, Past, check_record, mark_of
-from exporter.storage.sqlite_file import (
-    APPLICATION_ID,
-    LARGEST_LOG,
-    MIGRATIONS,
-    Skipped,
-    State,
-    StateError,
-    StateInUseError,
-    StateUnreadableError,
-    StateUnwritableError,
-)
+from exporter.storage.rows import Skipped
+from exporter.storage.schema import APPLICATION_ID, MIGRATIONS
+from exporter.storage.sqlite_file import LARGEST_LOG, State
+from exporter.storage.state_errors import StateError, StateInUseError, StateUnreadableError, StateUnwritableError
 
 POLLED = CREATED + 500.0
 OUTCOME = ("braket_job_outcomes_total", (ACCOUNT, REGION, SV1, "COMPLETED"))
@@ -763,7 +756,8 @@ def test_a_file_on_a_disk_that_became_read_only_is_unwritable_and_opens_once_tha
 
 AS_NOBODY = """
 import os, sys
-from exporter.storage.sqlite_file import State, StateError
+from exporter.storage.sqlite_file import State
+from exporter.storage.state_errors import StateError
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)

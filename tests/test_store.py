@@ -19,9 +19,10 @@ from exporter.metrics.families import FLEET_FAMILIES, JOBS, job_families
 from exporter.metrics.gzip_stream import Chain
 from exporter.storage.block import CHUNK_JOBS
 from exporter.storage.job_index import glances_of
-from exporter.storage.persistence import Entry, Former, Past, mark_of
+from exporter.storage.persistence import Backlog, Entry, Former, Past, mark_of
+from exporter.storage.rendered_lines import View
 from exporter.storage.series_limit import Rank, Standing, rank_of
-from exporter.storage.store import Store, View
+from exporter.storage.store import Store
 
 OUTCOMES = "braket_job_outcomes_total"
 COMPLETED = Increment(OUTCOMES, (ACCOUNT, REGION, SV1, "COMPLETED"), 1.0)
@@ -502,7 +503,7 @@ def test_hidden_jobs_stay_open() -> None:
 
 def test_while_all_have_room_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     store = limited(MANY, *(over(number) for number in range(MANY)))
-    monkeypatch.setattr("exporter.storage.store.rank_of", None)
+    monkeypatch.setattr("exporter.storage.series_limit.rank_of", None)
     monkeypatch.setattr("exporter.storage.block.unpack", None)
     assert store.fit() == ((), 0)
 
@@ -510,7 +511,7 @@ def test_while_all_have_room_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatc
 def test_where_nothing_changed_nothing_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     store = limited(1, active(1), active(2))
     beyond, _ = store.fit()
-    monkeypatch.setattr("exporter.storage.store.lowest", None)
+    monkeypatch.setattr("exporter.storage.series_limit.lowest", None)
     store.put(record(snapshot(arn=arn(1), created=CREATED + 1.0, queue_position=3)))
     assert store.fit() == (beyond, 0)
 
@@ -777,7 +778,7 @@ def test_without_a_ledger_nothing_is_kept_for_one() -> None:
     store.forget(ARN, {7: FORMER})
     store.unremember([7])
     store.flush()
-    assert (store._backlog.arns, store._backlog.formers, store._backlog.series) == (set(), {}, set())
+    assert store._write_behind.backlog == Backlog()
 
 
 # After a restart.
@@ -870,3 +871,58 @@ def test_whatever_happens_and_whenever_the_ledger_fails_it_has_all_in_the_end(
     entries = len(world.book.entries)
     world.store.flush()
     assert len(world.book.entries) == entries
+
+
+# Locks.
+
+
+class RankedLock:
+    """A lock that a thread takes only while it holds none of the same or a later rank."""
+
+    held = threading.local()
+
+    def __init__(self, rank: int) -> None:
+        self.rank, self.lock = rank, threading.Lock()
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        ranks: list[int] = vars(self.held).setdefault("ranks", [])
+        assert not ranks or ranks[-1] < self.rank
+        if not self.lock.acquire(blocking=blocking):
+            return False
+        ranks.append(self.rank)
+        return True
+
+    def release(self) -> None:
+        assert self.held.ranks.pop() == self.rank
+        self.lock.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def test_locks_are_taken_in_their_order_and_the_last_one_is_not_held_while_a_ledger_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for rank, module in enumerate(("write_behind", "sealed_jobs", "store")):
+        monkeypatch.setattr(f"exporter.storage.{module}.Lock", lambda rank=rank: RankedLock(rank))
+    book = Book()
+    store = Store(job_families(), book, MANY)
+    held: list[list[int]] = []
+    book.meanwhile = lambda: held.append([*RankedLock.held.ranks])
+    for number in range(MANY + 5):
+        store.put(record(finished(arn=arn(number), ended=CREATED + number)))
+    store.fit()
+    store.amend(replace(store.record(arn(MANY)), failing="X"))
+    store.forget(arn(MANY - 1), {7: FORMER})
+    store.unremember([7], CREATED)
+    store.add(record(snapshot()))
+    store.limit(3)
+    store.fit()
+    store.flush()
+    store.view()
+    assert store.everything().records
+    assert {*map(tuple, held)} == {(0,)}
+    assert RankedLock.held.ranks == []

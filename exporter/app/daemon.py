@@ -36,7 +36,7 @@ from exporter.polling.discovery import Policy
 from exporter.polling.manager import Changes, Crew
 from exporter.polling.rate_limiter import Budgets
 from exporter.storage.persistence import Entry, Past
-from exporter.storage.sqlite_file import StateInUseError
+from exporter.storage.state_errors import StateInUseError
 from exporter.storage.state_writer import Keeper
 from exporter.storage.store import Store
 from exporter.telemetry.log_events import Journal, make_logger

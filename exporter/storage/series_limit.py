@@ -1,10 +1,11 @@
-"""Which jobs keep their series where there are more than may have them. Pure.
+"""Which jobs keep their series where there are more than ``max_jobs``.
 
 What people look at first is kept longest: of two jobs, the active one; of two that ended, the failed one; of two alike,
 the younger one.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from heapq import nsmallest
 from operator import itemgetter
@@ -90,3 +91,73 @@ def lowest(count: int, jobs: Iterable[Ranked], groups: Iterable[Group] = ()) -> 
                 break
         found.extend(members())
     return nsmallest(count, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which jobs are beyond the limit, given what is known at one moment. Pure.
+
+    Attributes:
+        excess: how many jobs are beyond it.
+        listed: ranks of jobs that never answered.
+    """
+
+    excess: int
+    listed: Mapping[str, Rank]
+
+    def beyond(self, records: Iterable[JobRecord], groups: Iterable[Group]) -> Sequence[Ranked]:
+        """Return the jobs beyond the limit.
+
+        Args:
+            records: the jobs that are quickly looked at.
+            groups: the others.
+        """
+        ranked = (Ranked(self.listed.get(record.arn) or rank_of(record), record.arn) for record in records)
+        return lowest(max(0, self.excess), ranked, groups)
+
+
+class SeriesLimit:
+    """How many jobs may have series, and which jobs are beyond that limit since the last decision.
+
+    It has no lock: the store holds its own around every call.
+
+    Attributes:
+        listed: ranks of jobs that never answered, as a list reported them.
+        beyond: the jobs beyond the limit at the last decision.
+        moved: whether a rank, the number of jobs or the limit changed since then.
+    """
+
+    def __init__(self) -> None:
+        self._most = float("inf")
+        self.listed: dict[str, Rank] = {}
+        self.beyond: Sequence[Ranked] = ()
+        self.moved = False
+
+    def set(self, most: float) -> None:
+        """Change the limit."""
+        self._most, self.moved = most, True
+
+    def room(self, shown: int) -> bool:
+        """Return whether one more job may have series."""
+        return shown < self._most
+
+    def excess(self, jobs: int) -> int:
+        """Return how many of all jobs are beyond the limit; negative where there is room."""
+        return int(max(-1.0, jobs - self._most))
+
+    def note(self, before: JobRecord | None, record: JobRecord) -> None:
+        """Note a new or changed job."""
+        if record.snapshot is not None:
+            self.listed.pop(record.arn, None)
+        if before is None or rank_of(before) != rank_of(record):
+            self.moved = True
+
+    def forget(self, arn: str) -> None:
+        """Note that a job was forgotten."""
+        self.listed.pop(arn, None)
+        self.moved = True
+
+    def decision(self, jobs: int) -> Decision:
+        """Begin a decision among so many jobs; changes from now on count for the next one."""
+        self.moved = False
+        return Decision(self.excess(jobs), self.listed.copy())

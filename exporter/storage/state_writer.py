@@ -10,7 +10,8 @@ from typing import Final
 
 from exporter.core.clock import Clock
 from exporter.storage.persistence import Entry, Past, check_record
-from exporter.storage.sqlite_file import State, StateError, StateInUseError, StateLostError, StateUnreadableError
+from exporter.storage.sqlite_file import State
+from exporter.storage.state_errors import StateError, StateInUseError, StateLostError, StateUnreadableError
 from exporter.telemetry.log_events import Journal
 from exporter.telemetry.self_metrics import Telemetry
 

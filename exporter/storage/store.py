@@ -1,57 +1,44 @@
-"""The one cell that changes: what is known of every job, its lines of text, and the fleet's counters.
+"""The store: the one mutable cell. It keeps the records of all jobs and the fleet's counters, and coordinates.
 
-What an answer brought is written down before it is shown, if there is a ledger, so that no counter that was scraped is
-lower after a restart. All else is written with the next answer, or when ``flush`` is called. What could not be
-written is kept for the next time; it is in memory anyway.
+``RenderedLines`` has the lines that scrapes get, ``SealedJobs`` the blocks of finished jobs, ``SeriesLimit`` the jobs
+that may not have lines, and ``WriteBehind`` the changes that are not yet in the ledger.
+
+A response is written before it is shown, so that no counter that was scraped is lower after a restart. Other changes
+are written with the next response, or by ``flush``. A change that could not be written is kept for the next write; it
+is in memory in any case.
 
 A write replaces a job's record and its lines together; a reader copies references under the same short lock, so neither
 waits for the other's work: rendering happens before the lock, compressing and joining after it.
 
-Finished jobs hardly ever change, so they are sealed, a few hundred to a chunk: what is known of them is packed, their
-lines are compressed together and served as they are. When one of a chunk's jobs does change, or is forgotten, the chunk
-melts: the others are open until they are sealed again. The newest are sealed first, so that those which are about to be
-forgotten stay open, and a chunk melts once.
+Finished jobs rarely change, so they are sealed, a few hundred to a block: their records are packed, their lines are
+compressed together and served as they are. When one job of a block changes, or is forgotten, the block is unsealed: its
+other jobs are open until they are sealed again. The newest are sealed first, so that those that will be forgotten next
+stay open, and a block is unsealed once.
 
-Only so many jobs have lines. One beyond that is hidden: what is known of it is here, and the fleet counts it. Who has
-lines is decided anew whenever ``fit`` is called; in between a new job has them if there is room.
+Locks, in the order in which a thread takes them; it may skip some:
+
+1. ``WriteBehind.writing``: held by who writes to the ledger or steps the counters. The ledger's own lock comes next.
+2. ``SealedJobs.sealing``: held by who makes or unseals blocks. A thread that would seal, and finds it held, goes on.
+3. ``Store._lock``: guards records, lines, blocks, counters, limit and backlog. Held for copies of references and small
+   updates: under it, no other lock is taken, no file is written, and nothing is rendered or compressed.
+
+The ledger calls ``everything`` under ``writing`` and its own lock; that takes the last lock only.
 """
 
-import heapq
-import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from threading import Lock
 
 from exporter.core.jobs import Increment, JobRecord
 from exporter.metrics.aggregates import Fleet, Totals
-from exporter.metrics.exposition import JobRow, Lines, render_fleet, render_job
-from exporter.metrics.families import FLEET_FAMILIES, Family, JobFamily
-from exporter.metrics.gzip_stream import Chain
-from exporter.storage.block import CHUNK_JOBS, Chunk, chains_of, seal
+from exporter.metrics.exposition import JobRow, render_fleet
+from exporter.metrics.families import FLEET_FAMILIES, JobFamily
+from exporter.storage.block import Chunk
 from exporter.storage.job_index import Pile
-from exporter.storage.persistence import Backlog, Entry, Former, Ledger, Past, lasts
-from exporter.storage.series_limit import Rank, Ranked, lowest, rank_of
-
-OPEN_FINISHED_JOBS: Final = 2 * CHUNK_JOBS
-"""How many finished jobs stay open until a chunk of them is sealed."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What one scrape sees, all of one moment: job families and fleet families, each with its lines."""
-
-    job_families: Sequence[JobFamily]
-    job_rows: Sequence[JobRow]
-    sealed: Sequence[Chain]
-    fleet: Sequence[tuple[Family, bytes]]
-
-    def families(self) -> Iterator[tuple[Family, Lines]]:
-        """Yield each family with its lines; samples of one family stand together."""
-        for index, (family, sealed) in enumerate(zip(self.job_families, self.sealed, strict=True)):
-            yield family, Lines([row[index] for row in self.job_rows], sealed)
-        for fleet_family, lines in self.fleet:
-            yield fleet_family, Lines([lines])
+from exporter.storage.persistence import Entry, Former, Ledger, Past, lasts
+from exporter.storage.rendered_lines import RenderedLines, View
+from exporter.storage.sealed_jobs import SealedJobs
+from exporter.storage.series_limit import Rank, Ranked, SeriesLimit
+from exporter.storage.write_behind import WriteBehind
 
 
 class Store:
@@ -66,40 +53,25 @@ class Store:
     def __init__(
         self, job_families: Sequence[JobFamily], ledger: Ledger | None = None, most: float = float("inf")
     ) -> None:
-        self._job_families, self._ledger = tuple(job_families), ledger
-        self._backlog = Backlog()
-        self._writing = threading.Lock()
-        """Held by who writes to the ledger or steps the counters; taken before the other locks."""
+        self._lock = Lock()
         self._records: dict[str, JobRecord] = {}
-        """Of the open jobs, as are the two that follow."""
-        self._open: dict[str, JobRow] = {}
-        self._finished: set[str] = set()
-        self._hidden: dict[str, bool] = {}
-        """Open jobs without lines, and whether that was decided; the others came when there was no room."""
-        self._listed: dict[str, Rank] = {}
-        """Ranks of jobs that never answered, as a list told them."""
-        self._beyond: Sequence[Ranked] = ()
-        self._moved = False
-        """Whether a rank, or the number of jobs, changed since it was last decided who is beyond the limit."""
-        self._sealed: dict[str, Chunk] = {}
-        self._chunks: dict[Chunk, None] = {}
-        self._chains = chains_of((), len(self._job_families))
+        """Records of the open jobs."""
         self._fleet = Fleet()
-        self._lock = threading.Lock()
-        self._sealing = threading.Lock()
-        """Held by who makes or melts chunks; taken before the other lock."""
+        self._lines = RenderedLines(job_families)
+        self._sealed = SealedJobs(self._records, self._lines, self._lock)
+        self._limit = SeriesLimit()
+        self._write_behind = WriteBehind(ledger, self._lock, self.find, self._fleet.totals)
         self.limit(most)
 
     @property
     def hidden(self) -> int:
         """How many jobs have no lines because there are too many."""
-        return len(self._hidden)
+        return len(self._lines.hidden)
 
     def limit(self, most: float) -> None:
         """Let so many jobs have lines from the next ``fit`` on; where no job has any, all of them may."""
         with self._lock:
-            self._most = most if self._job_families else float("inf")
-            self._moved = True
+            self._limit.set(most if self._lines.families else float("inf"))
 
     def record(self, arn: str) -> JobRecord:
         """Return what is known of a job.
@@ -115,18 +87,18 @@ class Store:
     def find(self, arn: str) -> JobRecord | None:
         """Return what is known of a job, or ``None`` for one that is not watched."""
         with self._lock:
-            record, chunk = self._records.get(arn), self._sealed.get(arn)
+            record, chunk = self._records.get(arn), self._sealed.blocks.get(arn)
         return record if chunk is None else chunk.record(arn)
 
     def __len__(self) -> int:
         """Return how many jobs are watched."""
         with self._lock:
-            return len(self._records) + len(self._sealed)
+            return self._jobs
 
     def __contains__(self, arn: str) -> bool:
         """Tell whether a job is watched."""
         with self._lock:
-            return arn in self._records or arn in self._sealed
+            return arn in self._records or arn in self._sealed.blocks
 
     def add(self, record: JobRecord, listed: Rank | None = None) -> bool:
         """Take in a job that is not watched yet; return whether that is so.
@@ -135,26 +107,26 @@ class Store:
             record: what is known of it.
             listed: its rank until it answers.
         """
-        row = render_job(self._job_families, record)
+        row = self._lines.render(record)
         with self._lock:
-            if record.arn in self._records or record.arn in self._sealed:
+            if record.arn in self._records or record.arn in self._sealed.blocks:
                 return False
             self._fleet.move(None, record.snapshot)
             if listed is not None:
-                self._listed[record.arn] = listed
+                self._limit.listed[record.arn] = listed
             self._set(record, row)
-            self._changed(record.arn)
-        self._seal_many()
+            self._write_behind.changed(record.arn)
+        self._sealed.seal_newest()
         return True
 
     def restore(self, past: Past) -> None:
         """Take in what was known before a restart, which is written down already."""
         for record in past.records:
-            row = render_job(self._job_families, record)
+            row = self._lines.render(record)
             with self._lock:
                 self._fleet.move(None, record.snapshot)
                 self._set(record, row)
-            self._seal_many()
+            self._sealed.seal_newest()
         with self._lock:
             self._fleet.set(past.totals)
 
@@ -165,7 +137,7 @@ class Store:
     def scan(self) -> Iterator[JobRecord]:
         """Yield what is known of every job, all of one moment, with never more than a chunk of sealed ones unpacked."""
         with self._lock:
-            chunks, records = [*self._chunks], [*self._records.values()]
+            chunks, records = [*self._sealed.chunks], [*self._records.values()]
         for chunk in chunks:
             yield from chunk.records()
         yield from records
@@ -173,21 +145,21 @@ class Store:
     def piles(self) -> tuple[list[JobRecord], list[Pile]]:
         """Return what is known of every open job, and the sealed ones in piles, all of one moment."""
         with self._lock:
-            chunks, records = [*self._chunks], [*self._records.values()]
+            chunks, records = [*self._sealed.chunks], [*self._records.values()]
         return records, [chunk.pile for chunk in chunks]
 
     def put(self, record: JobRecord, increments: Iterable[Increment] = ()) -> None:
         """Write down and take in what is known of a job now, and what it adds to the fleet's counters."""
-        with self._writing:
+        with self._write_behind.writing:
             totals = self._fleet.after(increments)
-            written = self._write(record, totals)
+            written = self._write_behind.write(record, totals)
             self._take_in(record, totals, changed=not written)
-        self._seal_many()
+        self._sealed.seal_newest()
 
     def amend(self, record: JobRecord) -> None:
         """Take in what is known of a job now, where that can wait to be written down."""
         self._take_in(record, Totals(), changed=True)
-        self._seal_many()
+        self._sealed.seal_newest()
 
     def forget(self, arn: str, former: Mapping[int, Former]) -> None:
         """Drop a job and its series; what it added to the fleet's counters stays.
@@ -196,68 +168,41 @@ class Store:
             arn: the job.
             former: its tombstone by its mark, if it has one.
         """
-        with self._unsealed(arn):
+        with self._sealed.opened(arn):
             self._fleet.move(self._records.pop(arn).snapshot, None)
-            self._open.pop(arn, None)
-            self._hidden.pop(arn, None)
-            self._listed.pop(arn, None)
-            self._finished.discard(arn)
-            self._moved = True
-            self._changed(arn)
-            if self._ledger is not None:
-                self._backlog.forgotten.add(arn)
-                self._backlog.formers |= former
+            self._lines.drop(arn)
+            self._limit.forget(arn)
+            self._write_behind.forgotten(arn, former)
 
     def fit(self) -> tuple[Sequence[Ranked], int]:
-        """Decide who has lines; return the jobs beyond the limit, and how many of them were not when it last decided.
+        """Decide which jobs have lines; return the jobs beyond the limit, and how many of them are newly beyond it.
 
-        A job beyond the limit that is forgotten makes no room: those that have lines are the others. While there is
-        room for all of them, nothing is looked at.
+        A job beyond the limit that is forgotten makes no room: the jobs with lines are the others. While there is room
+        for all of them, no job is looked at.
         """
         with self._lock:
-            if self._excess <= 0 and not self._hidden:
+            if self._limit.excess(self._jobs) <= 0 and not self._lines.hidden:
                 return (), 0
-        with self._sealing:
+        with self._sealed.sealing:
             with self._lock:
-                if not self._moved:
-                    return self._beyond, 0
-                self._moved = False
-                excess, chunks, records = self._excess, [*self._chunks], [*self._records.values()]
-                listed, hidden = self._listed.copy(), set(self._hidden)
-            ranked = (Ranked(listed.get(record.arn) or rank_of(record), record.arn) for record in records)
-            beyond = lowest(max(0, excess), ranked, ((chunk.lowest, chunk.ranked) for chunk in chunks))
-            leaving = {arn for _, arn in beyond}
-            self._melt([chunk for chunk in chunks if not leaving.isdisjoint(chunk.arns)], without=leaving)
-            coming = [
-                (record, render_job(self._job_families, record))
-                for record in records
-                if record.arn in hidden and record.arn not in leaving
-            ]
-            with self._lock:
-                self._beyond = beyond
-                dropped = sum(self._hide(arn) for arn in leaving)
-                for record, row in coming:
-                    self._show(record, row)
-            return beyond, dropped
+                if not self._limit.moved:
+                    return self._limit.beyond, 0
+                decision = self._limit.decision(self._jobs)
+                chunks, records, hidden = [*self._sealed.chunks], [*self._records.values()], set(self._lines.hidden)
+            beyond = decision.beyond(records, ((chunk.lowest, chunk.ranked) for chunk in chunks))
+            return beyond, self._enforce(beyond, chunks, [record for record in records if record.arn in hidden])
 
     def remember(self, formers: Mapping[int, Former]) -> None:
-        """Have this remembered of jobs that were forgotten, by their mark, in place of what is."""
-        if self._ledger is not None:
-            with self._lock:
-                self._backlog.formers |= formers
+        """Write tombstones of forgotten jobs, by their mark, in place of the earlier ones."""
+        self._write_behind.remember(formers)
 
     def unremember(self, marks: Iterable[int], floor: float = 0.0) -> None:
-        """Drop tombstones from what is written down, and note to where their floor rose, unix seconds."""
-        dropped = dict.fromkeys(marks)
-        if self._ledger is not None and dropped:
-            with self._lock:
-                self._backlog.formers |= dropped
-                self._backlog.floor = max(self._backlog.floor, floor)
+        """Drop tombstones from the ledger, and note their new floor, unix seconds."""
+        self._write_behind.unremember(marks, floor)
 
     def flush(self) -> None:
-        """Write down what is not yet."""
-        with self._writing:
-            self._write(None, Totals())
+        """Write the changes that are not written yet."""
+        self._write_behind.flush()
 
     def everything(self) -> Entry:
         """Tell all that is known, for a ledger that begins anew, which is the only one to ask."""
@@ -268,145 +213,54 @@ class Store:
     def view(self) -> View:
         """Return what a scrape shows."""
         with self._lock:
-            rows = list(self._open.values())
-            sealed = list(self._chains)
+            rows = list(self._lines.rows.values())
+            sealed = list(self._lines.chains)
             fleet = [(family, list(self._fleet.samples(family))) for family in FLEET_FAMILIES]
-        return View(self._job_families, rows, sealed, [(family, render_fleet(samples)) for family, samples in fleet])
+        families = self._lines.families
+        return View(families, rows, sealed, [(family, render_fleet(samples)) for family, samples in fleet])
 
     @property
-    def _excess(self) -> int:
-        return int(max(-1.0, len(self._records) + len(self._sealed) - self._most))
+    def _jobs(self) -> int:
+        return len(self._records) + len(self._sealed.blocks)
 
     @property
     def _room(self) -> bool:
-        return len(self._open) + len(self._sealed) < self._most
+        return self._limit.room(len(self._lines.rows) + len(self._sealed.blocks))
 
-    def _hide(self, arn: str) -> bool:
-        """Take its lines from a job; return whether they are newly lost, or newly refused."""
-        if arn not in self._records or self._hidden.get(arn):
-            return False
-        self._open.pop(arn, None)
-        self._finished.discard(arn)
-        self._hidden[arn] = True
-        return True
+    def _enforce(self, beyond: Sequence[Ranked], chunks: Iterable[Chunk], hidden: Iterable[JobRecord]) -> int:
+        """Hide the jobs beyond the limit and show the other hidden ones; return how many are newly hidden."""
+        leaving = {arn for _, arn in beyond}
+        self._sealed.unseal([chunk for chunk in chunks if not leaving.isdisjoint(chunk.arns)], without=leaving)
+        coming = [(record, self._lines.render(record)) for record in hidden if record.arn not in leaving]
+        with self._lock:
+            self._limit.beyond = beyond
+            dropped = sum(self._lines.hide(arn) for arn in leaving if arn in self._records)
+            for record, row in coming:
+                self._show(record, row)
+        return dropped
 
     def _show(self, record: JobRecord, row: JobRow) -> None:
-        """Give its lines to a hidden job, unless it changed meanwhile, or others took the room: then next time."""
+        """Show a hidden job, unless it changed meanwhile, or others took the room: then with the next ``fit``."""
         if self._records.get(record.arn) is record and self._room:
-            self._hidden.pop(record.arn, None)
-            self._set(record, row)
+            self._lines.show(record, row)
         else:
-            self._moved = True
-
-    def _write(self, record: JobRecord | None, totals: Totals) -> bool:
-        """Write down the backlog, with a record and totals that are not taken in yet; return whether that is done."""
-        if self._ledger is None:
-            return True
-        if self._ledger.open:
-            with self._lock:
-                backlog, self._backlog = self._backlog, Backlog()
-                moved = self._fleet.totals(backlog.series)
-            known = {arn: self.find(arn) for arn in backlog.arns} | ({} if record is None else {record.arn: record})
-            entry = backlog.entry(known, moved.replaced_by(totals))
-            if not entry or self._ledger.write(entry):
-                return True
-            with self._lock:
-                self._backlog.give_back(backlog)
-        with self._lock:
-            self._backlog.series.update(totals.counters, totals.histograms)
-        return False
+            self._limit.moved = True
 
     def _take_in(self, record: JobRecord, totals: Totals, *, changed: bool) -> None:
-        row = render_job(self._job_families, record)
-        with self._unsealed(record.arn):
+        row = self._lines.render(record)
+        with self._sealed.opened(record.arn):
             before = self._records.get(record.arn)
             self._fleet.move(None if before is None else before.snapshot, record.snapshot)
             self._fleet.set(totals)
             self._set(record, row)
             if changed:
-                self._changed(record.arn)
-
-    def _changed(self, arn: str) -> None:
-        if self._ledger is not None:
-            self._backlog.arns.add(arn)
+                self._write_behind.changed(record.arn)
 
     def _set(self, record: JobRecord, row: JobRow) -> None:
         before = self._records.get(record.arn)
-        if record.snapshot is not None:
-            self._listed.pop(record.arn, None)
-        if before is None or rank_of(before) != rank_of(record):
-            self._moved = True
+        self._limit.note(before, record)
         self._records[record.arn] = record
-        if record.arn in self._hidden:
-            return
         if before is None and not self._room:
-            self._hidden[record.arn] = False
-            return
-        self._open[record.arn] = row
-        if record.snapshot is not None and record.snapshot.finished:
-            self._finished.add(record.arn)
+            self._lines.refuse(record.arn)
         else:
-            self._finished.discard(record.arn)
-
-    @contextmanager
-    def _unsealed(self, arn: str) -> Iterator[None]:
-        """Hold the lock while a job is in no chunk."""
-        while True:
-            self._melt_chunk_of(arn)
-            with self._lock:
-                if arn not in self._sealed:
-                    yield
-                    return
-
-    def _melt_chunk_of(self, arn: str) -> None:
-        if arn not in self._sealed:
-            return
-        with self._sealing:
-            chunk = self._sealed.get(arn)
-            if chunk is None:
-                return
-            self._melt([chunk])
-
-    def _melt(self, chunks: Collection[Chunk], without: Collection[str] = ()) -> None:
-        """Open the jobs of chunks; hide those that are to be ``without`` lines. Its caller holds ``_sealing``."""
-        if not chunks:
-            return
-        records = {record.arn: record for chunk in chunks for record in chunk.records()}
-        rows = {arn: render_job(self._job_families, record) for arn, record in records.items() if arn not in without}
-        chains = chains_of((other for other in self._chunks if other not in chunks), len(self._job_families))
-        with self._lock:
-            for chunk in chunks:
-                del self._chunks[chunk]
-            self._chains = chains
-            self._records |= records
-            self._open |= rows
-            self._finished.update(rows)
-            self._hidden.update(dict.fromkeys(records.keys() - rows.keys(), False))
-            for arn in records:
-                del self._sealed[arn]
-
-    def _seal_many(self) -> None:
-        """Seal a chunk where that is worth it, in this thread, unless another one is about it."""
-        if len(self._finished) < OPEN_FINISHED_JOBS or not self._sealing.acquire(blocking=False):
-            return
-        try:
-            with self._lock:
-                arns = tuple(heapq.nlargest(CHUNK_JOBS, self._finished, key=self._end_of))
-                rows, records = [self._open[arn] for arn in arns], [self._records[arn] for arn in arns]
-            chunk = seal(records, rows)
-            chains = tuple(each.add(piece) for each, piece in zip(self._chains, chunk.pieces, strict=True))
-            with self._lock:
-                if any(self._open.get(arn) is not row for arn, row in zip(arns, rows, strict=True)):
-                    return
-                self._chunks[chunk] = None
-                self._chains = chains
-                self._finished.difference_update(arns)
-                for arn in arns:
-                    del self._open[arn], self._records[arn]
-                    self._sealed[arn] = chunk
-        finally:
-            self._sealing.release()
-
-    def _end_of(self, arn: str) -> float:
-        snapshot = self._records[arn].snapshot
-        return 0.0 if snapshot is None or snapshot.ended is None else snapshot.ended
+            self._lines.put(record, row)

@@ -1,0 +1,111 @@
+"""The rendered lines of the jobs: what a scrape shows, ready to be sent."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from exporter.core.jobs import JobRecord
+from exporter.metrics.exposition import JobRow, Lines, render_job
+from exporter.metrics.families import Family, JobFamily
+from exporter.metrics.gzip_stream import Chain
+from exporter.storage.block import Chunk, chains_of
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The content of one scrape, all of one moment: job families and fleet families, each with its lines."""
+
+    job_families: Sequence[JobFamily]
+    job_rows: Sequence[JobRow]
+    sealed: Sequence[Chain]
+    fleet: Sequence[tuple[Family, bytes]]
+
+    def families(self) -> Iterator[tuple[Family, Lines]]:
+        """Yield each family with its lines; samples of one family stand together."""
+        for index, (family, sealed) in enumerate(zip(self.job_families, self.sealed, strict=True)):
+            yield family, Lines([row[index] for row in self.job_rows], sealed)
+        for fleet_family, lines in self.fleet:
+            yield fleet_family, Lines([lines])
+
+
+class RenderedLines:
+    """Lines of open jobs by ARN, and the compressed lines of blocks; an open job without lines is hidden.
+
+    It has no lock: the store holds its own around every call, except ``render`` and the two that prepare chains.
+
+    Args:
+        families: the families to render for each job; none when only the fleet is of interest.
+
+    Attributes:
+        families: as given.
+        rows: the lines of each open job that has lines.
+        finished: the finished ones among them, which can be sealed.
+        hidden: open jobs without lines. ``True`` where ``max_jobs`` was enforced; ``False`` where there was no room
+            when the job was added.
+        chains: the lines of all blocks, for each family.
+    """
+
+    def __init__(self, families: Sequence[JobFamily]) -> None:
+        self.families = tuple(families)
+        self.rows: dict[str, JobRow] = {}
+        self.finished: set[str] = set()
+        self.hidden: dict[str, bool] = {}
+        self.chains = chains_of((), len(self.families))
+
+    def render(self, record: JobRecord) -> JobRow:
+        """Render the lines of a job."""
+        return render_job(self.families, record)
+
+    def chains_with(self, chunk: Chunk) -> tuple[Chain, ...]:
+        """Return the chains with one more block."""
+        return tuple(each.add(piece) for each, piece in zip(self.chains, chunk.pieces, strict=True))
+
+    def chains_of(self, chunks: Iterable[Chunk]) -> tuple[Chain, ...]:
+        """Return the chains of other blocks than those of today."""
+        return chains_of(chunks, len(self.families))
+
+    def put(self, record: JobRecord, row: JobRow) -> None:
+        """Show new lines of an open job, unless it is hidden."""
+        if record.arn in self.hidden:
+            return
+        self.rows[record.arn] = row
+        if record.snapshot is not None and record.snapshot.finished:
+            self.finished.add(record.arn)
+        else:
+            self.finished.discard(record.arn)
+
+    def show(self, record: JobRecord, row: JobRow) -> None:
+        """Show a hidden job."""
+        self.hidden.pop(record.arn, None)
+        self.put(record, row)
+
+    def refuse(self, arn: str) -> None:
+        """Hide a new job, for which there is no room."""
+        self.hidden[arn] = False
+
+    def hide(self, arn: str) -> bool:
+        """Hide an open job; return whether it was not hidden, or only because there was no room."""
+        if self.hidden.get(arn):
+            return False
+        self.drop(arn)
+        self.hidden[arn] = True
+        return True
+
+    def drop(self, arn: str) -> None:
+        """Drop an open job."""
+        self.rows.pop(arn, None)
+        self.finished.discard(arn)
+        self.hidden.pop(arn, None)
+
+    def seal(self, arns: Collection[str], chains: tuple[Chain, ...]) -> None:
+        """Replace the lines of open jobs by chains that include their block."""
+        self.finished.difference_update(arns)
+        for arn in arns:
+            del self.rows[arn]
+        self.chains = chains
+
+    def unseal(self, rows: Mapping[str, JobRow], hidden: Iterable[str], chains: tuple[Chain, ...]) -> None:
+        """Replace chains by those without some blocks, whose jobs are open again: with lines, or hidden."""
+        self.rows |= rows
+        self.finished.update(rows)
+        self.hidden.update(dict.fromkeys(hidden, False))
+        self.chains = chains

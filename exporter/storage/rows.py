@@ -1,0 +1,266 @@
+"""Rows of the state file: jobs, tombstones, counters, histograms and times, from objects to columns and back.
+
+A row that cannot be read is skipped and reported; it costs only itself.
+"""
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from exporter.core.jobs import JobRecord
+from exporter.core.times import check_time
+from exporter.metrics.aggregates import Histogram, Series, Totals
+from exporter.storage.persistence import Entry, Former, mark_of
+from exporter.storage.state_errors import first_line
+
+_RECORD: Final = TypeAdapter(JobRecord)
+
+_INVALID: Final = (ValidationError, TypeError, ValueError, OverflowError, RecursionError)
+"""What reading an invalid row raises."""
+
+_LONGEST_REASON: Final = 200
+
+T = TypeVar("T")
+
+Check = Callable[[JobRecord], object]
+"""Raises a ``ValueError`` for an invalid record."""
+
+
+class Skipped(NamedTuple):
+    """Invalid rows: how many, and the error of the first."""
+
+    rows: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The valid rows of a file, without its jobs, and the keys of the invalid ones.
+
+    Attributes:
+        jobs: times of the last poll and of the creation of each job, unix seconds; 0 where unknown.
+        formers: tombstones by ``mark_of`` their ARN.
+        lanes: since when each lane has watched for jobs, unix seconds, by its key.
+        totals: counters and histograms.
+        written: when the file was last written, unix seconds; ``None`` if the row is missing.
+        saved_floor: the floor of the tombstones as it was written, unix seconds.
+        bad: the first columns of the invalid rows, by table.
+        skipped: their number, and the error of the first.
+    """
+
+    jobs: Sequence[tuple[float, float]]
+    formers: Mapping[int, Former]
+    lanes: Mapping[str, float]
+    totals: Totals
+    written: float | None
+    saved_floor: float
+    bad: Mapping[str, Sequence[object]]
+    skipped: Skipped
+
+    @property
+    def polled(self) -> float | None:
+        """The time of the last write; without it, the latest poll of a job stands in for it."""
+        latest = max((*(poll for poll, _ in self.jobs), *self.lanes.values()), default=0.0)
+        return self.written if self.written is not None else latest or None
+
+    @property
+    def floor(self) -> float:
+        """The floor of the tombstones; the last write where a job or a tombstone was lost.
+
+        A job created before that is baseline then, and not counted again.
+        """
+        if not any(self.bad.get(table) for table in ("jobs", "formers", "floor")):
+            return self.saved_floor
+        created = (*(born for _, born in self.jobs), *(former.created for former in self.formers.values()))
+        return max(self.saved_floor, self.polled or 0.0, *created)
+
+
+def read_contents(connection: sqlite3.Connection, check: Check) -> Contents:
+    """Read all rows of a file."""
+    sieve = _Sieve(connection)
+    jobs = [*map(_times, sieve.rows("jobs", partial(_job, check)))]
+    formers, lanes = dict(sieve.rows("formers", partial(_former, check))), dict(sieve.rows("lanes", _lane))
+    totals = _sum((*sieve.rows("counters", _counter), *sieve.rows("histograms", _histogram)))
+    written = next(sieve.rows("polled", _only_time), None)
+    floor = next(sieve.rows("floor", _only_time), 0.0)
+    skipped = Skipped(sum(map(len, sieve.bad.values())), sieve.reason)
+    return Contents(jobs, formers, lanes, totals, written, floor, dict(sieve.bad), skipped)
+
+
+def write_entry(connection: sqlite3.Connection, entry: Entry) -> None:
+    """Write an entry, in the transaction of the caller."""
+    write = connection.executemany
+    write("REPLACE INTO jobs VALUES (?, ?)", ((mark_of(each.arn), _text(each)) for each in entry.records))
+    write("DELETE FROM jobs WHERE mark = ?", ((mark_of(arn),) for arn in entry.gone))
+    _write_formers(connection, entry.formers)
+    _write_totals(connection, entry.totals)
+    if entry.floor:
+        write("REPLACE INTO floor VALUES (0, ?)", [(entry.floor,)])
+
+
+def write_lanes(connection: sqlite3.Connection, lanes: Mapping[str, float]) -> None:
+    """Replace the times since when each lane has watched for jobs."""
+    connection.execute("DELETE FROM lanes")
+    connection.executemany("INSERT INTO lanes VALUES (?, ?)", lanes.items())
+
+
+def write_polled(connection: sqlite3.Connection, polled: float) -> None:
+    """Replace the time of the last write, unix seconds."""
+    connection.execute("REPLACE INTO polled VALUES (0, ?)", (polled,))
+
+
+def delete_invalid(connection: sqlite3.Connection, bad: Mapping[str, Sequence[object]]) -> None:
+    """Delete invalid jobs and tombstones, and all counters, histograms and floors: the caller writes the valid ones."""
+    for table in ("jobs", "formers"):
+        marks = ((mark,) for mark in bad.get(table, ()))
+        connection.executemany(f"DELETE FROM {table} WHERE mark = ?", marks)  # noqa: S608 -- our names
+    for table in ("counters", "histograms", "floor"):  # their keys may be anything
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 -- our names
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecords(Collection[JobRecord]):
+    """The jobs of the file, read again each time, so that there are never many in memory.
+
+    Attributes:
+        connection: to the file.
+        unread: the marks of invalid rows that could not be deleted.
+    """
+
+    connection: sqlite3.Connection
+    unread: frozenset[object] = frozenset()
+
+    def __iter__(self) -> Iterator[JobRecord]:
+        for mark, text in self.connection.execute("SELECT mark, record FROM jobs"):
+            if mark not in self.unread:
+                yield _RECORD.validate_json(text)
+
+    def __len__(self) -> int:
+        return int(self.connection.execute("SELECT count(*) FROM jobs").fetchone()[0]) - len(self.unread)
+
+    def __contains__(self, record: object) -> bool:
+        return any(each == record for each in self)
+
+
+@dataclass(slots=True)
+class _Sieve:
+    """Reads rows one by one, and notes the invalid ones.
+
+    Attributes:
+        connection: to the file.
+        bad: the first columns of those rows, by their table.
+        reason: the error of the first of them.
+    """
+
+    connection: sqlite3.Connection
+    bad: defaultdict[str, list[object]] = field(default_factory=lambda: defaultdict(list))
+    reason: str = ""
+
+    def rows(self, table: str, read: Callable[..., T]) -> Iterator[T]:
+        """Yield the result of ``read`` for the columns of each row."""
+        for row in self.connection.execute(f"SELECT * FROM {table}"):  # noqa: S608 -- a name of ours
+            try:
+                value = read(*row)
+            except _INVALID as error:
+                self.bad[table].append(row[0])
+                self.reason = self.reason or f"{table}: {_reason(error)}"
+            else:
+                yield value
+
+
+def _write_formers(connection: sqlite3.Connection, formers: Mapping[int, Former | None]) -> None:
+    kept = {mark: former for mark, former in formers.items() if former is not None}
+    connection.executemany("DELETE FROM formers WHERE mark = ?", ((mark,) for mark in formers if mark not in kept))
+    connection.executemany(
+        "REPLACE INTO formers VALUES (?, ?, ?, ?)",
+        (
+            (mark, former.created, former.lane, None if former.record is None else _text(former.record))
+            for mark, former in kept.items()
+        ),
+    )
+
+
+def _write_totals(connection: sqlite3.Connection, totals: Totals) -> None:
+    connection.executemany(
+        "REPLACE INTO counters VALUES (?, ?, ?)",
+        ((metric, json.dumps(labels), value) for (metric, labels), value in totals.counters.items()),
+    )
+    connection.executemany(
+        "REPLACE INTO histograms VALUES (?, ?, ?, ?)",
+        (
+            (metric, json.dumps(labels), json.dumps(histogram.observations), histogram.sum)
+            for (metric, labels), histogram in totals.histograms.items()
+        ),
+    )
+
+
+def _sum(parts: Iterable[Totals]) -> Totals:
+    counters, histograms = dict[Series, float](), dict[Series, Histogram]()
+    for totals in parts:
+        counters |= totals.counters
+        histograms |= totals.histograms
+    return Totals(counters, histograms)
+
+
+def _text(record: JobRecord) -> str:
+    return _RECORD.dump_json(record, exclude_defaults=True).decode()
+
+
+def _time(value: object) -> float:
+    """Read unix seconds.
+
+    Raises:
+        ValueError: they are not a time that the exporter accepts.
+    """
+    return check_time(float(str(value)))
+
+
+def _job(check: Check, mark: int, text: str) -> JobRecord:
+    record = _RECORD.validate_json(text)
+    if mark != mark_of(record.arn):
+        raise ValueError(f"{record.arn} stands in the row of another job")
+    check(record)
+    return record
+
+
+def _times(record: JobRecord) -> tuple[float, float]:
+    """Return when a job was polled and created; 0 where that is unknown."""
+    return record.polled_at or 0.0, 0.0 if record.snapshot is None else record.snapshot.created or 0.0
+
+
+def _former(check: Check, mark: int, created: float, lane: str, text: str | None) -> tuple[int, Former]:
+    record = None if text is None else _RECORD.validate_json(text)
+    if record is not None:
+        check(record)
+    return mark, Former(_time(created), record, str(lane))
+
+
+def _lane(key: str, since: float) -> tuple[str, float]:
+    return str(key), _time(since)
+
+
+def _only_time(_: int, at: float) -> float:
+    return _time(at)
+
+
+def _counter(metric: str, labels: str, value: float) -> Totals:
+    return Totals({(metric, tuple(json.loads(labels))): float(value)}).checked()
+
+
+def _histogram(metric: str, labels: str, observations: str, total: float) -> Totals:
+    histogram = Histogram(tuple(map(int, json.loads(observations))), float(total))
+    return Totals({}, {(metric, tuple(json.loads(labels))): histogram}).checked()
+
+
+def _reason(error: Exception) -> str:
+    """Describe the error of a row in a short line, without values of the row that may be long."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")[:_LONGEST_REASON]
+    return first_line(error)[:_LONGEST_REASON]

@@ -1,0 +1,96 @@
+"""Sealed jobs: finished jobs that are packed in blocks, and the moves of jobs into blocks and out of them."""
+
+import heapq
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Final
+
+from exporter.core.jobs import JobRecord
+from exporter.storage.block import CHUNK_JOBS, Chunk, seal
+from exporter.storage.rendered_lines import RenderedLines
+
+OPEN_FINISHED_JOBS: Final = 2 * CHUNK_JOBS
+"""How many finished jobs stay open until a block of them is sealed."""
+
+
+class SealedJobs:
+    """The blocks of sealed jobs. All other jobs are open.
+
+    Args:
+        records: the store's records of open jobs.
+        lines: the store's lines.
+        lock: the store's lock, which guards both, and the attributes below.
+
+    Attributes:
+        sealing: held by who makes or unseals blocks.
+        blocks: the block of each sealed job, by ARN.
+        chunks: the blocks, in the order in which they were made.
+    """
+
+    def __init__(self, records: dict[str, JobRecord], lines: RenderedLines, lock: Lock) -> None:
+        self._records, self._lines, self._lock = records, lines, lock
+        self.sealing = Lock()
+        self.blocks: dict[str, Chunk] = {}
+        self.chunks: dict[Chunk, None] = {}
+
+    @contextmanager
+    def opened(self, arn: str) -> Iterator[None]:
+        """Hold the store's lock while a job is in no block."""
+        while True:
+            self._unseal_block_of(arn)
+            with self._lock:
+                if arn not in self.blocks:
+                    yield
+                    return
+
+    def unseal(self, chunks: Collection[Chunk], without: Collection[str] = ()) -> None:
+        """Open the jobs of blocks; hide those that are to be ``without`` lines. The caller holds ``sealing``."""
+        if not chunks:
+            return
+        records = {record.arn: record for chunk in chunks for record in chunk.records()}
+        rows = {arn: self._lines.render(record) for arn, record in records.items() if arn not in without}
+        chains = self._lines.chains_of(other for other in self.chunks if other not in chunks)
+        with self._lock:
+            for chunk in chunks:
+                del self.chunks[chunk]
+            self._lines.unseal(rows, records.keys() - rows.keys(), chains)
+            self._records.update(records)
+            for arn in records:
+                del self.blocks[arn]
+
+    def seal_newest(self) -> None:
+        """Seal a block where that is worth it, in this thread, unless another thread is sealing."""
+        if len(self._lines.finished) < OPEN_FINISHED_JOBS or not self.sealing.acquire(blocking=False):
+            return
+        try:
+            self._seal_newest()
+        finally:
+            self.sealing.release()
+
+    def _unseal_block_of(self, arn: str) -> None:
+        if arn not in self.blocks:
+            return
+        with self.sealing:
+            chunk = self.blocks.get(arn)
+            if chunk is not None:
+                self.unseal([chunk])
+
+    def _seal_newest(self) -> None:
+        with self._lock:
+            arns = tuple(heapq.nlargest(CHUNK_JOBS, self._lines.finished, key=self._end_of))
+            rows, records = [self._lines.rows[arn] for arn in arns], [self._records[arn] for arn in arns]
+        chunk = seal(records, rows)
+        chains = self._lines.chains_with(chunk)
+        with self._lock:
+            if any(self._lines.rows.get(arn) is not row for arn, row in zip(arns, rows, strict=True)):
+                return
+            self.chunks[chunk] = None
+            self._lines.seal(arns, chains)
+            for arn in arns:
+                del self._records[arn]
+                self.blocks[arn] = chunk
+
+    def _end_of(self, arn: str) -> float:
+        snapshot = self._records[arn].snapshot
+        return 0.0 if snapshot is None or snapshot.ended is None else snapshot.ended

@@ -1,0 +1,90 @@
+"""Write-behind: changes that are not yet in the ledger, and writing them."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from threading import Lock
+
+from exporter.core.jobs import JobRecord
+from exporter.metrics.aggregates import Series, Totals
+from exporter.storage.persistence import Backlog, Former, Ledger
+
+
+class WriteBehind:
+    """Writes what changed to a ledger. A change that could not be written is kept for the next write.
+
+    Without a ledger, nothing is kept.
+
+    Args:
+        ledger: where to write; ``None`` for nowhere.
+        lock: the store's lock, which also guards the backlog.
+        find: returns the store's record of a job; it takes the lock.
+        totals: returns the current values of counters and histograms; its caller holds the lock.
+
+    Attributes:
+        writing: held by who writes to the ledger or steps the counters.
+        backlog: what is to be written; whoever uses it holds the lock.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger | None,
+        lock: Lock,
+        find: Callable[[str], JobRecord | None],
+        totals: Callable[[Collection[Series]], Totals],
+    ) -> None:
+        self._ledger, self._lock, self._find, self._totals = ledger, lock, find, totals
+        self.writing = Lock()
+        self.backlog = Backlog()
+
+    def changed(self, arn: str) -> None:
+        """Note that a job is new or changed. The caller holds the lock."""
+        if self._ledger is not None:
+            self.backlog.arns.add(arn)
+
+    def forgotten(self, arn: str, former: Mapping[int, Former]) -> None:
+        """Note that a job was forgotten, and its tombstone. The caller holds the lock."""
+        if self._ledger is not None:
+            self.backlog.arns.add(arn)
+            self.backlog.forgotten.add(arn)
+            self.backlog.formers |= former
+
+    def remember(self, formers: Mapping[int, Former]) -> None:
+        """Note tombstones, by their mark, in place of the earlier ones."""
+        if self._ledger is not None:
+            with self._lock:
+                self.backlog.formers |= formers
+
+    def unremember(self, marks: Iterable[int], floor: float) -> None:
+        """Note that tombstones were dropped, and their floor, unix seconds."""
+        dropped = dict.fromkeys(marks)
+        if self._ledger is not None and dropped:
+            with self._lock:
+                self.backlog.formers |= dropped
+                self.backlog.floor = max(self.backlog.floor, floor)
+
+    def flush(self) -> None:
+        """Write the backlog."""
+        with self.writing:
+            self.write(None, Totals())
+
+    def write(self, record: JobRecord | None, totals: Totals) -> bool:
+        """Write the backlog, with a record and totals that the store does not have yet; return whether that succeeded.
+
+        The caller holds ``writing``, and not the lock.
+        """
+        if self._ledger is None or (self._ledger.open and self._write(self._ledger, record, totals)):
+            return True
+        with self._lock:
+            self.backlog.series.update(totals.counters, totals.histograms)
+        return False
+
+    def _write(self, ledger: Ledger, record: JobRecord | None, totals: Totals) -> bool:
+        with self._lock:
+            backlog, self.backlog = self.backlog, Backlog()
+            moved = self._totals(backlog.series)
+        known = {arn: self._find(arn) for arn in backlog.arns} | ({} if record is None else {record.arn: record})
+        entry = backlog.entry(known, moved.replaced_by(totals))
+        if not entry or ledger.write(entry):
+            return True
+        with self._lock:
+            self.backlog.give_back(backlog)
+        return False
