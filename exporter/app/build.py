@@ -2,11 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from exporter.app.settings import Selection, Settings, SettingsError, SettingsWarning, TargetSettings
+from exporter.app.setting_warnings import ignores_region
+from exporter.app.settings import Selection, Settings, SettingsError, TargetSettings
 from exporter.aws.failures import why_no_configuration
 from exporter.aws.sessions import LoginSession
 from exporter.core.arn import check_region, parse_job_arn
@@ -45,11 +46,6 @@ def check_state_file(settings: Settings) -> None:
         raise SettingsError([f"state_file: {file} has no directory {file.parent}; make it, or name another file"])
 
 
-def count_jobs(settings: Settings) -> int:
-    """Count the jobs that are named."""
-    return sum(len(selection.jobs) for selection in (settings, *settings.targets))
-
-
 def lanes(settings: Settings, sessions: Sessions) -> list[Lane]:
     """List what this process polls, and add the session of each login that has none.
 
@@ -61,29 +57,6 @@ def lanes(settings: Settings, sessions: Sessions) -> list[Lane]:
     else:
         entries = [_entry(settings, sessions)]
     return plan_lanes(entries, shard=settings.shard, total_shards=settings.total_shards)
-
-
-def environment_warnings(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[SettingsWarning]:
-    """List the variables of the AWS SDK that have another effect than people expect."""
-    warnings = []
-    role, token = environ.get("AWS_ROLE_ARN"), environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
-    if role and not token:
-        message = "AWS_WEB_IDENTITY_TOKEN_FILE is not set, so the AWS SDK ignores the role and uses other credentials"
-        warnings.append(SettingsWarning("AWS_ROLE_ARN", f"{message}; set both or neither"))
-    if token and not role:
-        warnings.append(SettingsWarning("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN is not set; set both or neither"))
-    if environ.get("AWS_PROFILE") == "":
-        message = "it is empty, and the AWS SDK takes that as a profile without a name; unset it"
-        warnings.append(SettingsWarning("AWS_PROFILE", message))
-    selections = settings.targets or (settings,)
-    if _ignored_region(environ) and any(one.discovers and not one.regions for one in selections):
-        message = "boto3 does not read it; set regions or AWS_DEFAULT_REGION"
-        warnings.append(SettingsWarning("AWS_REGION", message))
-    return warnings
-
-
-def _ignored_region(environ: Mapping[str, str]) -> bool:
-    return bool(environ.get("AWS_REGION")) and not environ.get("AWS_DEFAULT_REGION")
 
 
 def _entry(selection: Selection, sessions: Sessions, path: str = "") -> Entry:
@@ -111,7 +84,7 @@ def _sdk_region(session: LoginSession, key: str) -> str:
         problem = why_no_configuration(error, profile)
         raise SettingsError([f"{key}: none, and {configuration} cannot be read: {problem}; set regions"]) from None
     if not region:
-        hint = " (boto3 does not read AWS_REGION)" if _ignored_region(os.environ) else ""
+        hint = " (boto3 does not read AWS_REGION)" if ignores_region(os.environ) else ""
         raise SettingsError(
             [f"{key}: none, and the AWS SDK knows none either; set regions or AWS_DEFAULT_REGION{hint}"]
         )

@@ -18,8 +18,10 @@ from exporter.app.arguments import CommandLine, Grammar, read_arguments
 from exporter.app.build import StartError
 from exporter.app.cost_estimate import Demand, Prediction, predict
 from exporter.app.load_settings import CONFIG_VARIABLE, load
-from exporter.app.permission_check import ask_all, report, uncounted
-from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default, warnings_of
+from exporter.app.permission_check import ask_all, uncounted
+from exporter.app.permission_report import report
+from exporter.app.setting_warnings import environment_warnings, warnings_of
+from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default
 from exporter.app.signals import interrupted_by_signals
 from exporter.aws.client import BraketClient
 from exporter.core.clock import Clock
@@ -254,7 +256,7 @@ def describe(settings: Settings, lanes: Sequence[Lane], found: Sequence[int] = (
             f"# Warning: {setting}: {message}"
             for setting, message in (
                 *warnings_of(settings, [lane.target.region for lane in lanes]),
-                *setup.environment_warnings(settings),
+                *environment_warnings(settings),
             )
         ),
     ]

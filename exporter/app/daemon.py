@@ -15,13 +15,12 @@ from exporter.app.build import (
     Sessions,
     StartError,
     check_state_file,
-    count_jobs,
-    environment_warnings,
     guard_of,
     lanes,
     web_config_errors,
 )
-from exporter.app.settings import Settings, SettingsError, warnings_of
+from exporter.app.setting_warnings import environment_warnings, warnings_of
+from exporter.app.settings import Settings, SettingsError, count_jobs
 from exporter.app.signals import TimeoutReached, called_by_sighup, interrupted_after, stopped_by_signals
 from exporter.aws.client import BraketClient
 from exporter.aws.sessions import CONNECTIONS
