@@ -40,6 +40,7 @@ from structlog.testing import LogCapture
 from exporter.app.active_settings import ActiveSettings
 from exporter.app.build import StartError, build_parts
 from exporter.app.config_files import check_state_file
+from exporter.app.first_poll_log import FirstPollLog
 from exporter.app.reload import Reloader
 from exporter.app.settings import Settings, SettingsError
 from exporter.core.jobs import JobRecord
@@ -693,6 +694,19 @@ def test_a_bug_ends_the_process_with_a_traceback_and_status_1(fleet: Fleet) -> N
     assert exporter.logs("stopped") == []
 
 
+def test_the_progress_of_a_long_first_poll_is_logged(fleet: Fleet) -> None:
+    for job in fleet.arns:
+        fleet.put(job, "RUNNING")
+    often = "import exporter.app.daemon as daemon, exporter.app.first_poll_log as log\n"
+    often += "daemon.SWEEP_INTERVAL, log.LOG_INTERVAL = 0.02, 0.1"
+    with exporting(fleet, "--api-requests-per-second", "2", prelude=often) as exporter:
+        eventually(lambda: exporter.get("/-/ready").status == 200)
+        told = exporter.logs("first_poll_progress")
+        assert exporter.stop() == 0
+    assert told
+    assert all(line["jobs_polled"] < line["jobs_known"] for line in told)
+
+
 def test_a_bug_in_the_retention_ends_it_too(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
@@ -814,6 +828,33 @@ def test_a_setting_that_is_probably_a_mistake_is_logged_at_the_start_and_with_a_
     assert [setting for setting, _ in told] == ["api_requests_per_second", "regions"]
     assert told[0][1].startswith("10 calls per second are more than Braket's default quota of 5")
     assert told[1][1].startswith("Region us-west-9 is not known to this release; Braket is in: us-east-1, ")
+
+
+def test_the_progress_of_a_long_first_poll_is_logged_every_10_seconds_until_it_is_done() -> None:
+    house = House(SETTINGS)
+    house.begin()
+    progress = FirstPollLog(house.exporter)
+    for _ in range(5):
+        house.time.advance(5.0)
+        progress.look()
+    assert [entry for entry in house.log.entries if entry["event"] == "first_poll_progress"] == [
+        {
+            "event": "first_poll_progress",
+            "log_level": "info",
+            "jobs_polled": 0,
+            "jobs_known": 1,
+            "targets": 1,
+            "targets_failing": 0,
+            "seconds_left": 0.4,
+        }
+    ] * 2
+    house.active.take(house.settings.model_copy(update={"jobs": ()}))
+    house.time.advance(60.0)
+    progress.look()
+    house.active.take(house.settings)
+    house.time.advance(60.0)
+    progress.look()
+    assert house.told.count("first_poll_progress") == 2
 
 
 def test_a_state_file_that_another_process_has_is_told_in_a_line(tmp_path: Path) -> None:

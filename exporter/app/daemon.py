@@ -8,6 +8,7 @@ from exporter import __version__
 from exporter.app.active_settings import ActiveSettings
 from exporter.app.build import Exporter, build
 from exporter.app.config_files import guard_of
+from exporter.app.first_poll_log import FirstPollLog
 from exporter.app.listen import format_address, listen
 from exporter.app.reload import Reloader
 from exporter.app.settings import Settings, count_jobs
@@ -81,8 +82,10 @@ def _log_start(exporter: Exporter, active: ActiveSettings, address: tuple[str, i
 
 def _keep_tidy(exporter: Exporter, guard: FileGuard | None, stop: threading.Event) -> None:
     """Do the periodic work until ``stop`` is set."""
+    progress = FirstPollLog(exporter)
     while not stop.wait(SWEEP_INTERVAL):
         exporter.tidy_up()
+        progress.look()
         if guard is not None:
             guard.look(exporter.journal)
             guard.tell(exporter.journal)

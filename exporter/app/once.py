@@ -7,6 +7,7 @@ from typing import Final
 
 from exporter.app.active_settings import ActiveSettings
 from exporter.app.build import Exporter, build
+from exporter.app.first_poll_log import FirstPollLog
 from exporter.app.settings import Settings
 from exporter.app.signals import TimeoutReached, interrupted_after, stopped_by_signals
 from exporter.aws.sessions import CONNECTIONS
@@ -78,11 +79,13 @@ def _poll(exporter: Exporter, stop: threading.Event, deadline: float, interval: 
     Raises:
         KeyboardInterrupt: ``stop`` was set before.
     """
+    progress = FirstPollLog(exporter)
     exporter.crew.start(CONNECTIONS, stop)
     while not (complete := exporter.crew.complete) and exporter.clock.monotonic() < deadline:
         if stop.wait(interval):
             break
         exporter.crew.keep_within_limit()
+        progress.look()
     interrupted = stop.is_set()
     stop.set()
     exporter.crew.join()
