@@ -685,7 +685,7 @@ def test_tags_become_labels_only_where_asked_for(fleet: Fleet) -> None:
 def test_a_bug_ends_the_process_with_a_traceback_and_status_1(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
-    broken = "import exporter.polling.poller\nexporter.poller.observe = None"
+    broken = "import exporter.polling.poller\nexporter.polling.poller.observe = None"
     with exporting(fleet, prelude=broken) as exporter:
         assert exporter.wait(10) == 1
     said = "\n".join(exporter.lines)
@@ -720,7 +720,7 @@ def test_a_bug_in_the_retention_ends_it_too(fleet: Fleet) -> None:
 def test_a_bug_in_one_answer_is_no_traceback_for_the_scraper(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
-    broken = "import exporter.web.routes\nexporter.web.render_html = None"
+    broken = "import exporter.web.routes\nexporter.web.routes.render_html = None"
     with exporting(fleet, prelude=broken) as exporter:
         answer = exporter.get("/")
         assert answer.status == 500

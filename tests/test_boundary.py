@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import resource
 import threading
 import time
@@ -298,8 +299,9 @@ def test_a_response_that_drips_is_a_failure_at_the_deadline(data: bytes, speed: 
     caller, began = Caller(), time.monotonic()
     error = caller.error()
     assert (type(error), error.code) == (UnavailableError, "timeout")
-    assert str(error).startswith("no complete response from 127.0.0.1:")
-    assert str(error).endswith(" within 0.3 s")
+    # The wait for the next byte and the whole call end at the same time; either may be noticed first.
+    whole, next_byte = r"no complete response from \S+ within 0\.3 s", r"\S+ did not respond in time"
+    assert re.fullmatch(f"{whole}|{next_byte}", str(error))
     assert 0.3 <= time.monotonic() - began < 3
     assert caller.counts == [("GetJob", "timeout")]
     eventually(lambda: caller.client._deadline._hanging == 0)  # the thread gave up, too
@@ -313,7 +315,7 @@ def test_an_endpoint_that_hangs_costs_a_bounded_number_of_threads(odd: Odd) -> N
     odd.says(write=odd.hangs, operation="GetJob")
     caller = Caller()
     for _ in range(8):
-        assert "no complete response" in str(caller.error())
+        assert caller.error().code == "timeout"
     began = time.monotonic()
     error = caller.error()
     assert (type(error), error.code) == (UnavailableError, "timeout")

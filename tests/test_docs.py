@@ -19,7 +19,7 @@ from exporter.app.settings import Settings, format_default
 from exporter.core.drop_reasons import DROP_REASONS
 from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, job_families
 from exporter.telemetry import log_events as logs
-from exporter.web.http import server
+from exporter.web.http import connection, reception, server
 from exporter.web.http.web_config import MAX_COST, parse_web_config
 
 ROOT = Path(__file__).parent.parent
@@ -128,13 +128,13 @@ def test_the_documented_way_to_make_a_hash_makes_one() -> None:
 
 def test_the_documented_limits_are_the_servers() -> None:
     text = page("docs/web.md")
-    assert f"closed after {server.HANDSHAKE_TIMEOUT:.0f} seconds each" in text
-    assert server.HANDSHAKE_TIMEOUT == server.REQUEST_TIMEOUT
-    assert f"| closed after {server.IDLE_TIMEOUT:.0f} seconds |" in text
-    assert f"| closed after {server.ANSWER_TIMEOUT:.0f} seconds |" in text
-    assert f"more than {server.MAX_HEADER_BYTES // 1024} KiB" in text
+    assert f"closed after {connection.HANDSHAKE_TIMEOUT:.0f} seconds each" in text
+    assert connection.HANDSHAKE_TIMEOUT == connection.REQUEST_TIMEOUT
+    assert f"| closed after {connection.IDLE_TIMEOUT:.0f} seconds |" in text
+    assert f"| closed after {connection.ANSWER_TIMEOUT:.0f} seconds |" in text
+    assert f"more than {connection.MAX_HEADER_BYTES // 1024} KiB" in text
     assert f"is one of more than {server.MAX_CONNECTIONS} |" in text
-    assert f"While {server.MAX_CHECKS} logins wait" in text
+    assert f"While {reception.MAX_CHECKS} logins wait" in text
     assert f"have {server.STOP_TIMEOUT:.0f} seconds to end" in text
     assert f"looked at every {SWEEP_INTERVAL:.0f} seconds" in text
     assert f"a cost from 4 to {MAX_COST}:" in text

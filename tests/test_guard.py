@@ -17,9 +17,12 @@ import bcrypt
 import pytest
 from certificates import Authority, Pair
 
+from exporter.web.http import connection as connection_module
+from exporter.web.http import reception as reception_module
 from exporter.web.http import server as server_module
 from exporter.web.http.access import FileGuard
-from exporter.web.http.server import Handler, HttpServer, Request, Response
+from exporter.web.http.messages import Handler, Request, Response
+from exporter.web.http.server import HttpServer
 from exporter.web.http.web_config import WebConfigError
 
 PATIENCE = 10.0
@@ -225,7 +228,7 @@ def test_what_only_begins_like_tls_is_closed(tls: HttpServer, place: Place, data
 def test_a_peer_that_does_not_end_its_handshake_is_closed_and_holds_up_nobody(
     tls: HttpServer, place: Place, monkeypatch: pytest.MonkeyPatch, hello: bytes
 ) -> None:
-    monkeypatch.setattr(server_module, "HANDSHAKE_TIMEOUT", 0.3)
+    monkeypatch.setattr(connection_module, "HANDSHAKE_TIMEOUT", 0.3)
     with plain(tls) as silent:
         silent.sendall(hello)
         wait_until(lambda: len(tls._connections) == 1)
@@ -277,7 +280,7 @@ def test_a_client_that_does_not_trust_the_certificate_is_logged(watched: Watched
 
 
 def test_a_handshake_that_takes_too_long_is_logged(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "HANDSHAKE_TIMEOUT", 0.3)
+    monkeypatch.setattr(connection_module, "HANDSHAKE_TIMEOUT", 0.3)
     server, logged = watched
     with plain(server) as connection:
         assert rest(connection) == b""
@@ -477,7 +480,7 @@ class SlowChecks:
 def test_a_flood_of_wrong_passwords_holds_up_nobody_who_was_let_in_before(
     place: Place, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "MAX_CHECKS", 10)
+    monkeypatch.setattr(reception_module, "MAX_CHECKS", 10)
     server = stack.enter_context(serving(place.write(USERS).guard()))
     assert log_in(server, "alice:wonderland").status == 200
     checks = SlowChecks(monkeypatch)

@@ -501,8 +501,8 @@ MARK = mark_of(ARN)
 
 def resumed(formers: Mapping[int, Former], since: float = BEFORE) -> Roster:
     selector = Selector((TagRule("team", frozenset({"chemistry"})),))
-    retention, tombstones = Retention(USUAL, FAILED), Tombstones(formers)
-    return Roster(selector, since=since, retention=retention, tombstones=tombstones, lane="mine")
+    retention = Retention(USUAL, FAILED)
+    return Roster(selector, since=since, retention=retention, tombstones=Tombstones(formers), lane="mine")
 
 
 def test_of_a_job_that_ended_and_was_forgotten_its_creation_and_lane_are_remembered() -> None:

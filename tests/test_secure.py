@@ -22,9 +22,9 @@ OFTEN = "import exporter.app.daemon; exporter.app.daemon.SWEEP_INTERVAL = 0.05"
 """Run before the exporter: it looks often whether the file has changed."""
 
 LARGE = """
-import exporter.web.routes
 from exporter.metrics.exposition import Page
-exporter.web.expose = lambda *args, **kwargs: Page(3_000_003, (part for part in [*[b"x" * 100_000] * 30, b"end"]))
+from exporter.web import routes
+routes.expose = lambda *args, **kwargs: Page(3_000_003, (part for part in [*[b"x" * 100_000] * 30, b"end"]))
 """
 """Run before the exporter: its page is large."""
 

@@ -14,8 +14,11 @@ from typing import Any, Self
 
 import pytest
 
+from exporter.web.http import connection as connection_module
 from exporter.web.http import server as server_module
-from exporter.web.http.server import Body, Guard, Handler, HttpServer, Request, Response
+from exporter.web.http.channel import Guard
+from exporter.web.http.messages import Body, Handler, Request, Response
+from exporter.web.http.server import HttpServer
 
 PATIENCE = 10.0
 """Nothing here takes long; a test that waits this long has failed."""
@@ -757,7 +760,7 @@ def until_refused(peer: Peer, data: bytes) -> None:
 def test_a_peer_that_goes_on_sending_after_its_last_answer_is_closed_soon(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "LINGER_TIMEOUT", 0.05)
+    monkeypatch.setattr(connection_module, "LINGER_TIMEOUT", 0.05)
     server = stack.enter_context(serving())
     peer = stack.enter_context(Peer(server)).send(GET_AND_CLOSE)
     assert peer.answer()[2] == b"GET /one"
@@ -771,7 +774,7 @@ def test_several_requests_before_the_end_of_sending_are_all_answered(stack: Exit
 
 
 def test_a_peer_that_never_ends_its_request_is_closed(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "REQUEST_TIMEOUT", 0.05)
+    monkeypatch.setattr(connection_module, "REQUEST_TIMEOUT", 0.05)
     server = stack.enter_context(serving())
     with Peer(server) as peer:
         assert peer.send(b"GET /one HT").rest() == b""
@@ -781,7 +784,7 @@ def test_a_peer_that_never_ends_its_request_is_closed(stack: ExitStack, monkeypa
 def test_dripping_bytes_does_not_extend_the_deadline_of_a_request(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "REQUEST_TIMEOUT", 0.2)
+    monkeypatch.setattr(connection_module, "REQUEST_TIMEOUT", 0.2)
     peer = stack.enter_context(Peer(stack.enter_context(serving()))).send(b"GET /one HTTP/1.1\r\nX: ")
     assert drip(peer) < 3.0
 
@@ -801,8 +804,8 @@ def drip(peer: Peer) -> float:
 def test_a_silent_peer_may_wait_longer_than_a_request_may_take_but_not_forever(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "REQUEST_TIMEOUT", 0.001)
-    monkeypatch.setattr(server_module, "IDLE_TIMEOUT", 0.2)
+    monkeypatch.setattr(connection_module, "REQUEST_TIMEOUT", 0.001)
+    monkeypatch.setattr(connection_module, "IDLE_TIMEOUT", 0.2)
     server = stack.enter_context(serving())
     peer = stack.enter_context(Peer(server))
     wait_until(lambda: len(server._connections) == 1)
@@ -812,7 +815,7 @@ def test_a_silent_peer_may_wait_longer_than_a_request_may_take_but_not_forever(
 
 
 def test_a_peer_that_does_not_take_its_answer_is_closed(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "ANSWER_TIMEOUT", 0.05)
+    monkeypatch.setattr(connection_module, "ANSWER_TIMEOUT", 0.05)
     body = b"x" * 5_000_000
     server = stack.enter_context(serving(lambda _: Response(200, body), send_buffer=4096))
     peer = stack.enter_context(Peer(server, receive_buffer=4096)).send(GET)
@@ -824,8 +827,8 @@ def test_a_peer_that_does_not_take_its_answer_is_closed(stack: ExitStack, monkey
 def test_a_peer_that_does_not_take_the_end_of_its_last_answer_is_closed(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "REQUEST_TIMEOUT", 0.05)
-    monkeypatch.setattr(server_module, "ANSWER_TIMEOUT", 0.05)
+    monkeypatch.setattr(connection_module, "REQUEST_TIMEOUT", 0.05)
+    monkeypatch.setattr(connection_module, "ANSWER_TIMEOUT", 0.05)
     body = b"x" * 50_000
     server = stack.enter_context(serving(lambda _: Response(200, body), send_buffer=4096))
     peer = stack.enter_context(Peer(server, receive_buffer=4096)).send(GET_AND_CLOSE)

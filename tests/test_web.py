@@ -17,7 +17,7 @@ from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_fam
 from exporter.storage.block import CHUNK_JOBS
 from exporter.storage.store import Store
 from exporter.telemetry.self_metrics import Telemetry
-from exporter.web.http.server import Body, Request
+from exporter.web.http.messages import Body, Request
 from exporter.web.routes import Reloaded, Web, expose
 from exporter.web.style import SECURITY_POLICY
 

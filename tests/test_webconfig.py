@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.web.http.web_config import TlsConfig, WebConfig, WebConfigError, parse_web_config
+from exporter.web.http.tls_config import TlsConfig
+from exporter.web.http.web_config import WebConfig, WebConfigError, parse_web_config
 
 HASH = "$2y$10$qVgzwQKtNd1VKN1LGsAImO0LOGu.3aDLKY8kmG6DL6.bxnYQ6aDp6"
 PAIR = "cert_file: server.crt, key_file: server.key"

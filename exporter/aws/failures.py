@@ -274,7 +274,7 @@ def _why_no_credentials(attempt: Attempt, error: BaseException, login: Login) ->
         return why_no_configuration(error, login.profile)
     if isinstance(error, PartialCredentialsError):
         name = error.kwargs.get("cred_var")
-        return f"{name if name in _CREDENTIAL_NAMES else 'a part of them'} is missing"
+        return f"{name if str(name) in _CREDENTIAL_NAMES else 'a part of them'} is missing"
     if isinstance(error, SSOError | TokenRetrievalError):
         return f"there is no valid SSO token; log in with: aws sso login --profile {login.profile or 'NAME'}"
     if isinstance(error, ClientError):

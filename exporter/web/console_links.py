@@ -1,4 +1,4 @@
-"""Where the AWS console shows a job. Pure.
+"""Links to jobs and their logs in the AWS console. Pure.
 
 Only the ``aws`` partition has Braket. The address of a single job's page is not documented, so there is none here.
 """
@@ -19,7 +19,7 @@ def jobs_url(region: str) -> str | None:
 
 
 def logs_url(arn: str, name: str) -> str | None:
-    """Tell where a job's log streams, which begin with its name, are listed; ``None`` where that is not known."""
+    """Return the address of the list of a job's log streams, by their prefix; ``None`` when it cannot be derived."""
     try:
         job = parse_job_arn(arn)
     except ValueError:

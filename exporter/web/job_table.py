@@ -1,4 +1,4 @@
-"""Which jobs the page for people lists, and in which order: search, filter and sort. Pure."""
+"""The job table of the status page: search, filter and sort. Pure."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,10 +13,10 @@ from exporter.core.jobs import JobRecord, JobSnapshot
 from exporter.storage.job_index import LEAST_URGENT, Glance, Pile, statuses_of, urgency_of
 
 MOST_ROWS: Final = 500
-"""Jobs on the page; more would only make a browser slow."""
+"""The highest number of jobs on the page; more would make a browser slow."""
 
 MOST_CHARACTERS: Final = 256
-"""Of each thing that is asked for; a job's name has no more."""
+"""The longest query parameter; a job's name is not longer."""
 
 Order = Literal["asc", "desc"]
 _Value = Any
@@ -25,13 +25,13 @@ _Value = Any
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked of the list, as the page's query parameters tell it; empty texts ask for nothing.
+    """The search, filter and order of the query parameters; an empty text sets nothing.
 
     Attributes:
         q: words that must all be in a job's name, ARN, status, device, failure category or error code.
         status: a status, ``NO_ANSWER``, or ``MAX_RUNTIME_EXCEEDED`` for jobs that ran out of time.
-        sort: a key of ``FIRST_ORDER``; without one, what asks for a look comes first.
-        order: of the sort.
+        sort: a key of ``FIRST_ORDER``; without one, the most urgent jobs come first.
+        order: the direction of the sort.
     """
 
     q: str = ""
@@ -41,18 +41,18 @@ class Wish:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The query parameters that ask for this."""
+        """The query parameters of this wish."""
         order = self.order if self.sort else ""
         named = {"q": self.q, "status": self.status, "sort": self.sort, "order": order}
         return {name: value for name, value in named.items() if value}
 
     @property
     def href(self) -> str:
-        """The page's address that asks for this, relative to the page."""
+        """The page's address with these query parameters, relative to the page."""
         return f"?{urlencode(self.parameters)}" if self.parameters else "."
 
     def sorted_by(self, key: str) -> "Wish":
-        """Ask for an order by ``key``; for the other direction if that is the order already."""
+        """Return the wish sorted by ``key``; in the other direction when it is sorted by it already."""
         if key == self.sort:
             return replace(self, order="desc" if self.order == "asc" else "asc")
         return replace(self, sort=key, order=FIRST_ORDER[key])
@@ -63,13 +63,13 @@ EVERYTHING: Final = Wish()
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What came of a wish.
+    """The jobs that match a wish.
 
     Attributes:
-        shown: the jobs to list, ``MOST_ROWS`` at the most.
-        fitting: how many fit the wish.
-        found: how many the search alone found, by status; one that ran out of time counts under two.
-        total: how many jobs there are.
+        shown: the jobs to list, at most ``MOST_ROWS``.
+        fitting: the number of jobs that match the wish.
+        found: the number of jobs that match the search, by status; a job that ran out of time counts under two.
+        total: the number of all jobs.
     """
 
     shown: Sequence[JobRecord]
@@ -79,7 +79,7 @@ class Listing:
 
 
 def read_wish(query: Mapping[str, Sequence[str]]) -> Wish:
-    """Read the query parameters of the page; what has no meaning is passed over."""
+    """Read the query parameters of the page; invalid ones are ignored."""
     given = {name: values[0].strip()[:MOST_CHARACTERS] for name, values in query.items() if values}
     sort = given.get("sort", "")
     if sort not in FIRST_ORDER:
@@ -94,10 +94,10 @@ def list_jobs(records: Iterable[JobRecord], wish: Wish, now: float, piles: Seque
     """Choose the jobs to list. It goes through them once and keeps no more than are shown.
 
     Args:
-        records: jobs.
-        wish: what is asked for.
-        now: unix seconds.
-        piles: the other jobs; those that do not matter are not looked at, unless there is a search or a sort.
+        records: the jobs that are not in piles.
+        wish: the search, filter and order.
+        now: Unix time, seconds.
+        piles: the other jobs; without a search or a sort, only piles with jobs to show are read.
     """
     sieve = _Sieve(wish.q.casefold().split(), wish.status)
     if sieve.words or wish.sort:
@@ -113,7 +113,7 @@ def list_jobs(records: Iterable[JobRecord], wish: Wish, now: float, piles: Seque
 
 @dataclass(slots=True)
 class _Sieve:
-    """Lets through what fits, and counts."""
+    """Filters jobs, and counts them."""
 
     words: Sequence[str]
     status: str
@@ -134,7 +134,7 @@ class _Sieve:
                 yield record
 
     def count(self, pile: Pile) -> None:
-        """Count a pile without a look at its jobs, where no words are searched for."""
+        """Count the jobs of a pile without reading them; valid without a search only."""
         self.total += pile.total
         for status, glance in pile.glances.items():
             self.found[status] += glance.jobs
@@ -142,7 +142,7 @@ class _Sieve:
 
 
 def ran_seconds(record: JobRecord, now: float) -> float | None:
-    """Tell how long a job ran, or has been running."""
+    """Return how long a job ran, or has been running."""
     job = record.snapshot
     if job is None or job.started is None:
         return None
@@ -151,7 +151,7 @@ def ran_seconds(record: JobRecord, now: float) -> float | None:
 
 
 def billable_seconds(record: JobRecord) -> float | None:
-    """Tell a job's billable seconds, over all of its instances."""
+    """Return a job's billable seconds, over all of its instances."""
     job = record.snapshot
     if job is None or job.billable_seconds is None:
         return None
@@ -159,7 +159,7 @@ def billable_seconds(record: JobRecord) -> float | None:
 
 
 def short_device(device: str) -> str:
-    """Tell a device by its provider and name, which is what people call it; one that is no ARN stays whole."""
+    """Return a device's provider and name; a text that is not an ARN is returned unchanged."""
     parts = parse_device(device)
     return f"{parts.provider}/{parts.name}" if parts.type in {"qpu", "simulator"} else device
 
@@ -174,7 +174,7 @@ def _has(record: JobRecord, words: Iterable[str]) -> bool:
 
 
 def _first(records: Iterable[JobRecord], wish: Wish, now: float) -> list[JobRecord]:
-    """Sort, and keep as many as are shown; jobs without a value come last in either direction."""
+    """Return the first ``MOST_ROWS`` jobs of the order; jobs without a value come last in either direction."""
     if not wish.sort:
         return nsmallest(MOST_ROWS, records, key=urgency_of)
     value, lacking = _VALUES[wish.sort], list[JobRecord]()
@@ -193,7 +193,7 @@ def _first(records: Iterable[JobRecord], wish: Wish, now: float) -> list[JobReco
 
 
 def _with_the_most_urgent(shown: list[JobRecord], piles: Iterable[Pile], status: str) -> list[JobRecord]:
-    """Put those of the piles among the jobs to show that ask for a look sooner, pile by pile until none does."""
+    """Merge the more urgent jobs of the piles into the shown jobs, pile by pile until no pile has any."""
     firsts = [(_first_of(pile, status), pile) for pile in piles]
     for first, pile in sorted(firsts, key=lambda each: each[0]):
         if first >= (urgency_of(shown[-1]) if len(shown) == MOST_ROWS else LEAST_URGENT):
@@ -218,7 +218,7 @@ def _name(record: JobRecord, _: float) -> str:
 
 
 def _used_share(record: JobRecord, now: float) -> float | None:
-    """Tell which part of its time a job used up: those near their end are what people look for."""
+    """Return the used share of a job's maximum runtime."""
     ran = ran_seconds(record, now)
     limit = None if record.snapshot is None else record.snapshot.max_runtime_seconds
     return None if ran is None or not limit else ran / limit
@@ -238,4 +238,4 @@ _VALUES: Final[Mapping[str, Callable[[JobRecord, float], _Value]]] = {
 FIRST_ORDER: Final[Mapping[str, Order]] = {
     key: "desc" if key in {"created", "used", "billable"} else "asc" for key in _VALUES
 }
-"""What the list can be sorted by, and which direction people want first."""
+"""The keys to sort by, and the first direction of each."""

@@ -1,17 +1,17 @@
-"""What a scraper can take, by its ``Accept`` and ``Accept-Encoding`` headers (RFC 9110, section 12). Pure."""
+"""Content negotiation by the headers ``Accept`` and ``Accept-Encoding`` (RFC 9110, section 12). Pure."""
 
 from exporter.metrics.exposition import Format
 
 
 def choose_format(accept: str) -> Format:
-    """Choose OpenMetrics for a scraper that names it and weighs it no less than plain text."""
+    """Choose OpenMetrics for a scraper that lists it with at least the weight of plain text."""
     openmetrics = _weight(accept, "application/openmetrics-text")
     text = max(_weight(accept, "text/plain"), _weight(accept, "text/*"))
     return "openmetrics" if openmetrics > 0 and openmetrics >= text else "text"
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Tell whether a compressed answer is welcome."""
+    """Return whether a gzip response is accepted."""
     return _weight(accept_encoding, "gzip") > 0
 
 

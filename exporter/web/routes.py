@@ -1,4 +1,4 @@
-"""The HTTP paths: what each answers. The server below knows HTTP, this room knows the exporter."""
+"""The HTTP paths and their responses: metrics, probes, reload and the status page."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, NamedTuple
@@ -9,17 +9,17 @@ from exporter.core.target_status import TargetStatus
 from exporter.metrics.exposition import CONTENT_TYPES, Format, Page, compressed_page, plain_page, sample_names
 from exporter.storage.store import Store
 from exporter.telemetry.self_metrics import Telemetry
-from exporter.web.http.server import Body, Request, Response
+from exporter.web.http.messages import Body, Request, Response
 from exporter.web.job_table import read_wish
 from exporter.web.negotiate import accepts_gzip, choose_format
 from exporter.web.status_page import render_page as render_html
 from exporter.web.style import SECURITY_POLICY
 
 PROBES: Final = ("/-/healthy", "/-/ready")
-"""Paths whose answers are quick, and must not wait for others."""
+"""Paths whose responses are quick, and must not wait for others."""
 
 RELOAD: Final = "/-/reload"
-"""Its answer may take as long as the state file or the SDK does, and nobody else's is to wait for it."""
+"""The path of a reload, which may take as long as the state file or the SDK; no other request waits for it."""
 
 
 def expose(
@@ -51,11 +51,11 @@ def expose(
 
 
 class Reloaded(NamedTuple):
-    """What came of reading the settings anew.
+    """The result of a reload.
 
     Attributes:
-        problems: why nothing changed; none when the new settings are in force.
-        restart_needed: keys that differ and that only a restart changes.
+        problems: why the reload failed; empty when the new settings are active.
+        restart_needed: changed keys that need a restart.
     """
 
     problems: Sequence[str] = ()
@@ -68,11 +68,11 @@ class Web:
     Args:
         store: the jobs.
         telemetry: the exporter's own metrics.
-        targets: tells how the targets fare.
-        disabled: tells the metrics that are left out.
-        healthy: tells whether the loop is alive.
-        ready: tells whether the first full poll is done.
-        reload: reads the settings anew.
+        targets: returns the status of each target.
+        disabled: returns the disabled metrics.
+        healthy: returns whether the polling loop is alive.
+        ready: returns whether the first full poll is done.
+        reload: reloads the settings.
         clock: the time.
     """
 
@@ -101,7 +101,7 @@ class Web:
         }
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request."""
+        """Make the response to one request."""
         method, route = self._routes.get(request.path, ("", None))
         if route is None:
             return Response(404, b"Not found. There are /metrics, /-/healthy, /-/ready, /-/reload and /.\n")

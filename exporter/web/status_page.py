@@ -1,14 +1,13 @@
-"""The page for people: what is watched and how it fares, as HTML that needs no script. Pure.
+"""The status page: targets and jobs, as HTML without scripts. Pure.
 
-Every text that came from outside goes through ``html.escape``, also in addresses, whose parts are checked or encoded
-before. Search and order are links and a form: they can be kept as a bookmark, and the Content-Security-Policy allows no
-script at all. Links to the exporter itself are relative: a proxy may serve the page below a path of its own.
+Every text from outside goes through ``html.escape``, also in addresses, whose parts are validated or encoded before.
+Search and order are links and a form: they can be bookmarked, and the Content-Security-Policy allows no script at all.
+Links to the exporter itself are relative: a proxy may serve the page below a path of its own.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from html import escape
 from typing import Final
 
@@ -18,6 +17,7 @@ from exporter.core.target_status import TargetStatus
 from exporter.core.text import format_span
 from exporter.storage.job_index import NO_ANSWER, Pile, statuses_of
 from exporter.web.console_links import jobs_url, logs_url
+from exporter.web.html_elements import ago, badge, cell, foreign, head, link, moment, number, table
 from exporter.web.job_table import (
     EVERYTHING,
     MOST_CHARACTERS,
@@ -42,7 +42,7 @@ _COLOURS: Final = {
     "COMPLETED": "green",
     "CANCELLED": "grey",
 }
-"""As in the dashboards, and in the order in which people look for them."""
+"""The colours of the dashboards; statuses are listed in this order."""
 
 _COLUMNS: Final = (
     ("status", "Status"),
@@ -55,11 +55,21 @@ _COLUMNS: Final = (
     ("billable", "Billable"),
     ("answered", "Last answer"),
 )
-"""What the jobs can be sorted by, and its title."""
+"""The sort key and the title of each column."""
+
+_TARGET_TITLES: Final = (
+    "Account",
+    "Region",
+    "State",
+    "Last success",
+    "Jobs",
+    "Budget used in the last minute",
+    "Last error",
+)
 
 _NUMBERS: Final = frozenset({"queue", "used", "billable"})
 _LOGIN: Final = re.compile(r"arn:[\w-]*:(?:iam|sts):\S*")
-"""AWS names the role in some errors; the page is for more eyes than the log."""
+"""Some errors of AWS contain the ARN of the role, which the page must not show: it has more readers than the log."""
 
 
 def render_page(
@@ -76,60 +86,39 @@ def render_page(
     """Write the page.
 
     Args:
-        version: the exporter's.
+        version: the exporter's version.
         uptime: seconds since the start.
-        targets: how each account and Region fares.
-        records: what is known of jobs.
-        now: unix seconds.
+        targets: the status of each target.
+        records: the jobs that are not in piles.
+        now: Unix time, seconds.
         piles: the other jobs.
         wish: which jobs to list, and in which order.
-        hidden: how many jobs have no series because there are too many.
+        hidden: the number of jobs without series, because of ``max_jobs``.
     """
     listing = list_jobs(records, wish, now, piles)
     several = len({target.target.account for target in targets}) > 1
-    named = any(target.name for target in targets)
-    target_heads = (
-        *(("Target",) if named else ()),
-        "Account",
-        "Region",
-        "State",
-        "Last success",
-        "Jobs",
-        "Budget used in the last minute",
-        "Last error",
-    )
     return f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>braket-exporter</title><style>{STYLE}</style></head>
 <body>
 <h1>braket-exporter</h1>
-<p>Version {escape(version)}, up for {format_span(uptime)}. As of {_time(now)}. <a href="metrics">Metrics</a></p>
+<p>Version {escape(version)}, up for {format_span(uptime)}. As of {moment(now)}. <a href="metrics">Metrics</a></p>
 {_fill(fill_of(targets))}
 <h2 id="targets">Targets</h2>
-{_table("targets", map(_head, target_heads), (_target_row(target, now, named=named) for target in targets))}
+{_target_table(targets, now)}
 <h2 id="jobs">Jobs</h2>
 {_filters(wish, listing)}
 {_form(wish)}
 <p>{_summary(wish, listing)}{_beyond_limit(hidden)}</p>
-{_table("jobs", _job_heads(wish), (_job_row(record, now, several=several) for record in listing.shown))}
+{table("jobs", _job_heads(wish), (_job_row(record, now, several=several) for record in listing.shown))}
 </body>
 </html>
 """
 
 
-def _table(label: str, heads: Iterable[str], rows: Iterable[str]) -> str:
-    """Write a table that scrolls within itself, by keyboard as well."""
-    inside = f"<thead><tr>{''.join(heads)}</tr></thead><tbody>{''.join(rows)}</tbody>"
-    return f'<div class="wide" role="region" aria-labelledby="{label}" tabindex="0"><table>{inside}</table></div>'
-
-
-def _head(title: str) -> str:
-    return f'<th scope="col">{title}</th>'
-
-
 def _fill(fill: Fill) -> str:
-    """Tell how far the first look at every job has come, while it is under way."""
+    """Write the progress of the first poll; nothing once it is done."""
     notes = []
     if not fill.listed:
         notes.append(f"Looking for jobs; {fill.total:,} found so far.")
@@ -143,6 +132,13 @@ def _fill(fill: Fill) -> str:
     return f'<p class="fill">{bar} {" ".join(notes)}</p>'
 
 
+def _target_table(targets: Sequence[TargetStatus], now: float) -> str:
+    """Write the targets, with a column for their names where any target has one."""
+    named = any(target.name for target in targets)
+    titles = ("Target", *_TARGET_TITLES) if named else _TARGET_TITLES
+    return table("targets", map(head, titles), (_target_row(target, now, named=named) for target in targets))
+
+
 def _target_row(status: TargetStatus, now: float, *, named: bool) -> str:
     """Write a target's row, with its name where any target has one."""
     health = status.health
@@ -153,14 +149,14 @@ def _target_row(status: TargetStatus, now: float, *, named: bool) -> str:
     error = _LOGIN.sub("…", health.last_error or "")[:MOST_OF_AN_ERROR]
     region = status.target.region
     cells = (
-        *((_cell(_foreign(status.name)),) if named else ()),
-        _cell(escape(status.target.account) or "not known yet"),
-        _cell(_link(jobs_url(region), escape(region))),
-        _cell(_badge(*state)),
-        _cell(_ago(health.last_success, now)),
-        _cell(jobs),
-        _cell("".join(_use(operation, status) for operation in status.budget)),
-        f'<td class="text">{_foreign(error)}</td>',
+        *((cell(foreign(status.name)),) if named else ()),
+        cell(escape(status.target.account) or "not known yet"),
+        cell(link(jobs_url(region), escape(region))),
+        cell(badge(*state)),
+        cell(ago(health.last_success, now)),
+        cell(jobs),
+        cell("".join(_use(operation, status) for operation in status.budget)),
+        f'<td class="text">{foreign(error)}</td>',
     )
     return f"<tr>{''.join(cells)}</tr>"
 
@@ -172,7 +168,7 @@ def _use(operation: str, status: TargetStatus) -> str:
 
 
 def _filters(wish: Wish, listing: Listing) -> str:
-    """Write a link for each status that jobs have, and for the one that is asked for."""
+    """Write a link for each status of a job, and for the selected status."""
     known = [status for status in _COLOURS if status in listing.found]
     statuses = [*known, *sorted(listing.found.keys() - _COLOURS.keys())]
     if wish.status and wish.status not in statuses:
@@ -188,7 +184,7 @@ def _filter(wish: Wish, listing: Listing, *, current: bool) -> str:
         found -= listing.found.get(MAX_RUNTIME_EXCEEDED, 0)  # these count under their own status as well
     mark = ' aria-current="true"' if current else ""
     colour = _COLOURS.get(wish.status, "grey") if wish.status else "plain"
-    text = f"{_foreign(wish.status.replace(NO_ANSWER, 'no answer yet')[:MOST_OF_A_STATUS]) or 'all'} {found:,}"
+    text = f"{foreign(wish.status.replace(NO_ANSWER, 'no answer yet')[:MOST_OF_A_STATUS]) or 'all'} {found:,}"
     return f'<a href="{escape(wish.href)}" class="{colour}"{mark}>{text}</a>'
 
 
@@ -229,7 +225,7 @@ def _job_heads(wish: Wish) -> Iterable[str]:
         mark = f' aria-sort="{words[wish.order]}"' if key == wish.sort else ""
         kind = ' class="number"' if key in _NUMBERS else ""
         yield f'<th scope="col"{kind}{mark}><a href="{escape(wish.sorted_by(key).href)}">{title}</a></th>'
-    yield _head("Logs")
+    yield head("Logs")
 
 
 def _job_row(record: JobRecord, now: float, *, several: bool) -> str:
@@ -242,14 +238,14 @@ def _job_row(record: JobRecord, now: float, *, several: bool) -> str:
     cells = (
         _status_cell(record),
         _name_cell(record, job.name),
-        f'<td title="{escape(job.device)}">{_foreign(short_device(job.device))}</td>',
-        _cell(_link(jobs_url(job.region), escape(job.region)) + account),
-        _number("" if job.queue_position is None else f"{'&gt;' * job.queue_position_is_floor}{job.queue_position}"),
-        _cell("" if job.created is None else _ago(job.created, now)),
-        _number(_ran(record, job, now)),
-        _number("" if billable is None else format_span(billable)),
-        _cell(_ago(record.polled_at, now)),
-        _cell(_link(logs, "logs") if logs else ""),
+        f'<td title="{escape(job.device)}">{foreign(short_device(job.device))}</td>',
+        cell(link(jobs_url(job.region), escape(job.region)) + account),
+        number("" if job.queue_position is None else f"{'&gt;' * job.queue_position_is_floor}{job.queue_position}"),
+        cell("" if job.created is None else ago(job.created, now)),
+        number(_ran(record, job, now)),
+        number("" if billable is None else format_span(billable)),
+        cell(ago(record.polled_at, now)),
+        cell(link(logs, "logs") if logs else ""),
     )
     return f"<tr>{''.join(cells)}</tr>"
 
@@ -257,17 +253,17 @@ def _job_row(record: JobRecord, now: float, *, several: bool) -> str:
 def _status_cell(record: JobRecord) -> str:
     own, *more = statuses_of(record)
     if own == NO_ANSWER:
-        badge = _badge("grey", "no answer yet" if record.failing else "not asked for yet")
+        status = badge("grey", "no answer yet" if record.failing else "not asked for yet")
     else:
-        badge = _badge(_COLOURS.get(own, "grey"), escape(own[:MOST_OF_A_STATUS]))
-    notes = [f'<span class="{_COLOURS[status]}">out of time</span>' for status in more]
+        status = badge(_COLOURS.get(own, "grey"), escape(own[:MOST_OF_A_STATUS]))
+    notes = [f'<span class="{_COLOURS[each]}">out of time</span>' for each in more]
     category = None if record.snapshot is None else record.snapshot.failure_category
     notes += [escape(note) for note in (category, record.failing) if note]
-    return _cell(badge + (f"<div><small>{', '.join(notes)}</small></div>" if notes else ""))
+    return cell(status + (f"<div><small>{', '.join(notes)}</small></div>" if notes else ""))
 
 
 def _name_cell(record: JobRecord, name: str) -> str:
-    return f'<td class="text" title="{escape(record.arn)}">{_foreign(name or record.arn)}</td>'
+    return f'<td class="text" title="{escape(record.arn)}">{foreign(name or record.arn)}</td>'
 
 
 def _ran(record: JobRecord, job: JobSnapshot, now: float) -> str:
@@ -276,37 +272,3 @@ def _ran(record: JobRecord, job: JobSnapshot, now: float) -> str:
         return ""
     limit = "" if job.max_runtime_seconds is None else f" <small>of {format_span(job.max_runtime_seconds)}</small>"
     return f"{format_span(ran)}{limit}"
-
-
-def _link(url: str | None, html: str) -> str:
-    if url is None:
-        return html
-    return f'<a href="{escape(url)}" target="_blank" rel="noreferrer noopener">{html}</a>'
-
-
-def _badge(colour: str, html: str) -> str:
-    return f'<span class="status {colour}">{html}</span>'
-
-
-def _cell(html: str) -> str:
-    return f"<td>{html}</td>"
-
-
-def _number(html: str) -> str:
-    return f'<td class="number">{html}</td>'
-
-
-def _foreign(text: str) -> str:
-    """Write a text that others chose, so that its direction marks change nothing around it."""
-    return f"<bdi>{escape(text)}</bdi>" if text else ""
-
-
-def _ago(time: float | None, now: float) -> str:
-    return "never" if time is None else _time(time, f"{format_span(now - time)} ago")
-
-
-def _time(time: float, html: str = "") -> str:
-    """Write a moment: as given, else in full."""
-    machine = datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    exact = f"{machine[:10]} {machine[11:19]} UTC"
-    return f'<time datetime="{machine}" title="{exact}">{html or exact}</time>'

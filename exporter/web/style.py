@@ -1,4 +1,4 @@
-"""How the page for people looks, and the policy that lets a browser use exactly that. Pure."""
+"""The status page's style sheet, and the Content-Security-Policy that allows it alone. Pure."""
 
 import base64
 import hashlib
@@ -50,4 +50,4 @@ _HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode(
 SECURITY_POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""Nothing is loaded and no script runs; the search form leads to the page itself."""
+"""Nothing is loaded and no script runs; the search form is sent to the page itself."""

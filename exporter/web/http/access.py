@@ -1,4 +1,4 @@
-"""The door: the web configuration file in force, read again when it or a file that it names has changed."""
+"""The active web configuration: TLS and authentication, reloaded when the file or a file that it names changes."""
 
 import hashlib
 import secrets
@@ -9,20 +9,21 @@ from pathlib import Path
 
 from exporter.telemetry.log_events import Journal
 from exporter.web.http.basic_auth import Auth
-from exporter.web.http.server import Channel, PlainChannel, Request
+from exporter.web.http.channel import Channel, PlainChannel
+from exporter.web.http.messages import Request
 from exporter.web.http.tls import TlsChannel, make_context
 from exporter.web.http.web_config import WebConfig, WebConfigError, parse_web_config
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a web configuration file and the files that it names say.
+    """A web configuration file and the files that it names, loaded.
 
     Attributes:
-        config: what the file says.
-        context: the certificates, if TLS is spoken.
-        auth: who may ask, if not everyone.
-        fingerprint: of the files that all this was read from.
+        config: the file's content.
+        context: the certificates; ``None`` without TLS.
+        auth: checks logins; ``None`` when every request is admitted.
+        fingerprint: digests of the loaded files.
     """
 
     config: WebConfig
@@ -32,13 +33,13 @@ class Rules:
 
 
 class FileGuard:
-    """Secures connections and lets requests in as a web configuration file says.
+    """Applies TLS and authentication by a web configuration file.
 
     Args:
         file: the file's path.
 
     Raises:
-        WebConfigError: the file is bad; each problem is named.
+        WebConfigError: the file is invalid; with every problem.
     """
 
     def __init__(self, file: str) -> None:
@@ -53,12 +54,12 @@ class FileGuard:
 
     @property
     def secure(self) -> bool:
-        """Whether TLS is spoken."""
+        """Whether TLS is on."""
         return self._rules.context is not None
 
     @property
     def failing(self) -> bool:
-        """Whether the files that were last looked at are bad, so that what was in force stays."""
+        """Whether the files last read are invalid, so that the previous configuration stays active."""
         return self._error is not None
 
     def channel(self) -> Channel:
@@ -69,7 +70,7 @@ class FileGuard:
         return TlsChannel(rules.context, rules.config.tls.client_allowed_sans)
 
     def verdict(self, request: Request) -> bool | None:
-        """Tell whether the request is let in; ``None`` when its password must be checked."""
+        """Return whether the request is admitted; ``None`` when its password must be checked."""
         auth = self._rules.auth
         return True if auth is None else auth.verdict(request.headers.get("authorization", ""))
 
@@ -79,16 +80,16 @@ class FileGuard:
         return True if auth is None else auth.check(request.headers.get("authorization", ""))
 
     def headers(self) -> Mapping[str, str]:
-        """Return the headers that every answer gets."""
+        """Return the headers of every response."""
         return self._rules.config.headers
 
     def turned_away(self, peer: str, error: str) -> None:
-        """Count a handshake that failed, and keep the last one's peer and error."""
+        """Count a failed handshake, and keep the peer and the error of the last one."""
         self._last_turned_away = (peer, error)
         self._turned_away += 1
 
     def tell(self, journal: Journal) -> None:
-        """Write of the handshakes that failed since the last time, in one line however many there were."""
+        """Log the handshakes that failed since the last call, as one event with their number."""
         count = self._turned_away
         if count > self._told_of:
             peer, error = self._last_turned_away
@@ -96,9 +97,9 @@ class FileGuard:
             self._told_of = count
 
     def look(self, journal: Journal) -> None:
-        """Read the files again if they have changed; what is bad is told once, and what was in force stays.
+        """Reload the files if they have changed; log once that they are invalid, and keep the active configuration.
 
-        A change is taken up when it is seen for the second time: whoever writes the files may not be done.
+        A change is loaded when it is seen for the second time: the first time, the files may be half written.
         """
         fingerprint = self._fingerprint(self._bytes(), self._rules.config)
         settled, self._seen = fingerprint == self._seen, fingerprint
@@ -114,10 +115,10 @@ class FileGuard:
             journal.config_reloaded(file=self._file)
 
     def read(self) -> Rules:
-        """Read the files again; nothing changes yet.
+        """Read the files again, without activating them.
 
         Raises:
-            WebConfigError: they are bad.
+            WebConfigError: the files are invalid.
         """
         rules = self._read(self._rules)
         if (rules.context is None) != (self._rules.context is None):
@@ -125,7 +126,7 @@ class FileGuard:
         return rules
 
     def adopt(self, rules: Rules) -> None:
-        """Have other rules in force."""
+        """Activate other rules."""
         self._rules, self._seen, self._error = rules, rules.fingerprint, None
 
     def _read(self, before: Rules | None = None) -> Rules:

@@ -1,6 +1,6 @@
-"""Who may ask: basic authentication against bcrypt hashes, which are slow to check on purpose, so verdicts are kept.
+"""Basic authentication against bcrypt hashes; verdicts are cached, because a check is slow by design.
 
-No password is kept: a verdict stands under a keyed digest.
+No password is kept: the key of a cached verdict is a keyed digest.
 """
 
 import base64
@@ -13,10 +13,10 @@ import bcrypt
 
 MAX_GOOD: Final = 128
 MAX_BAD: Final = 1024
-"""How many verdicts are kept; apart, so that guesses never push out those who were let in."""
+"""The sizes of the two verdict caches; they are separate so that guesses never evict admitted logins."""
 
 _LONGEST: Final = 72
-"""bcrypt knows no more bytes of a password; every tool cuts the rest off, only the library refuses it."""
+"""The bytes of a password that bcrypt uses; other tools cut off the rest, while the library rejects it."""
 
 
 class _Login(NamedTuple):
@@ -30,7 +30,7 @@ class Auth:
     ``verdict`` may be called in one thread while ``check`` runs in another, but ``check`` in one thread only.
 
     Args:
-        users: the bcrypt hash of each one's password; at least one.
+        users: the bcrypt hash of each user's password; at least one.
         secret: random bytes of this process.
     """
 
@@ -41,10 +41,10 @@ class Auth:
         self._bad: dict[bytes, bool] = {}
 
     def verdict(self, authorization: str) -> bool | None:
-        """Tell what is known of a login without checking it; ``None`` when it must be checked.
+        """Return the cached verdict on a login; ``None`` when the login must be checked.
 
         Args:
-            authorization: the header's value, empty when there is none.
+            authorization: the header's value; empty without the header.
         """
         login = _read(authorization)
         if login is None:
@@ -53,7 +53,7 @@ class Auth:
         return True if key in self._good else (False if key in self._bad else None)
 
     def check(self, authorization: str) -> bool:
-        """Check a login, and keep the verdict. It takes as long as bcrypt does, whoever the user is."""
+        """Check a login, and cache the verdict. An unknown user takes as long as a known one."""
         login = _read(authorization)
         if login is None:
             return False

@@ -1,6 +1,7 @@
-"""TLS between the socket's bytes and HTTP's, over OpenSSL's memory buffers; and what its certificates are read into.
+"""TLS between a socket and HTTP, over OpenSSL's memory buffers; and the loading of certificates.
 
-asyncio's own TLS is bound to a listening socket for good, and gives up an answer whose peer has ended its side.
+asyncio's own TLS cannot replace the certificates of a listening socket, and drops the response to a peer that has
+closed its sending side.
 """
 
 import ssl
@@ -9,11 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from exporter.web.http.server import ChannelError, PlainPeerError
-from exporter.web.http.web_config import TlsConfig, WebConfigError, canonical_san
+from exporter.web.http.channel import ChannelError, PlainPeerError
+from exporter.web.http.tls_config import TlsConfig, canonical_san
+from exporter.web.http.web_config import WebConfigError
 
 _PIECE: Final = 128 * 1024
-"""How much of an answer is encrypted at once: others are served between two pieces."""
+"""The bytes that are encrypted at once; other connections are served between two pieces."""
 
 _VERSIONS: Final = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 _CLIENT: Final = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
@@ -22,7 +24,7 @@ _HANDSHAKE: Final = 0x16
 
 
 def make_context(config: TlsConfig) -> ssl.SSLContext:
-    """Read the certificates.
+    """Load the certificates.
 
     Raises:
         WebConfigError: with every problem at once.
@@ -32,17 +34,19 @@ def make_context(config: TlsConfig) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION
     if config.ciphers:
         context.set_ciphers(":".join(config.ciphers))
-    problems = [
-        *_unreadable("cert_file", config.cert_file),
-        *_unreadable("key_file", config.key_file),
-        *_unreadable("client_ca_file", config.client_ca_file),
-    ]
-    if not problems:
-        problems = [*_load_pair(context, config), *_load_authorities(context, config)]
+    problems = _unreadable_files(config) or [*_load_pair(context, config), *_load_authorities(context, config)]
     if problems:
         raise WebConfigError([f"tls_server_config.{problem}" for problem in problems])
     context.verify_mode = _CLIENT[config.client_certificate]
     return context
+
+
+def _unreadable_files(config: TlsConfig) -> list[str]:
+    return [
+        *_unreadable("cert_file", config.cert_file),
+        *_unreadable("key_file", config.key_file),
+        *_unreadable("client_ca_file", config.client_ca_file),
+    ]
 
 
 def _unreadable(key: str, path: str | None) -> Iterator[str]:
@@ -81,7 +85,7 @@ def _load_authorities(context: ssl.SSLContext, config: TlsConfig) -> Iterator[st
 
 
 class TlsChannel:
-    """One connection's TLS, the server's side.
+    """The server's side of TLS on one connection.
 
     Args:
         context: certificates and versions.
@@ -97,11 +101,11 @@ class TlsChannel:
         self.ended = False
 
     def receive(self, data: bytes) -> bytes:
-        """Take bytes from the socket, none at their end; return those decrypted, if any.
+        """Decrypt bytes from the socket, none at their end; return the complete records.
 
         Raises:
-            PlainPeerError: the peer does not begin as TLS does.
-            ChannelError: they are no TLS, or the peer's certificate is not good.
+            PlainPeerError: the first byte is not that of TLS.
+            ChannelError: the bytes are not valid TLS, or the peer's certificate is not accepted.
         """
         if self._silent and not data:
             self.ended = True  # it looked whether somebody listens; that is no failed handshake
@@ -109,23 +113,29 @@ class TlsChannel:
         if self._silent and data[0] != _HANDSHAKE:
             raise PlainPeerError("it does not speak TLS")
         self._silent = False
-        if data:
-            self._incoming.write(data)
-        else:
-            self._incoming.write_eof()
+        self._feed(data)
         try:
             if not self.established:
-                self._tls.do_handshake()
-                self._check_names()
-                self.established = True
+                self._shake_hands()
             return b"".join(self._decrypted())
         except ssl.SSLWantReadError:
             return b""
         except ssl.SSLError as error:
             raise ChannelError(error.reason or str(error)) from error
 
+    def _feed(self, data: bytes) -> None:
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+
+    def _shake_hands(self) -> None:
+        self._tls.do_handshake()
+        self._check_names()
+        self.established = True
+
     def _decrypted(self) -> Iterator[bytes]:
-        """Yield what is there, to the last whole record."""
+        """Yield the decrypted bytes, up to the last complete record."""
         while True:
             try:
                 part = self._tls.read(_PIECE)
@@ -143,7 +153,7 @@ class TlsChannel:
             raise ChannelError("its certificate has none of the allowed names")
 
     def pending(self) -> bytes:
-        """Return what TLS itself has to say: its part of the handshake, alerts."""
+        """Return the bytes that TLS itself sends: its part of the handshake, alerts."""
         return self._outgoing.read()
 
     def send(self, data: bytes) -> Iterator[bytes]:
@@ -161,7 +171,7 @@ class TlsChannel:
             yield self._outgoing.read()
 
     def close(self) -> bytes:
-        """Return the end of the channel, after which the peer knows that nothing was cut off."""
+        """Return the alert that ends the channel, which proves to the peer that nothing was cut off."""
         if self.established:
             # It is one as long as the peer has not said the same.
             with suppress(ssl.SSLError):

@@ -1,0 +1,219 @@
+"""One connection: h11 reads and writes HTTP over a channel, within the time limits for each step."""
+
+import asyncio
+import contextlib
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import h11
+
+from exporter.web.http.channel import Channel, ChannelError, PlainChannel, PlainPeerError
+from exporter.web.http.messages import Body, Request, Response
+from exporter.web.http.reception import Reception
+
+IDLE_TIMEOUT: Final = 120.0
+"""How long a connection may wait for its next request; longer than usual scrape intervals, seconds."""
+
+HANDSHAKE_TIMEOUT: Final = 10.0
+REQUEST_TIMEOUT: Final = 10.0
+ANSWER_TIMEOUT: Final = 30.0
+
+LINGER_TIMEOUT: Final = 1.0
+"""How long the peer may take to see the end of its last response before the socket is closed, seconds."""
+
+MAX_HEADER_BYTES: Final = 16 * 1024
+
+_READ_SIZE: Final = 65536
+
+_TLS_WANTED: Final = Response(400, b"This port speaks TLS; use https.\n")
+
+_GO_ON: Final = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+"""Without it, curl waits a second before it sends a body that is not small."""
+
+
+class Connection:
+    """The connection of one peer: it reads requests and writes responses, one after the other.
+
+    Args:
+        reader: reads from the socket.
+        writer: writes to the socket.
+        channel: translates between the bytes of the socket and those of HTTP.
+        reception: makes the responses.
+
+    Attributes:
+        answering: whether a request has arrived whose response is not yet written, or was the last one.
+        since: time of the last change of ``answering``, by the event loop's clock.
+        last: whether the connection ends after the current response.
+        leaving: whether the connection is being closed in favour of a new one.
+    """
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, channel: Channel, reception: Reception
+    ) -> None:
+        self._reader, self._writer, self._channel, self._reception = reader, writer, channel, reception
+        # So that drain() returns when the kernel has all of an answer, not when most of it is gone.
+        writer.transport.set_write_buffer_limits(0)
+        self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
+        self._clock = asyncio.get_running_loop().time
+        self.answering = False
+        self.since = self._clock()
+        self.last = False
+        self.leaving = False
+
+    async def serve(self) -> None:
+        """Serve requests until the peer, a deadline or the server ends the connection."""
+        try:
+            if await self._shake_hands():
+                while await self._serve_one():
+                    self._protocol.start_next_cycle()
+            await self._part()
+        except (ChannelError, OSError, asyncio.CancelledError):
+            self._writer.transport.abort()
+        finally:
+            self._writer.close()
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await asyncio.wait_for(self._writer.wait_closed(), REQUEST_TIMEOUT)
+
+    async def _shake_hands(self) -> bool:
+        """Complete the channel's handshake; return whether requests can follow."""
+        try:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT):
+                while not self._channel.established:
+                    if not await self._take_in():
+                        return False
+        except PlainPeerError as error:
+            self._turn_away(str(error))
+            self._channel = PlainChannel()
+            await self._write(_TLS_WANTED)
+            return False
+        except ChannelError as error:
+            self._turn_away(str(error))
+            return False
+        except TimeoutError:
+            self._turn_away(f"not done within {HANDSHAKE_TIMEOUT:g} seconds")
+            raise
+        return True
+
+    def _turn_away(self, error: str) -> None:
+        name = self._writer.get_extra_info("peername")
+        self._reception.turn_away(str(name[0]) if name else "", error)
+
+    async def _serve_one(self) -> bool:
+        try:
+            request = await self._read_request()
+        except (h11.RemoteProtocolError, ValueError) as error:
+            status = getattr(error, "error_status_hint", 400)
+            await self._write(Response(status, b"This is no HTTP request that is understood here.\n"))
+            return False
+        except ChannelError:
+            return False
+        if request is None:
+            return False
+        self._turn(answering=True)
+        response = await self._reception.answer(request)
+        await self._write(response, with_body=request.method != "HEAD")
+        goes_on = self._protocol.our_state is self._protocol.their_state is h11.DONE and not self.last
+        if goes_on:
+            self._turn(answering=False)
+        return goes_on
+
+    def _turn(self, *, answering: bool) -> None:
+        self.answering, self.since = answering, self._clock()
+
+    async def _read_request(self) -> Request | None:
+        """Read one request and discard its body; ``None`` when the peer has disconnected."""
+        request: h11.Request | None = None
+        deadline = self._clock() + IDLE_TIMEOUT
+        while True:
+            event = self._protocol.next_event()
+            if event is h11.NEED_DATA:
+                async with asyncio.timeout_at(deadline):
+                    if self._protocol.they_are_waiting_for_100_continue:
+                        await self._send(self._protocol.send(_GO_ON) or b"")
+                    await self._take_in()
+                deadline = min(deadline, self._clock() + REQUEST_TIMEOUT)
+            elif isinstance(event, h11.Request):
+                _check_size(event)
+                request = event
+            elif isinstance(event, h11.EndOfMessage) and request is not None:
+                return _to_request(request)
+            elif isinstance(event, h11.ConnectionClosed) or event is h11.PAUSED:
+                return None
+
+    async def _take_in(self) -> bool:
+        """Read the next bytes from the peer; return whether more can follow."""
+        data = await self._reader.read(_READ_SIZE)
+        try:
+            meant = self._channel.receive(data)
+        finally:
+            # An alert of TLS tells the peer what was wrong.
+            if pending := self._channel.pending():
+                self._writer.write(pending)
+                await self._writer.drain()
+        if meant:
+            self._protocol.receive_data(meant)
+        if data and not self._channel.ended:
+            return True
+        self._protocol.receive_data(b"")
+        return False
+
+    async def _write(self, response: Response, *, with_body: bool = True) -> None:
+        if self._protocol.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            return
+        body = response.body if isinstance(response.body, Body) else Body(len(response.body), [response.body])
+        data = self._protocol.send(_response_head(response, body.size, close=self.last)) or b""
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            for part in body.parts if with_body else ():
+                # A small answer is one write: its head goes with it.
+                await self._send(data + (self._protocol.send(h11.Data(data=part)) or b""))
+                data = b""
+            await self._send(data + (self._protocol.send(h11.EndOfMessage()) or b""))
+
+    async def _send(self, data: bytes) -> None:
+        for part in self._channel.send(data):
+            self._writer.write(part)
+            await self._writer.drain()
+
+    async def _part(self) -> None:
+        """Close the sending side, and wait briefly for the peer to notice.
+
+        A socket that is closed with bytes unread resets the connection, and the reset may overtake the last answer.
+        """
+        self._writer.write(self._channel.close())
+        self._writer.write_eof()
+        async with asyncio.timeout(LINGER_TIMEOUT):
+            while await self._reader.read(_READ_SIZE):
+                pass
+
+
+def _check_size(request: h11.Request) -> None:
+    """Apply to a complete request the size limit that h11 applies only to an incomplete one.
+
+    Raises:
+        h11.RemoteProtocolError: the request is too large.
+    """
+    size = len(request.target) + sum(len(name) + len(value) for name, value in request.headers)
+    if size > MAX_HEADER_BYTES:
+        raise h11.RemoteProtocolError("too large", error_status_hint=431)
+
+
+def _response_head(response: Response, size: int, *, close: bool) -> h11.Response:
+    headers = {
+        "Content-Type": response.content_type,
+        "Content-Length": str(size),
+        **response.headers,
+        **({"Connection": "close"} if close else {}),
+    }
+    reason = HTTPStatus(response.status).phrase
+    return h11.Response(status_code=response.status, headers=list(headers.items()), reason=reason.encode())
+
+
+def _to_request(request: h11.Request) -> Request:
+    parts = urlsplit(request.target.decode("ascii"))
+    return Request(
+        method=request.method.decode("ascii"),
+        path=unquote(parts.path),
+        query=parse_qs(parts.query),
+        headers={name.decode("ascii").lower(): value.decode("latin-1") for name, value in request.headers},
+    )

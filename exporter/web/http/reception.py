@@ -1,0 +1,80 @@
+"""Request handling: the guard admits a request, then the handler makes its response, each in a suitable thread."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from exporter.web.http.channel import Guard
+from exporter.web.http.messages import Handler, Request, Response
+
+MAX_CHECKS: Final = 64
+"""How many logins may wait to be checked; at some 70 ms each the last one is still in time for a scrape."""
+
+_UNKNOWN: Final = Response(401, b"Unauthorized.\n", headers={"WWW-Authenticate": 'Basic realm="metrics"'})
+_BUSY: Final = Response(503, b"Too many logins are being checked; try again.\n", headers={"Retry-After": "1"})
+
+_LOG: Final = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Reception:
+    """Makes responses, each in a suitable thread: logins are checked one at a time, probes never wait.
+
+    Args:
+        handler: makes the response to an admitted request.
+        guard: admits requests.
+        urgent: paths with a thread of their own, because their responses are quick and must not wait.
+        slow: paths with a thread of their own, because others must not wait for their responses.
+    """
+
+    def __init__(self, handler: Handler, guard: Guard, urgent: Collection[str], slow: Collection[str]) -> None:
+        self._handler, self._guard = handler, guard
+        self._checks = ThreadPoolExecutor(1, "login")
+        self._probes = ThreadPoolExecutor(1, "probe")
+        self._slow = ThreadPoolExecutor(1, "slow")
+        self._executors = {**dict.fromkeys(slow, self._slow), **dict.fromkeys(urgent, self._probes)}
+        self._checking = 0
+
+    async def answer(self, request: Request) -> Response:
+        """Make the response to one request: the handler's if the guard admits it."""
+        response = await self._refusal(request)
+        if response is None:
+            executor = self._executors.get(request.path)  # or None, the loop's own
+            response = await _within(executor, self._handle, request)
+        return replace(response, headers={**response.headers, **self._guard.headers()})
+
+    def turn_away(self, peer: str, error: str) -> None:
+        """Report a peer's failed handshake to the guard."""
+        self._guard.turned_away(peer, error)
+
+    def close(self) -> None:
+        """Accept no more requests, and drop those that wait for a thread."""
+        for executor in (self._checks, self._probes, self._slow):
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _refusal(self, request: Request) -> Response | None:
+        admitted = self._guard.verdict(request)
+        if admitted is None:
+            if self._checking >= MAX_CHECKS:
+                return _BUSY
+            self._checking += 1
+            try:
+                admitted = await _within(self._checks, self._guard.check, request)
+            finally:
+                self._checking -= 1
+        return None if admitted else _UNKNOWN
+
+    def _handle(self, request: Request) -> Response:
+        try:
+            return self._handler(request)
+        except Exception:  # noqa: BLE001 -- a bug in an answer is the peer's 500 and our log line, not the end
+            _LOG.exception("the answer to %s %s failed", request.method, request.path)
+            return Response(500, b"Internal error; the exporter's log tells more.\n")
+
+
+async def _within(executor: Executor | None, function: Callable[[Request], T], request: Request) -> T:
+    return await asyncio.get_running_loop().run_in_executor(executor, function, request)
