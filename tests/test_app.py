@@ -37,8 +37,11 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 
-from exporter.app.build import StartError, check_state_file
-from exporter.app.daemon import Exporter
+from exporter.app.active_settings import ActiveSettings
+from exporter.app.build import StartError, build_parts
+from exporter.app.config_files import check_state_file
+from exporter.app.first_poll_log import FirstPollLog
+from exporter.app.reload import Reloader
 from exporter.app.settings import Settings, SettingsError
 from exporter.core.jobs import JobRecord
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
@@ -691,6 +694,19 @@ def test_a_bug_ends_the_process_with_a_traceback_and_status_1(fleet: Fleet) -> N
     assert exporter.logs("stopped") == []
 
 
+def test_the_progress_of_a_long_first_poll_is_logged(fleet: Fleet) -> None:
+    for job in fleet.arns:
+        fleet.put(job, "RUNNING")
+    often = "import exporter.app.daemon as daemon, exporter.app.first_poll_log as log\n"
+    often += "daemon.SWEEP_INTERVAL, log.LOG_INTERVAL = 0.02, 0.1"
+    with exporting(fleet, "--api-requests-per-second", "2", prelude=often) as exporter:
+        eventually(lambda: exporter.get("/-/ready").status == 200)
+        told = exporter.logs("first_poll_progress")
+        assert exporter.stop() == 0
+    assert told
+    assert all(line["jobs_polled"] < line["jobs_known"] for line in told)
+
+
 def test_a_bug_in_the_retention_ends_it_too(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
@@ -728,10 +744,14 @@ class House:
     log: LogCapture = field(default_factory=LogCapture)
 
     def __post_init__(self) -> None:
-        self.exporter = Exporter(self.settings, wrap_logger(None, processors=[self.log]), self.time.clock)
+        self.exporter = build_parts(self.settings, wrap_logger(None, processors=[self.log]), self.time.clock)
+        self.active = ActiveSettings(self.exporter, self.settings)
+
+    def recall(self) -> Past | None:
+        return self.exporter.recall(self.settings.state_file)
 
     def begin(self) -> None:
-        self.exporter.take(self.settings, self.exporter.recall())
+        self.active.take(self.settings, self.recall())
 
     @property
     def told(self) -> list[str]:
@@ -757,7 +777,7 @@ def past_of(file: Path) -> Past:
 def test_without_a_state_file_there_is_no_keeper_and_no_past() -> None:
     house = House(SETTINGS)
     assert house.exporter.keeper is None
-    assert house.exporter.recall() is None
+    assert house.recall() is None
     house.begin()
     house.exporter.tidy_up()
     house.exporter.close()
@@ -787,32 +807,60 @@ def test_the_jobs_that_a_state_file_knows_are_counted_and_not_those_that_are_onl
     file = tmp_path / "state.db"
     house = stateful(file, all_jobs=True)
     house.begin()
-    assert house.exporter.known_jobs == 0
+    assert house.active.known_jobs == 0
     for number in (2, 3):
         house.exporter.store.put(JobRecord(arn(number), snapshot(arn=arn(number), account=ACCOUNT, region=REGION)))
     house.exporter.close()
     again = stateful(file, all_jobs=True)
     again.begin()
-    assert again.exporter.known_jobs == 2
-    assert [job.arn for job in again.exporter.named_jobs] == [LOST]
+    assert again.active.known_jobs == 2
+    assert [job.arn for job in again.active.named_jobs] == [LOST]
     again.exporter.close()
 
 
 def test_a_setting_that_is_probably_a_mistake_is_logged_at_the_start_and_with_a_reload() -> None:
     house = House(SETTINGS.model_copy(update={"api_requests_per_second": 10.0}))
     house.begin()
-    house.exporter.warn()
-    house.exporter.reload(lambda: SETTINGS.model_copy(update={"regions": ("us-west-9",)}), "a.yaml", None)
+    house.active.warn()
+    again = SETTINGS.model_copy(update={"regions": ("us-west-9",)})
+    Reloader(house.exporter, house.active, lambda: again, "a.yaml", None).reload()
     told = [(line["setting"], line["message"]) for line in house.log.entries if line["event"] == "config_warning"]
     assert [setting for setting, _ in told] == ["api_requests_per_second", "regions"]
     assert told[0][1].startswith("10 calls per second are more than Braket's default quota of 5")
     assert told[1][1].startswith("Region us-west-9 is not known to this release; Braket is in: us-east-1, ")
 
 
+def test_the_progress_of_a_long_first_poll_is_logged_every_10_seconds_until_it_is_done() -> None:
+    house = House(SETTINGS)
+    house.begin()
+    progress = FirstPollLog(house.exporter)
+    for _ in range(5):
+        house.time.advance(5.0)
+        progress.look()
+    assert [entry for entry in house.log.entries if entry["event"] == "first_poll_progress"] == [
+        {
+            "event": "first_poll_progress",
+            "log_level": "info",
+            "jobs_polled": 0,
+            "jobs_known": 1,
+            "targets": 1,
+            "targets_failing": 0,
+            "seconds_left": 0.4,
+        }
+    ] * 2
+    house.active.take(house.settings.model_copy(update={"jobs": ()}))
+    house.time.advance(60.0)
+    progress.look()
+    house.active.take(house.settings)
+    house.time.advance(60.0)
+    progress.look()
+    assert house.told.count("first_poll_progress") == 2
+
+
 def test_a_state_file_that_another_process_has_is_told_in_a_line(tmp_path: Path) -> None:
     file = tmp_path / "state.db"
     with closing(State(str(file))), pytest.raises(StartError) as caught:
-        stateful(file).exporter.recall()
+        stateful(file).recall()
     assert str(caught.value) == (f"state_file {file}: another process has it; each exporter needs a file of its own")
 
 
@@ -862,7 +910,7 @@ def test_a_reload_writes_the_lanes_that_are_new(tmp_path: Path) -> None:
     house.begin()
     house.time.advance(60.0)
     regions = (REGION, "eu-north-1")
-    house.exporter.take(house.settings.model_copy(update={"regions": regions}))
+    house.active.take(house.settings.model_copy(update={"regions": regions}))
     expected = house.exporter.crew.lanes
     assert sorted(expected.values()) == [house.time.wall - 60.0, house.time.wall]
     house.time.advance(30.0)
@@ -874,7 +922,7 @@ def test_a_reload_writes_the_lanes_that_are_new(tmp_path: Path) -> None:
 def test_a_file_that_makes_no_sense_is_no_past(tmp_path: Path) -> None:
     (tmp_path / "state.db").write_bytes(b"no database at all")
     house = stateful(tmp_path / "state.db")
-    assert house.exporter.recall() is None
+    assert house.recall() is None
     assert house.told == ["state_set_aside"]
     house.exporter.close()
 

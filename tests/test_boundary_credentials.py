@@ -23,7 +23,8 @@ from processes import closed_port, eventually, wire_job
 import exporter.aws.client
 import exporter.aws.credential_process
 import exporter.aws.sessions
-from exporter.app.permission_check import Access, Answer, Verdict, report
+from exporter.app.permission_check import Access, Answer, Verdict
+from exporter.app.permission_report import report
 from exporter.aws.attempt import Attempt, Operation, Phase
 from exporter.aws.client import BraketClient
 from exporter.aws.failures import failure

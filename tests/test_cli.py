@@ -587,6 +587,19 @@ def test_once_writes_the_exposition_to_stdout_and_logs_to_stderr(simulator: Simu
     assert len(simulator.requests) == 2
 
 
+def test_once_logs_the_progress_of_a_long_poll(simulator: SimulatorServer) -> None:
+    second = f"{ARN}-b"
+    simulator.world.put(ScriptedJob(second, LONG_AGO, [(LONG_AGO, wire_job(second, "RUNNING"))]))
+    often = "import exporter.app.first_poll_log as log; log.LOG_INTERVAL = 0.1"
+    slowly = ("--jobs", f"{ARN},{second}", "--api-requests-per-second", "1", "--log-format", "json")
+    ended = run("once", *slowly, env={"AWS_ENDPOINT_URL_BRAKET": simulator.url}, prelude=often)
+    assert ended.returncode == 0
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    *_, told = [line for line in lines if line["event"] == "first_poll_progress"]
+    assert (told["jobs_polled"], told["jobs_known"], told["targets"], told["targets_failing"]) == (1, 2, 1, 0)
+    assert told["seconds_left"] == 1.0
+
+
 def test_once_ends_with_1_when_a_named_job_is_gone_or_denied(simulator: SimulatorServer) -> None:
     simulator.faults.put(Fault(FaultKind.ACCESS_DENIED, arn=OTHER))
     gone = ARN[:-1] + "9"
@@ -813,13 +826,13 @@ builtins.__import__ = failing
 
 
 def test_memory_that_runs_out_is_told_in_one_line() -> None:
-    greedy = "import exporter.app.daemon\ndef once(*_): raise MemoryError\nexporter.app.daemon.once = once"
+    greedy = "import exporter.app.once\ndef once(*_): raise MemoryError\nexporter.app.once.once = once"
     ended = run("once", "--jobs", ARN, *LOCAL, prelude=greedy)
     assert one_clear_line(ended) == "braket-exporter: out of memory; raise the memory limit"
 
 
 def test_another_runtime_error_is_a_bug_with_its_traceback() -> None:
-    broken = "import exporter.app.daemon\ndef once(*_): raise RuntimeError('odd')\nexporter.app.daemon.once = once"
+    broken = "import exporter.app.once\ndef once(*_): raise RuntimeError('odd')\nexporter.app.once.once = once"
     ended = run("once", "--jobs", ARN, *LOCAL, prelude=broken)
     assert ended.returncode == 1
     assert "RuntimeError: odd" in ended.stderr

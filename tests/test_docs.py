@@ -61,7 +61,9 @@ def test_no_setting_is_documented_that_does_not_exist() -> None:
 
 def test_each_log_event_of_the_code_is_documented_and_each_documented_one_is_in_the_code() -> None:
     source = Path(logs.__file__).read_text(encoding="utf-8")
-    names = re.findall(r'"((?:job|poll|unknown)_[a-z]+|(?:config|search|state|tls)_[a-z_]+|started|stopped)"', source)
+    names = re.findall(
+        r'"((?:job|poll|unknown)_[a-z]+|(?:config|first|search|state|tls)_[a-z_]+|started|stopped)"', source
+    )
     written = set(names) - {"job_arn", "job_name"}
     documented = set(re.findall(r"^\| `([a-z_]+)` \|", page("docs/logs.md"), re.MULTILINE))
     assert documented == written

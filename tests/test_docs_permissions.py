@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from exporter.app.permission_check import ask, policies, report
+from exporter.app.permission_check import ask
+from exporter.app.permission_report import policies, report
 from exporter.app.settings import TargetSettings
 from exporter.core.errors import AssumeRoleDeniedError, BraketError, DeniedError, NotFoundError
 from exporter.core.jobs import SearchPage, Span, Target

@@ -22,6 +22,7 @@ from processes import FAST, Daemon, daemon, eventually, fetch, iso, wire_event, 
 
 from exporter.core.drop_reasons import DROP_REASONS
 from exporter.core.errors import GET_CALLER_IDENTITY, GET_JOB, SEARCH_JOBS
+from exporter.core.first_poll import Fill
 from exporter.core.jobs import TERMINAL_STATUSES, EntryProblem, JobEvent, Target, Transition
 from exporter.core.transitions import Observation
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
@@ -135,7 +136,13 @@ def test_every_line_of_a_life_with_all_its_troubles_fits(tmp_path: Path) -> None
             connection.commit()
         with daemon("run", *flags, env=env) as second:
             assert second.stop() == 0
-    elsewhere = {"tls_handshake_failed", "search_abandoned", "search_entry_ignored", "search_without_tags"}
+    elsewhere = {
+        "first_poll_progress",
+        "tls_handshake_failed",
+        "search_abandoned",
+        "search_entry_ignored",
+        "search_without_tags",
+    }
     assert checked(first) | checked(second) == set(EVENTS) - elsewhere
 
 
@@ -194,6 +201,22 @@ def test_a_job_of_which_braket_says_little_fits(written: io.StringIO) -> None:
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
     assert len(lines) == 6
     assert all(map(fits, lines))
+
+
+@pytest.mark.parametrize(
+    ("fill", "left"),
+    [
+        (Fill(targets=2, failing=0, total=400, waiting=280, listed=True, seconds=112.0), 112.0),
+        (Fill(targets=2, failing=1, total=0, waiting=3, listed=True, seconds=None), None),
+        (Fill(targets=2, failing=0, total=400, waiting=280, listed=False, seconds=112.0), None),
+    ],
+)
+def test_the_progress_of_the_first_poll_fits(written: io.StringIO, fill: Fill, left: float | None) -> None:
+    Journal(make_logger("info", "json", written)).first_poll_progress(fill)
+    line = json.loads(written.getvalue())
+    assert fits(line)
+    assert (line["jobs_polled"], line["jobs_known"]) == (max(0, fill.total - fill.waiting), fill.total)
+    assert (line["targets"], line["targets_failing"], line["seconds_left"]) == (2, fill.failing, left)
 
 
 def test_troubles_with_lists_fit(written: io.StringIO) -> None:

@@ -13,7 +13,8 @@ from odd import Odd, odd_endpoint
 from processes import LONG_AGO, closed_port, run, wire_job
 from sts import Sts, moto_server, sts_before
 
-from exporter.app.permission_check import Access, Answer, Permission, Verdict, ask, ask_all, policies, report, uncounted
+from exporter.app.permission_check import Access, Answer, Permission, Verdict, ask, ask_all, uncounted
+from exporter.app.permission_report import policies, report
 from exporter.aws.client import BraketClient
 from exporter.aws.sessions import LoginSession
 from exporter.core.jobs import Target

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from exporter.app.load_settings import load
-from exporter.app.settings import METRICS, Settings, SettingsError, TargetSettings, format_default, warnings_of
+from exporter.app.setting_types import METRICS
+from exporter.app.setting_warnings import warnings_of
+from exporter.app.settings import Settings, SettingsError, TargetSettings, format_default
 from exporter.core.text import LONGEST_DURATION, Listen, format_duration, parse_duration, parse_listen, parse_mapping
 from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
 

@@ -1,146 +1,121 @@
-"""What the settings ask for beyond themselves: credentials, a Region, files. What is bad about these is told alike."""
+"""Builds the parts of the exporter from the settings. Nothing runs and nothing is polled yet."""
 
-import os
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
+import random
+import sys
+from dataclasses import dataclass, replace
 
-from exporter.app.settings import Selection, Settings, SettingsError, SettingsWarning, TargetSettings
-from exporter.aws.failures import why_no_configuration
-from exporter.aws.sessions import LoginSession
-from exporter.core.arn import check_region, parse_job_arn
-from exporter.core.selector import Selector, parse_tag_rule
-from exporter.core.targets import Entry, Lane, Login, plan_lanes
-from exporter.web.http.access import FileGuard
-from exporter.web.http.web_config import WebConfigError
+from structlog.typing import FilteringBoundLogger
 
-Sessions = dict[Login, LoginSession]
-"""The session of each login."""
+from exporter.app.config_files import check_state_file
+from exporter.app.settings import Settings
+from exporter.core.clock import Clock
+from exporter.metrics.families import job_families
+from exporter.polling.manager import Crew
+from exporter.polling.rate_limiter import Budgets
+from exporter.storage.persistence import Entry, Past
+from exporter.storage.state_errors import StateInUseError
+from exporter.storage.state_writer import Keeper
+from exporter.storage.store import Store
+from exporter.telemetry.log_events import Journal, make_logger
+from exporter.telemetry.self_metrics import Telemetry
 
 
 class StartError(Exception):
-    """The exporter cannot start; the text is one line for people."""
+    """The exporter cannot start; the text is one human-readable line."""
 
 
-def check_state_file(settings: Settings) -> None:
-    """Tell of a state file that can never be.
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """The parts that the commands drive.
+
+    Attributes:
+        journal: the log events.
+        telemetry: the exporter's own metrics.
+        store: the jobs.
+        crew: the pollers.
+        keeper: writes to the state file, if there is one.
+        clock: the time.
+    """
+
+    journal: Journal
+    telemetry: Telemetry
+    store: Store
+    crew: Crew
+    keeper: Keeper | None
+    clock: Clock
+
+    def recall(self, state_file: str | None) -> Past | None:
+        """Load the state file, if there is one, into the store.
+
+        Args:
+            state_file: the path, for the error message.
+
+        Raises:
+            StartError: another process has the state file open.
+        """
+        if self.keeper is None:
+            return None
+        try:
+            past = self.keeper.load()
+        except StateInUseError as error:
+            raise StartError(f"state_file {state_file}: {error}; each exporter needs a file of its own") from error
+        if past is not None:
+            self.store.restore(past)
+        return past
+
+    def tidy_up(self) -> None:
+        """Drop the jobs past their retention, and write pending changes to the state file."""
+        self.crew.forget_expired()
+        if self.keeper is not None:
+            self.keeper.watch(self.crew.lanes)  # the first response may have corrected them
+        self.store.flush()
+        if self.keeper is not None:
+            self.keeper.beat()
+
+    def close(self) -> None:
+        """Write the last changes to the state file and close it."""
+        self.store.flush()
+        if self.keeper is not None:
+            self.keeper.close()
+
+
+def build(settings: Settings) -> Exporter:
+    """Build all parts, with a log on stderr and the real clock.
 
     Raises:
-        SettingsError: it has no directory, or is one, or has a name that no file can have or that may not be looked up.
+        SettingsError: the state file can never exist.
     """
-    if settings.state_file is None:
-        return
-    file = Path(settings.state_file)
-    try:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            file.lstat()
-        is_directory, has_directory = file.is_dir(), file.parent.is_dir()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SettingsError([f"state_file: {str(file)!a} cannot be used: {reason}; name another file"]) from error
-    if is_directory:
-        raise SettingsError([f"state_file: {file} is a directory; expected a file in it"])
-    if not has_directory:
-        raise SettingsError([f"state_file: {file} has no directory {file.parent}; make it, or name another file"])
+    check_state_file(settings)
+    logger = make_logger(settings.log_level, settings.log_format, sys.stderr)
+    return build_parts(settings, logger, Clock())
 
 
-def count_jobs(settings: Settings) -> int:
-    """Count the jobs that are named."""
-    return sum(len(selection.jobs) for selection in (settings, *settings.targets))
+def build_parts(settings: Settings, logger: FilteringBoundLogger, clock: Clock) -> Exporter:
+    """Build all parts.
 
-
-def lanes(settings: Settings, sessions: Sessions) -> list[Lane]:
-    """List what this process polls, and add the session of each login that has none.
-
-    Raises:
-        SettingsError: no Region is known to look for jobs in.
+    Args:
+        settings: the settings at the start.
+        logger: writes the log events.
+        clock: the time.
     """
-    if settings.targets:
-        entries = [_entry(target, sessions, f"targets[{number}].") for number, target in enumerate(settings.targets)]
-    else:
-        entries = [_entry(settings, sessions)]
-    return plan_lanes(entries, shard=settings.shard, total_shards=settings.total_shards)
+    journal = Journal(logger)
+    telemetry = Telemetry(lambda: crew.statuses())  # noqa: PLW0108 -- the pollers need it, too
+    keeper = None if settings.state_file is None else Keeper(settings.state_file, journal, telemetry, clock)
+    families = job_families(settings.tag_labels) if settings.per_job_metrics else ()
+    store = Store(families, keeper, most=settings.max_jobs)
+    crew = Crew(
+        store=store,
+        journal=journal,
+        telemetry=telemetry,
+        budgets=Budgets(settings.api_requests_per_second),
+        clock=clock,
+        random=random.random,
+    )
+    if keeper is not None:
+        keeper.everything = lambda: _everything(store, crew)
+    return Exporter(journal, telemetry, store, crew, keeper, clock)
 
 
-def environment_warnings(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[SettingsWarning]:
-    """List the variables of the AWS SDK that have another effect than people expect."""
-    warnings = []
-    role, token = environ.get("AWS_ROLE_ARN"), environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
-    if role and not token:
-        message = "AWS_WEB_IDENTITY_TOKEN_FILE is not set, so the AWS SDK ignores the role and uses other credentials"
-        warnings.append(SettingsWarning("AWS_ROLE_ARN", f"{message}; set both or neither"))
-    if token and not role:
-        warnings.append(SettingsWarning("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN is not set; set both or neither"))
-    if environ.get("AWS_PROFILE") == "":
-        message = "it is empty, and the AWS SDK takes that as a profile without a name; unset it"
-        warnings.append(SettingsWarning("AWS_PROFILE", message))
-    selections = settings.targets or (settings,)
-    if _ignored_region(environ) and any(one.discovers and not one.regions for one in selections):
-        message = "boto3 does not read it; set regions or AWS_DEFAULT_REGION"
-        warnings.append(SettingsWarning("AWS_REGION", message))
-    return warnings
-
-
-def _ignored_region(environ: Mapping[str, str]) -> bool:
-    return bool(environ.get("AWS_REGION")) and not environ.get("AWS_DEFAULT_REGION")
-
-
-def _entry(selection: Selection, sessions: Sessions, path: str = "") -> Entry:
-    login, target_name = Login(), ""
-    if isinstance(selection, TargetSettings):
-        login, target_name = Login(selection.profile, selection.role_arn, selection.external_id), selection.name or ""
-    if login not in sessions:
-        regions = (*selection.regions, *(parse_job_arn(arn).region for arn in selection.jobs))
-        sessions[login] = LoginSession(login, next(iter(regions), None))
-    if not selection.discovers:
-        return Entry(login, selection.jobs, name=target_name)
-    name = None if selection.job_name_regex is None else re.compile(selection.job_name_regex)
-    selector = Selector(tuple(map(parse_tag_rule, selection.tags)), selection.all_jobs, name)
-    regions = selection.regions or (_sdk_region(sessions[login], f"{path}regions"),)
-    return Entry(login, selection.jobs, selector, regions, target_name)
-
-
-def _sdk_region(session: LoginSession, key: str) -> str:
-    """Read the Region of the SDK's configuration, whatever its files are like."""
-    profile = session.login.profile
-    configuration = "the AWS configuration" if profile is None else f"the AWS configuration of profile {profile}"
-    try:
-        region = session.region_name()
-    except Exception as error:  # noqa: BLE001 -- the SDK raises anything for files that it cannot read
-        problem = why_no_configuration(error, profile)
-        raise SettingsError([f"{key}: none, and {configuration} cannot be read: {problem}; set regions"]) from None
-    if not region:
-        hint = " (boto3 does not read AWS_REGION)" if _ignored_region(os.environ) else ""
-        raise SettingsError(
-            [f"{key}: none, and the AWS SDK knows none either; set regions or AWS_DEFAULT_REGION{hint}"]
-        )
-    try:
-        check_region(region)
-    except ValueError as error:
-        raise SettingsError([f"{key}: none, and the AWS SDK's Region {region} {error}; set regions"]) from error
-    return region
-
-
-def guard_of(settings: Settings) -> FileGuard | None:
-    """Read the web configuration file, if there is one.
-
-    Raises:
-        SettingsError: it is bad.
-    """
-    file = settings.web_config_file
-    with web_config_errors(file):
-        return None if file is None else FileGuard(file)
-
-
-@contextmanager
-def web_config_errors(file: str | None) -> Iterator[None]:
-    """Tell what is wrong with the web configuration file as with any setting.
-
-    Raises:
-        SettingsError: the file is bad.
-    """
-    try:
-        yield
-    except WebConfigError as error:
-        raise SettingsError([f"web_config_file {file}: {problem}" for problem in error.problems]) from error
+def _everything(store: Store, crew: Crew) -> Entry:
+    """Collect the whole state, for a new state file."""
+    return replace(store.everything(), formers=crew.tombstones.all(), floor=crew.tombstones.floor)

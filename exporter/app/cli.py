@@ -1,4 +1,4 @@
-"""The command line. It and ``exporter.app.daemon`` are the only readers of the settings."""
+"""The command line: commands, exit statuses and ``--help``."""
 
 import argparse
 import os
@@ -8,24 +8,16 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-import yaml
-
 from exporter import __version__
-from exporter.app import build as setup
-from exporter.app import daemon as app
-from exporter.app import demo
+from exporter.app import daemon, demo
 from exporter.app.arguments import CommandLine, Grammar, read_arguments
 from exporter.app.build import StartError
-from exporter.app.cost_estimate import Demand, Prediction, predict
+from exporter.app.check_config import check_config
 from exporter.app.load_settings import CONFIG_VARIABLE, load
-from exporter.app.permission_check import ask_all, report, uncounted
-from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default, warnings_of
+from exporter.app.once import once
+from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default
 from exporter.app.signals import interrupted_by_signals
-from exporter.aws.client import BraketClient
-from exporter.core.clock import Clock
-from exporter.core.targets import Lane
-from exporter.core.text import format_duration, parse_duration, shown
-from exporter.metrics.families import job_families
+from exporter.core.text import parse_duration, shown
 
 Flags = Mapping[str, str]
 
@@ -157,12 +149,12 @@ def _flag(key: str) -> str:
 
 
 def _run(flags: Flags, config: str | None, _: Flags) -> int:
-    return app.run(partial(load, flags, os.environ, config), config)
+    return daemon.run(partial(load, flags, os.environ, config), config)
 
 
 def _once(flags: Flags, config: str | None, own: Flags) -> int:
     timeout = parse_duration(own.get(_TIMEOUT, _DEFAULT_TIMEOUT))
-    result = app.once(load(flags, os.environ, config), timeout)
+    result = once(load(flags, os.environ, config), timeout)
     _write(result.page)
     if result.missing:
         raise IncompleteError("; ".join(result.missing))
@@ -170,26 +162,14 @@ def _once(flags: Flags, config: str | None, own: Flags) -> int:
 
 
 def _check_config(flags: Flags, config: str | None, own: Flags) -> int:
-    online = _ONLINE in own
-    settings = load(flags, os.environ, config)
-    setup.guard_of(settings)
-    setup.check_state_file(settings)
-    sessions: setup.Sessions = {}
-    lanes = setup.lanes(settings, sessions)
-    if not online:
-        _write(describe(settings, lanes).encode())
-        return 0
-    since = Clock().wall() - settings.lookback
-    clients = [BraketClient(sessions[lane.login], lane.target, uncounted) for lane in lanes]
-    accesses = ask_all(lanes, clients, since)
-    found = [access.active for access in accesses]
-    _write((describe(settings, lanes, found) + report(accesses)).encode())
-    return 0 if all(access.complete for access in accesses) else 1
+    checked = check_config(load(flags, os.environ, config), online=_ONLINE in own)
+    _write(checked.text.encode())
+    return 0 if checked.permitted else 1
 
 
 def _demo(flags: Flags, config: str | None, _: Flags) -> int:
     with demo.endpoint():
-        return app.run(partial(load, flags, os.environ, config, demo.DEFAULTS), config, _greet, warn=False)
+        return daemon.run(partial(load, flags, os.environ, config, demo.DEFAULTS), config, _greet, warn=False)
 
 
 COMMANDS: Final[dict[str, Callable[[Flags, str | None, Flags], int]]] = {
@@ -217,61 +197,6 @@ GRAMMAR: Final = Grammar(
     bare=(_ONLINE, "--help", "-h", "--version"),
     elsewhere={"--targets": "--targets: set targets in the YAML file; it cannot be a flag"},
 )
-
-
-def describe(settings: Settings, lanes: Sequence[Lane], found: Sequence[int] = ()) -> str:
-    """Write the effective settings as YAML, with what they will cost as comments.
-
-    Args:
-        settings: the settings.
-        lanes: what is polled.
-        found: the number of active jobs that each lane's selector found, if AWS was called.
-    """
-    families = job_families(settings.tag_labels) if settings.per_job_metrics else ()
-    cost = predict(
-        [
-            Demand(len(lane.jobs) + active, lane.selector is not None)
-            for lane, active in zip(lanes, found or [0] * len(lanes), strict=True)
-        ],
-        interval=settings.poll_interval,
-        discovery_interval=settings.discovery_interval,
-        rate=settings.api_requests_per_second,
-        max_jobs=settings.max_jobs,
-        families=[family for family in families if family.name not in settings.disabled_metrics],
-    )
-    jobs = sum(len(lane.jobs) for lane in lanes) + sum(found)
-    lines = [
-        "# The settings are good. In force:",
-        yaml.safe_dump(settings.model_dump(mode="json", exclude_none=True), sort_keys=False).rstrip(),
-        f"# Predicted with {_plural(jobs, 'active job')} in {_plural(len(lanes), 'target')} (account and Region):",
-        f"#   AWS calls: {cost.calls_per_minute:.1f} a minute; finished jobs cost none",
-        *(_about_found_jobs(settings, cost) if any(lane.selector for lane in lanes) else ()),
-        f"#   an active job is at most {format_duration(round(cost.staleness, 1))} stale",
-        f"#   series of jobs: {cost.series_of_jobs}, {cost.series_per_job} for each",
-        f"#   with max_jobs never more than about {cost.most_series_of_jobs}",
-        f"#   series of the fleet: {cost.series_per_device} for each device that jobs run on",
-        *(
-            f"# Warning: {setting}: {message}"
-            for setting, message in (
-                *warnings_of(settings, [lane.target.region for lane in lanes]),
-                *setup.environment_warnings(settings),
-            )
-        ),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _about_found_jobs(settings: Settings, cost: Prediction) -> list[str]:
-    return [
-        f"#   and for each active job that is found: {cost.calls_per_found_job:.1f} a minute",
-        f"#   with more than {cost.alone} of them in a target, one call tells the status of up to 100",
-        f"#   at the start, then once an hour: one call for 100 jobs of the last {format_duration(settings.lookback)}",
-        f"#   never more than {cost.most_calls_per_minute:.0f} a minute",
-    ]
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _greet(scheme: str, address: tuple[str, int]) -> None:

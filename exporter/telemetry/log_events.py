@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, Protocol, TextIO, cast
+from typing import Any, Final, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from exporter.core.errors import BraketError
+from exporter.core.first_poll import Fill
 from exporter.core.jobs import MAX_RUNTIME_EXCEEDED, EntryProblem, JobEvent, JobSnapshot, Target, Transition
 from exporter.core.transitions import Observation
 
@@ -28,23 +29,10 @@ _LEVEL_OF_EVENT: Final = {
 }
 
 
-class Stream(Protocol):
-    """Where lines can go."""
-
-    def write(self, lines: str, /) -> int:
-        """Write whole lines."""
-
-    def flush(self) -> None:
-        """Have them arrive."""
-
-    def isatty(self) -> bool:
-        """Tell whether it is a terminal."""
-
-
 class _Patient:
     """A stream that is let off what it cannot take: an exporter whose log has nowhere to go can still be scraped."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, lines: str) -> int:
@@ -59,7 +47,7 @@ class _Patient:
             self._stream.flush()
 
 
-def make_logger(level: LogLevel, form: LogFormat, stream: Stream = sys.stderr) -> FilteringBoundLogger:
+def make_logger(level: LogLevel, form: LogFormat, stream: TextIO = sys.stderr) -> FilteringBoundLogger:
     """Build the exporter's logger and send the standard library's records the same way.
 
     Args:
@@ -159,6 +147,17 @@ class Journal:
     def started(self, **fields: Any) -> None:  # noqa: ANN401 -- whatever is worth telling, as JSON
         """Write that the exporter serves and polls."""
         self._logger.info("started", **fields)
+
+    def first_poll_progress(self, fill: Fill) -> None:
+        """Write the progress of the first full poll, which takes long."""
+        self._logger.info(
+            "first_poll_progress",
+            jobs_polled=max(0, fill.total - fill.waiting),
+            jobs_known=fill.total,
+            targets=fill.targets,
+            targets_failing=fill.failing,
+            seconds_left=_rounded(fill.seconds) if fill.listed else None,
+        )
 
     def config_reloaded(self, file: str | None, *, restart_needed: Sequence[str] = (), **fields: Any) -> None:  # noqa: ANN401 -- likewise
         """Write that a file that was read anew is in force, but for the keys that only a restart changes."""
@@ -281,7 +280,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def _redirect_standard_logging(
-    threshold: int, shared: Sequence[Processor], renderer: Sequence[Processor], stream: Stream
+    threshold: int, shared: Sequence[Processor], renderer: Sequence[Processor], stream: TextIO
 ) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(

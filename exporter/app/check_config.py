@@ -1,0 +1,119 @@
+"""The ``check-config`` command: validates the settings and predicts calls and series."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from exporter.app.config_files import check_state_file, guard_of
+from exporter.app.cost_estimate import Demand, Prediction, predict
+from exporter.app.permission_check import ask_all, uncounted
+from exporter.app.permission_report import report
+from exporter.app.setting_warnings import environment_warnings, warnings_of
+from exporter.app.settings import Settings
+from exporter.app.target_configs import Sessions, lanes
+from exporter.aws.client import BraketClient
+from exporter.core.clock import Clock
+from exporter.core.targets import Lane
+from exporter.core.text import format_duration
+from exporter.metrics.families import job_families
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The result of ``check-config``.
+
+    Attributes:
+        text: the settings as YAML, with comments.
+        permitted: whether every call to AWS succeeded; true if there were none.
+    """
+
+    text: str
+    permitted: bool = True
+
+
+def check_config(settings: Settings, *, online: bool) -> Checked:
+    """Check the settings and the files that they name.
+
+    Args:
+        settings: the settings.
+        online: whether to call AWS, too.
+
+    Raises:
+        SettingsError: a file is bad, or no Region is known to look for jobs in.
+    """
+    guard_of(settings)
+    check_state_file(settings)
+    sessions: Sessions = {}
+    polled = lanes(settings, sessions)
+    if not online:
+        return Checked(describe(settings, polled))
+    since = Clock().wall() - settings.lookback
+    clients = [BraketClient(sessions[lane.login], lane.target, uncounted) for lane in polled]
+    accesses = ask_all(polled, clients, since)
+    found = [access.active for access in accesses]
+    return Checked(describe(settings, polled, found) + report(accesses), all(access.complete for access in accesses))
+
+
+def describe(settings: Settings, lanes: Sequence[Lane], found: Sequence[int] = ()) -> str:
+    """Write the effective settings as YAML, with the predicted calls and series as comments.
+
+    Args:
+        settings: the settings.
+        lanes: the polled targets.
+        found: the number of active jobs that each lane's selector found, if AWS was called.
+    """
+    cost = _predicted(settings, lanes, found)
+    jobs = sum(len(lane.jobs) for lane in lanes) + sum(found)
+    lines = [
+        "# The settings are good. In force:",
+        yaml.safe_dump(settings.model_dump(mode="json", exclude_none=True), sort_keys=False).rstrip(),
+        f"# Predicted with {_plural(jobs, 'active job')} in {_plural(len(lanes), 'target')} (account and Region):",
+        f"#   AWS calls: {cost.calls_per_minute:.1f} a minute; finished jobs cost none",
+        *(_about_found_jobs(settings, cost) if any(lane.selector for lane in lanes) else ()),
+        *_about_series(cost),
+        *_about_warnings(settings, lanes),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _predicted(settings: Settings, lanes: Sequence[Lane], found: Sequence[int]) -> Prediction:
+    families = job_families(settings.tag_labels) if settings.per_job_metrics else ()
+    return predict(
+        [
+            Demand(len(lane.jobs) + active, lane.selector is not None)
+            for lane, active in zip(lanes, found or [0] * len(lanes), strict=True)
+        ],
+        interval=settings.poll_interval,
+        discovery_interval=settings.discovery_interval,
+        rate=settings.api_requests_per_second,
+        max_jobs=settings.max_jobs,
+        families=[family for family in families if family.name not in settings.disabled_metrics],
+    )
+
+
+def _about_series(cost: Prediction) -> list[str]:
+    return [
+        f"#   an active job is at most {format_duration(round(cost.staleness, 1))} stale",
+        f"#   series of jobs: {cost.series_of_jobs}, {cost.series_per_job} for each",
+        f"#   with max_jobs never more than about {cost.most_series_of_jobs}",
+        f"#   series of the fleet: {cost.series_per_device} for each device that jobs run on",
+    ]
+
+
+def _about_warnings(settings: Settings, lanes: Sequence[Lane]) -> list[str]:
+    warnings = (*warnings_of(settings, [lane.target.region for lane in lanes]), *environment_warnings(settings))
+    return [f"# Warning: {setting}: {message}" for setting, message in warnings]
+
+
+def _about_found_jobs(settings: Settings, cost: Prediction) -> list[str]:
+    return [
+        f"#   and for each active job that is found: {cost.calls_per_found_job:.1f} a minute",
+        f"#   with more than {cost.alone} of them in a target, one call tells the status of up to 100",
+        f"#   at the start, then once an hour: one call for 100 jobs of the last {format_duration(settings.lookback)}",
+        f"#   never more than {cost.most_calls_per_minute:.0f} a minute",
+    ]
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

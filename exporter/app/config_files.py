@@ -1,0 +1,55 @@
+"""Checks of the files that the settings name: the state file and the web configuration file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from exporter.app.settings import Settings, SettingsError
+from exporter.web.http.access import FileGuard
+from exporter.web.http.web_config import WebConfigError
+
+
+def check_state_file(settings: Settings) -> None:
+    """Check that the state file can exist.
+
+    Raises:
+        SettingsError: it has no directory, or is one, or has a name that no file can have or that may not be looked up.
+    """
+    if settings.state_file is None:
+        return
+    file = Path(settings.state_file)
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            file.lstat()
+        is_directory, has_directory = file.is_dir(), file.parent.is_dir()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError([f"state_file: {str(file)!a} cannot be used: {reason}; name another file"]) from error
+    if is_directory:
+        raise SettingsError([f"state_file: {file} is a directory; expected a file in it"])
+    if not has_directory:
+        raise SettingsError([f"state_file: {file} has no directory {file.parent}; make it, or name another file"])
+
+
+def guard_of(settings: Settings) -> FileGuard | None:
+    """Read the web configuration file, if there is one.
+
+    Raises:
+        SettingsError: it is bad.
+    """
+    file = settings.web_config_file
+    with web_config_errors(file):
+        return None if file is None else FileGuard(file)
+
+
+@contextmanager
+def web_config_errors(file: str | None) -> Iterator[None]:
+    """Report problems of the web configuration file as problems of the settings.
+
+    Raises:
+        SettingsError: the file is bad.
+    """
+    try:
+        yield
+    except WebConfigError as error:
+        raise SettingsError([f"web_config_file {file}: {problem}" for problem in error.problems]) from error

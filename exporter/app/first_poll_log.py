@@ -1,0 +1,31 @@
+"""Logs the progress of the first full poll."""
+
+from typing import Final
+
+from exporter.app.build import Exporter
+from exporter.core.first_poll import fill_of
+
+LOG_INTERVAL: Final = 10.0
+"""Seconds between two log events."""
+
+
+class FirstPollLog:
+    """Logs the progress at intervals until the first full poll is done.
+
+    Args:
+        exporter: the parts. The first interval starts now.
+    """
+
+    def __init__(self, exporter: Exporter) -> None:
+        self._exporter = exporter
+        self._done = False
+        self._logged_at = exporter.clock.monotonic()
+
+    def look(self) -> None:
+        """Log the progress, if an interval is over and the poll is not done."""
+        now = self._exporter.clock.monotonic()
+        if self._done or now < self._logged_at + LOG_INTERVAL:
+            return
+        self._done, self._logged_at = self._exporter.crew.complete, now
+        if not self._done:
+            self._exporter.journal.first_poll_progress(fill_of(self._exporter.crew.statuses()))

@@ -1,0 +1,83 @@
+"""Reloads the settings while the exporter runs."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from exporter.app.active_settings import ActiveSettings
+from exporter.app.build import Exporter, StartError
+from exporter.app.config_files import web_config_errors
+from exporter.app.settings import Settings, SettingsError, count_jobs
+from exporter.polling.manager import Changes
+from exporter.web.http.access import FileGuard
+from exporter.web.routes import Reloaded
+
+RELOADED: Final = frozenset(
+    {"jobs", "tags", "all_jobs", "job_name_regex", "regions", "targets", "shard", "total_shards"}
+    | {"poll_interval", "discovery_interval", "lookback", "retention", "retention_failed"}
+    | {"max_jobs", "disabled_metrics", "api_requests_per_second"}
+)
+"""The settings that can change while the exporter runs."""
+
+
+class Reloader:
+    """Reloads the settings, one reload at a time.
+
+    Args:
+        exporter: logs and counts the reloads.
+        active: the settings in use.
+        read: reads the settings.
+        file: the path of the settings file, for the log.
+        guard: reads the web configuration file, if there is one. A reload checks this file, too.
+    """
+
+    def __init__(
+        self,
+        exporter: Exporter,
+        active: ActiveSettings,
+        read: Callable[[], Settings],
+        file: str | None,
+        guard: FileGuard | None,
+    ) -> None:
+        self._exporter, self._active, self._read, self._file, self._guard = exporter, active, read, file, guard
+        self._reloading = threading.Lock()
+
+    def reload(self) -> Reloaded:
+        """Reload the settings. Invalid settings change nothing; a bug ends the exporter."""
+        with self._reloading:
+            try:
+                return self._reload()
+            except (SettingsError, StartError) as error:
+                return self._failed(error.problems if isinstance(error, SettingsError) else (str(error),))
+            except BaseException as bug:
+                self._exporter.crew.fail(bug)
+                raise
+
+    def _reload(self) -> Reloaded:
+        given, current = self._read(), self._active.settings
+        with web_config_errors(current.web_config_file):
+            rules = None if self._guard is None else self._guard.read()
+        kept = {key: getattr(current, key) for key in Settings.model_fields if key not in RELOADED}
+        later = [key for key, value in kept.items() if getattr(given, key) != value]
+        changes = self._active.take(given.model_copy(update=kept))
+        if self._guard is not None and rules is not None:
+            self._guard.adopt(rules)
+        self._succeeded(changes, later)
+        return Reloaded(restart_needed=later)
+
+    def _succeeded(self, changes: Changes, restart_needed: Sequence[str]) -> None:
+        self._exporter.journal.config_reloaded(
+            self._file,
+            configured_jobs=count_jobs(self._active.settings),
+            targets=len(self._exporter.crew.pollers),
+            added=changes.added,
+            removed=changes.removed,
+            changed=changes.changed,
+            restart_needed=restart_needed,
+        )
+        self._active.warn()
+
+    def _failed(self, problems: Sequence[str]) -> Reloaded:
+        self._exporter.telemetry.reload_failed()
+        self._exporter.journal.config_reload_failed(self._file, "; ".join(problems))
+        return Reloaded(problems)

@@ -1,0 +1,140 @@
+"""The types of single settings, with their checks. Pure."""
+
+import re
+from typing import Annotated, Final, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
+
+from exporter.core.arn import check_region, parse_job_arn
+from exporter.core.selector import parse_tag_rule
+from exporter.core.text import format_duration, near, parse_duration, parse_listen, shard_of, split_list
+from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families, tag_label
+
+T = TypeVar("T")
+
+METRICS: Final = tuple(family.name for family in (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES))
+"""Every metric that can be disabled."""
+
+MOST_JOBS: Final = 1_000_000_000
+LOWEST_RATE: Final = 0.0001
+HIGHEST_RATE: Final = 1_000_000.0
+
+_ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
+
+
+def _check_arn(arn: str) -> str:
+    parse_job_arn(arn)
+    return arn
+
+
+def _check_tag(text: str) -> str:
+    parse_tag_rule(text)
+    return text
+
+
+def _check_tag_keys(texts: tuple[str, ...]) -> tuple[str, ...]:
+    keys = [parse_tag_rule(text).key for text in texts]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{twice} is given more than once; give its values together, as in {twice}=this|that")
+    return texts
+
+
+def _check_regex(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return text
+
+
+def _check_region(region: str) -> str:
+    check_region(region)
+    return region
+
+
+def _check_role(arn: str) -> str:
+    if _ROLE.fullmatch(arn) is None:
+        raise ValueError("not a role ARN; expected arn:aws:iam::<account>:role/<name>")
+    return arn
+
+
+def _check_name(name: str) -> str:
+    if name.encode(errors="replace").decode() != name:
+        raise ValueError("has a lone surrogate, which a label cannot carry; expected Unicode text")
+    return name
+
+
+def _check_metric(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(f"unknown metric{near(name, METRICS)}")
+    return name
+
+
+def _check_listen(text: str) -> str:
+    parse_listen(text)
+    return text
+
+
+def _check_path(text: str) -> str:
+    if not text:
+        raise ValueError("expected the path of a file; to have none, leave the key out")
+    return text
+
+
+def _once(values: tuple[T, ...]) -> tuple[T, ...]:
+    """Take each value once, where it is first."""
+    return tuple(dict.fromkeys(values))
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("expected a number, not true or false")  # noqa: TRY004 -- pydantic takes ValueErrors
+    return value
+
+
+def _check_most_jobs(most: int) -> int:
+    if most > MOST_JOBS:
+        raise ValueError(f"expected at most {MOST_JOBS}")
+    return most
+
+
+def _check_rate(rate: float) -> float:
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise ValueError(f"expected a number from {LOWEST_RATE} to {HIGHEST_RATE:.0f}")
+    return rate
+
+
+def _check_labels(keys: tuple[str, ...]) -> tuple[str, ...]:
+    owners: dict[str, str] = {}
+    for key in keys:
+        other = owners.setdefault(tag_label(key), key)
+        if other != key:
+            raise ValueError(f"{other} and {key} become the same label {tag_label(key)}; keep one of them")
+    return keys
+
+
+SERIALIZED_DURATION: Final = PlainSerializer(format_duration)
+"""Marks the fields whose default is a duration."""
+
+_List = BeforeValidator(split_list)
+_Once = AfterValidator(_once)
+_Number = BeforeValidator(_number)
+
+Duration = Annotated[float, BeforeValidator(parse_duration), SERIALIZED_DURATION]
+JobArns = Annotated[tuple[Annotated[str, AfterValidator(_check_arn)], ...], _List, _Once]
+TagRules = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_tag)], ...], _List, _Once, AfterValidator(_check_tag_keys)
+]
+Regions = Annotated[tuple[Annotated[str, AfterValidator(_check_region)], ...], _List, _Once]
+Regex = Annotated[str, AfterValidator(_check_regex)]
+TargetName = Annotated[str, AfterValidator(_check_name)]
+RoleArn = Annotated[str, AfterValidator(_check_role)]
+MetricNames = Annotated[tuple[Annotated[str, AfterValidator(_check_metric)], ...], _List, _Once]
+TagKeys = Annotated[tuple[str, ...], _List, _Once, AfterValidator(_check_labels)]
+JobLimit = Annotated[int, _Number, AfterValidator(_check_most_jobs)]
+Rate = Annotated[float, _Number, AfterValidator(_check_rate)]
+ListenAddress = Annotated[str, AfterValidator(_check_listen)]
+FilePath = Annotated[str, AfterValidator(_check_path)]
+Shard = Annotated[int, _Number, BeforeValidator(shard_of)]
+Count = Annotated[int, _Number]

@@ -1,0 +1,111 @@
+"""Warnings about settings, and variables of the AWS SDK, that are valid and probably a mistake."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from exporter.app.settings import Settings
+from exporter.core.arn import BRAKET_IS_IN, BRAKET_REGIONS, parse_job_arn
+from exporter.core.text import format_duration
+
+SERVICE_QUOTA: Final = 5.0
+"""GetJob and SearchJobs calls a second that Braket allows an account in a Region, everybody's together, by default."""
+
+SHORTEST_INTERVAL: Final = 1.0
+"""A shorter ``poll_interval``, in seconds, is valid but rarely meant."""
+
+
+class SettingsWarning(NamedTuple):
+    """A valid setting that is probably a mistake.
+
+    Attributes:
+        setting: the key.
+        message: what is unusual, and its effect.
+    """
+
+    setting: str
+    message: str
+
+
+def warnings_of(settings: Settings, polled: Iterable[str] = ()) -> tuple[SettingsWarning, ...]:
+    """List the settings that are valid and probably a mistake.
+
+    Args:
+        settings: the settings.
+        polled: the Regions that are polled; one that the settings do not name is the AWS SDK's.
+    """
+    return (*_unknown_regions(settings, polled), *_quota(settings))
+
+
+def environment_warnings(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[SettingsWarning]:
+    """List the variables of the AWS SDK that have another effect than people expect."""
+    warnings = []
+    role, token = environ.get("AWS_ROLE_ARN"), environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
+    if role and not token:
+        message = "AWS_WEB_IDENTITY_TOKEN_FILE is not set, so the AWS SDK ignores the role and uses other credentials"
+        warnings.append(SettingsWarning("AWS_ROLE_ARN", f"{message}; set both or neither"))
+    if token and not role:
+        warnings.append(SettingsWarning("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN is not set; set both or neither"))
+    if environ.get("AWS_PROFILE") == "":
+        message = "it is empty, and the AWS SDK takes that as a profile without a name; unset it"
+        warnings.append(SettingsWarning("AWS_PROFILE", message))
+    selections = settings.targets or (settings,)
+    if ignores_region(environ) and any(one.discovers and not one.regions for one in selections):
+        message = "boto3 does not read it; set regions or AWS_DEFAULT_REGION"
+        warnings.append(SettingsWarning("AWS_REGION", message))
+    return warnings
+
+
+def ignores_region(environ: Mapping[str, str]) -> bool:
+    """Return whether the environment names a Region in a variable that boto3 does not read."""
+    return bool(environ.get("AWS_REGION")) and not environ.get("AWS_DEFAULT_REGION")
+
+
+def _unknown_regions(settings: Settings, polled: Iterable[str]) -> Iterator[SettingsWarning]:
+    named: dict[str, str] = {}
+    for place, selection in enumerate(settings.targets or (settings,)):
+        prefix = f"targets[{place}]." if settings.targets else ""
+        named |= {region: f"{prefix}regions" for region in selection.regions if region not in named}
+        named |= {region: f"{prefix}jobs" for region in map(_region_of, selection.jobs) if region not in named}
+    for region, key in named.items():
+        if region not in BRAKET_REGIONS:
+            yield SettingsWarning(key, f"Region {region} is not known to this release; {BRAKET_IS_IN}")
+    for region in dict.fromkeys(polled):
+        if region not in BRAKET_REGIONS and region not in named:
+            message = f"the AWS SDK's Region {region} is not known to this release; {BRAKET_IS_IN}"
+            yield SettingsWarning("regions", message)
+
+
+def _quota(settings: Settings) -> Iterator[SettingsWarning]:
+    rate, interval = settings.api_requests_per_second, settings.poll_interval
+    if rate > SERVICE_QUOTA:
+        message = (
+            f"{_rate(rate)} calls per second are more than Braket's default quota of {_rate(SERVICE_QUOTA)}, "
+            "which all users of the account share"
+        )
+        yield SettingsWarning("api_requests_per_second", message)
+    named = (parse_job_arn(arn) for selection in (settings, *settings.targets) for arn in selection.jobs)
+    jobs = Counter(f" in {job.account}/{job.region}" for job in named) or {"": 1}
+    beyond = {place: count for place, count in jobs.items() if count / interval > rate}
+    for place, count in beyond.items():
+        active = f"{count} active job{'s' * (count != 1)}{place}"
+        message = (
+            f"{active} would take {_rate(count / interval)} GetJob calls per second; "
+            f"with api_requests_per_second {_rate(rate)} each is polled every {_rate(count / rate)}s"
+        )
+        yield SettingsWarning("poll_interval", message)
+    if interval < SHORTEST_INTERVAL and not beyond:
+        message = (
+            f"{format_duration(interval)} is shorter than {format_duration(SHORTEST_INTERVAL)}; "
+            f"each active job takes {_rate(1 / interval)} GetJob calls per second"
+        )
+        yield SettingsWarning("poll_interval", message)
+
+
+def _rate(number: float) -> str:
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def _region_of(arn: str) -> str:
+    return parse_job_arn(arn).region

@@ -1,0 +1,64 @@
+"""The polled targets and the session of each credentials reference, from the settings."""
+
+import os
+import re
+
+from exporter.app.setting_warnings import ignores_region
+from exporter.app.settings import Selection, Settings, SettingsError, TargetSettings
+from exporter.aws.failures import why_no_configuration
+from exporter.aws.sessions import LoginSession
+from exporter.core.arn import check_region, parse_job_arn
+from exporter.core.selector import Selector, parse_tag_rule
+from exporter.core.targets import Entry, Lane, Login, plan_lanes
+
+Sessions = dict[Login, LoginSession]
+"""The session of each credentials reference."""
+
+
+def lanes(settings: Settings, sessions: Sessions) -> list[Lane]:
+    """List the targets that this process polls, and add the sessions that are missing.
+
+    Raises:
+        SettingsError: no Region is known to look for jobs in.
+    """
+    if settings.targets:
+        entries = [_entry(target, sessions, f"targets[{number}].") for number, target in enumerate(settings.targets)]
+    else:
+        entries = [_entry(settings, sessions)]
+    return plan_lanes(entries, shard=settings.shard, total_shards=settings.total_shards)
+
+
+def _entry(selection: Selection, sessions: Sessions, path: str = "") -> Entry:
+    login, target_name = Login(), ""
+    if isinstance(selection, TargetSettings):
+        login, target_name = Login(selection.profile, selection.role_arn, selection.external_id), selection.name or ""
+    if login not in sessions:
+        regions = (*selection.regions, *(parse_job_arn(arn).region for arn in selection.jobs))
+        sessions[login] = LoginSession(login, next(iter(regions), None))
+    if not selection.discovers:
+        return Entry(login, selection.jobs, name=target_name)
+    name = None if selection.job_name_regex is None else re.compile(selection.job_name_regex)
+    selector = Selector(tuple(map(parse_tag_rule, selection.tags)), selection.all_jobs, name)
+    regions = selection.regions or (_sdk_region(sessions[login], f"{path}regions"),)
+    return Entry(login, selection.jobs, selector, regions, target_name)
+
+
+def _sdk_region(session: LoginSession, key: str) -> str:
+    """Read the Region of the SDK's configuration, whatever its files are like."""
+    profile = session.login.profile
+    configuration = "the AWS configuration" if profile is None else f"the AWS configuration of profile {profile}"
+    try:
+        region = session.region_name()
+    except Exception as error:  # noqa: BLE001 -- the SDK raises anything for files that it cannot read
+        problem = why_no_configuration(error, profile)
+        raise SettingsError([f"{key}: none, and {configuration} cannot be read: {problem}; set regions"]) from None
+    if not region:
+        hint = " (boto3 does not read AWS_REGION)" if ignores_region(os.environ) else ""
+        raise SettingsError(
+            [f"{key}: none, and the AWS SDK knows none either; set regions or AWS_DEFAULT_REGION{hint}"]
+        )
+    try:
+        check_region(region)
+    except ValueError as error:
+        raise SettingsError([f"{key}: none, and the AWS SDK's Region {region} {error}; set regions"]) from error
+    return region
