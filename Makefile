@@ -5,7 +5,7 @@ SOURCES := exporter grafana compose tests bench
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench dashboards chart lock format clean
+.PHONY: help demo quick test check bench dashboards chart lock format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,8 +13,12 @@ help: ## list these commands
 demo: .venv/runtime ## try it: simulated jobs and the exporter, on http://localhost:9834
 	@exec $(BIN)/braket-exporter demo
 
+quick: .venv/development ## run the unit tests in parallel, in half a minute
+	$(BIN)/pytest --quiet --numprocesses=auto --dist=worksteal --hypothesis-profile=quick tests/unit
+
 test: check ## run everything: lint, types, all tests, coverage
-	$(BIN)/pytest --cov --cov-report=term-missing
+	$(BIN)/pytest --numprocesses=auto --dist=worksteal --cov --cov-report= --cov-fail-under=0 tests/unit
+	$(BIN)/pytest --cov --cov-append --cov-report=term-missing --ignore=tests/unit
 
 check: .venv/development ## lint and types
 	$(BIN)/ruff check $(SOURCES)

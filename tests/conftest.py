@@ -3,6 +3,9 @@
 import os
 
 import pytest
+from profiles import load_profile
+
+load_profile()
 
 
 @pytest.fixture(autouse=True)

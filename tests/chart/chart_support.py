@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm" / "braket-exporter"
 TOOLS = ROOT / ".cache" / "tools" / "bin"
 VALUES = sorted((Path(__file__).parent / "values").glob("*.yaml"))

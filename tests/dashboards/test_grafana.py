@@ -1,0 +1,283 @@
+"""The Grafana dashboards: what the code makes, and what a real Prometheus answers to each of their queries."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+from dashboard_support import ASKED, MADE, Asked, interpolated, panels
+
+from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, JobFamily, job_families
+from grafana.__main__ import DASHBOARDS, FOLDER
+from grafana.dashboards import to_json
+
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "helm" / "braket-exporter" / "rules"
+
+EVERY_PANEL = [(name, panel) for name in MADE for panel in panels(name)]
+EVERY_VARIABLE = [(name, variable) for name, made in MADE.items() for variable in made["templating"]["list"]]
+each_query = pytest.mark.parametrize("asked", ASKED, ids=lambda asked: "-".join(asked.key))
+each_panel = pytest.mark.parametrize(
+    ("name", "panel"), EVERY_PANEL, ids=[f"{name}-{panel['title']}" for name, panel in EVERY_PANEL]
+)
+each_dashboard = pytest.mark.parametrize("name", MADE)
+
+
+# What the code makes
+
+
+@each_dashboard
+def test_the_committed_file_is_what_the_code_makes(name: str) -> None:
+    assert (FOLDER / name).read_text(encoding="utf-8") == to_json(DASHBOARDS[name]()), "run make dashboards"
+
+
+def test_nothing_but_the_dashboards_is_committed_beside_them() -> None:
+    assert sorted(path.name for path in FOLDER.iterdir()) == sorted(DASHBOARDS)
+
+
+def test_the_alerts_lead_to_dashboards_and_variables_that_exist() -> None:
+    files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in RULES.glob("*.yaml")]
+    rules = [rule for file in files for group in file["groups"] for rule in group["rules"] if "alert" in rule]
+    links = {rule["annotations"]["dashboard"] for rule in rules}
+    assert links == {"/d/braket-exporter", "/d/braket-job?var-job={{ $labels.job_arn | urlquery }}"}
+    known = {made["uid"]: {variable["name"] for variable in made["templating"]["list"]} for made in MADE.values()}
+    assert "braket-exporter" in known
+    assert "job" in known["braket-job"]
+
+
+@each_dashboard
+def test_no_panel_lies_over_another_or_beyond_the_grid(name: str) -> None:
+    places = [panel["gridPos"] for panel in MADE[name]["panels"]]
+    cells = [
+        {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])} for at in places
+    ]
+    assert all(one.isdisjoint(other) for one, other in combinations(cells, 2))
+    assert all(0 <= x < 24 for cell in cells for x, _ in cell)
+
+
+@each_dashboard
+def test_the_rows_leave_no_gap_to_the_right(name: str) -> None:
+    widths: dict[int, int] = {}
+    for panel in MADE[name]["panels"]:
+        at = panel["gridPos"]
+        widths[at["y"]] = widths.get(at["y"], 0) + at["w"]
+    assert set(widths.values()) == {24}
+
+
+@each_dashboard
+def test_the_first_answers_fit_on_a_screen_of_1080_pixels(name: str) -> None:
+    # A row of the grid takes 38 pixels; browser and Grafana's own head take about 250 of the 1080.
+    second = sorted({panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in MADE[name]["panels"]})[1]
+    assert 38 * second <= 830
+
+
+@each_dashboard
+def test_every_panel_has_an_id_of_its_own(name: str) -> None:
+    ids = [panel["id"] for panel in MADE[name]["panels"]]
+    assert sorted(ids) == list(range(1, len(ids) + 1))
+
+
+def test_every_dashboard_has_an_identity_and_a_title_of_its_own() -> None:
+    assert [made["uid"] for made in MADE.values()] == ["braket-fleet", "braket-job", "braket-exporter"]
+    assert len({made["title"] for made in MADE.values()}) == 3
+
+
+@each_panel
+def test_every_panel_is_described_and_says_what_nothing_means(name: str, panel: dict[str, Any]) -> None:
+    assert panel["description"].endswith("."), name
+    defaults = panel["fieldConfig"]["defaults"]
+    assert defaults["noValue"]
+    assert defaults["unit"]
+
+
+@each_panel
+def test_every_panel_takes_the_chosen_data_source(name: str, panel: dict[str, Any]) -> None:
+    sources = [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
+    assert sources == [{"type": "prometheus", "uid": "${datasource}"}] * len(sources), name
+
+
+@each_panel
+def test_values_are_reduced_and_legends_are_shown(name: str, panel: dict[str, Any]) -> None:
+    if panel["type"] in {"stat", "bargauge"}:
+        assert panel["options"]["reduceOptions"]["calcs"] == ["lastNotNull"], name
+    if panel["type"] == "timeseries":
+        assert panel["options"]["legend"]["showLegend"] is True, name
+
+
+def test_no_data_source_is_named_anywhere() -> None:
+    for name, made in MADE.items():
+        text = json.dumps(made)
+        assert set(re.findall(r'"uid": "([^"]+)"', text)) == {made["uid"], "${datasource}"}, name
+
+
+def test_a_status_has_one_colour_everywhere() -> None:
+    colours: defaultdict[str, set[str]] = defaultdict(set)
+    for _, panel in EVERY_PANEL:
+        for text, colour in _colours(panel):
+            colours[text].add(colour)
+    for status in ("QUEUED", "RUNNING", "COMPLETED", "FAILED", "CANCELLING", "CANCELLED", "MAX_RUNTIME_EXCEEDED"):
+        assert len(colours[status]) == 1, status
+
+
+def _colours(panel: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each name of a series and each mapped text that has a colour of its own."""
+    mappings = [*panel["fieldConfig"]["defaults"].get("mappings", [])]
+    for override in panel["fieldConfig"]["overrides"]:
+        for entry in override["properties"]:
+            if entry["id"] == "color":
+                yield override["matcher"]["options"], entry["value"]["fixedColor"]
+            mappings += entry["value"] if entry["id"] == "mappings" else []
+    yield from (
+        (look["text"], look["color"]) for mapping in mappings for look in mapping["options"].values() if "color" in look
+    )
+
+
+def test_what_is_chosen_goes_along_from_the_fleet_to_a_job() -> None:
+    links = {
+        entry["value"][0]["url"]
+        for name, panel in EVERY_PANEL
+        if name == "braket-fleet.json"
+        for override in panel["fieldConfig"]["overrides"]
+        for entry in override["properties"]
+        if entry["id"] == "links"
+    }
+    to_the_job = "/d/braket-job?var-job=${__data.fields.job_arn:percentencode}"
+    choices = "".join(f"&${{{name}:queryparam}}" for name in ("datasource", "account", "region", "device", "status"))
+    assert links == {f"{to_the_job}{choices}&${{__url_time_range}}"}
+    for made in MADE.values():
+        link = made["links"][0]
+        assert (link["type"], link["tags"], link["includeVars"], link["keepTime"]) == (
+            "dashboards",
+            ["amazon-braket"],
+            True,
+            True,
+        )
+        assert "amazon-braket" in made["tags"]
+
+
+def test_a_job_leads_to_the_console_of_its_region_and_to_its_logs() -> None:
+    console, logs = (link["url"] for link in MADE["braket-job.json"]["links"][1:])
+    assert console == "https://${job_region}.console.aws.amazon.com/braket/home?region=${job_region}#/jobs"
+    assert logs.startswith("https://${job_region}.console.aws.amazon.com/cloudwatch/home?region=${job_region}#logsV2")
+    assert logs.endswith("$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3D${job_name}")
+
+
+# What the queries ask for
+
+RECORDED = {
+    rule["record"]
+    for path in RULES.glob("*.yaml")
+    for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+    for rule in group["rules"]
+    if "record" in rule
+}
+GROUPS = {"aws_account_id", "aws_region", "device"}
+OF_PROMETHEUS = {
+    "scrape_duration_seconds": {"job", "instance"},
+    "scrape_samples_scraped": {"job", "instance"},
+    "process_start_time_seconds": {"job", "instance"},
+    "process_resident_memory_bytes": {"job", "instance"},
+    "process_cpu_seconds_total": {"job", "instance"},
+}
+"""What Prometheus, and every client library, keeps of a scraped program."""
+
+
+def _labels_of(family: Family) -> set[str]:
+    of_jobs = {"job_arn", "job_name"} if isinstance(family, JobFamily) else set()
+    return {*family.labels, *of_jobs}
+
+
+def _exposed() -> dict[str, set[str]]:
+    exposed: dict[str, set[str]] = {}
+    for family in (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES):
+        if family.type == "histogram":
+            exposed[f"{family.name}_bucket"] = {*_labels_of(family), "le"}
+        exposed[family.name] = _labels_of(family)
+    return exposed
+
+
+EXPOSED = _exposed()
+
+
+def selectors(expr: str) -> Iterator[tuple[str, set[str]]]:
+    """Yield every metric that a query selects, with the labels that its matchers name."""
+    pending: list[Any] = [promql_parser.parse(expr)]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, promql_parser.VectorSelector):
+            yield str(node.name), {matcher.name for matcher in node.matchers.matchers}
+        parts = (getattr(node, name, None) for name in ("expr", "lhs", "rhs", "vector_selector", "param"))
+        pending += [part for part in parts if isinstance(part, promql_parser.Expr)]
+        pending += list(getattr(node, "args", None) or [])
+
+
+@each_query
+def test_every_query_parses(asked: Asked) -> None:
+    assert promql_parser.parse(interpolated(asked.expr)) is not None
+
+
+@each_query
+def test_every_metric_and_label_exists(asked: Asked) -> None:
+    found = [*selectors(interpolated(asked.expr))]
+    assert found
+    for metric, labels in found:
+        known = GROUPS if metric in RECORDED else (EXPOSED | OF_PROMETHEUS)[metric]
+        assert labels <= known, metric
+
+
+def test_every_metric_of_the_exporter_is_in_a_dashboard() -> None:
+    shown = {metric for asked in ASKED for metric, _ in selectors(interpolated(asked.expr))}
+    behind_recordings = {
+        "braket_job_outcomes_total",
+        "braket_job_queue_duration_seconds",
+        "braket_job_run_duration_seconds",
+        "braket_exporter_api_requests_total",
+    }
+    shown |= behind_recordings | {metric.removesuffix("_bucket") for metric in shown}
+    assert {family.name for family in (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES)} - shown == {
+        "braket_job_transitions_total"
+    }
+
+
+def test_whatever_asks_for_every_job_is_bounded() -> None:
+    of_jobs = {family.name for family in job_families()}
+    for asked in ASKED:
+        found = [*selectors(interpolated(asked.expr))]
+        if any(metric in of_jobs and "job_arn" not in labels for metric, labels in found):
+            assert "topk(50, " in asked.expr, asked.key
+
+
+# Provisioning
+
+
+def test_a_plain_grafana_finds_the_dashboards_where_the_documentation_mounts_them() -> None:
+    (provider,) = _provisioning("dashboards/braket.yaml")["providers"]
+    path = provider["options"]["path"]
+    assert (provider["type"], path) == ("file", "/etc/grafana/dashboards")
+    documented = (ROOT / "docs" / "dashboards.md").read_text(encoding="utf-8")
+    assert f"$PWD/grafana/dashboards:{path}:ro" in documented
+    assert "$PWD/grafana/provisioning:/etc/grafana/provisioning:ro" in documented
+
+
+def test_a_plain_grafana_has_the_data_source_that_its_environment_names() -> None:
+    (source,) = _provisioning("datasources/prometheus.yaml")["datasources"]
+    assert (source["type"], source["url"], source["isDefault"]) == ("prometheus", "$PROMETHEUS_URL", True)
+    assert "-e PROMETHEUS_URL=" in (ROOT / "docs" / "dashboards.md").read_text(encoding="utf-8")
+
+
+@each_dashboard
+def test_each_dashboard_is_documented(name: str) -> None:
+    row = f"| {MADE[name]['title']} | `{MADE[name]['uid']}` |"
+    assert row in (ROOT / "docs" / "dashboards.md").read_text(encoding="utf-8")
+
+
+def _provisioning(path: str) -> Any:
+    document = yaml.safe_load((ROOT / "grafana" / "provisioning" / path).read_text(encoding="utf-8"))
+    assert document["apiVersion"] == 1
+    return document

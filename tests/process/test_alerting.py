@@ -1,0 +1,304 @@
+"""From a job's end in Braket to a message: real processes of every part, with the sample configurations of the docs."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from processes import FAST, Daemon, closed_port, daemon, eventually, iso, tool, wire_event, wire_job
+from servers import Prometheus, prometheus_with, serving
+
+from exporter.simulator import ScriptedJob, SimulatorServer, World, job_arn
+
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "helm" / "braket-exporter" / "rules"
+PROMETHEUS_SAMPLE = ROOT / "docs" / "prometheus.yaml"
+ALERTMANAGER_SAMPLE = ROOT / "docs" / "alertmanager.yaml"
+
+FAILED, OUT_OF_TIME = "BraketJobFailed", "BraketJobMaxRuntimeExceeded"
+
+
+def test_promtool_accepts_the_sample_configuration() -> None:
+    run(tool("promtool"), "check", "config", str(PROMETHEUS_SAMPLE))
+
+
+def test_amtool_accepts_the_sample_configuration() -> None:
+    run(tool("amtool"), "check-config", str(ALERTMANAGER_SAMPLE))
+
+
+@pytest.mark.parametrize(
+    ("alert", "severity", "receiver"),
+    [
+        (FAILED, "critical", "page-once"),
+        (OUT_OF_TIME, "critical", "page-once"),
+        ("BraketJobNearMaxRuntime", "warning", "chat"),
+        ("BraketExporterDown", "critical", "page"),
+        ("BraketExporterStale", "warning", "chat"),
+    ],
+)
+def test_the_sample_routes_by_severity(alert: str, severity: str, receiver: str) -> None:
+    sample = f"--config.file={ALERTMANAGER_SAMPLE}"
+    labels = (f"alertname={alert}", f"severity={severity}", "job_arn=arn")
+    assert run(tool("amtool"), "config", "routes", "test", sample, *labels).split() == [receiver]
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+# The parts
+
+
+class Message(NamedTuple):
+    """One alert in one call of the webhook."""
+
+    path: str
+    status: str
+    alert: str
+    job: str
+    arrived: float
+
+
+@dataclass
+class Webhook:
+    """Keeps every message that it is sent."""
+
+    messages: list[Message] = field(default_factory=list)
+
+    def take(self, path: str, body: bytes) -> None:
+        for alert in json.loads(body)["alerts"]:
+            labels = alert["labels"]
+            message = Message(path, alert["status"], labels["alertname"], labels.get("job_name", ""), time.time())
+            self.messages.append(message)
+
+    def has(self, *jobs: str) -> Callable[[], bool]:
+        return lambda: {*jobs} <= {message.job for message in self.messages}
+
+
+@contextmanager
+def receiving() -> Iterator[tuple[Webhook, str]]:
+    webhook = Webhook()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            webhook.take(self.path, self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield webhook, f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def adapted(sample: Path, changes: Mapping[str, str]) -> str:
+    """Change a sample's addresses, paths and intervals, each of which must be there."""
+    text = sample.read_text(encoding="utf-8")
+    for old, new in changes.items():
+        assert old in text, f"{sample.name} has no {old}"
+        text = text.replace(old, new)
+    return text
+
+
+class Follower(NamedTuple):
+    """A Prometheus with the sample configuration."""
+
+    config: Path
+    alertmanager: str
+    prometheus: Prometheus
+
+    def follow(self, exporter: str) -> None:
+        """Have it read a configuration with another exporter in it."""
+        configure(self.config, exporter, self.alertmanager)
+        self.prometheus.process.send_signal(signal.SIGHUP)
+
+    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
+        return self.prometheus.query(expression)
+
+    def last_look(self) -> str:
+        """Tell when the rules on jobs were last evaluated."""
+        groups = self.prometheus.ask("rules")["groups"]
+        return str(next(group["lastEvaluation"] for group in groups if group["name"] == "braket-jobs"))
+
+    def has_looked_since(self, look: str) -> bool:
+        return self.last_look() != look
+
+
+def configure(config: Path, exporter: str, alertmanager: str) -> None:
+    changes = {
+        "scrape_interval: 15s": "scrape_interval: 1s",
+        "evaluation_interval: 15s": "evaluation_interval: 1s",
+        "../helm/braket-exporter/rules": str(RULES),
+        "localhost:9093": alertmanager,
+        "localhost:9834": exporter,
+    }
+    config.write_text(adapted(PROMETHEUS_SAMPLE, changes), encoding="utf-8")
+
+
+@contextmanager
+def prometheus_of(alertmanager: str, folder: Path) -> Iterator[Follower]:
+    config = folder / "prometheus.yaml"
+    configure(config, f"127.0.0.1:{closed_port()}", alertmanager)
+    with prometheus_with(config, folder) as prometheus:
+        yield Follower(config, alertmanager, prometheus)
+
+
+@contextmanager
+def alertmanager_to(webhook: str, folder: Path) -> Iterator[str]:
+    # Looking at the groups every second, it would tell at once what is not held by one unbroken alert.
+    changes = {
+        "localhost:9095": webhook,
+        "group_interval: 1h": "group_interval: 1s",
+        "group_wait: 30s": "group_wait: 1s",
+    }
+    config = folder / "alertmanager.yaml"
+    config.write_text(adapted(ALERTMANAGER_SAMPLE, changes), encoding="utf-8")
+    address = f"127.0.0.1:{closed_port()}"
+    command = (
+        tool("prometheus-alertmanager"),
+        f"--config.file={config}",
+        f"--storage.path={folder / 'alertmanager'}",
+        f"--web.listen-address={address}",
+        "--cluster.listen-address=",
+    )
+    with serving(address, folder / "alertmanager.log", *command):
+        yield address
+
+
+class Ending(NamedTuple):
+    """How a job ends, and what must be told of it."""
+
+    status: str
+    event: str
+    alert: str | None
+
+
+ENDINGS = {
+    "failed": Ending("FAILED", "FAILED", FAILED),
+    "out-of-time-completed": Ending("COMPLETED", "MAX_RUNTIME_EXCEEDED", OUT_OF_TIME),
+    "out-of-time-failed": Ending("FAILED", "MAX_RUNTIME_EXCEEDED", OUT_OF_TIME),
+    "out-of-time-cancelled": Ending("CANCELLED", "MAX_RUNTIME_EXCEEDED", OUT_OF_TIME),
+    "completed": Ending("COMPLETED", "COMPLETED", None),
+    "cancelled": Ending("CANCELLED", "CANCELLED", None),
+}
+TIMES = ("before", "meanwhile", "after")
+"""When the exporter is killed and replaced, seen from a job's end."""
+
+EXPECTED = {f"{name}-{time}": ending.alert for time in TIMES for name, ending in ENDINGS.items() if ending.alert}
+
+
+class Braket:
+    """An endpoint whose jobs run until they are told to end.
+
+    Attributes:
+        ended: when each job ended, unix seconds.
+    """
+
+    def __init__(self) -> None:
+        self.ended: dict[str, float] = {}
+        began = time.time() - 60
+        times = {"createdAt": iso(began), "startedAt": iso(began + 5)}
+        names = [f"{name}-{when}" for when in TIMES for name in ENDINGS]
+        self._answers = {job_arn(name): wire_job(job_arn(name), "RUNNING", jobName=name, **times) for name in names}
+        scripts = [ScriptedJob(arn, began, self._script(arn)) for arn in self._answers]
+        self.server = SimulatorServer(World(scripts), clock=time.time)
+
+    def end(self, when: str) -> list[str]:
+        """End a job in each way; return the names of those that must be told."""
+        now = time.time()
+        for name, ending in ENDINGS.items():
+            events = [wire_event(kind, now) for kind in dict.fromkeys((ending.event, ending.status))]
+            end = {"status": ending.status, "endedAt": iso(now), "events": events}
+            self._answers[job_arn(f"{name}-{when}")] |= end
+            self.ended[f"{name}-{when}"] = now
+        return [f"{name}-{when}" for name, ending in ENDINGS.items() if ending.alert]
+
+    def _script(self, arn: str) -> Callable[[float], dict[str, Any]]:
+        return lambda _: dict(self._answers[arn])
+
+
+@contextmanager
+def exporter_of(braket: Braket) -> Iterator[Daemon]:
+    found = ("--all-jobs", "--regions", "us-east-1", "--discovery-interval", "0.2s")
+    with daemon(*found, *FAST, env={"AWS_ENDPOINT_URL_BRAKET": braket.server.url}) as running:
+        eventually(lambda: running.get("/-/ready").status == 200)
+        yield running
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that runs beside the exporter."""
+
+    braket: Braket
+    webhook: Webhook
+    prometheus: Follower
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with ExitStack() as stack:
+        braket = Braket()
+        stack.enter_context(braket.server)
+        webhook, address = stack.enter_context(receiving())
+        alertmanager = stack.enter_context(alertmanager_to(address, tmp_path))
+        yield Scene(braket, webhook, stack.enter_context(prometheus_of(alertmanager, tmp_path)))
+
+
+def test_each_bad_job_is_told_once_and_no_good_one_ever(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    braket, webhook, prometheus = scene.braket, scene.webhook, scene.prometheus
+    with exporter_of(braket) as first:
+        prometheus.follow(first.address)
+        eventually(lambda: prometheus.query("count(braket_job_info)") == [({}, 18.0)], 20)
+        eventually(webhook.has(*braket.end("before")), 20)
+        first.stop(signal.SIGKILL)
+    eventually(lambda: prometheus.query("absent(braket_job_info)"), 20)
+    meanwhile = braket.end("meanwhile")
+    with exporter_of(braket) as second:
+        assert second.address != first.address
+        prometheus.follow(second.address)
+        eventually(webhook.has(*meanwhile), 20)
+        eventually(webhook.has(*braket.end("after")), 20)
+        let_it_look_again(prometheus)
+
+    told = Counter((message.path, message.status, message.alert, message.job) for message in webhook.messages)
+    assert told == {("/page-once", "firing", alert, job): 1 for job, alert in EXPECTED.items()}
+    # Not even for one evaluation was an alert interrupted, or active for another job.
+    interruptions = prometheus.query('changes(ALERTS_FOR_STATE{alertname=~"BraketJob.+"}[10m])')
+    assert {(metric["alertname"], metric["job_name"]): value for metric, value in interruptions} == {
+        (alert, job): 0.0 for job, alert in EXPECTED.items()
+    }
+    with capsys.disabled():
+        sys.stdout.write(f"\n{report(webhook, braket)}\n")
+
+
+def let_it_look_again(prometheus: Follower) -> None:
+    """Wait for three more evaluations of the rules, of which each would send what it has to say."""
+    for _ in range(3):
+        eventually(partial(prometheus.has_looked_since, prometheus.last_look()))
+
+
+def report(webhook: Webhook, braket: Braket) -> str:
+    seconds = {message.job: message.arrived - braket.ended[message.job] for message in webhook.messages}
+    return "seconds from the end in Braket to the webhook:\n" + "\n".join(
+        f"{seconds[job]:7.2f}  {job}" for job in sorted(seconds, key=lambda job: braket.ended[job])
+    )

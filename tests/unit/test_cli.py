@@ -1,0 +1,446 @@
+"""Commands that run in this process: output, exit statuses, and messages about bad settings."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+
+from exporter import __version__
+from exporter.app import cli
+from exporter.app.settings import SCALAR_KEYS
+
+ARN = "arn:aws:braket:us-west-2:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
+OTHER = "arn:aws:braket:eu-north-1:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f02"
+
+
+class Outcome(NamedTuple):
+    status: object
+    out: str
+    err: str
+
+
+class Terminal:
+    """Runs commands that start nothing, in this process."""
+
+    def __init__(self, captured: pytest.CaptureFixture[str]) -> None:
+        self._captured = captured
+
+    def __call__(self, *arguments: str) -> Outcome:
+        try:
+            status: object = cli.main(arguments)
+        except SystemExit as end:
+            status = end.code
+        return Outcome(status, *self._captured.readouterr())
+
+    def refuses(self, *arguments: str) -> str:
+        """Run it with bad settings; return what it says about them."""
+        status, out, err = self(*arguments)
+        assert (status, out) == (2, "")
+        assert "Traceback" not in err
+        return err
+
+
+@pytest.fixture
+def terminal(capsys: pytest.CaptureFixture[str]) -> Terminal:
+    return Terminal(capsys)
+
+
+def test_version_tells_the_version(terminal: Terminal) -> None:
+    assert terminal("--version") == (0, f"braket-exporter {__version__}\n", "")
+    assert terminal("once", "--version") == (0, f"braket-exporter {__version__}\n", "")
+
+
+@pytest.mark.parametrize("before", [(), ("run",), ("once",), ("check-config",), ("demo",)])
+def test_help_names_every_command_and_setting(before: tuple[str, ...], terminal: Terminal) -> None:
+    status, out, err = terminal(*before, "--help")
+    assert (status, err) == (0, "")
+    for key in SCALAR_KEYS:
+        assert f"--{key.replace('_', '-')} {'[VALUE]' if key in ('all_jobs', 'per_job_metrics') else 'VALUE'}" in out
+    for name in ("run", "once", "check-config", "demo"):
+        assert re.search(rf"^  {name} +\w", out, re.MULTILINE)
+    assert "BRAKET_EXPORTER_CONFIG" in out
+    assert "(default: 30s)" in out
+    assert "--timeout DURATION" in out
+    assert "exit status: 0 after SIGTERM or SIGINT, 2 for invalid settings, 1 for anything else" in out
+
+
+HELP = "braket-exporter --help lists commands and flags."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("serve",), "unknown command serve; commands are run, once, check-config, demo"),
+        (("chek-config",), "unknown command chek-config (did you mean check-config?)"),
+        (("Demo", "--jobs", "nonsense"), "unknown command Demo (did you mean demo?)"),
+        (("x.yaml", "--poll-interval", "soon"), "unknown command x.yaml; commands are run, once, check-config, demo"),
+        (("",), 'unknown command ""; commands are run, once, check-config, demo'),
+    ],
+)
+def test_an_unknown_command_is_named_as_typed_and_nothing_else_is_blamed(
+    arguments: tuple[str, ...], problem: str, terminal: Terminal
+) -> None:
+    assert terminal.refuses(*arguments).splitlines() == [f"braket-exporter: {problem}", HELP]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--pol-interval=3s", "--jobs", ARN), "unknown flag --pol-interval (did you mean --poll-interval?)"),
+        (("--poll-intervall", "3s", "--jobs", ARN), "unknown flag --poll-intervall (did you mean --poll-interval?)"),
+        (("--zzz", "--jobs", ARN), "unknown flag --zzz"),
+        (("--al-jobs",), "unknown flag --al-jobs (did you mean --all-jobs?)"),
+        (("--all_jobs",), "unknown flag --all_jobs (did you mean --all-jobs?)"),
+        (("--all_jobs=true",), "unknown flag --all_jobs (did you mean --all-jobs?)"),
+        (("--job", ARN), "unknown flag --job (did you mean --jobs?)"),
+        (("-c", "x.yaml"), "unknown flag -c (did you mean --config?)"),
+        (("-config", "x.yaml"), "unknown flag -config (did you mean --config?)"),
+        (("--jobs", ARN, "--total-shard=3", "--shard=2"), "unknown flag --total-shard (did you mean --total-shards?)"),
+        (("--targets", "x", "--jobs", ARN), "--targets: set targets in the YAML file; it cannot be a flag"),
+        (("--jobs",), "--jobs needs a value, as in --jobs VALUE"),
+        (("--jobs", ARN, "--config"), "--config needs a value, as in --config VALUE"),
+        (("--jobs", ARN, "--online=yes"), "--online takes no value"),
+        (("--jobs", ARN, "--timeout=1m"), "--timeout is valid only with once, not with check-config"),
+        (("x.yaml", "--jobs", ARN), "unexpected argument x.yaml; the command is check-config"),
+    ],
+)
+def test_a_wrong_word_is_named_as_typed_without_the_errors_that_only_follow_from_it(
+    arguments: tuple[str, ...], problem: str, terminal: Terminal
+) -> None:
+    said = terminal.refuses("check-config", *arguments)
+    assert said.splitlines() == ["braket-exporter: invalid settings:", f"  {problem}"]
+
+
+@pytest.mark.parametrize("flag", ["--command", "--command=demo", "--flags=1", "--dest=1"])
+def test_a_flag_that_happens_to_be_a_name_inside_is_unknown_too(flag: str, terminal: Terminal) -> None:
+    assert "unknown flag --" in terminal.refuses("check-config", "--jobs", ARN, flag)
+
+
+@pytest.mark.parametrize("timeout", ["soon", "0", "-5s", ""])
+def test_a_timeout_that_is_no_duration_is_refused(timeout: str, terminal: Terminal) -> None:
+    said = terminal.refuses("once", "--jobs", ARN, "--timeout", timeout)
+    assert said.splitlines()[1].startswith(f'  --timeout = "{timeout}": expected a duration above 0')
+
+
+def test_without_jobs_there_is_nothing_to_watch(terminal: Terminal) -> None:
+    for arguments in ((), ("run",), ("once",), ("check-config",)):
+        said = terminal.refuses(*arguments)
+        assert "nothing to watch" in said
+        for key in ("jobs", "tags", "all_jobs"):
+            assert key in said
+
+
+@pytest.mark.parametrize(
+    ("jobs", "words"),
+    [
+        ("vqe-h2", ('jobs[0] = "vqe-h2"', "not a job ARN", "arn:aws:braket:<region>:<account>:job/<id>")),
+        (f"{ARN},arn:aws:braket:us-west-2:1:job/x", ('jobs[1] = "arn:aws:braket:us-west-2:1:job/x"', "not a job ARN")),
+        (ARN.replace(":job/", ":quantum-task/"), ("quantum-task", "not a job ARN")),
+        ('["unfinished', ("JSON list or comma-separated",)),
+    ],
+)
+def test_a_bad_list_of_jobs_is_explained(jobs: str, words: tuple[str, ...], terminal: Terminal) -> None:
+    said = terminal.refuses("check-config", "--jobs", jobs)
+    assert len(said.splitlines()) == 2
+    for word in words:
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "words"),
+    [
+        ("--poll-interval", "soon", ("poll_interval", '"soon"', "30s, 5m, 24h, 7d")),
+        ("--poll-interval", "0s", ("poll_interval", '"0s"', "above 0")),
+        ("--poll-interval", "-5s", ("poll_interval", '"-5s"')),
+        ("--retention", "1y", ("retention", '"1y"')),
+        ("--retention", "9" * 400, ("retention", "at most 36500d")),
+        ("--api-requests-per-second", "0", ("api_requests_per_second", "a number > 0")),
+        ("--api-requests-per-second", "nan", ("api_requests_per_second", "a number > 0")),
+        ("--api-requests-per-second", "fast", ("api_requests_per_second", '"fast"', "number")),
+        ("--listen-address", "9834", ("listen_address", '"9834"', "HOST:PORT")),
+        ("--listen-address", ":99999", ("listen_address", '":99999"', "0 to 65535")),
+        ("--listen-address", "::1:9834", ("listen_address", "[::1]:PORT")),
+        ("--log-level", "loud", ("log_level", '"loud"', "debug", "info", "warning", "error")),
+        ("--log-format", "xml", ("log_format", '"xml"', "auto", "json", "console")),
+        ("--per-job-metrics", "perhaps", ("per_job_metrics", '"perhaps"', "true or false")),
+        ("--disabled-metrics", "braket_job_statuss", ("braket_job_statuss", "(did you mean braket_job_status?)")),
+        ("--tag-labels", "a-b,a.b", ("tag_labels", "a-b", "a.b", "tag_a_b")),
+    ],
+)
+def test_a_bad_value_is_told_with_its_key_and_what_would_be_right(
+    flag: str, value: str, words: tuple[str, ...], terminal: Terminal
+) -> None:
+    said = terminal.refuses("check-config", "--jobs", ARN, f"{flag}={value}")
+    assert len(said.splitlines()) == 2
+    for word in words:
+        assert word in said
+
+
+def test_several_problems_are_told_at_once(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BRAKET_EXPORTER_POLL_INTERVAL", "soon")
+    monkeypatch.setenv("BRAKET_EXPORTER_JBOS", "x")
+    config = tmp_path / "exporter.yaml"
+    config.write_text("jobs: [one, two]\nlog_levle: info\n")
+    said = terminal.refuses("run", "--config", str(config), "--log-format", "xml", "--retntion", "5m")
+    for word in (
+        'poll_interval = "soon"',
+        "BRAKET_EXPORTER_JBOS",
+        "(did you mean BRAKET_EXPORTER_JOBS?)",
+        'jobs[0] = "one"',
+        'jobs[1] = "two"',
+        "unknown setting log_levle (did you mean log_level?)",
+        'log_format = "xml"',
+        "unknown flag --retntion (did you mean --retention?)",
+    ):
+        assert word in said
+    assert len(said.splitlines()) == 8
+
+
+def test_nothing_to_watch_is_told_beside_other_problems(terminal: Terminal) -> None:
+    said = terminal.refuses("check-config", "--poll-interval", "soon")
+    assert 'poll_interval = "soon"' in said
+    assert "nothing to watch" in said
+
+
+def test_a_bad_file_is_told_beside_other_problems(terminal: Terminal, tmp_path: Path) -> None:
+    said = terminal.refuses("check-config", "--config", str(tmp_path / "none.yaml"), "--poll-interval", "soon")
+    assert "none.yaml" in said
+    assert 'poll_interval = "soon"' in said
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"jobs: [a\npoll_interval: 5s\n", ("line 2", "not valid YAML")),
+        (b"\tjobs: x\n", ("line 1", "not valid YAML")),
+        (b"jobs: \xff\xfe\n", ("not UTF-8 text",)),
+        (b"jobs: \x00\n", ("not valid YAML",)),
+        (b"- jobs\n", ("expected keys with values",)),
+        (b"poll_intervall: 5s\njobs: [x]\n", ("did you mean poll_interval?", "jobs[0]")),
+        (b"jobs: {a: b}\n", ("jobs",)),
+        (b"jobs: 5\n", ("jobs", "5")),
+        (b"poll_interval: [5]\njobs: []\n", ("poll_interval",)),
+        (b"? [a, b]\n: c\n", ("a key is a list",)),
+        (b"a: *nowhere\n", ("not valid YAML",)),
+        (b"a: !!python/object:os.system x\n", ("not valid YAML",)),
+        (b"1: 2\n", ("unknown setting 1",)),
+        (b"log_level: 2024-13-45\n", ("exporter.yaml",)),
+        (b"poll_interval: !!int soon\n", ("exporter.yaml",)),
+        (b"poll_interval: !!float soon\n", ("exporter.yaml",)),
+        (b"jobs: " + b"[" * 20_000, ("exporter.yaml",)),
+    ],
+    ids=lambda value: repr(value[:24]) if isinstance(value, bytes) else "",
+)
+def test_a_bad_file_is_explained(text: bytes, words: tuple[str, ...], terminal: Terminal, tmp_path: Path) -> None:
+    config = tmp_path / "exporter.yaml"
+    config.write_bytes(text)
+    said = terminal.refuses("check-config", "--config", str(config))
+    for word in words:
+        assert word in said
+
+
+@pytest.mark.parametrize(("name", "reason"), [("none.yaml", "No such file"), ("", "Is a directory")])
+def test_a_file_that_cannot_be_read_is_named(name: str, reason: str, terminal: Terminal, tmp_path: Path) -> None:
+    said = terminal.refuses("check-config", "--config", str(tmp_path / name))
+    assert str(tmp_path / name) in said
+    assert reason in said
+
+
+def test_check_config_tells_the_settings_in_force_and_their_cost(terminal: Terminal) -> None:
+    status, out, err = terminal("check-config", "--jobs", f"{ARN},{OTHER}", "--poll-interval", "10s")
+    assert (status, err) == (0, "")
+    assert yaml.safe_load(out) == {
+        "jobs": [ARN, OTHER],
+        "tags": [],
+        "all_jobs": False,
+        "regions": [],
+        "targets": [],
+        "poll_interval": "10s",
+        "discovery_interval": "1m",
+        "lookback": "14d",
+        "retention": "1d",
+        "retention_failed": "3d",
+        "max_jobs": 10000,
+        "per_job_metrics": True,
+        "disabled_metrics": [],
+        "tag_labels": [],
+        "api_requests_per_second": 2.5,
+        "listen_address": ":9834",
+        "log_level": "info",
+        "log_format": "auto",
+        "shard": 0,
+        "total_shards": 1,
+    }
+    assert "AWS calls: 12.0 a minute" in out
+    assert "2 active jobs in 2 targets" in out
+    assert "at most 10s stale" in out
+    assert "series of jobs: 60, 30 for each\n#   with max_jobs never more than about 300000\n" in out
+
+
+def test_check_config_tells_when_the_budget_is_too_small(terminal: Terminal) -> None:
+    status, out, _ = terminal("check-config", "--jobs", ARN, "--api-requests-per-second", "0.01")
+    assert status == 0
+    assert "at most 100s stale" in out
+    assert "AWS calls: 0.6 a minute" in out
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        (),
+        ("--poll-interval", "90s", "--retention", "36h"),
+        ("--retention", "1234567s"),
+        ("--retention", "1234567.5s", "--retention-failed", "0.00001s"),
+        ("--poll-interval", "12.3456789s"),
+        ("--tag-labels", '["a key: with, [yaml] #chars", "yes", "0x1f", "ψ"]', "--disabled-metrics", "braket_job_info"),
+        ("--listen-address", "[::1]:0", "--per-job-metrics", "off", "--log-level", "debug"),
+        ("--api-requests-per-second", "0.1234567890123"),
+    ],
+)
+def test_what_check_config_prints_can_be_fed_back(flags: tuple[str, ...], terminal: Terminal, tmp_path: Path) -> None:
+    status, out, _ = terminal("check-config", "--jobs", f"{ARN},{OTHER}", *flags)
+    assert status == 0
+    config = tmp_path / "exporter.yaml"
+    config.write_text(out, encoding="utf-8")
+    assert terminal("check-config", "--config", str(config)) == (0, out, "")
+    flag_settings = terminal("check-config", "--config", str(config), *flags)
+    assert flag_settings.out == out
+
+
+def test_check_config_tells_what_found_jobs_will_cost(terminal: Terminal) -> None:
+    asked = ("--tags", "team=a", "--regions", "us-west-2,eu-north-1", "--jobs", ARN, "--poll-interval", "20s")
+    status, out, _ = terminal("check-config", *asked)
+    assert status == 0
+    for line in (
+        "#   AWS calls: 5.0 a minute; finished jobs cost none",
+        "#   and for each active job that is found: 3.0 a minute",
+        "#   with more than 40 of them in a target, one call tells the status of up to 100",
+        "#   at the start, then once an hour: one call for 100 jobs of the last 14d",
+        "#   never more than 600 a minute",
+        "1 active job in 2 targets",
+    ):
+        assert line in out
+
+
+def test_check_config_warns_in_comments_and_ends_with_0(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = "Braket is in: us-east-1, us-west-1, us-west-2, eu-west-2, eu-north-1"
+    arn = ARN.replace("us-west-2", "us-west-9")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    asked = ("--jobs", arn, "--all-jobs", "--api-requests-per-second", "100", "--poll-interval", "0.001")
+    status, out, err = terminal("check-config", *asked)
+    assert (status, err) == (0, "")
+    assert [line for line in out.splitlines() if "arning" in line] == [
+        f"# Warning: jobs: Region us-west-9 is not known to this release; {known}",
+        f"# Warning: regions: the AWS SDK's Region eu-central-1 is not known to this release; {known}",
+        (
+            "# Warning: api_requests_per_second: 100 calls per second are more than Braket's default quota of 5, "
+            "which all users of the account share"
+        ),
+        (
+            "# Warning: poll_interval: 1 active job in 123456789012/us-west-9 would take 1000 GetJob calls per second; "
+            "with api_requests_per_second 100 each is polled every 0.01s"
+        ),
+    ]
+    assert yaml.safe_load(out)["jobs"] == [arn]
+
+
+def test_check_config_counts_the_targets_of_its_own_shard_only(terminal: Terminal) -> None:
+    shares = [
+        terminal("check-config", "--all-jobs", "--regions", "us-west-2,eu-north-1,us-east-1", *shard).out
+        for shard in (
+            ("--shard", "0", "--total-shards", "2"),
+            ("--shard", "1", "--total-shards", "2"),
+        )
+    ]
+    found = [re.search(r"0 active jobs in (\d) target", share) for share in shares]
+    assert sum(int(match[1]) for match in found if match) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("check-config", "--all-jobs", "--regions", "us-west-2"), True),
+        (("--all-jobs", "check-config", "--regions", "us-west-2"), True),
+        (("check-config", "--all-jobs", "true", "--regions", "us-west-2"), True),
+        (("check-config", "--all-jobs=yes", "--regions", "us-west-2"), True),
+        (("check-config", "--jobs", ARN, "--all-jobs", "no"), False),
+    ],
+)
+def test_a_switch_needs_no_value(arguments: tuple[str, ...], expected: bool, terminal: Terminal) -> None:  # noqa: FBT001
+    status, out, err = terminal(*arguments)
+    assert (status, err) == (0, "")
+    assert yaml.safe_load(out)["all_jobs"] is expected
+
+
+def test_without_any_region_people_are_told_where_one_comes_from(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = terminal.refuses("check-config", "--all-jobs")
+    assert "regions: none, and the AWS SDK knows none either; set regions or AWS_DEFAULT_REGION" in said
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu_central_1")
+    said = terminal.refuses("check-config", "--all-jobs")
+    assert "the AWS SDK's Region eu_central_1 is not the name of a Region; Braket is in: us-east-1, " in said
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    assert terminal("check-config", "--all-jobs").status == 0
+
+
+def test_a_named_job_does_not_tell_where_to_look_for_others(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-2")
+    assert "1 active job in 2 targets" in terminal("check-config", "--jobs", ARN, "--all-jobs").out
+
+
+def test_a_flag_beats_the_environment_which_beats_the_file(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "exporter.yaml"
+    config.write_text(f"jobs: {ARN}\npoll_interval: 1m\nretention: 1m\nretention_failed: 1m\n")
+    monkeypatch.setenv("BRAKET_EXPORTER_CONFIG", str(config))
+    monkeypatch.setenv("BRAKET_EXPORTER_POLL_INTERVAL", "2m")
+    monkeypatch.setenv("BRAKET_EXPORTER_RETENTION", "2m")
+    told = yaml.safe_load(terminal("check-config", "--poll-interval", "3m").out)
+    assert (told["jobs"], told["poll_interval"], told["retention"], told["retention_failed"]) == (
+        [ARN],
+        "3m",
+        "2m",
+        "1m",
+    )
+
+
+def test_the_flag_names_another_file_than_the_environment(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BRAKET_EXPORTER_CONFIG", str(tmp_path / "none.yaml"))
+    assert "none.yaml" in terminal.refuses("check-config")
+    config = tmp_path / "exporter.yaml"
+    config.write_text(f"jobs: ['{ARN}']\n")
+    assert terminal("check-config", "--config", str(config)).status == 0
+
+
+def test_lists_in_the_environment_are_json_or_comma_separated(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRAKET_EXPORTER_JOBS", f'["{ARN}", "{OTHER}"]')
+    as_json = terminal("check-config")
+    monkeypatch.setenv("BRAKET_EXPORTER_JOBS", f" {ARN} , {OTHER} ,")
+    assert as_json.status == 0
+    assert terminal("check-config") == as_json
+
+
+def test_flags_may_stand_before_and_after_the_command(terminal: Terminal) -> None:
+    after = terminal("check-config", "--jobs", ARN, "--poll-interval=7s")
+    assert after.status == 0
+    assert "poll_interval: 7s" in after.out
+    assert terminal("--jobs", ARN, "check-config", "--poll-interval=7s") == after
+    assert terminal(f"--jobs={ARN}", "--poll-interval", "7s", "check-config") == after
+
+
+def test_what_kubernetes_puts_beside_a_service_of_our_name_is_no_setting(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRAKET_EXPORTER_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("BRAKET_EXPORTER_PORT_9834_TCP_ADDR", "10.0.0.1")
+    assert terminal("check-config", "--jobs", ARN).status == 0
