@@ -123,7 +123,9 @@ def test_the_trust_of_the_other_accounts_fits_the_sample_settings() -> None:
 
 
 def test_the_policies_grant_every_operation_that_the_code_calls_and_no_other() -> None:
-    source = "".join((ROOT / "exporter" / f"{room}.py").read_text(encoding="utf-8") for room in ("braket", "sessions"))
+    source = "".join(
+        (ROOT / "exporter" / "aws" / f"{name}.py").read_text(encoding="utf-8") for name in ("client", "sessions")
+    )
     called = set(re.findall(r"\bclient\.([a-z]+_[a-z_]+)\(", source))
     assert called == {"get_job", "search_jobs", "get_caller_identity", "assume_role"}
     granted = [*policies_of("Named jobs"), *policies_of("Jobs that are found"), policies_of("Several accounts")[1]]
