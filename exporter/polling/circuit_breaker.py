@@ -5,22 +5,11 @@ All times are monotonic seconds where unix seconds are not named.
 
 from collections.abc import Callable, Iterable
 
-from exporter.core.errors import (
-    GET_JOB,
-    SEARCH_JOBS,
-    BraketError,
-    DeniedError,
-    JobError,
-    NotFoundError,
-    RejectedError,
-    ThrottledError,
-    UnauthenticatedError,
-    UnavailableError,
-)
+from exporter.core.errors import BraketError
 from exporter.core.jobs import Target
 from exporter.core.target_status import Health, combined
 from exporter.polling.rate_limiter import Budgets
-from exporter.polling.schedule import target_backoff
+from exporter.polling.retry_policy import OnOperation, OnTarget, Rule, Subject, rule_for, target_backoff
 
 
 class Gate:
@@ -91,40 +80,30 @@ class Gate:
         self._failures[operation] = 0
         self._healths[operation] = self._healths[operation].succeeded(wall)
 
-    def question_failed(self, arn: str, error: BraketError, *, asked: float, now: float, jobs: int) -> None:
-        """Take note that GetJob brought no answer.
+    def failed(
+        self, operation: str, error: BraketError, *, asked: float, now: float, arn: str | None = None, jobs: int = 1
+    ) -> Rule:
+        """Record a failed call, as the retry policy says; return the rule that applies.
 
         Args:
-            arn: the job.
+            operation: the operation that was called.
             error: why.
             asked: when it was called.
             now: the time.
-            jobs: how many jobs of the target are asked for.
+            arn: the job that the call was for; ``None`` for a call that is for no single job.
+            jobs: how many jobs of the target are polled.
         """
-        health = self._failed(GET_JOB, error, asked, now)
-        if isinstance(error, NotFoundError | RejectedError):
-            health = health.answered(str(error))
-        elif isinstance(error, ThrottledError):
-            health = health.troubled(str(error))
-        else:
-            # The credentials are every job's, so one job tells for all.
-            concerned = 1 if isinstance(error, UnauthenticatedError) else jobs
-            health = health.failed(arn, str(error), asked_jobs=concerned, own_fault=isinstance(error, JobError))
-        self._healths[GET_JOB] = health
-        unreachable = isinstance(error, UnavailableError) and health.up is False
-        if isinstance(error, UnauthenticatedError) or unreachable:
-            self._leave_alone(GET_JOB, asked, now)
-
-    def search_failed(self, error: BraketError, *, asked: float, now: float) -> None:
-        """Take note that SearchJobs brought no answer. It asks for no single job, so a refusal is the target's."""
-        health = self._failed(SEARCH_JOBS, error, asked, now)
-        if isinstance(error, DeniedError | UnauthenticatedError):
-            health = health.failed(SEARCH_JOBS, str(error), asked_jobs=1, own_fault=False)
-        else:
-            health = health.troubled(str(error))
-        self._healths[SEARCH_JOBS] = health
-        if not isinstance(error, ThrottledError):
-            self._leave_alone(SEARCH_JOBS, asked, now)
+        rule = rule_for(Subject.TARGET if arn is None else Subject.JOB, error)
+        self._failures[operation] += 1
+        health = _counted(self._healths[operation], rule.target, arn or operation, str(error), jobs)
+        self._healths[operation] = health
+        if rule.operation is OnOperation.SLOW_DOWN:
+            self._budgets.throttled(self._here(), operation, asked, now, self._random())
+        elif rule.operation is OnOperation.PAUSE or (
+            rule.operation is OnOperation.PAUSE_WHEN_DOWN and health.up is False
+        ):
+            self._pause(operation, asked, now)
+        return rule
 
     def _here(self) -> Target:
         """Tell the account and Region; once the account is learned, its budget goes on as this one's did."""
@@ -134,14 +113,26 @@ class Gate:
             self._charged = target
         return target
 
-    def _failed(self, operation: str, error: BraketError, asked: float, now: float) -> Health:
-        self._failures[operation] += 1
-        if isinstance(error, ThrottledError):
-            self._budgets.throttled(self._here(), operation, asked, now, self._random())
-        return self._healths[operation]
-
-    def _leave_alone(self, operation: str, asked: float, now: float) -> None:
-        """Wait a while, unless the failed call is older than the last such decision."""
+    def _pause(self, operation: str, asked: float, now: float) -> None:
+        """Pause an operation, unless the failed call is older than the last such decision."""
         if asked >= self._open_at[operation]:
             health = self._healths[operation] = self._healths[operation].paused()
             self._open_at[operation] = now + target_backoff(health.pauses, self._random())
+
+
+def _counted(health: Health, rule: OnTarget, failed: str, error: str, jobs: int) -> Health:
+    """Count an error against the target.
+
+    Args:
+        health: the operation's health before.
+        rule: how the error counts.
+        failed: the job, or else the operation, whose call failed.
+        error: the error, for people.
+        jobs: how many jobs of the target are polled.
+    """
+    if rule is OnTarget.UP:
+        return health.answered(error)
+    if rule is OnTarget.SEVERAL_CALLS:
+        return health.troubled(error)
+    concerned = 1 if rule is OnTarget.AT_ONCE else jobs
+    return health.failed(failed, error, asked_jobs=concerned, own_fault=rule is OnTarget.ALL_JOBS)

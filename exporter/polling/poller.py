@@ -14,10 +14,6 @@ from exporter.core.errors import (
     MALFORMED,
     SEARCH_JOBS,
     BraketError,
-    JobError,
-    MalformedError,
-    NotFoundError,
-    RejectedError,
 )
 from exporter.core.jobs import EntryProblem, JobRecord, JobSnapshot, SearchPage, Span, Target
 from exporter.core.selector import Selector
@@ -29,6 +25,7 @@ from exporter.polling.discovery import Finder, Policy
 from exporter.polling.job_queue import Agenda
 from exporter.polling.progress import Progress
 from exporter.polling.rate_limiter import Budgets
+from exporter.polling.retry_policy import GONE_AFTER, TRIES_AT_START, OnRequest, Rule, Subject, rule_for
 from exporter.polling.schedule import (
     Urgency,
     Watch,
@@ -48,12 +45,6 @@ from exporter.telemetry.self_metrics import Telemetry
 
 IDLE: Final = 1.0
 """Longest sleep of a worker, seconds: so often it shows that it lives."""
-
-TRIES_AT_START: Final = 3
-"""So many failures of a job, or of the target, and the first full poll does not wait for it any longer."""
-
-GONE_AFTER: Final = 5
-"""So many questions in a row for a discovered job that Braket does not know, and it is let go."""
 
 WRONG_CLOCK: Final = 60.0
 """A local clock that is off by more, seconds, has the first lists planned again."""
@@ -516,29 +507,31 @@ class TargetPoller:
 
     def _failed(self, watch: Watch, error: BraketError, asked: float) -> None:
         self._count_malformed(error)
-        if isinstance(error, JobError):
+        rule = rule_for(Subject.JOB, error)
+        refused = rule.request is not OnRequest.RETRY
+        if refused:
             self._correct_time()
         record = self._store.record(watch.arn)
-        if record.active and isinstance(error, JobError):
+        if record.active and refused:
             record = replace(record, failing=error.code)
             self._store.amend(record)
-        again = self._after_failure(watch, record, error, asked)
-        tried = isinstance(error, JobError) or watch.failures + 1 >= TRIES_AT_START
+        again = self._after_failure(watch, record, rule, asked)
+        tried = refused or watch.failures + 1 >= TRIES_AT_START
         with self._lock:
             now = self._clock.monotonic()
             jobs = len(self._agenda) + len(self._asking)
-            self._gate.question_failed(watch.arn, error, asked=asked, now=now, jobs=jobs)
-            if self._finder and isinstance(error, NotFoundError) and watch.failures + 1 >= GONE_AFTER:
+            self._gate.failed(GET_JOB, error, asked=asked, now=now, arn=watch.arn, jobs=jobs)
+            if self._finder and rule.request is OnRequest.GONE and watch.failures + 1 >= GONE_AFTER:
                 self._finder.roster.let_go(record, NOT_FOUND, self._clock.wall())
             self._put_back(record, again, tried=tried)
             retry_at = None if again is None else max(again.due, self._gate.opens_at(GET_JOB))
         retry_in = None if retry_at is None else max(0.0, retry_at - now)
         self._journal.poll_failed(self._source.target, GET_JOB, error, retry_in, watch.arn)
 
-    def _after_failure(self, watch: Watch, record: JobRecord, error: BraketError, asked: float) -> Watch | None:
-        if not isinstance(error, JobError):
+    def _after_failure(self, watch: Watch, record: JobRecord, rule: Rule, asked: float) -> Watch | None:
+        if rule.request is OnRequest.RETRY:
             return after_target_failure(watch, now=self._clock.monotonic(), interval=self._policy.poll_interval)
-        if isinstance(error, NotFoundError) and not record.active:
+        if rule.request is OnRequest.GONE and not record.active:
             return None  # it has told its end already; Braket forgets jobs after some months
         return after_job_failure(watch, asked=asked, interval=self._policy.poll_interval)
 
@@ -623,8 +616,8 @@ class TargetPoller:
         self._count_malformed(error)
         with self._lock:
             now = self._clock.monotonic()
-            self._gate.search_failed(error, asked=asked, now=now)
-            finder.survey.failed(search, now, own_fault=isinstance(error, RejectedError | MalformedError))
+            rule = self._gate.failed(SEARCH_JOBS, error, asked=asked, now=now)
+            finder.survey.failed(search, now, own_fault=rule.request is not OnRequest.RETRY)
             retry_in = max(0.0, self._gate.opens_at(SEARCH_JOBS) - now)
         self._journal.poll_failed(self._source.target, SEARCH_JOBS, error, retry_in)
 

@@ -11,16 +11,13 @@ from typing import Final
 
 from exporter.core.jobs import TERMINAL_STATUSES, JobRecord
 from exporter.core.transitions import complete
+from exporter.polling.retry_policy import call_backoff, job_backoff
 
 QUESTIONS_AFTER_END: Final = 3
 """How often a finished job is asked for what its last answer lacked; a job that was stopped may never tell it."""
 
 LATE_DETAILS_SECONDS: Final = 900.0
 """A job that ended longer ago than this will not tell more than it did."""
-
-LONGEST_JOB_BACKOFF: Final = 300.0
-LONGEST_TARGET_BACKOFF: Final = 60.0
-
 
 SECOND_LOOK_SECONDS: Final = 2.0
 """GetJob may lag behind a list that told a job's end; it is asked once more after so long."""
@@ -172,24 +169,14 @@ def _after_active_answer(watch: Watch, asked: float, interval: float) -> Watch:
 
 def after_job_failure(watch: Watch, *, asked: float, interval: float) -> Watch:
     """Back off from a job that Braket does not answer for, doubling from ``interval``."""
-    wait = max(interval, _doubled(interval, watch.failures, LONGEST_JOB_BACKOFF))
+    wait = job_backoff(watch.failures, interval=interval)
     return replace(watch, due=asked + wait, failures=watch.failures + 1, refused=True, urgency=Urgency.DUE)
 
 
 def after_target_failure(watch: Watch, *, now: float, interval: float) -> Watch:
     """Ask again soon, within ``interval``, yet not at once: one bad job must not crowd out the others."""
-    wait = _doubled(1.0, watch.failures, interval)
+    wait = call_backoff(watch.failures, interval=interval)
     return replace(watch, due=now + wait, failures=watch.failures + 1, urgency=Urgency.DUE)
-
-
-def target_backoff(failures: int, jitter: float) -> float:
-    """Tell how long to leave a failing target alone: doubling from 1 s to a minute, shortened by up to half.
-
-    Args:
-        failures: consecutive failed attempts, at least 1.
-        jitter: a random number in [0, 1), so that exporters do not come back in step.
-    """
-    return _doubled(1.0, failures - 1, LONGEST_TARGET_BACKOFF) * (1 - jitter / 2)
 
 
 def resumed(record: JobRecord, *, now: float, wall: float) -> Watch | None:
@@ -213,11 +200,6 @@ def resumed(record: JobRecord, *, now: float, wall: float) -> Watch | None:
 def brought_forward(watch: Watch, *, now: float, interval: float) -> Watch:
     """Have a job asked for within an interval that has become shorter."""
     return watch if watch.due <= now + interval else replace(watch, due=now + interval)
-
-
-def _doubled(first: float, times: int, most: float) -> float:
-    """Double a wait so many times, up to the most; a night's outage doubles more often than a float can."""
-    return min(most, first * 2.0 ** min(times, 64))
 
 
 def _ended_long_ago(record: JobRecord, wall: float) -> bool:

@@ -56,12 +56,12 @@ def gate(
 def ask(one: Gate, error: BraketError, *jobs: int, asked: float = NOW, now: float = NOW, of: int = 10) -> None:
     """Let the questions for some jobs fail."""
     for job in jobs:
-        one.question_failed(arn(job), error, asked=asked, now=now, jobs=of)
+        one.failed(GET_JOB, error, asked=asked, now=now, arn=arn(job), jobs=of)
 
 
 def search(one: Gate, error: BraketError, times: int = 1, *, asked: float = NOW, now: float = NOW) -> None:
     for _ in range(times):
-        one.search_failed(error, asked=asked, now=now)
+        one.failed(SEARCH_JOBS, error, asked=asked, now=now)
 
 
 # The budget.
@@ -369,7 +369,7 @@ def test_whatever_fails_no_wait_is_longer_than_a_minute_and_one_answer_each_make
 def test_an_operation_that_is_not_called_any_more_tells_nothing_and_one_that_is_begins_anew() -> None:
     gate = Gate((GET_JOB, SEARCH_JOBS), budgets=Budgets(2.5), target=lambda: TARGET, random=lambda: 0.0, now=NOW)
     gate.succeeded(GET_JOB, WALL)
-    gate.search_failed(DENIED, asked=NOW, now=NOW)
+    gate.failed(SEARCH_JOBS, DENIED, asked=NOW, now=NOW)
     before = gate.health.up
     gate.call((GET_JOB,), NOW)
     assert (before, gate.health) == (False, Health(up=True, last_success=WALL))

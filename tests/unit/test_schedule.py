@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.core.jobs import STATUSES, JobRecord, JobSnapshot
+from exporter.polling.retry_policy import target_backoff
 from exporter.polling.schedule import (
     Urgency,
     Watch,
@@ -18,7 +19,6 @@ from exporter.polling.schedule import (
     brought_forward,
     resumed,
     suffices_alone,
-    target_backoff,
     unless_told,
     whose_turn,
 )
