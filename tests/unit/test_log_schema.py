@@ -74,6 +74,7 @@ def test_every_shape_takes_its_own_fields_only() -> None:
 def written() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    logging.captureWarnings(capture=False)  # a test before may have left it on
     yield io.StringIO()
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
