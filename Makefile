@@ -14,10 +14,10 @@ demo: .venv/runtime ## try it: simulated jobs and the exporter, on http://localh
 	@exec $(BIN)/braket-exporter demo
 
 quick: .venv/development ## run the unit tests in parallel, in half a minute
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --quiet --numprocesses=auto --dist=worksteal --hypothesis-profile=quick tests/unit
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --quiet --numprocesses=auto --dist=loadfile --hypothesis-profile=quick tests/unit
 
 test: check ## run everything: lint, types, all tests, coverage
-	$(BIN)/pytest --numprocesses=auto --dist=worksteal --cov --cov-report= --cov-fail-under=0 tests/unit
+	$(BIN)/pytest --numprocesses=auto --dist=loadfile --cov --cov-report= --cov-fail-under=0 tests/unit
 	$(BIN)/pytest --cov --cov-append --cov-report=term-missing --ignore=tests/unit
 
 check: .venv/development ## lint and types
