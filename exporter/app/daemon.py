@@ -33,7 +33,8 @@ from exporter.core.text import format_duration, parse_listen
 from exporter.metrics.families import job_families
 from exporter.polling.discovered_jobs import Retention
 from exporter.polling.discovery import Policy
-from exporter.polling.manager import Changes, Crew
+from exporter.polling.manager import Crew
+from exporter.polling.polling_plan import Changes
 from exporter.polling.rate_limiter import Budgets
 from exporter.storage.persistence import Entry, Past
 from exporter.storage.sqlite_file import StateInUseError
