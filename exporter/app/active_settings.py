@@ -9,7 +9,7 @@ from exporter.core.jobs import JobRecord
 from exporter.core.targets import Lane
 from exporter.polling.discovered_jobs import Retention
 from exporter.polling.discovery import Policy
-from exporter.polling.manager import Changes
+from exporter.polling.polling_plan import Changes
 from exporter.storage.persistence import Past
 
 

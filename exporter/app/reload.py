@@ -8,7 +8,7 @@ from exporter.app.active_settings import ActiveSettings
 from exporter.app.build import Exporter, StartError
 from exporter.app.config_files import web_config_errors
 from exporter.app.settings import Settings, SettingsError, count_jobs
-from exporter.polling.manager import Changes
+from exporter.polling.polling_plan import Changes
 from exporter.web.http.access import FileGuard
 from exporter.web.routes import Reloaded
 

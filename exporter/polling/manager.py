@@ -8,20 +8,21 @@ more, in a place where no lane looks for jobs, is forgotten at once.
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from exporter.core.arn import parse_job_arn
 from exporter.core.clock import Clock
 from exporter.core.drop_reasons import DESELECTED, MAX_JOBS
-from exporter.core.jobs import JobRecord, Target
+from exporter.core.jobs import JobRecord
 from exporter.core.target_status import TargetStatus, merged
-from exporter.core.targets import Lane, successors
+from exporter.core.targets import Lane
 from exporter.polling.discovered_jobs import former_of, named_record
 from exporter.polling.discovery import TOMBSTONE_SLACK, Policy
 from exporter.polling.poller import Handover, JobSource, TargetPoller
+from exporter.polling.polling_plan import Changes, Member, Plan, plan_polling
 from exporter.polling.rate_limiter import Budgets
+from exporter.polling.reassignment import OwnersAfterRestart, Place, configured_jobs, reassignment, released
 from exporter.polling.schedule import Watch, resumed
 from exporter.polling.threads import Workers
 from exporter.storage.persistence import Past
@@ -36,39 +37,7 @@ BATCH: Final = 1000
 STUCK_AFTER: Final = 60.0
 """A thread that is in one step for so long, seconds, is stuck: every call has a deadline of some 15 seconds."""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Member:
-    """A lane and its poller."""
-
-    lane: Lane
-    poller: TargetPoller
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be polled. Whatever can fail about it is done.
-
-    Attributes:
-        kept: lanes with the pollers that go on with them.
-        new: the other lanes, with what their pollers are to ask.
-        policy: intervals.
-        rate: requests a second for each account, Region and operation.
-    """
-
-    kept: Sequence[Member]
-    new: Sequence[tuple[Lane, JobSource]]
-    policy: Policy
-    rate: float
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """How many lanes a plan changed."""
-
-    added: int
-    removed: int
-    changed: int
+Owners = OwnersAfterRestart[TargetPoller]
 
 
 class Crew:
@@ -184,15 +153,7 @@ class Crew:
             rate: requests a second for each account, Region and operation.
             connect: makes what the poller of a new lane asks.
         """
-        known = [replace(member.lane, target=member.poller.target) for member in self._members]
-        kept: list[Member] = []
-        new: list[tuple[Lane, JobSource]] = []
-        for lane, number in zip(lanes, successors(known, lanes), strict=True):
-            if number is None:
-                new.append((lane, connect(lane)))
-            else:
-                kept.append(Member(lane, self._members[number].poller))
-        return Plan(kept, new, policy, rate)
+        return plan_polling(self._members, lanes, policy, rate, connect)
 
     def follow(self, plan: Plan, past: Past | None = None) -> Changes:
         """Poll as a plan says from now on.
@@ -221,63 +182,47 @@ class Crew:
     def _change(self, plan: Plan, past: Past | None) -> Changes:
         before = {member.poller: member.lane for member in self._members}
         self._budgets.resize(plan.rate, self._clock.monotonic())
-        wall = self._clock.wall()
-        before_now = past or Past(wall)
+        before_now = past or Past(self._clock.wall())
         if past is not None:
             self.tombstones = Tombstones(past.formers, past.floor)
         fresh = {arn for lane, _ in plan.new for arn in lane.jobs if arn not in self._store}
         handed = self._gather(plan, before_now.polled)
         told = [member for member in plan.kept if plan.policy != self._policy or before[member.poller] != member.lane]
         for member in told:
-            lane = member.lane
-            mine = {arn: handed.pop(arn) for arn in lane.jobs if arn in handed}
-            handed |= member.poller.change(lane.jobs, lane.selector, plan.policy, mine, lane.key, name=lane.name)
-        added = [
-            self._hire(
-                lane,
-                source,
-                plan.policy,
-                since=None if past is None else past.lanes.get(lane.key, past.polled),
-                fresh=fresh,
-                handed=handed,
-            )
-            for lane, source in plan.new
-        ]
+            handed |= _change_lane(member, plan.policy, _claimed(member.lane, handed))
+        added = [self._hire(new, plan.policy, past, fresh, handed) for new in plan.new]
         self._members, self._policy = (*plan.kept, *added), plan.policy
         self._settle(handed | self._resume(before_now))
         return Changes(added=len(added), removed=len(before) - len(plan.kept), changed=len(told))
 
     def _gather(self, plan: Plan, since: float) -> dict[str, Watch | None]:
         """Take the jobs from the pollers that go, and from those that stay what other lanes name."""
-        named = {
-            arn
-            for lane in (*(member.lane for member in plan.kept), *(lane for lane, _ in plan.new))
-            for arn in lane.jobs
-        }
-        for arn in named:
+        stay = {member.poller: member.lane for member in plan.kept}
+        named = configured_jobs((*stay.values(), *(lane for lane, _ in plan.new)))
+        self._name(named, since)
+        handed: dict[str, Watch | None] = {}
+        for poller, jobs in released(self.pollers, stay, named).items():
+            handed |= poller.close() if jobs is None else poller.release(jobs)
+        return handed
+
+    def _name(self, jobs: Collection[str], since: float) -> None:
+        """Store the jobs that the settings name, now, so that nobody takes one up who finds it meanwhile."""
+        for arn in jobs:
             if arn not in self._store:
-                # Now, so that nobody takes it up who finds it meanwhile.
                 self._store.add(named_record(arn, since, self.tombstones))
                 mark = self.tombstones.take(arn)
                 self._store.unremember(() if mark is None else (mark,))
-        stay = {member.poller: member.lane for member in plan.kept}
-        handed: dict[str, Watch | None] = {}
-        for poller in self.pollers:
-            lane = stay.get(poller)
-            handed |= poller.close() if lane is None else poller.release(named.difference(lane.jobs))
-        return handed
 
     def _hire(
         self,
-        lane: Lane,
-        source: JobSource,
+        new: tuple[Lane, JobSource],
         policy: Policy,
-        *,
-        since: float | None,
+        past: Past | None,
         fresh: Collection[str],
         handed: dict[str, Watch | None],
     ) -> Member:
-        mine = {arn: handed.pop(arn) for arn in lane.jobs if arn in handed}
+        lane, source = new
+        mine = _claimed(lane, handed)
         poller = TargetPoller(
             source,
             [arn for arn in lane.jobs if arn in fresh],
@@ -291,56 +236,64 @@ class Crew:
             random=self._random,
             tombstones=self.tombstones,
             lane=lane.key,
-            since=since,
+            since=None if past is None else past.lanes.get(lane.key, past.polled),
             name=lane.name,
         )
+        member = Member(lane, poller)
         if mine:
-            poller.change(lane.jobs, lane.selector, policy, mine, lane.key, name=lane.name)
-        return Member(lane, poller)
+            _change_lane(member, policy, mine)
+        return member
 
     def _resume(self, past: Past) -> dict[str, Watch | None]:
         """Give each job back to the poller that watches it, as it was before a restart; return the other jobs."""
-        now, wall = self._clock.monotonic(), self._clock.wall()
-        namers = {arn: member.poller for member in self._members for arn in member.lane.jobs}
-        finders = {member.lane.key: member.poller for member in reversed(self._members) if member.poller.discovers}
+        owners, records = OwnersAfterRestart(self._places()), iter(past.records)
         left: dict[str, Watch | None] = {}
-        records = iter(past.records)
         while batch := [*islice(records, BATCH)]:
-            shares: defaultdict[TargetPoller, list[tuple[JobRecord, Watch | None]]] = defaultdict(list)
-            for record in batch:
-                watch, namer = resumed(record, now=now, wall=wall), namers.get(record.arn)
-                poller = namer or (None if record.named else finders.get(record.lane))
-                if poller is None:
-                    left[record.arn] = watch
-                    continue
-                if poller is namer and not record.named:
-                    record = replace(record, named=True, lane="")  # noqa: PLW2901 -- from now on it is named
-                    self._store.amend(record)
-                shares[poller].append((record, watch))
-            for poller, share in shares.items():
-                poller.resume(share)
+            left |= self._resume_batch(batch, owners)
+        return left
+
+    def _resume_batch(self, batch: Sequence[JobRecord], owners: Owners) -> dict[str, Watch | None]:
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        left: dict[str, Watch | None] = {}
+        shares: defaultdict[TargetPoller, list[tuple[JobRecord, Watch | None]]] = defaultdict(list)
+        for record in batch:
+            watch, poller = resumed(record, now=now, wall=wall), owners.of(record)
+            if poller is None:
+                left[record.arn] = watch
+                continue
+            if owners.names(record) and not record.named:
+                record = replace(record, named=True, lane="")  # noqa: PLW2901 -- from now on it is named
+                self._store.amend(record)
+            shares[poller].append((record, watch))
+        for poller, share in shares.items():
+            poller.resume(share)
         return left
 
     def _settle(self, left: Handover) -> None:
         """Give the jobs that no lane names to those who look for jobs where they are; forget the others."""
-        finders = {poller.target: poller for poller in reversed(self.pollers) if poller.discovers}
-        elsewhere = {target.region: poller for target, poller in finders.items() if not target.account}
-        legacies: defaultdict[TargetPoller, dict[str, Watch | None]] = defaultdict(dict)
-        for arn, watch in left.items():
-            parts = parse_job_arn(arn)
-            heir = finders.get(Target(parts.account, parts.region)) or elsewhere.get(parts.region)
-            if heir is None:
-                self._forget(arn)
-            else:
-                legacies[heir][arn] = watch
-        for heir, legacy in legacies.items():
-            heir.take_over(legacy)
+        moves = reassignment(self._places(), left)
+        for arn in moves.dropped:
+            self._forget(arn)
+        for poller, jobs in moves.to.items():
+            poller.take_over({arn: left[arn] for arn in jobs})
+
+    def _places(self) -> list[Place[TargetPoller]]:
+        return [Place(one.poller, one.lane, one.poller.target, one.poller.discovers) for one in self._members]
 
     def _forget(self, arn: str) -> None:
         record = self._store.record(arn)
-        former = former_of(record)
-        if former is not None:
+        if (former := former_of(record)) is not None:
             self.tombstones.bury(arn, former)
         self._store.forget(arn, self.tombstones.entry(arn))
         self._telemetry.dropped(DESELECTED)
         self._journal.forgotten(arn, record.snapshot, DESELECTED)
+
+
+def _claimed(lane: Lane, handed: dict[str, Watch | None]) -> Handover:
+    """Take the jobs that a lane names out of those that were handed over."""
+    return {arn: handed.pop(arn) for arn in lane.jobs if arn in handed}
+
+
+def _change_lane(member: Member, policy: Policy, handed: Handover) -> Handover:
+    lane = member.lane
+    return member.poller.change(lane.jobs, lane.selector, policy, handed, lane.key, name=lane.name)

@@ -19,8 +19,9 @@ from exporter.core.targets import Lane, Login
 from exporter.metrics.families import job_families
 from exporter.polling.discovered_jobs import Retention
 from exporter.polling.discovery import Policy
-from exporter.polling.manager import Changes, Crew
+from exporter.polling.manager import Crew
 from exporter.polling.poller import TargetPoller
+from exporter.polling.polling_plan import Changes
 from exporter.polling.rate_limiter import Budgets
 from exporter.storage.block import CHUNK_JOBS
 from exporter.storage.persistence import Former, Past, mark_of
