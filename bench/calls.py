@@ -15,7 +15,7 @@ import boto3
 from exporter.aws.client import BraketClient
 from exporter.aws.sessions import LoginSession
 from exporter.core.jobs import Span, Target
-from exporter.core.targets import Login
+from exporter.core.targets import CredentialsRef
 
 ROUNDS = 7
 REGION = "us-east-1"
@@ -61,7 +61,7 @@ def main() -> None:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         job, span = started["jobs"][0], Span(0.0, None)
-        client = BraketClient(LoginSession(Login(), REGION), Target("", REGION), lambda *_: None)
+        client = BraketClient(LoginSession(CredentialsRef(), REGION), Target("", REGION), lambda *_: None)
         plain = boto3.client("braket", region_name=REGION)
         filters = [{"name": "createdAt", "operator": "GTE", "values": ["1970-01-01T00:00:00Z"]}]
         compare(

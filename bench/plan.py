@@ -24,11 +24,11 @@ from exporter.core.selector import Selector
 from exporter.polling.discovered_jobs import Retention
 from exporter.polling.discovery import Policy
 from exporter.polling.poller import TargetPoller
-from exporter.polling.rate_limiter import Budgets
+from exporter.polling.rate_limiter import RateLimiter
 from exporter.storage.store import Store
 from exporter.storage.tombstones import Tombstones
-from exporter.telemetry.log_events import Journal
-from exporter.telemetry.self_metrics import Telemetry
+from exporter.telemetry.log_events import EventLog
+from exporter.telemetry.self_metrics import SelfMetrics
 
 RATE = 2.5
 EPOCH = 1_750_000_000.0
@@ -131,16 +131,16 @@ def watch(size: Size, interval: float) -> tuple[list[float], Counter[str]]:
     """Let the real poller watch; return each delay with which an end was noticed, and the calls, after a warm-up."""
     service = Service(jobs_of(size))
     clock = Clock(lambda: service.now, lambda: service.now)
-    telemetry = Telemetry(list)
+    telemetry = SelfMetrics(list)
     logger = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     poller = TargetPoller(
         service,
         (),
         Selector(all_jobs=True),
         store=Store(()),
-        journal=Journal(logger),
+        event_log=EventLog(logger),
         telemetry=telemetry,
-        budgets=Budgets(RATE),
+        budgets=RateLimiter(RATE),
         policy=Policy(interval, 60.0, size.lookback, Retention(1.0, 1.0)),
         clock=clock,
         random=random.Random(1).random,

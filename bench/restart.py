@@ -16,7 +16,7 @@ from pathlib import Path
 from exporter.aws.parse import parse_job
 from exporter.core.jobs import JobRecord, Target
 from exporter.core.selector import Selector
-from exporter.core.targets import Lane, Login
+from exporter.core.targets import CredentialsRef, TargetConfig
 from exporter.core.transitions import observe
 from exporter.simulator import RECORDED_LIFE, Event, Phase, SimulatedJob, SimulatorServer, Status, World, job_arn
 from exporter.storage.persistence import Entry
@@ -26,7 +26,7 @@ FLEETS = ((1_000, 100), (10_000, 500), (100_000, 2_000))
 """How many jobs, and how many of them are active."""
 
 REGION = "us-west-2"
-LANE = Lane(Login(), Target("", REGION), (), Selector(all_jobs=True))
+LANE = TargetConfig(CredentialsRef(), Target("", REGION), (), Selector(all_jobs=True))
 RUNNING = (Phase(0.0, Status.QUEUED, Event.QUEUED_FOR_EXECUTION), Phase(40.0, Status.RUNNING, Event.RUNNING))
 PORT = 19834
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from exporter.core.jobs import JobRecord
 from exporter.metrics.aggregates import Histogram, Series, Totals
-from exporter.storage.persistence import Entry, Former, Past
+from exporter.storage.persistence import Entry, SavedState, Tombstone
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Book:
     meanwhile: Callable[[], object] = lambda: None
     entries: list[Entry] = field(default_factory=list)
     jobs: dict[str, JobRecord] = field(default_factory=dict)
-    formers: dict[int, Former] = field(default_factory=dict)
+    tombstones: dict[int, Tombstone] = field(default_factory=dict)
     counters: dict[Series, float] = field(default_factory=dict)
     histograms: dict[Series, Histogram] = field(default_factory=dict)
     floor: float = 0.0
@@ -31,11 +31,11 @@ class Book:
         self.jobs |= {each.arn: each for each in entry.records}
         for gone in entry.gone:
             self.jobs.pop(gone, None)
-        for mark, former in entry.formers.items():
-            if former is None:
-                self.formers.pop(mark, None)
+        for mark, tombstone in entry.tombstones.items():
+            if tombstone is None:
+                self.tombstones.pop(mark, None)
             else:
-                self.formers[mark] = former
+                self.tombstones[mark] = tombstone
         self.counters |= entry.totals.counters
         self.histograms |= entry.totals.histograms
         self.floor = max(self.floor, entry.floor)
@@ -45,7 +45,7 @@ class Book:
     def totals(self) -> Totals:
         return Totals(self.counters, self.histograms)
 
-    def past(self, polled: float, lanes: Mapping[str, float]) -> Past:
+    def past(self, polled: float, lanes: Mapping[str, float]) -> SavedState:
         """Tell what somebody would read who begins after a restart."""
         totals = Totals({**self.counters}, {**self.histograms})
-        return Past(polled, [*self.jobs.values()], {**self.formers}, lanes, totals, self.floor)
+        return SavedState(polled, [*self.jobs.values()], {**self.tombstones}, lanes, totals, self.floor)

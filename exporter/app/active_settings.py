@@ -6,11 +6,11 @@ from exporter.app.settings import Settings
 from exporter.app.target_configs import Sessions, lanes
 from exporter.aws.client import BraketClient
 from exporter.core.jobs import JobRecord
-from exporter.core.targets import Lane
+from exporter.core.targets import TargetConfig
 from exporter.polling.discovered_jobs import Retention
 from exporter.polling.discovery import Policy
 from exporter.polling.polling_plan import Changes
-from exporter.storage.persistence import Past
+from exporter.storage.persistence import SavedState
 
 
 class ActiveSettings:
@@ -29,7 +29,7 @@ class ActiveSettings:
         self._exporter = exporter
         self._sessions: Sessions = {}
 
-    def take(self, settings: Settings, past: Past | None = None) -> Changes:
+    def take(self, settings: Settings, past: SavedState | None = None) -> Changes:
         """Put settings into effect, all of them or none. The state of jobs and targets stays.
 
         Args:
@@ -42,17 +42,17 @@ class ActiveSettings:
         sessions, exporter = dict(self._sessions), self._exporter
         wanted = lanes(settings, sessions)
 
-        def connect(lane: Lane) -> BraketClient:
+        def connect(lane: TargetConfig) -> BraketClient:
             labels = frozenset(settings.tag_labels)
             return BraketClient(sessions[lane.login], lane.target, exporter.telemetry.request, labels)
 
-        plan = exporter.crew.plan(wanted, _policy(settings), settings.api_requests_per_second, connect)
+        plan = exporter.manager.plan(wanted, _policy(settings), settings.api_requests_per_second, connect)
         for session in self._sessions.values():
             session.renew(forced=True)
-        changes = exporter.crew.follow(plan, past)
-        exporter.crew.limit(settings.max_jobs)
-        if exporter.keeper is not None:
-            exporter.keeper.watch(exporter.crew.lanes)
+        changes = exporter.manager.follow(plan, past)
+        exporter.manager.limit(settings.max_jobs)
+        if exporter.state_writer is not None:
+            exporter.state_writer.watch(exporter.manager.lanes)
         exporter.store.flush()
         self.settings, self._sessions = settings, {lane.login: sessions[lane.login] for lane in wanted}
         exporter.telemetry.settings_loaded(exporter.clock.wall())
@@ -60,9 +60,9 @@ class ActiveSettings:
 
     def warn(self) -> None:
         """Log the settings, and variables of the AWS SDK, that are valid and probably a mistake."""
-        regions = [poller.target.region for poller in self._exporter.crew.pollers]
+        regions = [poller.target.region for poller in self._exporter.manager.pollers]
         for warning in (*warnings_of(self.settings, regions), *environment_warnings(self.settings)):
-            self._exporter.journal.config_warning(warning.setting, warning.message)
+            self._exporter.event_log.config_warning(warning.setting, warning.message)
 
     @property
     def known_jobs(self) -> int:

@@ -10,14 +10,14 @@ from exporter.app.config_files import check_state_file
 from exporter.app.settings import Settings
 from exporter.core.clock import Clock
 from exporter.metrics.families import job_families
-from exporter.polling.manager import Crew
-from exporter.polling.rate_limiter import Budgets
-from exporter.storage.persistence import Entry, Past
+from exporter.polling.manager import PollerManager
+from exporter.polling.rate_limiter import RateLimiter
+from exporter.storage.persistence import Entry, SavedState
 from exporter.storage.state_errors import StateInUseError
-from exporter.storage.state_writer import Keeper
+from exporter.storage.state_writer import StateWriter
 from exporter.storage.store import Store
-from exporter.telemetry.log_events import Journal, make_logger
-from exporter.telemetry.self_metrics import Telemetry
+from exporter.telemetry.log_events import EventLog, make_logger
+from exporter.telemetry.self_metrics import SelfMetrics
 
 
 class StartError(Exception):
@@ -37,14 +37,14 @@ class Exporter:
         clock: the time.
     """
 
-    journal: Journal
-    telemetry: Telemetry
+    event_log: EventLog
+    telemetry: SelfMetrics
     store: Store
-    crew: Crew
-    keeper: Keeper | None
+    manager: PollerManager
+    state_writer: StateWriter | None
     clock: Clock
 
-    def recall(self, state_file: str | None) -> Past | None:
+    def recall(self, state_file: str | None) -> SavedState | None:
         """Load the state file, if there is one, into the store.
 
         Args:
@@ -53,10 +53,10 @@ class Exporter:
         Raises:
             StartError: another process has the state file open.
         """
-        if self.keeper is None:
+        if self.state_writer is None:
             return None
         try:
-            past = self.keeper.load()
+            past = self.state_writer.load()
         except StateInUseError as error:
             raise StartError(f"state_file {state_file}: {error}; each exporter needs a file of its own") from error
         if past is not None:
@@ -65,18 +65,18 @@ class Exporter:
 
     def tidy_up(self) -> None:
         """Drop the jobs past their retention, and write pending changes to the state file."""
-        self.crew.forget_expired()
-        if self.keeper is not None:
-            self.keeper.watch(self.crew.lanes)  # the first response may have corrected them
+        self.manager.forget_expired()
+        if self.state_writer is not None:
+            self.state_writer.watch(self.manager.lanes)  # the first response may have corrected them
         self.store.flush()
-        if self.keeper is not None:
-            self.keeper.beat()
+        if self.state_writer is not None:
+            self.state_writer.beat()
 
     def close(self) -> None:
         """Write the last changes to the state file and close it."""
         self.store.flush()
-        if self.keeper is not None:
-            self.keeper.close()
+        if self.state_writer is not None:
+            self.state_writer.close()
 
 
 def build(settings: Settings) -> Exporter:
@@ -98,24 +98,26 @@ def build_parts(settings: Settings, logger: FilteringBoundLogger, clock: Clock) 
         logger: writes the log events.
         clock: the time.
     """
-    journal = Journal(logger)
-    telemetry = Telemetry(lambda: crew.statuses())  # noqa: PLW0108 -- the pollers need it, too
-    keeper = None if settings.state_file is None else Keeper(settings.state_file, journal, telemetry, clock)
+    event_log = EventLog(logger)
+    telemetry = SelfMetrics(lambda: manager.statuses())  # noqa: PLW0108 -- the pollers need it, too
+    state_writer = (
+        None if settings.state_file is None else StateWriter(settings.state_file, event_log, telemetry, clock)
+    )
     families = job_families(settings.tag_labels) if settings.per_job_metrics else ()
-    store = Store(families, keeper, most=settings.max_jobs)
-    crew = Crew(
+    store = Store(families, state_writer, most=settings.max_jobs)
+    manager = PollerManager(
         store=store,
-        journal=journal,
+        event_log=event_log,
         telemetry=telemetry,
-        budgets=Budgets(settings.api_requests_per_second),
+        budgets=RateLimiter(settings.api_requests_per_second),
         clock=clock,
         random=random.random,
     )
-    if keeper is not None:
-        keeper.everything = lambda: _everything(store, crew)
-    return Exporter(journal, telemetry, store, crew, keeper, clock)
+    if state_writer is not None:
+        state_writer.everything = lambda: _everything(store, manager)
+    return Exporter(event_log, telemetry, store, manager, state_writer, clock)
 
 
-def _everything(store: Store, crew: Crew) -> Entry:
+def _everything(store: Store, manager: PollerManager) -> Entry:
     """Collect the whole state, for a new state file."""
-    return replace(store.everything(), formers=crew.tombstones.all(), floor=crew.tombstones.floor)
+    return replace(store.everything(), tombstones=manager.tombstones.all(), floor=manager.tombstones.floor)

@@ -14,7 +14,7 @@ from exporter.app.settings import Settings
 from exporter.app.target_configs import Sessions, lanes
 from exporter.aws.client import BraketClient
 from exporter.core.clock import Clock
-from exporter.core.targets import Lane
+from exporter.core.targets import TargetConfig
 from exporter.core.text import format_duration
 from exporter.metrics.families import job_families
 
@@ -55,7 +55,7 @@ def check_config(settings: Settings, *, online: bool) -> Checked:
     return Checked(describe(settings, polled, found) + report(accesses), all(access.complete for access in accesses))
 
 
-def describe(settings: Settings, lanes: Sequence[Lane], found: Sequence[int] = ()) -> str:
+def describe(settings: Settings, lanes: Sequence[TargetConfig], found: Sequence[int] = ()) -> str:
     """Write the effective settings as YAML, with the predicted calls and series as comments.
 
     Args:
@@ -77,7 +77,7 @@ def describe(settings: Settings, lanes: Sequence[Lane], found: Sequence[int] = (
     return "\n".join(lines) + "\n"
 
 
-def _predicted(settings: Settings, lanes: Sequence[Lane], found: Sequence[int]) -> Prediction:
+def _predicted(settings: Settings, lanes: Sequence[TargetConfig], found: Sequence[int]) -> Prediction:
     families = job_families(settings.tag_labels) if settings.per_job_metrics else ()
     return predict(
         [
@@ -101,7 +101,7 @@ def _about_series(cost: Prediction) -> list[str]:
     ]
 
 
-def _about_warnings(settings: Settings, lanes: Sequence[Lane]) -> list[str]:
+def _about_warnings(settings: Settings, lanes: Sequence[TargetConfig]) -> list[str]:
     warnings = (*warnings_of(settings, [lane.target.region for lane in lanes]), *environment_warnings(settings))
     return [f"# Warning: {setting}: {message}" for setting, message in warnings]
 

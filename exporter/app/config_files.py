@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from exporter.app.settings import Settings, SettingsError
-from exporter.web.http.access import FileGuard
+from exporter.web.http.access import FileAccessPolicy
 from exporter.web.http.web_config import WebConfigError
 
 
@@ -31,7 +31,7 @@ def check_state_file(settings: Settings) -> None:
         raise SettingsError([f"state_file: {file} has no directory {file.parent}; make it, or name another file"])
 
 
-def guard_of(settings: Settings) -> FileGuard | None:
+def guard_of(settings: Settings) -> FileAccessPolicy | None:
     """Read the web configuration file, if there is one.
 
     Raises:
@@ -39,7 +39,7 @@ def guard_of(settings: Settings) -> FileGuard | None:
     """
     file = settings.web_config_file
     with web_config_errors(file):
-        return None if file is None else FileGuard(file)
+        return None if file is None else FileAccessPolicy(file)
 
 
 @contextmanager

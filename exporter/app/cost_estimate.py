@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from exporter.core.jobs import EventKey, JobEvent, JobRecord, JobSnapshot
 from exporter.core.transitions import observe
-from exporter.metrics.aggregates import Fleet
+from exporter.metrics.aggregates import Aggregates
 from exporter.metrics.families import FLEET_FAMILIES, JobFamily
 from exporter.polling.schedule import ROOM
 
@@ -114,7 +114,7 @@ def _series_per_job(families: Sequence[JobFamily]) -> int:
 
 
 def _series_per_device() -> int:
-    fleet = Fleet()
+    fleet = Aggregates()
     seen = observe(JobRecord("arn"), _TYPICAL, since=0.0, now=122.0)
     fleet.move(None, _TYPICAL)
     fleet.apply(seen.increments)

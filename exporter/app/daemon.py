@@ -14,7 +14,7 @@ from exporter.app.reload import Reloader
 from exporter.app.settings import Settings, count_jobs
 from exporter.app.signals import called_by_sighup, stopped_by_signals
 from exporter.aws.sessions import CONNECTIONS
-from exporter.web.http.access import FileGuard
+from exporter.web.http.access import FileAccessPolicy
 
 SWEEP_INTERVAL: Final = 5.0
 """Seconds between two runs of the periodic work."""
@@ -40,13 +40,13 @@ def run(
         SettingsError: the settings or the web configuration file are bad, or no Region is known to look for jobs in.
     """
     settings = read()
-    guard = guard_of(settings)
-    scheme = "https" if guard is not None and guard.secure else "http"
+    access_policy = guard_of(settings)
+    scheme = "https" if access_policy is not None and access_policy.secure else "http"
     exporter = build(settings)
     active = ActiveSettings(exporter, settings)
-    reloader = Reloader(exporter, active, read, file, guard)
+    reloader = Reloader(exporter, active, read, file, access_policy)
     # Before anything that may take long: a port in use shows at once.
-    server = listen(exporter, active, reloader, guard)
+    server = listen(exporter, active, reloader, access_policy)
     try:
         active.take(settings, exporter.recall(settings.state_file))
     except BaseException:
@@ -59,34 +59,34 @@ def run(
         _log_start(exporter, active, server.address, tls=scheme == "https")
         if warn:
             active.warn()
-        exporter.crew.start(CONNECTIONS, stop)
-        _keep_tidy(exporter, guard, stop)
+        exporter.manager.start(CONNECTIONS, stop)
+        _keep_tidy(exporter, access_policy, stop)
         server.stop()
-        exporter.crew.join()
+        exporter.manager.join()
         exporter.close()
-    exporter.journal.stopped(uptime_seconds=round(exporter.clock.monotonic() - began, 3))
+    exporter.event_log.stopped(uptime_seconds=round(exporter.clock.monotonic() - began, 3))
     return 0
 
 
 def _log_start(exporter: Exporter, active: ActiveSettings, address: tuple[str, int], *, tls: bool) -> None:
-    exporter.journal.started(
+    exporter.event_log.started(
         version=__version__,
         listen_address=format_address(address),
         tls=tls,
         configured_jobs=count_jobs(active.settings),
         known_jobs=active.known_jobs,
-        targets=len(exporter.crew.pollers),
+        targets=len(exporter.manager.pollers),
         poll_interval_seconds=active.settings.poll_interval,
     )
 
 
-def _keep_tidy(exporter: Exporter, guard: FileGuard | None, stop: threading.Event) -> None:
+def _keep_tidy(exporter: Exporter, access_policy: FileAccessPolicy | None, stop: threading.Event) -> None:
     """Do the periodic work until ``stop`` is set."""
     progress = FirstPollLog(exporter)
     while not stop.wait(SWEEP_INTERVAL):
         exporter.tidy_up()
         progress.look()
-        if guard is not None:
-            guard.look(exporter.journal)
-            guard.tell(exporter.journal)
-            exporter.telemetry.web_config_looked_at(failing=guard.failing)
+        if access_policy is not None:
+            access_policy.look(exporter.event_log)
+            access_policy.tell(exporter.event_log)
+            exporter.telemetry.web_config_looked_at(failing=access_policy.failing)

@@ -26,6 +26,6 @@ class FirstPollLog:
         now = self._exporter.clock.monotonic()
         if self._done or now < self._logged_at + LOG_INTERVAL:
             return
-        self._done, self._logged_at = self._exporter.crew.complete, now
+        self._done, self._logged_at = self._exporter.manager.complete, now
         if not self._done:
-            self._exporter.journal.first_poll_progress(fill_of(self._exporter.crew.statuses()))
+            self._exporter.event_log.first_poll_progress(fill_of(self._exporter.manager.statuses()))

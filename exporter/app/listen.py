@@ -4,12 +4,14 @@ from exporter.app.active_settings import ActiveSettings
 from exporter.app.build import Exporter, StartError
 from exporter.app.reload import Reloader
 from exporter.core.text import parse_listen
-from exporter.web.http.access import FileGuard
+from exporter.web.http.access import FileAccessPolicy
 from exporter.web.http.server import HttpServer
 from exporter.web.routes import PROBES, RELOAD, Web
 
 
-def listen(exporter: Exporter, active: ActiveSettings, reloader: Reloader, guard: FileGuard | None) -> HttpServer:
+def listen(
+    exporter: Exporter, active: ActiveSettings, reloader: Reloader, access_policy: FileAccessPolicy | None
+) -> HttpServer:
     """Open the listen address; nothing is served yet.
 
     Raises:
@@ -18,16 +20,16 @@ def listen(exporter: Exporter, active: ActiveSettings, reloader: Reloader, guard
     web = Web(
         store=exporter.store,
         telemetry=exporter.telemetry,
-        targets=exporter.crew.statuses,
+        targets=exporter.manager.statuses,
         disabled=lambda: active.settings.disabled_metrics,
-        healthy=lambda: exporter.crew.healthy,
-        ready=lambda: exporter.crew.ready,
+        healthy=lambda: exporter.manager.healthy,
+        ready=lambda: exporter.manager.ready,
         reload=reloader.reload,
         clock=exporter.clock,
     )
     address = active.settings.listen_address
     try:
-        return HttpServer(web, *parse_listen(address), guard=guard, urgent=PROBES, slow=[RELOAD])
+        return HttpServer(web, *parse_listen(address), access_policy=access_policy, urgent=PROBES, slow=[RELOAD])
     except OSError as error:
         reason = str(error.strerror).partition(" (while attempting")[0]  # Python names the address once more
         raise StartError(f"cannot listen on {address}: {reason}; set another listen_address") from error

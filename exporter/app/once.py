@@ -80,16 +80,16 @@ def _poll(exporter: Exporter, stop: threading.Event, deadline: float, interval: 
         KeyboardInterrupt: ``stop`` was set before.
     """
     progress = FirstPollLog(exporter)
-    exporter.crew.start(CONNECTIONS, stop)
-    while not (complete := exporter.crew.complete) and exporter.clock.monotonic() < deadline:
+    exporter.manager.start(CONNECTIONS, stop)
+    while not (complete := exporter.manager.complete) and exporter.clock.monotonic() < deadline:
         if stop.wait(interval):
             break
-        exporter.crew.keep_within_limit()
+        exporter.manager.keep_within_limit()
         progress.look()
     interrupted = stop.is_set()
     stop.set()
-    exporter.crew.join()
-    exporter.crew.keep_within_limit()
+    exporter.manager.join()
+    exporter.manager.keep_within_limit()
     if interrupted and not complete:
         raise KeyboardInterrupt
     return complete
@@ -102,7 +102,7 @@ def _page(exporter: Exporter, settings: Settings) -> bytes:
 
 def _pending(exporter: Exporter) -> Iterator[str]:
     """Yield what is not polled yet."""
-    fill = fill_of(exporter.crew.statuses())
+    fill = fill_of(exporter.manager.statuses())
     if not fill.listed:
         yield "the list of jobs is not complete"
     if fill.waiting:
@@ -111,7 +111,7 @@ def _pending(exporter: Exporter) -> Iterator[str]:
 
 def _silent(exporter: Exporter, named: Sequence[JobRecord]) -> Iterator[str]:
     """Yield which targets and named jobs have no response."""
-    statuses = exporter.crew.statuses()
+    statuses = exporter.manager.statuses()
     down = [status.target for status in statuses if not status.health.up]
     if down:
         names = _first_few([f"{target.account or 'unknown account'}/{target.region}" for target in down])

@@ -26,7 +26,7 @@ from exporter.core.errors import (
 )
 from exporter.core.jobs import JobSummary, Span, Target
 from exporter.core.selector import Selector
-from exporter.core.targets import Lane, Login
+from exporter.core.targets import CredentialsRef, TargetConfig
 
 MADE_UP_JOB: Final = "00000000-0000-4000-8000-000000000000"
 """A job that does not exist: AWS checks the permission before it says so."""
@@ -102,7 +102,7 @@ class Access:
         return all(answer.verdict is Verdict.OK for answer in self.answers)
 
 
-def ask(lane: Lane, source: BraketClient, since: float) -> Access:
+def ask(lane: TargetConfig, source: BraketClient, since: float) -> Access:
     """Try whether a lane's login exists, and may list and read jobs; failures are answers.
 
     Args:
@@ -115,7 +115,7 @@ def ask(lane: Lane, source: BraketClient, since: float) -> Access:
     return Access(_target(lane, source), answers, _foreign(source.endpoint), found.active)
 
 
-def ask_all(lanes: Sequence[Lane], sources: Sequence[BraketClient], since: float) -> list[Access]:
+def ask_all(lanes: Sequence[TargetConfig], sources: Sequence[BraketClient], since: float) -> list[Access]:
     """Try all lanes, several at once; return the results in their order."""
     waiting = deque(zip(range(len(lanes)), lanes, sources, strict=True))
     done: dict[int, Access] = {}
@@ -126,7 +126,7 @@ def ask_all(lanes: Sequence[Lane], sources: Sequence[BraketClient], since: float
             while True:
                 try_one(*waiting.popleft())
 
-    def try_one(number: int, lane: Lane, source: BraketClient) -> None:
+    def try_one(number: int, lane: TargetConfig, source: BraketClient) -> None:
         try:
             done[number] = ask(lane, source, since)
         except BaseException as bug:  # noqa: BLE001 -- raised again below
@@ -154,7 +154,7 @@ class _Found:
     active: int = 0
 
 
-def _answers(lane: Lane, source: BraketClient, since: float, found: _Found) -> Iterator[Answer]:
+def _answers(lane: TargetConfig, source: BraketClient, since: float, found: _Found) -> Iterator[Answer]:
     try:
         source.identify()
     except UnauthenticatedError as error:
@@ -171,14 +171,14 @@ def _answers(lane: Lane, source: BraketClient, since: float, found: _Found) -> I
     yield _reading(lane, source, found)
 
 
-def _identity(lane: Lane, source: BraketClient) -> Answer:
+def _identity(lane: TargetConfig, source: BraketClient) -> Answer:
     account = source.target.account
     if lane.target.account in {"", account}:
         return Answer(GET_CALLER_IDENTITY, Verdict.OK, source.caller_arn)
     return Answer(GET_CALLER_IDENTITY, Verdict.FAILED, f"these are credentials of account {account}")
 
 
-def _searching(lane: Lane, selector: Selector, source: BraketClient, since: float, found: _Found) -> Answer:
+def _searching(lane: TargetConfig, selector: Selector, source: BraketClient, since: float, found: _Found) -> Answer:
     """List jobs, page by page up to a limit, and count the active ones that would be polled."""
     span, token, pages = Span(since, None), None, 0
     while pages < MOST_PAGES:
@@ -196,7 +196,7 @@ def _searching(lane: Lane, selector: Selector, source: BraketClient, since: floa
     return Answer(SEARCH_JOBS, Verdict.OK, f"found {number} active {'job' if number == '1' else 'jobs'}")
 
 
-def _reading(lane: Lane, source: BraketClient, found: _Found) -> Answer:
+def _reading(lane: TargetConfig, source: BraketClient, found: _Found) -> Answer:
     """Get a job: one that will be polled, if any is known, since a policy may depend on its ARN or tags."""
     target = _target(lane, source)
     known = [*lane.jobs[:1], *(job.arn for job in found.jobs)]
@@ -232,12 +232,12 @@ def _refused(operation: str, error: BraketError, need: Permission | None = None)
     return Answer(operation, Verdict.DENIED if denied else Verdict.FAILED, _reason(error), need if denied else None)
 
 
-def _unusable(login: Login, error: UnauthenticatedError) -> Answer:
+def _unusable(login: CredentialsRef, error: UnauthenticatedError) -> Answer:
     if login.role_arn is None or error.code != "credentials":
         return Answer(GET_CALLER_IDENTITY, Verdict.FAILED, _reason(error))
     if not isinstance(error, AssumeRoleDeniedError):
         return Answer(ASSUME_ROLE, Verdict.FAILED, _reason(error))
-    holder = _holder(Login(login.profile))
+    holder = _holder(CredentialsRef(login.profile))
     return Answer(ASSUME_ROLE, Verdict.DENIED, _reason(error), Permission(holder, "sts:AssumeRole", login.role_arn))
 
 
@@ -245,11 +245,11 @@ def _reason(error: BraketError) -> str:
     return f"{error.code}: {error}" if isinstance(error, MalformedError) else str(error)
 
 
-def _target(lane: Lane, source: BraketClient) -> Target:
+def _target(lane: TargetConfig, source: BraketClient) -> Target:
     return lane.target if lane.target.account else source.target
 
 
-def _holder(login: Login) -> str:
+def _holder(login: CredentialsRef) -> str:
     if login.role_arn is not None:
         return login.role_arn
     return "the SDK's own credentials" if login.profile is None else f"profile {login.profile}"

@@ -9,7 +9,7 @@ from exporter.app.build import Exporter, StartError
 from exporter.app.config_files import web_config_errors
 from exporter.app.settings import Settings, SettingsError, count_jobs
 from exporter.polling.polling_plan import Changes
-from exporter.web.http.access import FileGuard
+from exporter.web.http.access import FileAccessPolicy
 from exporter.web.routes import Reloaded
 
 RELOADED: Final = frozenset(
@@ -37,9 +37,15 @@ class Reloader:
         active: ActiveSettings,
         read: Callable[[], Settings],
         file: str | None,
-        guard: FileGuard | None,
+        access_policy: FileAccessPolicy | None,
     ) -> None:
-        self._exporter, self._active, self._read, self._file, self._guard = exporter, active, read, file, guard
+        self._exporter, self._active, self._read, self._file, self._access_policy = (
+            exporter,
+            active,
+            read,
+            file,
+            access_policy,
+        )
         self._reloading = threading.Lock()
 
     def reload(self) -> Reloaded:
@@ -50,26 +56,26 @@ class Reloader:
             except (SettingsError, StartError) as error:
                 return self._failed(error.problems if isinstance(error, SettingsError) else (str(error),))
             except BaseException as bug:
-                self._exporter.crew.fail(bug)
+                self._exporter.manager.fail(bug)
                 raise
 
     def _reload(self) -> Reloaded:
         given, current = self._read(), self._active.settings
         with web_config_errors(current.web_config_file):
-            rules = None if self._guard is None else self._guard.read()
+            rules = None if self._access_policy is None else self._access_policy.read()
         kept = {key: getattr(current, key) for key in Settings.model_fields if key not in RELOADED}
         later = [key for key, value in kept.items() if getattr(given, key) != value]
         changes = self._active.take(given.model_copy(update=kept))
-        if self._guard is not None and rules is not None:
-            self._guard.adopt(rules)
+        if self._access_policy is not None and rules is not None:
+            self._access_policy.adopt(rules)
         self._succeeded(changes, later)
         return Reloaded(restart_needed=later)
 
     def _succeeded(self, changes: Changes, restart_needed: Sequence[str]) -> None:
-        self._exporter.journal.config_reloaded(
+        self._exporter.event_log.config_reloaded(
             self._file,
             configured_jobs=count_jobs(self._active.settings),
-            targets=len(self._exporter.crew.pollers),
+            targets=len(self._exporter.manager.pollers),
             added=changes.added,
             removed=changes.removed,
             changed=changes.changed,
@@ -79,5 +85,5 @@ class Reloader:
 
     def _failed(self, problems: Sequence[str]) -> Reloaded:
         self._exporter.telemetry.reload_failed()
-        self._exporter.journal.config_reload_failed(self._file, "; ".join(problems))
+        self._exporter.event_log.config_reload_failed(self._file, "; ".join(problems))
         return Reloaded(problems)

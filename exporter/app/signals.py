@@ -73,5 +73,5 @@ def _handled_by(handler: Callable[[int, FrameType | None], Any], *numbers: signa
     try:
         yield
     finally:
-        for number, former in before.items():
-            signal.signal(number, former)
+        for number, tombstone in before.items():
+            signal.signal(number, tombstone)

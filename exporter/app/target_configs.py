@@ -9,13 +9,13 @@ from exporter.aws.failures import why_no_configuration
 from exporter.aws.sessions import LoginSession
 from exporter.core.arn import check_region, parse_job_arn
 from exporter.core.selector import Selector, parse_tag_rule
-from exporter.core.targets import Entry, Lane, Login, plan_lanes
+from exporter.core.targets import CredentialsRef, Entry, TargetConfig, plan_lanes
 
-Sessions = dict[Login, LoginSession]
+Sessions = dict[CredentialsRef, LoginSession]
 """The session of each credentials reference."""
 
 
-def lanes(settings: Settings, sessions: Sessions) -> list[Lane]:
+def lanes(settings: Settings, sessions: Sessions) -> list[TargetConfig]:
     """List the targets that this process polls, and add the sessions that are missing.
 
     Raises:
@@ -29,9 +29,12 @@ def lanes(settings: Settings, sessions: Sessions) -> list[Lane]:
 
 
 def _entry(selection: Selection, sessions: Sessions, path: str = "") -> Entry:
-    login, target_name = Login(), ""
+    login, target_name = CredentialsRef(), ""
     if isinstance(selection, TargetSettings):
-        login, target_name = Login(selection.profile, selection.role_arn, selection.external_id), selection.name or ""
+        login, target_name = (
+            CredentialsRef(selection.profile, selection.role_arn, selection.external_id),
+            selection.name or "",
+        )
     if login not in sessions:
         regions = (*selection.regions, *(parse_job_arn(arn).region for arn in selection.jobs))
         sessions[login] = LoginSession(login, next(iter(regions), None))

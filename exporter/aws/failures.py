@@ -40,7 +40,7 @@ from exporter.core.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from exporter.core.targets import Login
+from exporter.core.targets import CredentialsRef
 
 CREDENTIALS: Final = "credentials"
 CONNECTION: Final = "connection"
@@ -167,7 +167,7 @@ def late(attempt: Attempt, error: DeadlineError, seconds: float) -> UnavailableE
     return UnavailableError(TIMEOUT, f"no {waited_for} within {seconds:g} s")
 
 
-def failure(attempt: Attempt, error: BaseException, *, login: Login, modelled: Collection[str]) -> BraketError:
+def failure(attempt: Attempt, error: BaseException, *, login: CredentialsRef, modelled: Collection[str]) -> BraketError:
     """Describe a call that the SDK ended with an exception.
 
     Args:
@@ -252,7 +252,7 @@ def account_in(value: object) -> str:
 # Before anything was sent.
 
 
-def _without_credentials(attempt: Attempt, error: BaseException, login: Login) -> UnauthenticatedError:
+def _without_credentials(attempt: Attempt, error: BaseException, login: CredentialsRef) -> UnauthenticatedError:
     denied = attempt.assuming and isinstance(error, ClientError) and _code(error) in _DENIED
     kind = AssumeRoleDeniedError if denied else UnauthenticatedError
     if login.role_arn is not None:
@@ -266,7 +266,7 @@ def _without_credentials(attempt: Attempt, error: BaseException, login: Login) -
     return kind(CREDENTIALS, f"{subject}: {_why_no_credentials(attempt, error, login)}"[:LONGEST_MESSAGE])
 
 
-def _why_no_credentials(attempt: Attempt, error: BaseException, login: Login) -> str:
+def _why_no_credentials(attempt: Attempt, error: BaseException, login: CredentialsRef) -> str:
     """Give the cause: of a known type, or else by what was under way."""
     if isinstance(error, RefusedError):
         return str(error)

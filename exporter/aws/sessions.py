@@ -25,7 +25,7 @@ from exporter.aws.credential_process import CredentialProcess
 from exporter.aws.exchange import exchange, receiving, sending
 from exporter.aws.failures import MFA_NEEDED, endpoint_problem, is_url
 from exporter.aws.transport import bound
-from exporter.core.targets import Login
+from exporter.core.targets import CredentialsRef
 
 SESSION_NAME: Final = "braket-exporter"
 """The name of the exporter's sessions in CloudTrail."""
@@ -56,7 +56,7 @@ class LoginSession:
         login: the credentials to use.
     """
 
-    def __init__(self, login: Login, region: str | None = None) -> None:
+    def __init__(self, login: CredentialsRef, region: str | None = None) -> None:
         for name in _LIBRARIES:
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         self.login, self._region = login, region
@@ -106,7 +106,7 @@ class _Made:
     A thread that hangs here holds the lock of this object only. A renewal makes another object.
     """
 
-    def __init__(self, login: Login, region: str | None) -> None:
+    def __init__(self, login: CredentialsRef, region: str | None) -> None:
         self._login, self._region = login, region
         self._making = threading.Lock()
         self._session: botocore.session.Session | None = None
@@ -185,7 +185,7 @@ def client_config() -> Config:
     )
 
 
-def _logged_in(login: Login, region: str) -> _Session:
+def _logged_in(login: CredentialsRef, region: str) -> _Session:
     """Make a session with credentials; a role is assumed when a request is signed, and again before it expires."""
     session = _Session(login.profile)
     session.get_scoped_config()  # reads the files: an unknown profile and unreadable files show here
@@ -201,7 +201,7 @@ def _logged_in(login: Login, region: str) -> _Session:
     return session
 
 
-def _assume(source: _Session, login: Login, region: str) -> Callable[[], dict[str, Any]]:
+def _assume(source: _Session, login: CredentialsRef, region: str) -> Callable[[], dict[str, Any]]:
     source.register_component("credential_provider", _resolver(source, region))
     external = {"ExternalId": login.external_id} if login.external_id else {}
 

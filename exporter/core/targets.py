@@ -13,7 +13,7 @@ from exporter.core.shard import owner
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class CredentialsRef:
     """Whose credentials to use.
 
     Attributes:
@@ -39,7 +39,7 @@ class Entry:
         name: the target's name in the settings; empty without one.
     """
 
-    login: Login
+    login: CredentialsRef
     jobs: Sequence[str] = ()
     selector: Selector | None = None
     regions: Sequence[str] = ()
@@ -47,13 +47,13 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class TargetConfig:
     """What is polled in one account and Region with one login; the account may be unknown yet.
 
     The name is a label only: neither the shard nor the key depends on it, so a target can be renamed.
     """
 
-    login: Login
+    login: CredentialsRef
     target: Target
     jobs: tuple[str, ...]
     selector: Selector | None
@@ -77,13 +77,13 @@ class Lane:
         return sha256(text.encode()).hexdigest()[:16]
 
 
-def plan_lanes(entries: Iterable[Entry], *, shard: int = 0, total_shards: int = 1) -> list[Lane]:
+def plan_lanes(entries: Iterable[Entry], *, shard: int = 0, total_shards: int = 1) -> list[TargetConfig]:
     """List the lanes of this shard."""
     lanes = (lane for entry in entries for lane in _lanes(entry))
     return [lane for lane in lanes if owner(lane.shard_key, total_shards) == shard]
 
 
-def successors(before: Sequence[Lane], after: Sequence[Lane]) -> list[int | None]:
+def successors(before: Sequence[TargetConfig], after: Sequence[TargetConfig]) -> list[int | None]:
     """Tell for each lane which of those before goes on as it, by its place: the most alike first, and each once.
 
     The account of a lane may be known by now although the settings do not tell it, and the other way round.
@@ -100,22 +100,22 @@ def successors(before: Sequence[Lane], after: Sequence[Lane]) -> list[int | None
     return found
 
 
-def _same(one: Lane, other: Lane) -> bool:
+def _same(one: TargetConfig, other: TargetConfig) -> bool:
     return _same_place(one, other) and (one.jobs, one.selector) == (other.jobs, other.selector)
 
 
-def _same_target(one: Lane, other: Lane) -> bool:
+def _same_target(one: TargetConfig, other: TargetConfig) -> bool:
     return (one.login, one.target) == (other.login, other.target)
 
 
-def _same_place(one: Lane, other: Lane) -> bool:
+def _same_place(one: TargetConfig, other: TargetConfig) -> bool:
     accounts = {one.target.account, other.target.account}
     return (one.login, one.target.region) == (other.login, other.target.region) and (
         len(accounts) == 1 or "" in accounts
     )
 
 
-def _lanes(entry: Entry) -> Iterator[Lane]:
+def _lanes(entry: Entry) -> Iterator[TargetConfig]:
     named: defaultdict[Target, list[str]] = defaultdict(list)
     for arn in entry.jobs:
         parts = parse_job_arn(arn)
@@ -124,7 +124,7 @@ def _lanes(entry: Entry) -> Iterator[Lane]:
     searched = [] if entry.selector is None else [Target(account, region) for region in entry.regions]
     for target in dict.fromkeys((*named, *searched)):
         selector = entry.selector if target in searched else None
-        yield Lane(entry.login, target, tuple(named.get(target, ())), selector, entry.name)
+        yield TargetConfig(entry.login, target, tuple(named.get(target, ())), selector, entry.name)
 
 
 def _account(entry: Entry, named: Iterable[Target]) -> str:

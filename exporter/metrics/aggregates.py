@@ -81,7 +81,7 @@ class Totals:
 
 
 @dataclass(slots=True)
-class Fleet:
+class Aggregates:
     """Everything that the fleet's families are rendered from, by family name and label values."""
 
     jobs: Counter[tuple[Group, str]] = field(default_factory=Counter)

@@ -14,7 +14,7 @@ from prometheus_client.utils import floatToGoString
 from exporter.core.jobs import JobRecord
 from exporter.metrics.aggregates import FleetSample
 from exporter.metrics.families import JOB_LABELS, Family, JobFamily
-from exporter.metrics.gzip_stream import PASSING_LEVEL, Chain, chain, compress, gzipped, gzipped_size
+from exporter.metrics.gzip_stream import PASSING_LEVEL, SegmentChain, chain, compress, gzipped, gzipped_size
 
 Format = Literal["text", "openmetrics"]
 
@@ -70,7 +70,7 @@ class Lines:
     """The lines of one family: texts as they are, and compressed ones behind them."""
 
     plain: Sequence[bytes]
-    sealed: Chain = field(default_factory=Chain)
+    sealed: SegmentChain = field(default_factory=SegmentChain)
 
     @property
     def size(self) -> int:
@@ -107,14 +107,14 @@ def plain_page(families: Iterable[tuple[Family, Lines]], own: bytes, form: Forma
 
 def compressed_page(families: Iterable[tuple[Family, Lines]], own: bytes, form: Format) -> Page:
     """Make the same page as a gzip stream."""
-    chains: list[Chain] = []
+    chains: list[SegmentChain] = []
     for family, lines in families:
         chains += [_passing(render_header(family, form), *lines.plain), lines.sealed]
     chains.append(_passing(own))
     return Page(gzipped_size(chains), gzipped(chains))
 
 
-def _passing(*texts: bytes) -> Chain:
+def _passing(*texts: bytes) -> SegmentChain:
     return chain([compress(b"".join(texts), PASSING_LEVEL)])
 
 

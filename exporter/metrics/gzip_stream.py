@@ -52,7 +52,7 @@ class Checksum:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Segment:
     """A compressed text."""
 
     data: bytes
@@ -64,39 +64,39 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class SegmentChain:
     """Pieces in a row, with the checksum of all."""
 
-    pieces: tuple[Piece, ...] = ()
+    pieces: tuple[Segment, ...] = ()
     checksum: Checksum = field(default_factory=Checksum)
 
-    def add(self, piece: Piece) -> "Chain":
+    def add(self, piece: Segment) -> "SegmentChain":
         """Return a chain with one piece more."""
-        return Chain((*self.pieces, piece), self.checksum.then(piece.checksum))
+        return SegmentChain((*self.pieces, piece), self.checksum.then(piece.checksum))
 
 
-def compress(text: bytes, level: int) -> Piece:
+def compress(text: bytes, level: int) -> Segment:
     """Compress a text."""
     deflate = zlib.compressobj(level, zlib.DEFLATED, _RAW)
     data = deflate.compress(text) + deflate.flush(zlib.Z_FULL_FLUSH)
-    return Piece(data, Checksum(zlib.crc32(text), len(text), _power_of_x(8 * len(text))))
+    return Segment(data, Checksum(zlib.crc32(text), len(text), _power_of_x(8 * len(text))))
 
 
-def chain(pieces: Iterable[Piece]) -> Chain:
+def chain(pieces: Iterable[Segment]) -> SegmentChain:
     """Put pieces in a row."""
     kept = tuple(pieces)
     checksum = Checksum()
     for piece in kept:
         checksum = checksum.then(piece.checksum)
-    return Chain(kept, checksum)
+    return SegmentChain(kept, checksum)
 
 
-def gzipped_size(chains: Iterable[Chain]) -> int:
+def gzipped_size(chains: Iterable[SegmentChain]) -> int:
     """Tell how many bytes ``gzipped`` will yield."""
     return len(_HEADER) + sum(len(piece.data) for each in chains for piece in each.pieces) + len(_END) + _TRAILER.size
 
 
-def gzipped(chains: Iterable[Chain]) -> Iterator[bytes]:
+def gzipped(chains: Iterable[SegmentChain]) -> Iterator[bytes]:
     """Yield one gzip member that holds the texts of all chains, in parts that are worth a write each."""
     part, size, checksum = [_HEADER], 0, Checksum()
     for each in chains:

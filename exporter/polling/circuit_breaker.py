@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 from exporter.core.errors import BraketError
 from exporter.core.jobs import Target
 from exporter.core.target_status import Health, combined
-from exporter.polling.rate_limiter import Budgets
+from exporter.polling.rate_limiter import RateLimiter
 from exporter.polling.retry_policy import OnOperation, OnTarget, Rule, Subject, rule_for, target_backoff
 
 
-class Gate:
+class CircuitBreaker:
     """Follows how the operations of one account and Region fare, and decides when each may be tried again.
 
     Args:
@@ -27,7 +27,7 @@ class Gate:
         self,
         operations: Iterable[str],
         *,
-        budgets: Budgets,
+        budgets: RateLimiter,
         target: Callable[[], Target],
         random: Callable[[], float],
         now: float,

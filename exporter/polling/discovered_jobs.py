@@ -11,7 +11,7 @@ from exporter.core.drop_reasons import DESELECTED, RETENTION
 from exporter.core.jobs import JobRecord, JobSummary
 from exporter.core.selector import Selector
 from exporter.core.transitions import QUEUE, expires_at
-from exporter.storage.persistence import Former
+from exporter.storage.persistence import Tombstone
 from exporter.storage.tombstones import Tombstones
 
 
@@ -23,7 +23,7 @@ class Retention:
     failed: float
 
 
-class Roster:
+class DiscoveredJobs:
     """Remembers of each discovered job what its record does not tell.
 
     Attributes:
@@ -70,7 +70,7 @@ class Roster:
         """Correct the times from which each selector decided, once the true time is known."""
         self._eras = [(began(era), selector) for era, selector in self._eras]
 
-    def select(self, selector: Selector, now: float, lane: str = "") -> Mapping[int, Former]:
+    def select(self, selector: Selector, now: float, lane: str = "") -> Mapping[int, Tombstone]:
         """Select other jobs from now on, and keep the baseline times of the former selectors.
 
         Returns:
@@ -107,9 +107,9 @@ class Roster:
         """
         if not self.selector.selects(job):
             return False
-        former = self._tombstones.get(job.arn)
-        if former is not None:
-            return former.record is not None
+        tombstone = self._tombstones.get(job.arn)
+        if tombstone is not None:
+            return tombstone.record is not None
         if not job.finished or self.is_news(job):
             return True
         kept = self._retention.failed if job.status == "FAILED" else self._retention.usual
@@ -125,9 +125,9 @@ class Roster:
         A job from before the floor may have been forgotten without a tombstone, so the status that the list shows is no
         evidence of a change, and its queue time may have counted.
         """
-        former = self._tombstones.get(job.arn)
-        if former is not None and former.record is not None:
-            return replace(former.record, lane=self._lane)
+        tombstone = self._tombstones.get(job.arn)
+        if tombstone is not None and tombstone.record is not None:
+            return replace(tombstone.record, lane=self._lane)
         begun = JobRecord(job.arn, named=False, since=self.since(job), lane=self._lane)
         if job.created is not None and job.created <= self._tombstones.floor:
             return replace(begun, counted=(QUEUE,))
@@ -202,7 +202,7 @@ class Roster:
     def drop(self, arn: str, created: float) -> None:
         """Forget a job that has ended before its time: no list brings it back, whatever it tells."""
         self.release(arn)
-        self._tombstones.bury(arn, Former(created, None, self._lane))
+        self._tombstones.bury(arn, Tombstone(created, None, self._lane))
 
     def prune(self, before: float) -> list[int]:
         """Drop the tombstones of jobs created before a time, to which no list reaches back; return their marks."""
@@ -222,9 +222,9 @@ class Roster:
     def _forget(self, record: JobRecord) -> None:
         self.members.discard(record.arn)
         self._let_go.pop(record.arn, None)
-        former = former_of(record, self._lane)
-        if former is not None:
-            self._tombstones.bury(record.arn, former)
+        tombstone = tombstone_of(record, self._lane)
+        if tombstone is not None:
+            self._tombstones.bury(record.arn, tombstone)
 
 
 def named_record(arn: str, since: float, tombstones: Tombstones) -> JobRecord:
@@ -235,13 +235,13 @@ def named_record(arn: str, since: float, tombstones: Tombstones) -> JobRecord:
         since: a job created later is news, unix seconds.
         tombstones: what is remembered of forgotten jobs.
     """
-    former = tombstones.get(arn)
-    if former is not None and former.record is not None:
-        return replace(former.record, named=True, lane="")
-    return JobRecord(arn, since=max(since, tombstones.floor, 0.0 if former is None else former.created))
+    tombstone = tombstones.get(arn)
+    if tombstone is not None and tombstone.record is not None:
+        return replace(tombstone.record, named=True, lane="")
+    return JobRecord(arn, since=max(since, tombstones.floor, 0.0 if tombstone is None else tombstone.created))
 
 
-def former_of(record: JobRecord, lane: str = "") -> Former | None:
+def tombstone_of(record: JobRecord, lane: str = "") -> Tombstone | None:
     """Return the tombstone of a job that is forgotten; ``None`` for one that never answered: nothing of it counted.
 
     A job without a creation time lasts as long as one that was created when it was last polled.
@@ -250,4 +250,4 @@ def former_of(record: JobRecord, lane: str = "") -> Former | None:
     if job is None:
         return None
     created = next((time for time in (job.created, record.polled_at) if time is not None), 0.0)
-    return Former(created, None if job.finished else record, lane)
+    return Tombstone(created, None if job.finished else record, lane)

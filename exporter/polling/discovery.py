@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 
 from exporter.core.jobs import JobRecord, JobSummary, SearchPage
 from exporter.core.selector import Selector
-from exporter.polling.discovered_jobs import Retention, Roster
-from exporter.polling.job_queue import Agenda
+from exporter.polling.discovered_jobs import DiscoveredJobs, Retention
+from exporter.polling.job_queue import JobQueue
 from exporter.polling.progress import Progress
-from exporter.polling.schedule import Urgency, Watch, after_list, unless_told
-from exporter.polling.search_planner import Search, Survey
+from exporter.polling.schedule import JobSchedule, Priority, after_list, unless_told
+from exporter.polling.search_planner import Search, SearchPlanner
 from exporter.storage.series_limit import Ranked, Standing, rank_of_listed
 from exporter.storage.store import Store
 from exporter.storage.tombstones import Tombstones
@@ -43,7 +43,7 @@ class Listed(NamedTuple):
     abandoned: str | None
 
 
-class Finder:
+class Discovery:
     """Finds the jobs of one account and Region, and lets them go. Its caller sees to it that one thread is inside.
 
     Attributes:
@@ -67,7 +67,7 @@ class Finder:
         selector: Selector,
         policy: Policy,
         *,
-        agenda: Agenda,
+        job_queue: JobQueue,
         progress: Progress,
         store: Store,
         since: float,
@@ -75,10 +75,12 @@ class Finder:
         tombstones: Tombstones,
         lane: str = "",
     ) -> None:
-        self._policy, self._agenda, self._progress, self._store = policy, agenda, progress, store
+        self._policy, self._job_queue, self._progress, self._store = policy, job_queue, progress, store
         self._tombstones = tombstones
-        self.roster = Roster(selector, since=since, retention=policy.retention, tombstones=tombstones, lane=lane)
-        self.survey = _plan(policy, now)
+        self.found_jobs = DiscoveredJobs(
+            selector, since=since, retention=policy.retention, tombstones=tombstones, lane=lane
+        )
+        self.planner = _plan(policy, now)
 
     def change(self, selector: Selector, policy: Policy, *, now: float, wall: float, lane: str = "") -> None:
         """Look for other jobs, or at other intervals; all of the lookback is looked through anew where that matters.
@@ -90,15 +92,15 @@ class Finder:
             wall: unix seconds.
             lane: the key of the lane that this is for.
         """
-        selected, before, self._policy = self.roster.selector, self._policy, policy
+        selected, before, self._policy = self.found_jobs.selector, self._policy, policy
         if selector != selected:
-            self._store.remember(self.roster.select(selector, wall, lane))
+            self._store.remember(self.found_jobs.select(selector, wall, lane))
         if policy.retention != before.retention:
-            self.roster.keep(policy.retention, self._store.find)
+            self.found_jobs.keep(policy.retention, self._store.find)
         if (selector, policy.lookback) != (selected, before.lookback):
-            self.survey = _plan(policy, now)
+            self.planner = _plan(policy, now)
         else:
-            self.survey.pace(now, discovery_interval=policy.discovery_interval, round_interval=policy.poll_interval)
+            self.planner.pace(now, discovery_interval=policy.discovery_interval, round_interval=policy.poll_interval)
 
     def begin(self, corrected: Callable[[float], float], *, replan: bool, now: float) -> None:
         """Correct the baseline times once the true time is known.
@@ -108,25 +110,25 @@ class Finder:
             replan: the local clock is so wrong that what was planned by it is planned again.
             now: monotonic seconds.
         """
-        self.roster.begin(corrected)
+        self.found_jobs.begin(corrected)
         if replan:
-            self.survey = self.survey.begun_again(now)
+            self.planner = self.planner.begun_again(now)
 
     def resume(self, records: Iterable[JobRecord], now: float) -> None:
         """Go on, after a restart, with jobs that were found here before it."""
         for record in records:
-            self.roster.take_in(record.arn)
-            self.roster.note(record)
+            self.found_jobs.take_in(record.arn)
+            self.found_jobs.note(record)
             if record.snapshot is not None and record.snapshot.created is not None:
-                self.survey.resume(record.snapshot.created, now)
+                self.planner.resume(record.snapshot.created, now)
 
     def begin_round(self, now: float, wall: float) -> None:
         """Have SearchJobs tell the status of the active jobs, and GetJob that of those which stand alone."""
-        active = [(watch.created, watch.arn) for watch in self._agenda if not watch.ended and not watch.failures]
-        for arn in self.survey.begin_round(active, now, wall):
-            watch = self._agenda.get(arn)
+        active = [(watch.created, watch.arn) for watch in self._job_queue if not watch.ended and not watch.failures]
+        for arn in self.planner.begin_round(active, now, wall):
+            watch = self._job_queue.get(arn)
             if watch is not None:
-                self._agenda.put(unless_told(watch, interval=self._policy.poll_interval))
+                self._job_queue.put(unless_told(watch, interval=self._policy.poll_interval))
 
     def listed(self, search: Search, page: SearchPage, *, asked: float, now: float, wall: float) -> Listed:
         """Take in a page.
@@ -141,10 +143,10 @@ class Finder:
         jobs = {job.arn: job for job in page.jobs}
         for job in jobs.values():
             self._meet(job, asked, now, wall)
-        end = self.survey.page(search, page, now)
+        end = self.planner.page(search, page, now)
         if not end.goes_on:
             for watch in self._missing(search, {job.arn for job in jobs.values() if job.status is not None}):
-                self._agenda.put(unless_told(watch, interval=0.0))
+                self._job_queue.put(unless_told(watch, interval=0.0))
         return Listed([*jobs], end.abandoned)
 
     def expired(self, wall: float, busy: Iterable[str]) -> list[tuple[JobRecord, str]]:
@@ -155,11 +157,11 @@ class Finder:
             busy: jobs that are being asked for, whose time comes later.
         """
         asked = frozenset(busy)
-        gone = [*self.roster.expired(lambda arn: None if arn in asked else self._store.find(arn), wall)]
+        gone = [*self.found_jobs.expired(lambda arn: None if arn in asked else self._store.find(arn), wall)]
         for record, _ in gone:
-            self._agenda.remove(record.arn)
+            self._job_queue.remove(record.arn)
             self._progress.tried(record.arn)
-        pruned = self.roster.prune(self.survey.horizon(wall) - TOMBSTONE_SLACK)
+        pruned = self.found_jobs.prune(self.planner.horizon(wall) - TOMBSTONE_SLACK)
         self._store.unremember(pruned, self._tombstones.floor)
         return gone
 
@@ -172,57 +174,57 @@ class Finder:
             busy: jobs that are being asked for, whose time comes later.
         """
         ended = (arn for rank, arn in jobs if rank.standing is not Standing.ACTIVE)
-        found = map(self._store.find, (arn for arn in ended if arn in self.roster.members and arn not in busy))
+        found = map(self._store.find, (arn for arn in ended if arn in self.found_jobs.members and arn not in busy))
         # An answer may have come since, and have shown that a job is active after all.
         gone = [record for record in found if record is not None and (record.snapshot is None or not record.active)]
         for record in gone:
-            watch = self._agenda.get(record.arn)
+            watch = self._job_queue.get(record.arn)
             told = None if record.snapshot is None else record.snapshot.created
             created = watch.created if told is None and watch is not None else told
-            self.roster.drop(record.arn, wall if created is None else created)
-            self._agenda.remove(record.arn)
+            self.found_jobs.drop(record.arn, wall if created is None else created)
+            self._job_queue.remove(record.arn)
             self._progress.tried(record.arn)
         return gone
 
-    def _missing(self, search: Search, told: Collection[str]) -> Iterator[Watch]:
+    def _missing(self, search: Search, told: Collection[str]) -> Iterator[JobSchedule]:
         """Yield the jobs that a page should have told and did not: SearchJobs promises nothing."""
-        watches = (self._agenda.get(arn) for arn in search.arns if arn not in told)
+        watches = (self._job_queue.get(arn) for arn in search.arns if arn not in told)
         return (watch for watch in watches if watch is not None and not watch.ended)
 
     def _meet(self, job: JobSummary, asked: float, now: float, wall: float) -> None:
         if job.arn not in self._store:
-            if self.roster.wanted(job, wall):
+            if self.found_jobs.wanted(job, wall):
                 self._take_up(job, now)
             return
-        self.roster.met(self._store.record, job, wall)
-        watch = self._agenda.get(job.arn)
+        self.found_jobs.met(self._store.record, job, wall)
+        watch = self._job_queue.get(job.arn)
         if watch is not None and job.status is not None:
             record = self._store.record(job.arn)
             known = record.sighted if record.snapshot is None else record.snapshot.status
             told = after_list(watch, known, job.status, asked=asked, now=now)
-            if record.snapshot is not None and told.urgency is Urgency.NEW:
+            if record.snapshot is not None and told.urgency is Priority.NEW:
                 # It is as it was before a restart, so there is no hurry to ask for it.
-                told = replace(told, urgency=Urgency.REFRESH)
+                told = replace(told, urgency=Priority.REFRESH)
                 self._progress.tried(job.arn)
-            self._agenda.put(told)
+            self._job_queue.put(told)
 
     def _take_up(self, job: JobSummary, now: float) -> None:
         # Another login may have found the job as well; the first to store it has it.
-        news = self.roster.is_news(job)
+        news = self.found_jobs.is_news(job)
         only_details = job.finished and not news
-        if not self._store.add(self.roster.beginning(job), rank_of_listed(job, over=only_details)):
+        if not self._store.add(self.found_jobs.beginning(job), rank_of_listed(job, over=only_details)):
             return
-        mark = self.roster.take_in(job.arn)
+        mark = self.found_jobs.take_in(job.arn)
         if mark is not None:
             self._store.unremember([mark])
         self._progress.expect(job.arn, ended=only_details)
-        self._agenda.put(
-            Watch(
+        self._job_queue.put(
+            JobSchedule(
                 job.arn,
                 due=now,
                 answered=now,
                 ended=job.finished,
-                urgency=Urgency.CHANGED if news else Urgency.FILL if only_details else Urgency.NEW,
+                urgency=Priority.CHANGED if news else Priority.FILL if only_details else Priority.NEW,
                 order=(0 if job.status == "FAILED" else 1, -(job.ended or job.created or 0.0)),
                 created=job.created,
                 listed=job.status,
@@ -230,8 +232,8 @@ class Finder:
         )
 
 
-def _plan(policy: Policy, now: float) -> Survey:
-    return Survey(
+def _plan(policy: Policy, now: float) -> SearchPlanner:
+    return SearchPlanner(
         now,
         lookback=policy.lookback,
         discovery_interval=policy.discovery_interval,

@@ -5,32 +5,32 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Final
 
-from exporter.polling.schedule import Rank, Urgency, Watch
+from exporter.polling.schedule import JobSchedule, Priority, Rank
 
-_ALWAYS_FIRST: Final = (Urgency.CHANGED, Urgency.NEW)
-_IN_TURN: Final = (Urgency.DUE, Urgency.REFRESH, Urgency.FILL)
+_ALWAYS_FIRST: Final = (Priority.CHANGED, Priority.NEW)
+_IN_TURN: Final = (Priority.DUE, Priority.REFRESH, Priority.FILL)
 
 
-class Agenda:
+class JobQueue:
     """Watches by urgency, and by rank within one urgency. A watch that was replaced leaves its old entry behind."""
 
     def __init__(self) -> None:
-        self._watches: dict[str, tuple[int, Watch]] = {}
-        self._heaps: dict[Urgency, list[tuple[Rank, int, str]]] = {urgency: [] for urgency in Urgency}
+        self._watches: dict[str, tuple[int, JobSchedule]] = {}
+        self._heaps: dict[Priority, list[tuple[Rank, int, str]]] = {urgency: [] for urgency in Priority}
         self._numbers = count()
 
     def __len__(self) -> int:
         return len(self._watches)
 
-    def __iter__(self) -> Iterator[Watch]:
+    def __iter__(self) -> Iterator[JobSchedule]:
         return (watch for _, watch in self._watches.values())
 
-    def get(self, arn: str) -> Watch | None:
+    def get(self, arn: str) -> JobSchedule | None:
         """Return the watch of a job, if it is on the agenda."""
         entry = self._watches.get(arn)
         return None if entry is None else entry[1]
 
-    def put(self, watch: Watch) -> None:
+    def put(self, watch: JobSchedule) -> None:
         """Put a watch on the agenda, in place of the one that its job had."""
         number, before = self._watches.get(watch.arn, (-1, None))
         if before is None or (before.urgency, before.rank) != (watch.urgency, watch.rank):
@@ -42,7 +42,7 @@ class Agenda:
         """Take a job off the agenda, if it is there."""
         self._watches.pop(arn, None)
 
-    def due(self, now: float, *, turn: Urgency = Urgency.DUE) -> Watch | None:
+    def due(self, now: float, *, turn: Priority = Priority.DUE) -> JobSchedule | None:
         """Return the watch to ask for now, and leave it on the agenda.
 
         Args:
@@ -57,10 +57,10 @@ class Agenda:
 
     def next_due(self) -> float:
         """Tell when the next watch is due; infinity for an empty agenda."""
-        heads = (self._first(urgency) for urgency in Urgency)
+        heads = (self._first(urgency) for urgency in Priority)
         return min((watch.due for watch in heads if watch is not None), default=float("inf"))
 
-    def _first(self, urgency: Urgency) -> Watch | None:
+    def _first(self, urgency: Priority) -> JobSchedule | None:
         heap = self._heaps[urgency]
         while heap:
             _, number, arn = heap[0]

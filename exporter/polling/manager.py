@@ -16,20 +16,20 @@ from exporter.core.clock import Clock
 from exporter.core.drop_reasons import DESELECTED, MAX_JOBS
 from exporter.core.jobs import JobRecord
 from exporter.core.target_status import TargetStatus, merged
-from exporter.core.targets import Lane
-from exporter.polling.discovered_jobs import former_of, named_record
+from exporter.core.targets import TargetConfig
+from exporter.polling.discovered_jobs import named_record, tombstone_of
 from exporter.polling.discovery import TOMBSTONE_SLACK, Policy
 from exporter.polling.poller import Handover, JobSource, TargetPoller
-from exporter.polling.polling_plan import Changes, Member, Plan, plan_polling
-from exporter.polling.rate_limiter import Budgets
+from exporter.polling.polling_plan import Changes, Plan, PolledTarget, plan_polling
+from exporter.polling.rate_limiter import RateLimiter
 from exporter.polling.reassignment import OwnersAfterRestart, Place, configured_jobs, reassignment, released
-from exporter.polling.schedule import Watch, resumed
+from exporter.polling.schedule import JobSchedule, resumed
 from exporter.polling.threads import Workers
-from exporter.storage.persistence import Past
+from exporter.storage.persistence import SavedState
 from exporter.storage.store import Store
 from exporter.storage.tombstones import Tombstones
-from exporter.telemetry.log_events import Journal
-from exporter.telemetry.self_metrics import Telemetry
+from exporter.telemetry.log_events import EventLog
+from exporter.telemetry.self_metrics import SelfMetrics
 
 BATCH: Final = 1000
 """So many of the jobs that were known before a restart are in memory at a time."""
@@ -40,7 +40,7 @@ STUCK_AFTER: Final = 60.0
 Owners = OwnersAfterRestart[TargetPoller]
 
 
-class Crew:
+class PollerManager:
     """Follows plans, one at a time.
 
     Args:
@@ -56,16 +56,16 @@ class Crew:
         self,
         *,
         store: Store,
-        journal: Journal,
-        telemetry: Telemetry,
-        budgets: Budgets,
+        event_log: EventLog,
+        telemetry: SelfMetrics,
+        budgets: RateLimiter,
         clock: Clock,
         random: Callable[[], float],
     ) -> None:
-        self._store, self._journal, self._telemetry = store, journal, telemetry
+        self._store, self._event_log, self._telemetry = store, event_log, telemetry
         self._budgets, self._clock, self._random = budgets, clock, random
         self.tombstones = Tombstones()
-        self._members: tuple[Member, ...] = ()
+        self._members: tuple[PolledTarget, ...] = ()
         self._policy: Policy | None = None
         self._workers: Workers | None = None
         self._was_ready = False
@@ -144,7 +144,9 @@ class Crew:
         if self._workers is not None:
             self._workers.fail(bug)
 
-    def plan(self, lanes: Sequence[Lane], policy: Policy, rate: float, connect: Callable[[Lane], JobSource]) -> Plan:
+    def plan(
+        self, lanes: Sequence[TargetConfig], policy: Policy, rate: float, connect: Callable[[TargetConfig], JobSource]
+    ) -> Plan:
         """Prepare to poll these lanes; nothing changes yet.
 
         Args:
@@ -155,7 +157,7 @@ class Crew:
         """
         return plan_polling(self._members, lanes, policy, rate, connect)
 
-    def follow(self, plan: Plan, past: Past | None = None) -> Changes:
+    def follow(self, plan: Plan, past: SavedState | None = None) -> Changes:
         """Poll as a plan says from now on.
 
         Args:
@@ -179,12 +181,12 @@ class Crew:
         self._was_ready = self._was_ready or all(poller.first_poll_done for poller in self.pollers)
         return self._was_ready
 
-    def _change(self, plan: Plan, past: Past | None) -> Changes:
+    def _change(self, plan: Plan, past: SavedState | None) -> Changes:
         before = {member.poller: member.lane for member in self._members}
         self._budgets.resize(plan.rate, self._clock.monotonic())
-        before_now = past or Past(self._clock.wall())
+        before_now = past or SavedState(self._clock.wall())
         if past is not None:
-            self.tombstones = Tombstones(past.formers, past.floor)
+            self.tombstones = Tombstones(past.tombstones, past.floor)
         fresh = {arn for lane, _ in plan.new for arn in lane.jobs if arn not in self._store}
         handed = self._gather(plan, before_now.polled)
         told = [member for member in plan.kept if plan.policy != self._policy or before[member.poller] != member.lane]
@@ -195,12 +197,12 @@ class Crew:
         self._settle(handed | self._resume(before_now))
         return Changes(added=len(added), removed=len(before) - len(plan.kept), changed=len(told))
 
-    def _gather(self, plan: Plan, since: float) -> dict[str, Watch | None]:
+    def _gather(self, plan: Plan, since: float) -> dict[str, JobSchedule | None]:
         """Take the jobs from the pollers that go, and from those that stay what other lanes name."""
         stay = {member.poller: member.lane for member in plan.kept}
         named = configured_jobs((*stay.values(), *(lane for lane, _ in plan.new)))
         self._name(named, since)
-        handed: dict[str, Watch | None] = {}
+        handed: dict[str, JobSchedule | None] = {}
         for poller, jobs in released(self.pollers, stay, named).items():
             handed |= poller.close() if jobs is None else poller.release(jobs)
         return handed
@@ -215,12 +217,12 @@ class Crew:
 
     def _hire(
         self,
-        new: tuple[Lane, JobSource],
+        new: tuple[TargetConfig, JobSource],
         policy: Policy,
-        past: Past | None,
+        past: SavedState | None,
         fresh: Collection[str],
-        handed: dict[str, Watch | None],
-    ) -> Member:
+        handed: dict[str, JobSchedule | None],
+    ) -> PolledTarget:
         lane, source = new
         mine = _claimed(lane, handed)
         poller = TargetPoller(
@@ -228,7 +230,7 @@ class Crew:
             [arn for arn in lane.jobs if arn in fresh],
             lane.selector,
             store=self._store,
-            journal=self._journal,
+            event_log=self._event_log,
             telemetry=self._telemetry,
             budgets=self._budgets,
             policy=policy,
@@ -239,23 +241,23 @@ class Crew:
             since=None if past is None else past.lanes.get(lane.key, past.polled),
             name=lane.name,
         )
-        member = Member(lane, poller)
+        member = PolledTarget(lane, poller)
         if mine:
             _change_lane(member, policy, mine)
         return member
 
-    def _resume(self, past: Past) -> dict[str, Watch | None]:
+    def _resume(self, past: SavedState) -> dict[str, JobSchedule | None]:
         """Give each job back to the poller that watches it, as it was before a restart; return the other jobs."""
         owners, records = OwnersAfterRestart(self._places()), iter(past.records)
-        left: dict[str, Watch | None] = {}
+        left: dict[str, JobSchedule | None] = {}
         while batch := [*islice(records, BATCH)]:
             left |= self._resume_batch(batch, owners)
         return left
 
-    def _resume_batch(self, batch: Sequence[JobRecord], owners: Owners) -> dict[str, Watch | None]:
+    def _resume_batch(self, batch: Sequence[JobRecord], owners: Owners) -> dict[str, JobSchedule | None]:
         now, wall = self._clock.monotonic(), self._clock.wall()
-        left: dict[str, Watch | None] = {}
-        shares: defaultdict[TargetPoller, list[tuple[JobRecord, Watch | None]]] = defaultdict(list)
+        left: dict[str, JobSchedule | None] = {}
+        shares: defaultdict[TargetPoller, list[tuple[JobRecord, JobSchedule | None]]] = defaultdict(list)
         for record in batch:
             watch, poller = resumed(record, now=now, wall=wall), owners.of(record)
             if poller is None:
@@ -282,18 +284,18 @@ class Crew:
 
     def _forget(self, arn: str) -> None:
         record = self._store.record(arn)
-        if (former := former_of(record)) is not None:
-            self.tombstones.bury(arn, former)
+        if (tombstone := tombstone_of(record)) is not None:
+            self.tombstones.bury(arn, tombstone)
         self._store.forget(arn, self.tombstones.entry(arn))
         self._telemetry.dropped(DESELECTED)
-        self._journal.forgotten(arn, record.snapshot, DESELECTED)
+        self._event_log.forgotten(arn, record.snapshot, DESELECTED)
 
 
-def _claimed(lane: Lane, handed: dict[str, Watch | None]) -> Handover:
+def _claimed(lane: TargetConfig, handed: dict[str, JobSchedule | None]) -> Handover:
     """Take the jobs that a lane names out of those that were handed over."""
     return {arn: handed.pop(arn) for arn in lane.jobs if arn in handed}
 
 
-def _change_lane(member: Member, policy: Policy, handed: Handover) -> Handover:
+def _change_lane(member: PolledTarget, policy: Policy, handed: Handover) -> Handover:
     lane = member.lane
     return member.poller.change(lane.jobs, lane.selector, policy, handed, lane.key, name=lane.name)

@@ -19,16 +19,16 @@ from exporter.core.jobs import EntryProblem, JobRecord, JobSnapshot, SearchPage,
 from exporter.core.selector import Selector
 from exporter.core.target_status import TargetStatus
 from exporter.core.transitions import observe
-from exporter.polling.circuit_breaker import Gate
+from exporter.polling.circuit_breaker import CircuitBreaker
 from exporter.polling.discovered_jobs import named_record
-from exporter.polling.discovery import Finder, Policy
-from exporter.polling.job_queue import Agenda
+from exporter.polling.discovery import Discovery, Policy
+from exporter.polling.job_queue import JobQueue
 from exporter.polling.progress import Progress
-from exporter.polling.rate_limiter import Budgets
+from exporter.polling.rate_limiter import RateLimiter
 from exporter.polling.retry_policy import GONE_AFTER, TRIES_AT_START, OnRequest, Rule, Subject, rule_for
 from exporter.polling.schedule import (
-    Urgency,
-    Watch,
+    JobSchedule,
+    Priority,
     after_answer,
     after_job_failure,
     after_target_failure,
@@ -36,12 +36,12 @@ from exporter.polling.schedule import (
     suffices_alone,
     whose_turn,
 )
-from exporter.polling.search_planner import Purpose, Search, Survey
+from exporter.polling.search_planner import Purpose, Search, SearchPlanner
 from exporter.storage.series_limit import Ranked
 from exporter.storage.store import Store
 from exporter.storage.tombstones import Tombstones
-from exporter.telemetry.log_events import Journal
-from exporter.telemetry.self_metrics import Telemetry
+from exporter.telemetry.log_events import EventLog
+from exporter.telemetry.self_metrics import SelfMetrics
 
 IDLE: Final = 1.0
 """Longest sleep of a worker, seconds: so often it shows that it lives."""
@@ -57,7 +57,7 @@ IDENTIFY_INTERVAL: Final = 300.0
 
 Call = Callable[[], None]
 
-Handover = Mapping[str, Watch | None]
+Handover = Mapping[str, JobSchedule | None]
 """Known jobs that change hands, each with its watch, unless there is nothing left to ask."""
 
 
@@ -140,9 +140,9 @@ class TargetPoller:
         selector: Selector | None,
         *,
         store: Store,
-        journal: Journal,
-        telemetry: Telemetry,
-        budgets: Budgets,
+        event_log: EventLog,
+        telemetry: SelfMetrics,
+        budgets: RateLimiter,
         policy: Policy,
         clock: Clock,
         random: Callable[[], float],
@@ -151,7 +151,7 @@ class TargetPoller:
         since: float | None = None,
         name: str = "",
     ) -> None:
-        self._source, self._store, self._journal, self._telemetry = source, store, journal, telemetry
+        self._source, self._store, self._event_log, self._telemetry = source, store, event_log, telemetry
         self._policy, self._clock, self._tombstones, self._lane = policy, clock, tombstones, lane
         now, wall = clock.monotonic(), clock.wall()
         self._target_name = name
@@ -162,10 +162,14 @@ class TargetPoller:
         self._taking_in = threading.Lock()
         """Held while an answer changes what is known, so that no job leaves in the middle; taken before the other."""
         self._named: tuple[str, ...] = ()
-        self._agenda, self._asking = Agenda(), dict[str, Watch]()
+        self._job_queue, self._asking = JobQueue(), dict[str, JobSchedule]()
         self._progress = Progress(())
-        self._finder = None if selector is None else self._make_finder(selector, now, wall if since is None else since)
-        self._gate = Gate(self._operations, budgets=budgets, target=lambda: source.target, random=random, now=now)
+        self._discovery = (
+            None if selector is None else self._make_finder(selector, now, wall if since is None else since)
+        )
+        self._circuit_breaker = CircuitBreaker(
+            self._operations, budgets=budgets, target=lambda: source.target, random=random, now=now
+        )
         self._questions = 0
         self._search_turn = False
         self._identify_after = now
@@ -183,12 +187,12 @@ class TargetPoller:
     @property
     def discovers(self) -> bool:
         """Whether jobs are looked for."""
-        return self._finder is not None
+        return self._discovery is not None
 
     @property
     def watching_since(self) -> float | None:
         """When such jobs began to be looked for, unix seconds; ``None`` if none are."""
-        return None if self._finder is None else self._finder.roster.watching_since
+        return None if self._discovery is None else self._discovery.found_jobs.watching_since
 
     @property
     def jobs(self) -> frozenset[str]:
@@ -200,33 +204,35 @@ class TargetPoller:
     def first_poll_done(self) -> bool:
         """Whether every active job was asked for once, or given up on for a while."""
         with self._lock:
-            return self._is_done(self._progress.waiting, found=self._finder is None or self._finder.survey.listed)
+            return self._is_done(
+                self._progress.waiting, found=self._discovery is None or self._discovery.planner.listed
+            )
 
     @property
     def full_poll_done(self) -> bool:
         """Whether that holds for every job, those included that had ended before they were found."""
         with self._lock:
             pending = self._progress.waiting or self._progress.filling
-            return self._is_done(pending, found=self._finder is None or self._finder.survey.swept)
+            return self._is_done(pending, found=self._discovery is None or self._discovery.planner.swept)
 
     def status(self) -> TargetStatus:
         """Tell how the target fares."""
         with self._lock:
             now = self._clock.monotonic()
-            active = [watch for watch in (*self._agenda, *self._asking.values()) if not watch.ended]
+            active = [watch for watch in (*self._job_queue, *self._asking.values()) if not watch.ended]
             stale = (now - watch.confirmed for watch in active if not self._never_existed(watch))
             jobs = len(self._jobs())
             return TargetStatus(
                 target=self._source.target,
-                health=self._gate.health.judged(),
+                health=self._circuit_breaker.health.judged(),
                 active=len(active),
                 finished=jobs - len(active),
                 waiting=len(self._progress.waiting) + len(self._progress.filling),
                 staleness=max(stale, default=None),
                 poll_duration=self._progress.took,
-                budget=self._gate.rates(now),
-                used=self._gate.used(now),
-                listed=self._finder is None or self._finder.survey.listed,
+                budget=self._circuit_breaker.rates(now),
+                used=self._circuit_breaker.used(now),
+                listed=self._discovery is None or self._discovery.planner.listed,
                 name=self._target_name,
             )
 
@@ -243,19 +249,19 @@ class TargetPoller:
     def forget_expired(self) -> None:
         """Drop the jobs whose retention is over."""
         with self._lock:
-            finder = self._finder  # which a change of plan takes away under the lock
-            gone = [] if finder is None else finder.expired(self._clock.wall(), busy=self._asking)
+            discovery = self._discovery  # which a change of plan takes away under the lock
+            gone = [] if discovery is None else discovery.expired(self._clock.wall(), busy=self._asking)
             for record, _ in gone:
                 self._store.forget(record.arn, self._tombstones.entry(record.arn))
         for record, reason in gone:
             self._telemetry.dropped(reason)
-            self._journal.forgotten(record.arn, record.snapshot, reason)
+            self._event_log.forgotten(record.arn, record.snapshot, reason)
         self._store.flush()
 
     def forget_beyond_limit(self, jobs: Sequence[Ranked]) -> None:
         """Drop those of the jobs that were found here and have ended; the others go on without series."""
         with self._lock:
-            gone = [] if self._finder is None else self._beyond_limit(self._finder, jobs)
+            gone = [] if self._discovery is None else self._beyond_limit(self._discovery, jobs)
         self._tell_dropped(gone)
 
     # What is watched changes.
@@ -287,14 +293,14 @@ class TargetPoller:
             now, wall = self._clock.monotonic(), self._clock.wall()
             named, before, found = tuple(arns), set(self._named), self._jobs().difference(self._named)
             self._look_for(selector, policy, now, wall)
-            leaving = before.difference(named) | (found.difference(named) if self._finder is None else set())
+            leaving = before.difference(named) | (found.difference(named) if self._discovery is None else set())
             left = {arn: self._leave(arn) for arn in leaving}
             known = {arn: self._leave(arn) for arn in found.intersection(named)}
             self._named = tuple(arn for arn in named if arn in before)
             self._name(tuple(arn for arn in named if arn not in before), {**handed, **known}, now, wall)
-            if self._finder is None:
+            if self._discovery is None:
                 return left
-            self._take_over(self._finder, left, wall)
+            self._take_over(self._discovery, left, wall)
             return {}
 
     def release(self, arns: Iterable[str]) -> Handover:
@@ -307,16 +313,16 @@ class TargetPoller:
     def take_over(self, handed: Handover) -> None:
         """Watch known jobs as if they had been found here: they are let go unless a list shows them to be selected."""
         with self._taking_in, self._lock:
-            assert self._finder is not None  # noqa: S101 -- who looks for no jobs takes over none
-            self._take_over(self._finder, handed, self._clock.wall())
+            assert self._discovery is not None  # noqa: S101 -- who looks for no jobs takes over none
+            self._take_over(self._discovery, handed, self._clock.wall())
 
-    def resume(self, known: Sequence[tuple[JobRecord, Watch | None]]) -> None:
+    def resume(self, known: Sequence[tuple[JobRecord, JobSchedule | None]]) -> None:
         """Go on, after a restart, with jobs that were watched here before it, each with its watch."""
         with self._taking_in, self._lock:
             self._named += tuple(record.arn for record, _ in known if record.named)
-            if self._finder is not None:
+            if self._discovery is not None:
                 found = [record for record, _ in known if not record.named]
-                self._finder.resume(found, self._clock.monotonic())
+                self._discovery.resume(found, self._clock.monotonic())
             for _, watch in known:
                 self._go_on(watch)
 
@@ -324,21 +330,21 @@ class TargetPoller:
         """Make no call any more; return the jobs that were watched."""
         with self._taking_in, self._lock:
             left = {arn: self._leave(arn) for arn in self._jobs()}
-            self._named, self._finder = (), None
+            self._named, self._discovery = (), None
             return left
 
     @property
     def _operations(self) -> tuple[str, ...]:
-        return (GET_JOB,) if self._finder is None else (GET_JOB, SEARCH_JOBS)
+        return (GET_JOB,) if self._discovery is None else (GET_JOB, SEARCH_JOBS)
 
     def _jobs(self) -> frozenset[str]:
-        return frozenset(self._named).union(() if self._finder is None else self._finder.roster.members)
+        return frozenset(self._named).union(() if self._discovery is None else self._discovery.found_jobs.members)
 
-    def _make_finder(self, selector: Selector, now: float, since: float) -> Finder:
-        return Finder(
+    def _make_finder(self, selector: Selector, now: float, since: float) -> Discovery:
+        return Discovery(
             selector,
             self._policy,
-            agenda=self._agenda,
+            job_queue=self._job_queue,
             progress=self._progress,
             store=self._store,
             since=since,
@@ -351,14 +357,14 @@ class TargetPoller:
         hurried = policy.poll_interval < self._policy.poll_interval
         self._policy = policy
         if selector is None:
-            self._finder = None
-        elif self._finder is None:
-            self._finder = self._make_finder(selector, now, wall)
+            self._discovery = None
+        elif self._discovery is None:
+            self._discovery = self._make_finder(selector, now, wall)
         else:
-            self._finder.change(selector, policy, now=now, wall=wall, lane=self._lane)
-        self._gate.call(self._operations, now)
-        for watch in [*self._agenda] if hurried else ():
-            self._agenda.put(brought_forward(watch, now=now, interval=policy.poll_interval))
+            self._discovery.change(selector, policy, now=now, wall=wall, lane=self._lane)
+        self._circuit_breaker.call(self._operations, now)
+        for watch in [*self._job_queue] if hurried else ():
+            self._job_queue.put(brought_forward(watch, now=now, interval=policy.poll_interval))
 
     def _name(self, arns: tuple[str, ...], handed: Handover, now: float, wall: float) -> None:
         """Watch jobs because they are named: from where they were if they are known, else as new ones."""
@@ -369,38 +375,38 @@ class TargetPoller:
                 self._go_on(handed[arn])
             else:
                 self._store.add(named_record(arn, wall, self._tombstones))
-                self._go_on(Watch(arn, due=now, answered=now, urgency=Urgency.NEW))
+                self._go_on(JobSchedule(arn, due=now, answered=now, urgency=Priority.NEW))
 
-    def _take_over(self, finder: Finder, handed: Handover, wall: float) -> None:
+    def _take_over(self, discovery: Discovery, handed: Handover, wall: float) -> None:
         for record in self._store.scan() if handed else ():
             if record.arn not in handed:
                 continue
             if record.named or record.active:  # others stay as they are: most are sealed, and to change them takes long
                 record = replace(record, named=False, lane=self._lane)  # noqa: PLW2901 -- from now on it is so
                 self._store.amend(record)
-            finder.roster.take_over(record, wall)
+            discovery.found_jobs.take_over(record, wall)
             self._go_on(handed[record.arn])
 
-    def _go_on(self, watch: Watch | None) -> None:
+    def _go_on(self, watch: JobSchedule | None) -> None:
         if watch is not None:
-            self._agenda.put(watch)
-            if watch.urgency is Urgency.NEW:
+            self._job_queue.put(watch)
+            if watch.urgency is Priority.NEW:
                 self._progress.expect(watch.arn, ended=False)
 
-    def _leave(self, arn: str) -> Watch | None:
+    def _leave(self, arn: str) -> JobSchedule | None:
         """Take a job out of everything here but the store; return its watch, if there is anything left to ask."""
-        watch = self._asking.pop(arn, None) or self._agenda.get(arn)
-        self._agenda.remove(arn)
+        watch = self._asking.pop(arn, None) or self._job_queue.get(arn)
+        self._job_queue.remove(arn)
         self._progress.tried(arn)
-        if self._finder is not None:
-            self._finder.roster.release(arn)
+        if self._discovery is not None:
+            self._discovery.found_jobs.release(arn)
         return None if watch is None else replace(watch)  # another one, lest an answer under way be taken for its own
 
     def _is_done(self, pending: Collection[str], *, found: bool) -> bool:
-        searched = found or self._gate.failed_in_a_row(SEARCH_JOBS) >= TRIES_AT_START
-        return searched and (not pending or self._gate.pauses(GET_JOB) >= TRIES_AT_START)
+        searched = found or self._circuit_breaker.failed_in_a_row(SEARCH_JOBS) >= TRIES_AT_START
+        return searched and (not pending or self._circuit_breaker.pauses(GET_JOB) >= TRIES_AT_START)
 
-    def _never_existed(self, watch: Watch) -> bool:
+    def _never_existed(self, watch: JobSchedule) -> bool:
         """Whether Braket refused the job and never answered for it: a mistyped ARN grows old without meaning."""
         return watch.refused and self._store.record(watch.arn).snapshot is None
 
@@ -408,10 +414,10 @@ class TargetPoller:
 
     def _next_call(self, now: float) -> tuple[Call | None, float]:
         """Offer both operations in turn: where answers are slow, the threads do not suffice for both budgets."""
-        if self._finder is None:
+        if self._discovery is None:
             return self._next_question(now)
         offers: list[Callable[[float], tuple[Call | None, float]]]
-        offers = [self._next_question, partial(self._next_search, self._finder)]
+        offers = [self._next_question, partial(self._next_search, self._discovery)]
         waits: list[float] = []
         for offer in reversed(offers) if self._search_turn else offers:
             call, wait = offer(now)
@@ -422,45 +428,49 @@ class TargetPoller:
         return None, min(waits)
 
     def _next_question(self, now: float) -> tuple[Call | None, float]:
-        ready = max(self._agenda.next_due(), self._gate.opens_at(GET_JOB))
+        ready = max(self._job_queue.next_due(), self._circuit_breaker.opens_at(GET_JOB))
         if ready > now:
             return None, ready - now
         turn = whose_turn(self._questions, alone=self._suffices_alone(now))
-        watch = self._agenda.due(now, turn=turn)
-        if wait := self._gate.take(GET_JOB, now):
+        watch = self._job_queue.due(now, turn=turn)
+        if wait := self._circuit_breaker.take(GET_JOB, now):
             return None, wait
         assert watch is not None  # noqa: S101 -- the agenda said so
         self._questions += 1
-        self._progress.begin((other.arn for other in self._agenda if not other.ended), now)
-        self._agenda.remove(watch.arn)
+        self._progress.begin((other.arn for other in self._job_queue if not other.ended), now)
+        self._job_queue.remove(watch.arn)
         self._asking[watch.arn] = watch
         return partial(self._ask, watch, now), 0.0
 
-    def _next_search(self, finder: Finder, now: float) -> tuple[Call | None, float]:
+    def _next_search(self, discovery: Discovery, now: float) -> tuple[Call | None, float]:
         wall = self._clock.wall()
-        if finder.survey.round_due(now):
+        if discovery.planner.round_due(now):
             if self._suffices_alone(now):
-                finder.survey.skip_round(now)
+                discovery.planner.skip_round(now)
             else:
-                finder.begin_round(now, wall)
-        ready = max(finder.survey.next_due(), self._gate.opens_at(SEARCH_JOBS))
+                discovery.begin_round(now, wall)
+        ready = max(discovery.planner.next_due(), self._circuit_breaker.opens_at(SEARCH_JOBS))
         if ready > now:
             return None, ready - now
-        if wait := self._gate.take(SEARCH_JOBS, now):
+        if wait := self._circuit_breaker.take(SEARCH_JOBS, now):
             return None, wait
-        search = finder.survey.next(now, wall)
-        return (None, IDLE) if search is None else (partial(self._search, finder, finder.survey, search, now), 0.0)
+        search = discovery.planner.next(now, wall)
+        return (
+            (None, IDLE) if search is None else (partial(self._search, discovery, discovery.planner, search, now), 0.0)
+        )
 
     def _suffices_alone(self, now: float) -> bool:
         """Whether GetJob alone can follow the active jobs, so that SearchJobs need not tell their status."""
-        if self._finder is None:
+        if self._discovery is None:
             return True
-        active = sum(not watch.ended for watch in self._agenda)
-        return suffices_alone(active, rate=self._gate.rates(now)[GET_JOB], interval=self._policy.poll_interval)
+        active = sum(not watch.ended for watch in self._job_queue)
+        return suffices_alone(
+            active, rate=self._circuit_breaker.rates(now)[GET_JOB], interval=self._policy.poll_interval
+        )
 
     # GetJob.
 
-    def _ask(self, watch: Watch, asked: float) -> None:
+    def _ask(self, watch: JobSchedule, asked: float) -> None:
         try:
             snapshot = self._source.get_job(watch.arn)
         except BraketError as error:
@@ -485,27 +495,27 @@ class TargetPoller:
         corrected = partial(self._start.corrected, true_start=true_start)
         replan = abs(self._clock.wall() - planned_by) > WRONG_CLOCK
         with self._lock:
-            if self._finder is not None:
-                self._finder.begin(corrected, replan=replan, now=self._clock.monotonic())
+            if self._discovery is not None:
+                self._discovery.begin(corrected, replan=replan, now=self._clock.monotonic())
             unanswered = [record for record in map(self._store.find, self._named) if record and record.snapshot is None]
         for record in unanswered:
             self._store.amend(replace(record, since=corrected(record.since)))
 
-    def _answered(self, watch: Watch, snapshot: JobSnapshot, asked: float) -> None:
+    def _answered(self, watch: JobSchedule, snapshot: JobSnapshot, asked: float) -> None:
         self._correct_time()
         wall = self._clock.wall()
         record = self._store.record(watch.arn)
         observation = observe(record, snapshot, since=record.since, now=wall)
-        self._journal.observed(observation)
+        self._event_log.observed(observation)
         for field, _ in observation.unknown:
             self._telemetry.unknown_value(field)
         self._store.put(observation.record, observation.increments)
         again = after_answer(watch, observation.record, asked=asked, interval=self._policy.poll_interval, wall=wall)
         with self._lock:
-            self._gate.succeeded(GET_JOB, wall)
+            self._circuit_breaker.succeeded(GET_JOB, wall)
             self._put_back(observation.record, again, tried=True)
 
-    def _failed(self, watch: Watch, error: BraketError, asked: float) -> None:
+    def _failed(self, watch: JobSchedule, error: BraketError, asked: float) -> None:
         self._count_malformed(error)
         rule = rule_for(Subject.JOB, error)
         refused = rule.request is not OnRequest.RETRY
@@ -519,89 +529,91 @@ class TargetPoller:
         tried = refused or watch.failures + 1 >= TRIES_AT_START
         with self._lock:
             now = self._clock.monotonic()
-            jobs = len(self._agenda) + len(self._asking)
-            self._gate.failed(GET_JOB, error, asked=asked, now=now, arn=watch.arn, jobs=jobs)
-            if self._finder and rule.request is OnRequest.GONE and watch.failures + 1 >= GONE_AFTER:
-                self._finder.roster.let_go(record, NOT_FOUND, self._clock.wall())
+            jobs = len(self._job_queue) + len(self._asking)
+            self._circuit_breaker.failed(GET_JOB, error, asked=asked, now=now, arn=watch.arn, jobs=jobs)
+            if self._discovery and rule.request is OnRequest.GONE and watch.failures + 1 >= GONE_AFTER:
+                self._discovery.found_jobs.let_go(record, NOT_FOUND, self._clock.wall())
             self._put_back(record, again, tried=tried)
-            retry_at = None if again is None else max(again.due, self._gate.opens_at(GET_JOB))
+            retry_at = None if again is None else max(again.due, self._circuit_breaker.opens_at(GET_JOB))
         retry_in = None if retry_at is None else max(0.0, retry_at - now)
-        self._journal.poll_failed(self._source.target, GET_JOB, error, retry_in, watch.arn)
+        self._event_log.poll_failed(self._source.target, GET_JOB, error, retry_in, watch.arn)
 
-    def _after_failure(self, watch: Watch, record: JobRecord, rule: Rule, asked: float) -> Watch | None:
+    def _after_failure(self, watch: JobSchedule, record: JobRecord, rule: Rule, asked: float) -> JobSchedule | None:
         if rule.request is OnRequest.RETRY:
             return after_target_failure(watch, now=self._clock.monotonic(), interval=self._policy.poll_interval)
         if rule.request is OnRequest.GONE and not record.active:
             return None  # it has told its end already; Braket forgets jobs after some months
         return after_job_failure(watch, asked=asked, interval=self._policy.poll_interval)
 
-    def _put_back(self, record: JobRecord, again: Watch | None, *, tried: bool) -> None:
+    def _put_back(self, record: JobRecord, again: JobSchedule | None, *, tried: bool) -> None:
         del self._asking[record.arn]
         if again is not None:
-            self._agenda.put(again)
+            self._job_queue.put(again)
         if tried:
             self._progress.tried(record.arn)
-        if self._finder is not None:
-            self._finder.roster.note(record)
+        if self._discovery is not None:
+            self._discovery.found_jobs.note(record)
         self._had_turn([record.arn])
 
     def _had_turn(self, arns: Iterable[str]) -> None:
         now = self._clock.monotonic()
-        self._progress.had_turn(arns, now, nothing_due=not self._asking and self._agenda.next_due() > now)
+        self._progress.had_turn(arns, now, nothing_due=not self._asking and self._job_queue.next_due() > now)
 
     # SearchJobs.
 
-    def _search(self, finder: Finder, plan: Survey, search: Search, asked: float) -> None:
+    def _search(self, discovery: Discovery, plan: SearchPlanner, search: Search, asked: float) -> None:
         try:
             page = self._source.search_jobs(search.span, search.token)
         except BraketError as error:
-            take_in: Call = partial(self._search_failed, finder, search, error, asked)
+            take_in: Call = partial(self._search_failed, discovery, search, error, asked)
         else:
-            take_in = partial(self._listed, finder, plan, search, page, asked)
+            take_in = partial(self._listed, discovery, plan, search, page, asked)
         with self._taking_in:
-            if self._finder is finder and finder.survey is plan:  # else it is not looked for any more
+            if self._discovery is discovery and discovery.planner is plan:  # else it is not looked for any more
                 take_in()
         self._store.flush()
-        no_job_told = finder.survey.listed or not self._gate.health.up
-        if self._finder is finder and not self._source.target.account and no_job_told:
+        no_job_told = discovery.planner.listed or not self._circuit_breaker.health.up
+        if self._discovery is discovery and not self._source.target.account and no_job_told:
             self._identify()
 
-    def _listed(self, finder: Finder, plan: Survey, search: Search, page: SearchPage, asked: float) -> None:
+    def _listed(
+        self, discovery: Discovery, plan: SearchPlanner, search: Search, page: SearchPage, asked: float
+    ) -> None:
         self._correct_time()
-        if finder.survey is not plan:  # it was planned by a clock that turned out to be wrong
+        if discovery.planner is not plan:  # it was planned by a clock that turned out to be wrong
             return
-        self._report_problems(finder, page)
+        self._report_problems(discovery, page)
         now, wall = self._clock.monotonic(), self._clock.wall()
         hidden, dropped, gone = self._store.hidden, 0, list[JobRecord]()
         with self._lock:
-            self._gate.succeeded(SEARCH_JOBS, wall)
-            listed = finder.listed(search, page, asked=asked, now=now, wall=wall)
+            self._circuit_breaker.succeeded(SEARCH_JOBS, wall)
+            listed = discovery.listed(search, page, asked=asked, now=now, wall=wall)
             self._had_turn(listed.jobs)
             if self._store.hidden > hidden:  # the page told of more than there is room for: nobody is to ask for those
                 beyond, dropped = self._store.fit()
-                gone = self._beyond_limit(finder, beyond)
+                gone = self._beyond_limit(discovery, beyond)
         for _ in range(dropped):
             self._telemetry.dropped(MAX_JOBS)
         self._tell_dropped(gone)
         if listed.abandoned is not None and not self._abandoning:
-            self._journal.search_abandoned(self._source.target, listed.abandoned)
+            self._event_log.search_abandoned(self._source.target, listed.abandoned)
         if search.purpose is not Purpose.ROUND:
             self._abandoning = listed.abandoned is not None or (self._abandoning and page.token is not None)
 
-    def _report_problems(self, finder: Finder, page: SearchPage) -> None:
+    def _report_problems(self, discovery: Discovery, page: SearchPage) -> None:
         """Count the entries that cannot be used, and log each once; past a bound they only count."""
         for problem in page.problems:
             self._telemetry.parse_error()
             if problem not in self._reported and len(self._reported) < MOST_REPORTED:
                 self._reported.add(problem)
-                self._journal.search_entry_ignored(self._source.target, problem)
-        lacking = bool(finder.roster.selector.tags) and any(job.tags is None for job in page.jobs)
+                self._event_log.search_entry_ignored(self._source.target, problem)
+        lacking = bool(discovery.found_jobs.selector.tags) and any(job.tags is None for job in page.jobs)
         if lacking and not self._reported_tags:
             self._reported_tags = True
-            self._journal.search_without_tags(self._source.target)
+            self._event_log.search_without_tags(self._source.target)
 
-    def _beyond_limit(self, finder: Finder, jobs: Sequence[Ranked]) -> list[JobRecord]:
-        gone = finder.beyond_limit(jobs, self._clock.wall(), busy=self._asking)
+    def _beyond_limit(self, discovery: Discovery, jobs: Sequence[Ranked]) -> list[JobRecord]:
+        gone = discovery.beyond_limit(jobs, self._clock.wall(), busy=self._asking)
         for record in gone:
             self._store.forget(record.arn, self._tombstones.entry(record.arn))
         return gone
@@ -610,16 +622,16 @@ class TargetPoller:
         """Tell of the jobs that answered: nobody was told of the others."""
         for record in jobs:
             if record.snapshot is not None:
-                self._journal.forgotten(record.arn, record.snapshot, MAX_JOBS)
+                self._event_log.forgotten(record.arn, record.snapshot, MAX_JOBS)
 
-    def _search_failed(self, finder: Finder, search: Search, error: BraketError, asked: float) -> None:
+    def _search_failed(self, discovery: Discovery, search: Search, error: BraketError, asked: float) -> None:
         self._count_malformed(error)
         with self._lock:
             now = self._clock.monotonic()
-            rule = self._gate.failed(SEARCH_JOBS, error, asked=asked, now=now)
-            finder.survey.failed(search, now, own_fault=rule.request is not OnRequest.RETRY)
-            retry_in = max(0.0, self._gate.opens_at(SEARCH_JOBS) - now)
-        self._journal.poll_failed(self._source.target, SEARCH_JOBS, error, retry_in)
+            rule = self._circuit_breaker.failed(SEARCH_JOBS, error, asked=asked, now=now)
+            discovery.planner.failed(search, now, own_fault=rule.request is not OnRequest.RETRY)
+            retry_in = max(0.0, self._circuit_breaker.opens_at(SEARCH_JOBS) - now)
+        self._event_log.poll_failed(self._source.target, SEARCH_JOBS, error, retry_in)
 
     def _count_malformed(self, error: BraketError) -> None:
         if error.code == MALFORMED:
@@ -635,4 +647,4 @@ class TargetPoller:
         try:
             self._source.identify()
         except BraketError as error:
-            self._journal.poll_failed(self._source.target, GET_CALLER_IDENTITY, error, IDENTIFY_INTERVAL)
+            self._event_log.poll_failed(self._source.target, GET_CALLER_IDENTITY, error, IDENTIFY_INTERVAL)

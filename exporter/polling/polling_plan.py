@@ -3,16 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from exporter.core.targets import Lane, successors
+from exporter.core.targets import TargetConfig, successors
 from exporter.polling.discovery import Policy
 from exporter.polling.poller import JobSource, TargetPoller
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Member:
+class PolledTarget:
     """A lane and its poller."""
 
-    lane: Lane
+    lane: TargetConfig
     poller: TargetPoller
 
 
@@ -27,8 +27,8 @@ class Plan:
         rate: requests a second for each account, Region and operation.
     """
 
-    kept: Sequence[Member]
-    new: Sequence[tuple[Lane, JobSource]]
+    kept: Sequence[PolledTarget]
+    new: Sequence[tuple[TargetConfig, JobSource]]
     policy: Policy
     rate: float
 
@@ -43,11 +43,11 @@ class Changes:
 
 
 def plan_polling(
-    members: Sequence[Member],
-    lanes: Sequence[Lane],
+    members: Sequence[PolledTarget],
+    lanes: Sequence[TargetConfig],
     policy: Policy,
     rate: float,
-    connect: Callable[[Lane], JobSource],
+    connect: Callable[[TargetConfig], JobSource],
 ) -> Plan:
     """Match the lanes with the pollers that there are, and connect the others.
 
@@ -59,11 +59,11 @@ def plan_polling(
         connect: makes the client of a new lane's poller.
     """
     known = [replace(member.lane, target=member.poller.target) for member in members]
-    kept: list[Member] = []
-    new: list[tuple[Lane, JobSource]] = []
+    kept: list[PolledTarget] = []
+    new: list[tuple[TargetConfig, JobSource]] = []
     for lane, number in zip(lanes, successors(known, lanes), strict=True):
         if number is None:
             new.append((lane, connect(lane)))
         else:
-            kept.append(Member(lane, members[number].poller))
+            kept.append(PolledTarget(lane, members[number].poller))
     return Plan(kept, new, policy, rate)

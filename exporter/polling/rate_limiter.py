@@ -90,7 +90,7 @@ class TokenBucket:
         self.halved, self.ready = now, max(self.ready, now + 1 / self.rate)
 
 
-class Budgets:
+class RateLimiter:
     """One bucket for each account, Region and operation, shared by all that ask there.
 
     Args:

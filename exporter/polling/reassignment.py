@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from exporter.core.arn import parse_job_arn
 from exporter.core.jobs import JobRecord, Target
-from exporter.core.targets import Lane
+from exporter.core.targets import TargetConfig
 
 P = TypeVar("P")
 
@@ -26,7 +26,7 @@ class Place(NamedTuple, Generic[P]):
     """
 
     poller: P
-    lane: Lane
+    lane: TargetConfig
     target: Target
     discovers: bool
 
@@ -44,12 +44,14 @@ class Moves(Generic[P]):
     dropped: list[str]
 
 
-def configured_jobs(lanes: Iterable[Lane]) -> frozenset[str]:
+def configured_jobs(lanes: Iterable[TargetConfig]) -> frozenset[str]:
     """Return the jobs that the settings name, whichever target they are of."""
     return frozenset(arn for lane in lanes for arn in lane.jobs)
 
 
-def released(old: Iterable[P], kept: Mapping[P, Lane], configured: Collection[str]) -> dict[P, frozenset[str] | None]:
+def released(
+    old: Iterable[P], kept: Mapping[P, TargetConfig], configured: Collection[str]
+) -> dict[P, frozenset[str] | None]:
     """Return the jobs that each poller gives up before others take them over; ``None`` for all of its jobs.
 
     Args:

@@ -29,7 +29,7 @@ ROOM: Final = 0.8
 Rank = tuple[int, float]
 
 
-class Urgency(IntEnum):
+class Priority(IntEnum):
     """Why a job is asked for, the most urgent first."""
 
     CHANGED = 0
@@ -45,7 +45,7 @@ class Urgency(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class JobSchedule:
     """One job that is still asked for.
 
     Attributes:
@@ -70,7 +70,7 @@ class Watch:
     after_end: int = 0
     refused: bool = False
     ended: bool = False
-    urgency: Urgency = Urgency.REFRESH
+    urgency: Priority = Priority.REFRESH
     order: Rank = (0, 0.0)
     created: float | None = None
     told: float | None = None
@@ -79,7 +79,7 @@ class Watch:
     @property
     def rank(self) -> Rank:
         """Its place among watches of the same urgency; the smallest comes first."""
-        return self.order if self.urgency is Urgency.FILL else (0, self.due)
+        return self.order if self.urgency is Priority.FILL else (0, self.due)
 
     @property
     def confirmed(self) -> float:
@@ -87,11 +87,11 @@ class Watch:
         return self.answered if self.told is None else max(self.answered, self.told)
 
 
-_TURNS_ALONE: Final = (Urgency.FILL, Urgency.DUE, Urgency.DUE, Urgency.DUE, Urgency.DUE)
-_TURNS: Final = (Urgency.FILL, Urgency.DUE, Urgency.REFRESH, Urgency.DUE, Urgency.FILL)
+_TURNS_ALONE: Final = (Priority.FILL, Priority.DUE, Priority.DUE, Priority.DUE, Priority.DUE)
+_TURNS: Final = (Priority.FILL, Priority.DUE, Priority.REFRESH, Priority.DUE, Priority.FILL)
 
 
-def whose_turn(questions: int, *, alone: bool) -> Urgency:
+def whose_turn(questions: int, *, alone: bool) -> Priority:
     """Tell whose turn it is, so that none of those that a budget may not suffice for waits for ever.
 
     Args:
@@ -113,7 +113,9 @@ def suffices_alone(active: int, *, rate: float, interval: float) -> bool:
     return active <= ROOM * rate * interval
 
 
-def after_answer(watch: Watch, record: JobRecord, *, asked: float, interval: float, wall: float) -> Watch | None:
+def after_answer(
+    watch: JobSchedule, record: JobRecord, *, asked: float, interval: float, wall: float
+) -> JobSchedule | None:
     """Tell when to ask again, or that there is nothing left to ask.
 
     Args:
@@ -130,10 +132,12 @@ def after_answer(watch: Watch, record: JobRecord, *, asked: float, interval: flo
     if complete(record) or watch.after_end >= QUESTIONS_AFTER_END or _ended_long_ago(record, wall):
         return None
     wait = interval * 2**watch.after_end
-    return replace(fresh, due=asked + wait, after_end=watch.after_end + 1, ended=True, urgency=Urgency.DUE)
+    return replace(fresh, due=asked + wait, after_end=watch.after_end + 1, ended=True, urgency=Priority.DUE)
 
 
-def after_list(watch: Watch, known_status: str | None, listed_status: str, *, asked: float, now: float) -> Watch:
+def after_list(
+    watch: JobSchedule, known_status: str | None, listed_status: str, *, asked: float, now: float
+) -> JobSchedule:
     """Take in the status that a SearchJobs page told, and ask GetJob at once if that is a change.
 
     A list may lag behind GetJob: the same difference is looked into once.
@@ -149,37 +153,37 @@ def after_list(watch: Watch, known_status: str | None, listed_status: str, *, as
     told = replace(watch, told=asked, listed=listed_status)
     if not changed or watch.failures or watch.ended:
         return told
-    return replace(told, due=min(watch.due, now), urgency=Urgency.CHANGED)
+    return replace(told, due=min(watch.due, now), urgency=Priority.CHANGED)
 
 
-def unless_told(watch: Watch, *, interval: float) -> Watch:
+def unless_told(watch: JobSchedule, *, interval: float) -> JobSchedule:
     """Have GetJob tell the status of a job that shares no SearchJobs page with another active one."""
-    if watch.failures or watch.urgency < Urgency.DUE:
+    if watch.failures or watch.urgency < Priority.DUE:
         return watch
     due = watch.confirmed + interval
-    return replace(watch, due=min(due, watch.due) if watch.urgency is Urgency.DUE else due, urgency=Urgency.DUE)
+    return replace(watch, due=min(due, watch.due) if watch.urgency is Priority.DUE else due, urgency=Priority.DUE)
 
 
-def _after_active_answer(watch: Watch, asked: float, interval: float) -> Watch:
+def _after_active_answer(watch: JobSchedule, asked: float, interval: float) -> JobSchedule:
     if watch.listed in TERMINAL_STATUSES:
         second_look = asked + min(interval, SECOND_LOOK_SECONDS)
-        return replace(watch, due=second_look, urgency=Urgency.DUE, listed=None)
-    return replace(watch, due=asked + interval, urgency=Urgency.REFRESH)
+        return replace(watch, due=second_look, urgency=Priority.DUE, listed=None)
+    return replace(watch, due=asked + interval, urgency=Priority.REFRESH)
 
 
-def after_job_failure(watch: Watch, *, asked: float, interval: float) -> Watch:
+def after_job_failure(watch: JobSchedule, *, asked: float, interval: float) -> JobSchedule:
     """Back off from a job that Braket does not answer for, doubling from ``interval``."""
     wait = job_backoff(watch.failures, interval=interval)
-    return replace(watch, due=asked + wait, failures=watch.failures + 1, refused=True, urgency=Urgency.DUE)
+    return replace(watch, due=asked + wait, failures=watch.failures + 1, refused=True, urgency=Priority.DUE)
 
 
-def after_target_failure(watch: Watch, *, now: float, interval: float) -> Watch:
+def after_target_failure(watch: JobSchedule, *, now: float, interval: float) -> JobSchedule:
     """Ask again soon, within ``interval``, yet not at once: one bad job must not crowd out the others."""
     wait = call_backoff(watch.failures, interval=interval)
-    return replace(watch, due=now + wait, failures=watch.failures + 1, urgency=Urgency.DUE)
+    return replace(watch, due=now + wait, failures=watch.failures + 1, urgency=Priority.DUE)
 
 
-def resumed(record: JobRecord, *, now: float, wall: float) -> Watch | None:
+def resumed(record: JobRecord, *, now: float, wall: float) -> JobSchedule | None:
     """Make the watch with which to go on after a restart; ``None`` when there is nothing left to ask.
 
     Args:
@@ -189,15 +193,15 @@ def resumed(record: JobRecord, *, now: float, wall: float) -> Watch | None:
     """
     age = 0.0 if record.polled_at is None else max(0.0, wall - record.polled_at)
     created = None if record.snapshot is None else record.snapshot.created
-    watch = Watch(record.arn, due=now, answered=now - age, urgency=Urgency.NEW, created=created)
+    watch = JobSchedule(record.arn, due=now, answered=now - age, urgency=Priority.NEW, created=created)
     if record.active:
         return watch
     if complete(record) or _ended_long_ago(record, wall):
         return None
-    return replace(watch, after_end=1, ended=True, urgency=Urgency.DUE)
+    return replace(watch, after_end=1, ended=True, urgency=Priority.DUE)
 
 
-def brought_forward(watch: Watch, *, now: float, interval: float) -> Watch:
+def brought_forward(watch: JobSchedule, *, now: float, interval: float) -> JobSchedule:
     """Have a job asked for within an interval that has become shorter."""
     return watch if watch.due <= now + interval else replace(watch, due=now + interval)
 

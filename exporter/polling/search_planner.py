@@ -100,7 +100,7 @@ class Search:
     trail: Trail = field(default_factory=Trail, compare=False, repr=False)
 
 
-class Survey:
+class SearchPlanner:
     """Plans the SearchJobs calls of one account and Region.
 
     Args:
@@ -137,9 +137,9 @@ class Survey:
         self.index.add(created)
         self.listed, self._sweep_due = True, now
 
-    def begun_again(self, now: float) -> "Survey":
+    def begun_again(self, now: float) -> "SearchPlanner":
         """Return a plan that begins now and knows which jobs this one knows; calls under way are not its own."""
-        plan = Survey(
+        plan = SearchPlanner(
             now,
             lookback=self._lookback,
             discovery_interval=self._discovery_interval,

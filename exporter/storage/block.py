@@ -7,9 +7,9 @@ from typing import Final
 
 from exporter.core.jobs import JobRecord
 from exporter.metrics.exposition import JobRow
-from exporter.metrics.gzip_stream import LASTING_LEVEL, Chain, Piece, chain, compress
+from exporter.metrics.gzip_stream import LASTING_LEVEL, Segment, SegmentChain, chain, compress
 from exporter.storage.codec import pack, unpack
-from exporter.storage.job_index import Pile, glances_of
+from exporter.storage.job_index import BlockSummary, status_summaries
 from exporter.storage.series_limit import Rank, Ranked, rank_of
 
 CHUNK_JOBS: Final = 256
@@ -17,7 +17,7 @@ CHUNK_JOBS: Final = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chunk:
+class Block:
     """Jobs that are sealed together.
 
     Attributes:
@@ -30,9 +30,9 @@ class Chunk:
 
     arns: tuple[str, ...]
     packed: bytes
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Segment, ...]
     lowest: Rank
-    pile: Pile
+    summary: BlockSummary
 
     def records(self) -> list[JobRecord]:
         """Return what is known of its jobs."""
@@ -47,19 +47,19 @@ class Chunk:
         return (Ranked(rank_of(record), record.arn) for record in self.records())
 
 
-def seal(records: Sequence[JobRecord], rows: Iterable[JobRow]) -> Chunk:
+def seal(records: Sequence[JobRecord], rows: Iterable[JobRow]) -> Block:
     """Make a chunk of jobs, of which each has its row."""
     packed = pack(records)
-    return Chunk(
+    return Block(
         arns=tuple(record.arn for record in records),
         packed=packed,
         pieces=tuple(compress(b"".join(lines), LASTING_LEVEL) for lines in zip(*rows, strict=True)),
         lowest=min(map(rank_of, records)),
-        pile=Pile(len(records), glances_of(records), partial(unpack, packed)),
+        summary=BlockSummary(len(records), status_summaries(records), partial(unpack, packed)),
     )
 
 
-def chains_of(chunks: Iterable[Chunk], families: int) -> tuple[Chain, ...]:
+def chains_of(chunks: Iterable[Block], families: int) -> tuple[SegmentChain, ...]:
     """Chain the pieces of chunks, for each family."""
     chains = tuple(map(chain, zip(*(chunk.pieces for chunk in chunks), strict=True)))
-    return chains or tuple(Chain() for _ in range(families))
+    return chains or tuple(SegmentChain() for _ in range(families))

@@ -24,7 +24,7 @@ def urgency_of(record: JobRecord) -> tuple[int, float]:
     return rank, -(record.snapshot.created or 0.0)
 
 
-class Glance(NamedTuple):
+class StatusSummary(NamedTuple):
     """How many jobs of a pile are listed under a status, and how urgent the first of them is."""
 
     jobs: int
@@ -32,7 +32,7 @@ class Glance(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Pile:
+class BlockSummary:
     """Jobs that need not all be looked at to tell whether one of them is among the first.
 
     Attributes:
@@ -42,19 +42,19 @@ class Pile:
     """
 
     total: int
-    glances: Mapping[str, Glance]
+    statuses: Mapping[str, StatusSummary]
     records: Callable[[], Iterable[JobRecord]]
 
 
-def glances_of(records: Iterable[JobRecord]) -> dict[str, Glance]:
+def status_summaries(records: Iterable[JobRecord]) -> dict[str, StatusSummary]:
     """Tell by status what a pile of jobs is to be known by."""
-    glances: dict[str, Glance] = {}
+    statuses: dict[str, StatusSummary] = {}
     for record in records:
         urgency = urgency_of(record)
         for status in statuses_of(record):
-            jobs, first = glances.get(status, (0, urgency))
-            glances[status] = Glance(jobs + 1, min(first, urgency))
-    return glances
+            jobs, first = statuses.get(status, (0, urgency))
+            statuses[status] = StatusSummary(jobs + 1, min(first, urgency))
+    return statuses
 
 
 def statuses_of(record: JobRecord) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ _TOO_MUCH: Final = 1e300
 """JSON brings whole numbers that are no float any more."""
 
 
-class Former(NamedTuple):
+class Tombstone(NamedTuple):
     """What is remembered of a job that was forgotten.
 
     Attributes:
@@ -42,17 +42,17 @@ class Entry:
 
     records: Sequence[JobRecord] = ()
     gone: Sequence[str] = ()
-    formers: Mapping[int, Former | None] = field(default_factory=dict)
+    tombstones: Mapping[int, Tombstone | None] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     floor: float = 0.0
 
     def __bool__(self) -> bool:
         """Tell whether there is anything in it."""
-        return bool(self.records or self.gone or self.formers or self.totals.counters or self.totals.histograms)
+        return bool(self.records or self.gone or self.tombstones or self.totals.counters or self.totals.histograms)
 
 
 @dataclass(slots=True)
-class Backlog:
+class DirtySet:
     """What is to be written down. A small state.
 
     Attributes:
@@ -65,15 +65,15 @@ class Backlog:
 
     arns: set[str] = field(default_factory=set)
     forgotten: set[str] = field(default_factory=set)
-    formers: dict[int, Former | None] = field(default_factory=dict)
+    tombstones: dict[int, Tombstone | None] = field(default_factory=dict)
     series: set[Series] = field(default_factory=set)
     floor: float = 0.0
 
-    def give_back(self, older: "Backlog") -> None:
+    def give_back(self, older: "DirtySet") -> None:
         """Take in what could not be written; what came meanwhile counts."""
         self.arns |= older.arns
         self.forgotten |= older.forgotten
-        self.formers = older.formers | self.formers
+        self.tombstones = older.tombstones | self.tombstones
         self.series |= older.series
         self.floor = max(self.floor, older.floor)
 
@@ -87,11 +87,11 @@ class Backlog:
         records = [record for record in known.values() if record is not None and lasts(record)]
         kept = {record.arn for record in records}
         gone = [arn for arn, record in known.items() if record is None or (arn in self.forgotten and arn not in kept)]
-        return Entry(records, gone, self.formers, totals, self.floor)
+        return Entry(records, gone, self.tombstones, totals, self.floor)
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class SavedState:
     """What was known before a restart.
 
     Attributes:
@@ -105,13 +105,13 @@ class Past:
 
     polled: float
     records: Collection[JobRecord] = ()
-    formers: Mapping[int, Former] = field(default_factory=dict)
+    tombstones: Mapping[int, Tombstone] = field(default_factory=dict)
     lanes: Mapping[str, float] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     floor: float = 0.0
 
 
-class Ledger(Protocol):
+class Persistence(Protocol):
     """Where entries are written down."""
 
     @property

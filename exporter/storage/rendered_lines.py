@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from exporter.core.jobs import JobRecord
 from exporter.metrics.exposition import JobRow, Lines, render_job
 from exporter.metrics.families import Family, JobFamily
-from exporter.metrics.gzip_stream import Chain
-from exporter.storage.block import Chunk, chains_of
+from exporter.metrics.gzip_stream import SegmentChain
+from exporter.storage.block import Block, chains_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class View:
 
     job_families: Sequence[JobFamily]
     job_rows: Sequence[JobRow]
-    sealed: Sequence[Chain]
+    sealed: Sequence[SegmentChain]
     fleet: Sequence[tuple[Family, bytes]]
 
     def families(self) -> Iterator[tuple[Family, Lines]]:
@@ -55,11 +55,11 @@ class RenderedLines:
         """Render the lines of a job."""
         return render_job(self.families, record)
 
-    def chains_with(self, chunk: Chunk) -> tuple[Chain, ...]:
+    def chains_with(self, chunk: Block) -> tuple[SegmentChain, ...]:
         """Return the chains with one more block."""
         return tuple(each.add(piece) for each, piece in zip(self.chains, chunk.pieces, strict=True))
 
-    def chains_of(self, chunks: Iterable[Chunk]) -> tuple[Chain, ...]:
+    def chains_of(self, chunks: Iterable[Block]) -> tuple[SegmentChain, ...]:
         """Return the chains of other blocks than those of today."""
         return chains_of(chunks, len(self.families))
 
@@ -96,14 +96,14 @@ class RenderedLines:
         self.finished.discard(arn)
         self.hidden.pop(arn, None)
 
-    def seal(self, arns: Collection[str], chains: tuple[Chain, ...]) -> None:
+    def seal(self, arns: Collection[str], chains: tuple[SegmentChain, ...]) -> None:
         """Replace the lines of open jobs by chains that include their block."""
         self.finished.difference_update(arns)
         for arn in arns:
             del self.rows[arn]
         self.chains = chains
 
-    def unseal(self, rows: Mapping[str, JobRow], hidden: Iterable[str], chains: tuple[Chain, ...]) -> None:
+    def unseal(self, rows: Mapping[str, JobRow], hidden: Iterable[str], chains: tuple[SegmentChain, ...]) -> None:
         """Replace chains by those without some blocks, whose jobs are open again: with lines, or hidden."""
         self.rows |= rows
         self.finished.update(rows)

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from exporter.core.jobs import JobRecord
 from exporter.core.times import check_time
 from exporter.metrics.aggregates import Histogram, Series, Totals
-from exporter.storage.persistence import Entry, Former, mark_of
+from exporter.storage.persistence import Entry, Tombstone, mark_of
 from exporter.storage.state_errors import first_line
 
 _RECORD: Final = TypeAdapter(JobRecord)
@@ -55,7 +55,7 @@ class Contents:
     """
 
     jobs: Sequence[tuple[float, float]]
-    formers: Mapping[int, Former]
+    tombstones: Mapping[int, Tombstone]
     lanes: Mapping[str, float]
     totals: Totals
     written: float | None
@@ -77,7 +77,7 @@ class Contents:
         """
         if not any(self.bad.get(table) for table in ("jobs", "formers", "floor")):
             return self.saved_floor
-        created = (*(born for _, born in self.jobs), *(former.created for former in self.formers.values()))
+        created = (*(born for _, born in self.jobs), *(tombstone.created for tombstone in self.tombstones.values()))
         return max(self.saved_floor, self.polled or 0.0, *created)
 
 
@@ -85,12 +85,12 @@ def read_contents(connection: sqlite3.Connection, check: Check) -> Contents:
     """Read all rows of a file."""
     sieve = _Sieve(connection)
     jobs = [*map(_times, sieve.rows("jobs", partial(_job, check)))]
-    formers, lanes = dict(sieve.rows("formers", partial(_former, check))), dict(sieve.rows("lanes", _lane))
+    tombstones, lanes = dict(sieve.rows("formers", partial(_former, check))), dict(sieve.rows("lanes", _lane))
     totals = _sum((*sieve.rows("counters", _counter), *sieve.rows("histograms", _histogram)))
     written = next(sieve.rows("polled", _only_time), None)
     floor = next(sieve.rows("floor", _only_time), 0.0)
     skipped = Skipped(sum(map(len, sieve.bad.values())), sieve.reason)
-    return Contents(jobs, formers, lanes, totals, written, floor, dict(sieve.bad), skipped)
+    return Contents(jobs, tombstones, lanes, totals, written, floor, dict(sieve.bad), skipped)
 
 
 def write_entry(connection: sqlite3.Connection, entry: Entry) -> None:
@@ -98,7 +98,7 @@ def write_entry(connection: sqlite3.Connection, entry: Entry) -> None:
     write = connection.executemany
     write("REPLACE INTO jobs VALUES (?, ?)", ((mark_of(each.arn), _text(each)) for each in entry.records))
     write("DELETE FROM jobs WHERE mark = ?", ((mark_of(arn),) for arn in entry.gone))
-    _write_formers(connection, entry.formers)
+    _write_formers(connection, entry.tombstones)
     _write_totals(connection, entry.totals)
     if entry.floor:
         write("REPLACE INTO floor VALUES (0, ?)", [(entry.floor,)])
@@ -174,14 +174,14 @@ class _Sieve:
                 yield value
 
 
-def _write_formers(connection: sqlite3.Connection, formers: Mapping[int, Former | None]) -> None:
-    kept = {mark: former for mark, former in formers.items() if former is not None}
-    connection.executemany("DELETE FROM formers WHERE mark = ?", ((mark,) for mark in formers if mark not in kept))
+def _write_formers(connection: sqlite3.Connection, tombstones: Mapping[int, Tombstone | None]) -> None:
+    kept = {mark: tombstone for mark, tombstone in tombstones.items() if tombstone is not None}
+    connection.executemany("DELETE FROM formers WHERE mark = ?", ((mark,) for mark in tombstones if mark not in kept))
     connection.executemany(
         "REPLACE INTO formers VALUES (?, ?, ?, ?)",
         (
-            (mark, former.created, former.lane, None if former.record is None else _text(former.record))
-            for mark, former in kept.items()
+            (mark, tombstone.created, tombstone.lane, None if tombstone.record is None else _text(tombstone.record))
+            for mark, tombstone in kept.items()
         ),
     )
 
@@ -234,11 +234,11 @@ def _times(record: JobRecord) -> tuple[float, float]:
     return record.polled_at or 0.0, 0.0 if record.snapshot is None else record.snapshot.created or 0.0
 
 
-def _former(check: Check, mark: int, created: float, lane: str, text: str | None) -> tuple[int, Former]:
+def _former(check: Check, mark: int, created: float, lane: str, text: str | None) -> tuple[int, Tombstone]:
     record = None if text is None else _RECORD.validate_json(text)
     if record is not None:
         check(record)
-    return mark, Former(_time(created), record, str(lane))
+    return mark, Tombstone(_time(created), record, str(lane))
 
 
 def _lane(key: str, since: float) -> tuple[str, float]:

@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Final
 
 from exporter.core.jobs import JobRecord
-from exporter.storage.block import CHUNK_JOBS, Chunk, seal
+from exporter.storage.block import CHUNK_JOBS, Block, seal
 from exporter.storage.rendered_lines import RenderedLines
 
 OPEN_FINISHED_JOBS: Final = 2 * CHUNK_JOBS
@@ -31,8 +31,8 @@ class SealedJobs:
     def __init__(self, records: dict[str, JobRecord], lines: RenderedLines, lock: Lock) -> None:
         self._records, self._lines, self._lock = records, lines, lock
         self.sealing = Lock()
-        self.blocks: dict[str, Chunk] = {}
-        self.chunks: dict[Chunk, None] = {}
+        self.blocks: dict[str, Block] = {}
+        self.chunks: dict[Block, None] = {}
 
     @contextmanager
     def opened(self, arn: str) -> Iterator[None]:
@@ -44,7 +44,7 @@ class SealedJobs:
                     yield
                     return
 
-    def unseal(self, chunks: Collection[Chunk], without: Collection[str] = ()) -> None:
+    def unseal(self, chunks: Collection[Block], without: Collection[str] = ()) -> None:
         """Open the jobs of blocks; hide those that are to be ``without`` lines. The caller holds ``sealing``."""
         if not chunks:
             return

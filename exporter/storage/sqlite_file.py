@@ -14,7 +14,7 @@ from typing import Final
 
 from exporter.core.jobs import JobRecord
 from exporter.storage.file_changes import FileChanges
-from exporter.storage.persistence import Entry, Past
+from exporter.storage.persistence import Entry, SavedState
 from exporter.storage.rows import (
     Contents,
     Skipped,
@@ -90,7 +90,7 @@ class State:
                 for table in TABLES
             )
 
-    def read(self, check: Callable[[JobRecord], object] = lambda _: None) -> Past | None:
+    def read(self, check: Callable[[JobRecord], object] = lambda _: None) -> SavedState | None:
         """Read the saved state; ``None`` if the file is empty. An invalid row is dropped, and costs only itself.
 
         Args:
@@ -109,7 +109,7 @@ class State:
         dropped = not self.skipped.rows or self._drop_invalid(contents, polled)
         unread = frozenset[object]() if dropped else frozenset(contents.bad.get("jobs", ()))
         records = StoredRecords(self._connection, unread)
-        return Past(polled, records, contents.formers, contents.lanes, contents.totals, contents.floor)
+        return SavedState(polled, records, contents.tombstones, contents.lanes, contents.totals, contents.floor)
 
     def write(self, entry: Entry, *, polled: float, lanes: Mapping[str, float] | None = None) -> None:
         """Write an entry, all of it or nothing.

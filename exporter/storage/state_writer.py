@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from exporter.core.clock import Clock
-from exporter.storage.persistence import Entry, Past, check_record
+from exporter.storage.persistence import Entry, SavedState, check_record
 from exporter.storage.sqlite_file import State
 from exporter.storage.state_errors import StateError, StateInUseError, StateLostError, StateUnreadableError
-from exporter.telemetry.log_events import Journal
-from exporter.telemetry.self_metrics import Telemetry
+from exporter.telemetry.log_events import EventLog
+from exporter.telemetry.self_metrics import SelfMetrics
 
 RETRY_INTERVAL: Final = 5.0
 """So long a file that could not be written is left alone, seconds."""
@@ -22,7 +22,7 @@ BEAT_INTERVAL: Final = 30.0
 """So often the time of the last poll is written where there is nothing else to write, seconds."""
 
 
-class Keeper:
+class StateWriter:
     """Writes down what the store tells it.
 
     Attributes:
@@ -35,8 +35,8 @@ class Keeper:
         clock: the time.
     """
 
-    def __init__(self, path: str, journal: Journal, telemetry: Telemetry, clock: Clock) -> None:
-        self._path, self._journal, self._telemetry, self._clock = os.path.realpath(path), journal, telemetry, clock
+    def __init__(self, path: str, event_log: EventLog, telemetry: SelfMetrics, clock: Clock) -> None:
+        self._path, self._event_log, self._telemetry, self._clock = os.path.realpath(path), event_log, telemetry, clock
         self.everything: Callable[[], Entry] = Entry
         self._state: State | None = None
         self._lanes: Mapping[str, float] = {}
@@ -52,7 +52,7 @@ class Keeper:
         """Whether it is worth a try to write now."""
         return self._failing_since is None or self._clock.monotonic() >= self._last_try + RETRY_INTERVAL
 
-    def load(self) -> Past | None:
+    def load(self) -> SavedState | None:
         """Open the file and read it; ``None`` if there is nothing in it.
 
         A file that makes no sense is set aside, a row that makes no sense is skipped; a file that cannot be opened now
@@ -70,7 +70,7 @@ class Keeper:
                 self._failed(error)
                 return None
         if past is not None:
-            self._journal.state_loaded(self._path, jobs=len(past.records), polled=past.polled)
+            self._event_log.state_loaded(self._path, jobs=len(past.records), polled=past.polled)
         return past
 
     def watch(self, lanes: Mapping[str, float]) -> None:
@@ -102,7 +102,7 @@ class Keeper:
             self._closed = True
             self._close()
 
-    def _open_and_read(self) -> Past | None:
+    def _open_and_read(self) -> SavedState | None:
         try:
             state = State(self._path)
             try:
@@ -116,7 +116,7 @@ class Keeper:
         self._state = state
         self._telemetry.state_written(self._clock.wall(), state.size)
         if state.skipped.rows:
-            self._journal.state_rows_skipped(self._path, *state.skipped)
+            self._event_log.state_rows_skipped(self._path, *state.skipped)
         return past
 
     def _try(self, entry: Entry) -> bool:
@@ -180,12 +180,12 @@ class Keeper:
         self._telemetry.state_failed()
         if self._failing_since is None:
             self._failing_since = self._clock.monotonic()
-            self._journal.state_failing(self._path, str(error))
+            self._event_log.state_failing(self._path, str(error))
 
     def _recovered(self) -> None:
         if self._failing_since is not None:
             seconds, self._failing_since = self._clock.monotonic() - self._failing_since, None
-            self._journal.state_recovered(self._path, seconds)
+            self._event_log.state_recovered(self._path, seconds)
 
     def _set_aside(self, error: StateUnreadableError) -> None:
         """Keep a file that makes no sense under a name that says when.
@@ -203,4 +203,4 @@ class Keeper:
             raise StateError(f"{error}, and it cannot be set aside: {failure.strerror}") from failure
         finally:
             self._close()  # only now, so that SQLite changes nothing in what is set aside
-        self._journal.state_set_aside(self._path, aside, str(error))
+        self._event_log.state_set_aside(self._path, aside, str(error))

@@ -29,12 +29,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 
 from exporter.core.jobs import Increment, JobRecord
-from exporter.metrics.aggregates import Fleet, Totals
+from exporter.metrics.aggregates import Aggregates, Totals
 from exporter.metrics.exposition import JobRow, render_fleet
 from exporter.metrics.families import FLEET_FAMILIES, JobFamily
-from exporter.storage.block import Chunk
-from exporter.storage.job_index import Pile
-from exporter.storage.persistence import Entry, Former, Ledger, Past, lasts
+from exporter.storage.block import Block
+from exporter.storage.job_index import BlockSummary
+from exporter.storage.persistence import Entry, Persistence, SavedState, Tombstone, lasts
 from exporter.storage.rendered_lines import RenderedLines, View
 from exporter.storage.sealed_jobs import SealedJobs
 from exporter.storage.series_limit import Rank, Ranked, SeriesLimit
@@ -51,16 +51,16 @@ class Store:
     """
 
     def __init__(
-        self, job_families: Sequence[JobFamily], ledger: Ledger | None = None, most: float = float("inf")
+        self, job_families: Sequence[JobFamily], persistence: Persistence | None = None, most: float = float("inf")
     ) -> None:
         self._lock = Lock()
         self._records: dict[str, JobRecord] = {}
         """Records of the open jobs."""
-        self._fleet = Fleet()
+        self._fleet = Aggregates()
         self._lines = RenderedLines(job_families)
         self._sealed = SealedJobs(self._records, self._lines, self._lock)
         self._limit = SeriesLimit()
-        self._write_behind = WriteBehind(ledger, self._lock, self.find, self._fleet.totals)
+        self._write_behind = WriteBehind(persistence, self._lock, self.find, self._fleet.totals)
         self.limit(most)
 
     @property
@@ -119,7 +119,7 @@ class Store:
         self._sealed.seal_newest()
         return True
 
-    def restore(self, past: Past) -> None:
+    def restore(self, past: SavedState) -> None:
         """Take in what was known before a restart, which is written down already."""
         for record in past.records:
             row = self._lines.render(record)
@@ -142,11 +142,11 @@ class Store:
             yield from chunk.records()
         yield from records
 
-    def piles(self) -> tuple[list[JobRecord], list[Pile]]:
+    def summaries(self) -> tuple[list[JobRecord], list[BlockSummary]]:
         """Return what is known of every open job, and the sealed ones in piles, all of one moment."""
         with self._lock:
             chunks, records = [*self._sealed.chunks], [*self._records.values()]
-        return records, [chunk.pile for chunk in chunks]
+        return records, [chunk.summary for chunk in chunks]
 
     def put(self, record: JobRecord, increments: Iterable[Increment] = ()) -> None:
         """Write down and take in what is known of a job now, and what it adds to the fleet's counters."""
@@ -161,18 +161,18 @@ class Store:
         self._take_in(record, Totals(), changed=True)
         self._sealed.seal_newest()
 
-    def forget(self, arn: str, former: Mapping[int, Former]) -> None:
+    def forget(self, arn: str, tombstone: Mapping[int, Tombstone]) -> None:
         """Drop a job and its series; what it added to the fleet's counters stays.
 
         Args:
             arn: the job.
-            former: its tombstone by its mark, if it has one.
+            tombstone: its tombstone by its mark, if it has one.
         """
         with self._sealed.opened(arn):
             self._fleet.move(self._records.pop(arn).snapshot, None)
             self._lines.drop(arn)
             self._limit.forget(arn)
-            self._write_behind.forgotten(arn, former)
+            self._write_behind.forgotten(arn, tombstone)
 
     def fit(self) -> tuple[Sequence[Ranked], int]:
         """Decide which jobs have lines; return the jobs beyond the limit, and how many of them are newly beyond it.
@@ -192,9 +192,9 @@ class Store:
             beyond = decision.beyond(records, ((chunk.lowest, chunk.ranked) for chunk in chunks))
             return beyond, self._enforce(beyond, chunks, [record for record in records if record.arn in hidden])
 
-    def remember(self, formers: Mapping[int, Former]) -> None:
+    def remember(self, tombstones: Mapping[int, Tombstone]) -> None:
         """Write tombstones of forgotten jobs, by their mark, in place of the earlier ones."""
-        self._write_behind.remember(formers)
+        self._write_behind.remember(tombstones)
 
     def unremember(self, marks: Iterable[int], floor: float = 0.0) -> None:
         """Drop tombstones from the ledger, and note their new floor, unix seconds."""
@@ -227,7 +227,7 @@ class Store:
     def _room(self) -> bool:
         return self._limit.room(len(self._lines.rows) + len(self._sealed.blocks))
 
-    def _enforce(self, beyond: Sequence[Ranked], chunks: Iterable[Chunk], hidden: Iterable[JobRecord]) -> int:
+    def _enforce(self, beyond: Sequence[Ranked], chunks: Iterable[Block], hidden: Iterable[JobRecord]) -> int:
         """Hide the jobs beyond the limit and show the other hidden ones; return how many are newly hidden."""
         leaving = {arn for _, arn in beyond}
         self._sealed.unseal([chunk for chunk in chunks if not leaving.isdisjoint(chunk.arns)], without=leaving)

@@ -1,9 +1,9 @@
 """Tombstones: what is remembered of forgotten jobs, so that no list brings one back as news.
 
 All targets share one set, since two credentials may see the same job. A tombstone is dropped when no list reaches back
-to its job any more. The horizon that decides this is computed in one place, ``Survey.horizon``. Idempotence does not
-rest on it: dropping a tombstone raises the *floor*, and a job created up to the floor is never news again. The floor is
-a creation time that Braket reported, so a wrong local clock cannot move it past a job that is still to come.
+to its job any more. The horizon that decides this is computed in one place, ``SearchPlanner.horizon``. Idempotence does
+not rest on it: dropping a tombstone raises the *floor*, and a job created up to the floor is never news again. The
+floor is a creation time that Braket reported, so a wrong local clock cannot move it past a job that is still to come.
 """
 
 import threading
@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
 
-from exporter.storage.persistence import Former, mark_of
+from exporter.storage.persistence import Tombstone, mark_of
 
 
 class Tombstones:
@@ -24,56 +24,58 @@ class Tombstones:
         floor: the floor from before a restart, unix seconds.
     """
 
-    def __init__(self, known: Mapping[int, Former] | None = None, floor: float = 0.0) -> None:
+    def __init__(self, known: Mapping[int, Tombstone] | None = None, floor: float = 0.0) -> None:
         self._floor = floor
-        self._formers: dict[int, Former] = {}
+        self._by_mark: dict[int, Tombstone] = {}
         self._ages: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
         """Creation times and marks by lane, as heaps; an entry whose tombstone was replaced or taken is out of date."""
         self._lock = threading.Lock()
-        for mark, former in (known or {}).items():
-            self._put(mark, former)
+        for mark, tombstone in (known or {}).items():
+            self._put(mark, tombstone)
 
     @property
     def floor(self) -> float:
         """The creation time, unix seconds, up to which a job may have been forgotten without a tombstone."""
         return self._floor
 
-    def all(self) -> dict[int, Former]:
+    def all(self) -> dict[int, Tombstone]:
         """Return every tombstone by its mark."""
         with self._lock:
-            return dict(self._formers)
+            return dict(self._by_mark)
 
-    def get(self, arn: str) -> Former | None:
+    def get(self, arn: str) -> Tombstone | None:
         """Return the tombstone of a job, if there is one."""
-        return self._formers.get(mark_of(arn))
+        return self._by_mark.get(mark_of(arn))
 
-    def entry(self, arn: str) -> dict[int, Former]:
+    def entry(self, arn: str) -> dict[int, Tombstone]:
         """Return the tombstone of a job by its mark; nothing if there is none."""
         mark = mark_of(arn)
-        former = self._formers.get(mark)
-        return {} if former is None else {mark: former}
+        tombstone = self._by_mark.get(mark)
+        return {} if tombstone is None else {mark: tombstone}
 
-    def bury(self, arn: str, former: Former) -> None:
+    def bury(self, arn: str, tombstone: Tombstone) -> None:
         """Remember a job that is forgotten."""
         with self._lock:
-            self._put(mark_of(arn), former)
+            self._put(mark_of(arn), tombstone)
 
     def take(self, arn: str) -> int | None:
         """Drop the tombstone of a job that is watched again; return its mark, if there was one."""
         mark = mark_of(arn)
         with self._lock:
-            return None if self._formers.pop(mark, None) is None else mark
+            return None if self._by_mark.pop(mark, None) is None else mark
 
-    def relabel(self, before: str, after: str) -> dict[int, Former]:
+    def relabel(self, before: str, after: str) -> dict[int, Tombstone]:
         """Hand the tombstones of one lane to another; return them by their marks."""
         if before == after:
             return {}
         with self._lock:
             marks = {mark for _, mark in self._ages.pop(before, ())}
-            own = {mark: self._formers[mark] for mark in marks if mark in self._formers}
-            moved = {mark: former._replace(lane=after) for mark, former in own.items() if former.lane == before}
-            self._formers |= moved
-            self._ages[after] += [(former.created, mark) for mark, former in moved.items()]
+            own = {mark: self._by_mark[mark] for mark in marks if mark in self._by_mark}
+            moved = {
+                mark: tombstone._replace(lane=after) for mark, tombstone in own.items() if tombstone.lane == before
+            }
+            self._by_mark |= moved
+            self._ages[after] += [(tombstone.created, mark) for mark, tombstone in moved.items()]
             heapify(self._ages[after])
         return moved
 
@@ -89,9 +91,9 @@ class Tombstones:
             ages = self._ages.get(lane, [])
             while ages and ages[0][0] < before:
                 created, mark = heappop(ages)
-                former = self._formers.get(mark)
-                if former is not None and (former.created, former.lane) == (created, lane):
-                    del self._formers[mark]
+                tombstone = self._by_mark.get(mark)
+                if tombstone is not None and (tombstone.created, tombstone.lane) == (created, lane):
+                    del self._by_mark[mark]
                     self._floor = max(self._floor, created)
                     dropped.append(mark)
         return dropped
@@ -101,6 +103,6 @@ class Tombstones:
         orphans = [lane for lane in [*self._ages] if lane not in lanes]
         return [mark for lane in orphans for mark in self.prune(lane, before)]
 
-    def _put(self, mark: int, former: Former) -> None:
-        self._formers[mark] = former
-        heappush(self._ages[former.lane], (former.created, mark))
+    def _put(self, mark: int, tombstone: Tombstone) -> None:
+        self._by_mark[mark] = tombstone
+        heappush(self._ages[tombstone.lane], (tombstone.created, mark))

@@ -5,7 +5,7 @@ from threading import Lock
 
 from exporter.core.jobs import JobRecord
 from exporter.metrics.aggregates import Series, Totals
-from exporter.storage.persistence import Backlog, Former, Ledger
+from exporter.storage.persistence import DirtySet, Persistence, Tombstone
 
 
 class WriteBehind:
@@ -26,39 +26,39 @@ class WriteBehind:
 
     def __init__(
         self,
-        ledger: Ledger | None,
+        persistence: Persistence | None,
         lock: Lock,
         find: Callable[[str], JobRecord | None],
         totals: Callable[[Collection[Series]], Totals],
     ) -> None:
-        self._ledger, self._lock, self._find, self._totals = ledger, lock, find, totals
+        self._persistence, self._lock, self._find, self._totals = persistence, lock, find, totals
         self.writing = Lock()
-        self.backlog = Backlog()
+        self.backlog = DirtySet()
 
     def changed(self, arn: str) -> None:
         """Note that a job is new or changed. The caller holds the lock."""
-        if self._ledger is not None:
+        if self._persistence is not None:
             self.backlog.arns.add(arn)
 
-    def forgotten(self, arn: str, former: Mapping[int, Former]) -> None:
+    def forgotten(self, arn: str, tombstone: Mapping[int, Tombstone]) -> None:
         """Note that a job was forgotten, and its tombstone. The caller holds the lock."""
-        if self._ledger is not None:
+        if self._persistence is not None:
             self.backlog.arns.add(arn)
             self.backlog.forgotten.add(arn)
-            self.backlog.formers |= former
+            self.backlog.tombstones |= tombstone
 
-    def remember(self, formers: Mapping[int, Former]) -> None:
+    def remember(self, tombstones: Mapping[int, Tombstone]) -> None:
         """Note tombstones, by their mark, in place of the earlier ones."""
-        if self._ledger is not None:
+        if self._persistence is not None:
             with self._lock:
-                self.backlog.formers |= formers
+                self.backlog.tombstones |= tombstones
 
     def unremember(self, marks: Iterable[int], floor: float) -> None:
         """Note that tombstones were dropped, and their floor, unix seconds."""
         dropped = dict.fromkeys(marks)
-        if self._ledger is not None and dropped:
+        if self._persistence is not None and dropped:
             with self._lock:
-                self.backlog.formers |= dropped
+                self.backlog.tombstones |= dropped
                 self.backlog.floor = max(self.backlog.floor, floor)
 
     def flush(self) -> None:
@@ -71,19 +71,19 @@ class WriteBehind:
 
         The caller holds ``writing``, and not the lock.
         """
-        if self._ledger is None or (self._ledger.open and self._write(self._ledger, record, totals)):
+        if self._persistence is None or (self._persistence.open and self._write(self._persistence, record, totals)):
             return True
         with self._lock:
             self.backlog.series.update(totals.counters, totals.histograms)
         return False
 
-    def _write(self, ledger: Ledger, record: JobRecord | None, totals: Totals) -> bool:
+    def _write(self, persistence: Persistence, record: JobRecord | None, totals: Totals) -> bool:
         with self._lock:
-            backlog, self.backlog = self.backlog, Backlog()
+            backlog, self.backlog = self.backlog, DirtySet()
             moved = self._totals(backlog.series)
         known = {arn: self._find(arn) for arn in backlog.arns} | ({} if record is None else {record.arn: record})
         entry = backlog.entry(known, moved.replaced_by(totals))
-        if not entry or ledger.write(entry):
+        if not entry or persistence.write(entry):
             return True
         with self._lock:
             self.backlog.give_back(backlog)

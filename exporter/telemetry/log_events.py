@@ -86,7 +86,7 @@ def rfc3339(time: float | None) -> str | None:
     return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Journal:
+class EventLog:
     """Writes the log events about jobs and targets."""
 
     def __init__(self, logger: FilteringBoundLogger) -> None:

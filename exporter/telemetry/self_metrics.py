@@ -33,7 +33,7 @@ _ROWS = {family.name: family for family in EXPORTER_FAMILIES}
 _M = TypeVar("_M", bound=MetricWrapperBase)
 
 
-class Telemetry:
+class SelfMetrics:
     """Counts what the exporter does and renders it.
 
     Args:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from exporter.core.arn import parse_device
 from exporter.core.jobs import JobRecord, JobSnapshot
-from exporter.storage.job_index import LEAST_URGENT, Glance, Pile, statuses_of, urgency_of
+from exporter.storage.job_index import LEAST_URGENT, BlockSummary, StatusSummary, statuses_of, urgency_of
 
 MOST_ROWS: Final = 500
 """The highest number of jobs on the page; more would make a browser slow."""
@@ -90,24 +90,24 @@ def read_wish(query: Mapping[str, Sequence[str]]) -> Wish:
     return Wish(given.get("q", ""), given.get("status", ""), sort, order)
 
 
-def list_jobs(records: Iterable[JobRecord], wish: Wish, now: float, piles: Sequence[Pile] = ()) -> Listing:
+def list_jobs(records: Iterable[JobRecord], wish: Wish, now: float, summaries: Sequence[BlockSummary] = ()) -> Listing:
     """Choose the jobs to list. It goes through them once and keeps no more than are shown.
 
     Args:
-        records: the jobs that are not in piles.
+        records: the jobs that are in no block.
         wish: the search, filter and order.
         now: Unix time, seconds.
-        piles: the other jobs; without a search or a sort, only piles with jobs to show are read.
+        summaries: the other jobs; without a search or a sort, only blocks with jobs to show are read.
     """
     sieve = _Sieve(wish.q.casefold().split(), wish.status)
     if sieve.words or wish.sort:
-        everything = chain(records, chain.from_iterable(pile.records() for pile in piles))
+        everything = chain(records, chain.from_iterable(summary.records() for summary in summaries))
         shown = _first(sieve.fitting(everything), wish, now)
     else:
         shown = _first(sieve.fitting(records), wish, now)
-        for pile in piles:
-            sieve.count(pile)
-        shown = _with_the_most_urgent(shown, piles, wish.status)
+        for summary in summaries:
+            sieve.count(summary)
+        shown = _with_the_most_urgent(shown, summaries, wish.status)
     return Listing(shown, sieve.fitted, sieve.found, sieve.total)
 
 
@@ -133,12 +133,14 @@ class _Sieve:
                 self.fitted += 1
                 yield record
 
-    def count(self, pile: Pile) -> None:
-        """Count the jobs of a pile without reading them; valid without a search only."""
-        self.total += pile.total
-        for status, glance in pile.glances.items():
+    def count(self, summary: BlockSummary) -> None:
+        """Count the jobs of a block without reading them; valid without a search only."""
+        self.total += summary.total
+        for status, glance in summary.statuses.items():
             self.found[status] += glance.jobs
-        self.fitted += pile.glances.get(self.status, Glance(0, LEAST_URGENT)).jobs if self.status else pile.total
+        self.fitted += (
+            summary.statuses.get(self.status, StatusSummary(0, LEAST_URGENT)).jobs if self.status else summary.total
+        )
 
 
 def ran_seconds(record: JobRecord, now: float) -> float | None:
@@ -192,19 +194,19 @@ def _first(records: Iterable[JobRecord], wish: Wish, now: float) -> list[JobReco
     return [*first, *lacking][:MOST_ROWS]
 
 
-def _with_the_most_urgent(shown: list[JobRecord], piles: Iterable[Pile], status: str) -> list[JobRecord]:
-    """Merge the more urgent jobs of the piles into the shown jobs, pile by pile until no pile has any."""
-    firsts = [(_first_of(pile, status), pile) for pile in piles]
-    for first, pile in sorted(firsts, key=lambda each: each[0]):
+def _with_the_most_urgent(shown: list[JobRecord], summaries: Iterable[BlockSummary], status: str) -> list[JobRecord]:
+    """Merge the more urgent jobs of the blocks into the shown jobs, block by block until no block has any."""
+    firsts = [(_first_of(summary, status), summary) for summary in summaries]
+    for first, summary in sorted(firsts, key=lambda each: each[0]):
         if first >= (urgency_of(shown[-1]) if len(shown) == MOST_ROWS else LEAST_URGENT):
             break
-        fitting = (record for record in pile.records() if not status or status in statuses_of(record))
+        fitting = (record for record in summary.records() if not status or status in statuses_of(record))
         shown = nsmallest(MOST_ROWS, chain(shown, fitting), key=urgency_of)
     return shown
 
 
-def _first_of(pile: Pile, status: str) -> tuple[int, float]:
-    of_interest = (glance.first for each, glance in pile.glances.items() if status in ("", each))
+def _first_of(summary: BlockSummary, status: str) -> tuple[int, float]:
+    of_interest = (glance.first for each, glance in summary.statuses.items() if status in ("", each))
     return min(of_interest, default=LEAST_URGENT)
 
 

@@ -8,7 +8,7 @@ from exporter.core.clock import Clock
 from exporter.core.target_status import TargetStatus
 from exporter.metrics.exposition import CONTENT_TYPES, Format, Page, compressed_page, plain_page, sample_names
 from exporter.storage.store import Store
-from exporter.telemetry.self_metrics import Telemetry
+from exporter.telemetry.self_metrics import SelfMetrics
 from exporter.web.http.messages import Body, Request, Response
 from exporter.web.job_table import read_wish
 from exporter.web.negotiate import accepts_gzip, choose_format
@@ -24,7 +24,7 @@ RELOAD: Final = "/-/reload"
 
 def expose(
     store: Store,
-    telemetry: Telemetry,
+    telemetry: SelfMetrics,
     form: Format,
     *,
     disabled: frozenset[str],
@@ -80,7 +80,7 @@ class Web:
         self,
         *,
         store: Store,
-        telemetry: Telemetry,
+        telemetry: SelfMetrics,
         targets: Callable[[], Iterable[TargetStatus]],
         disabled: Callable[[], Collection[str]],
         healthy: Callable[[], bool],
@@ -134,9 +134,9 @@ class Web:
 
     def _page(self, request: Request) -> Response:
         uptime, wish = self._clock.monotonic() - self._began, read_wish(request.query)
-        targets, hidden, (records, piles) = [*self._targets()], self._store.hidden, self._store.piles()
+        targets, hidden, (records, summaries) = [*self._targets()], self._store.hidden, self._store.summaries()
         now = self._clock.wall()
-        page = render_html(__version__, uptime, targets, records, now, piles=piles, wish=wish, hidden=hidden)
+        page = render_html(__version__, uptime, targets, records, now, summaries=summaries, wish=wish, hidden=hidden)
         headers = {
             "Content-Security-Policy": SECURITY_POLICY,
             "Referrer-Policy": "no-referrer",

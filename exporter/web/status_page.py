@@ -15,7 +15,7 @@ from exporter.core.first_poll import Fill, fill_of
 from exporter.core.jobs import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot
 from exporter.core.target_status import TargetStatus
 from exporter.core.text import format_span
-from exporter.storage.job_index import NO_ANSWER, Pile, statuses_of
+from exporter.storage.job_index import NO_ANSWER, BlockSummary, statuses_of
 from exporter.web.console_links import jobs_url, logs_url
 from exporter.web.html_elements import ago, badge, cell, foreign, head, link, moment, number, table
 from exporter.web.job_table import (
@@ -79,7 +79,7 @@ def render_page(
     records: Iterable[JobRecord],
     now: float,
     *,
-    piles: Sequence[Pile] = (),
+    summaries: Sequence[BlockSummary] = (),
     wish: Wish = EVERYTHING,
     hidden: int = 0,
 ) -> str:
@@ -89,13 +89,13 @@ def render_page(
         version: the exporter's version.
         uptime: seconds since the start.
         targets: the status of each target.
-        records: the jobs that are not in piles.
+        records: the jobs that are in no block.
         now: Unix time, seconds.
-        piles: the other jobs.
+        summaries: the other jobs.
         wish: which jobs to list, and in which order.
         hidden: the number of jobs without series, because of ``max_jobs``.
     """
-    listing = list_jobs(records, wish, now, piles)
+    listing = list_jobs(records, wish, now, summaries)
     several = len({target.target.account for target in targets}) > 1
     return f"""<!doctype html>
 <html lang="en">

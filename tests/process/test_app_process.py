@@ -47,7 +47,7 @@ def arn(number: int) -> str:
     return f"arn:aws:braket:{REGION}:{ACCOUNT}:job/00000000-0000-4000-8000-{number:012d}"
 
 
-class Fleet:
+class Aggregates:
     """Jobs whose answers the test changes while the exporter looks on."""
 
     def __init__(self, server: SimulatorServer, *arns: str) -> None:
@@ -67,19 +67,19 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet() -> Iterator[Fleet]:
+def fleet() -> Iterator[Aggregates]:
     with simulated(3) as jobs:
         yield jobs
 
 
 @contextmanager
-def simulated(count: int) -> Iterator[Fleet]:
+def simulated(count: int) -> Iterator[Aggregates]:
     with SimulatorServer(World(), clock=time.time) as server:
-        yield Fleet(server, *(arn(number) for number in range(1, count + 1)))
+        yield Aggregates(server, *(arn(number) for number in range(1, count + 1)))
 
 
 @contextmanager
-def exporting(fleet: Fleet, *arguments: str, prelude: str = "") -> Iterator[Daemon]:
+def exporting(fleet: Aggregates, *arguments: str, prelude: str = "") -> Iterator[Daemon]:
     env = {"AWS_ENDPOINT_URL_BRAKET": fleet.server.url}
     with daemon("run", "--jobs", ",".join(fleet.arns), *FAST, *arguments, env=env, prelude=prelude) as running:
         yield running
@@ -114,7 +114,7 @@ def statuses(one: str, status: str) -> list[str]:
     ]
 
 
-def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Fleet) -> None:
+def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Aggregates) -> None:
     queued, running, failed = fleet.arns
     fleet.put(
         queued,
@@ -221,7 +221,7 @@ def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize(("final", "level"), [("COMPLETED", "info"), ("FAILED", "error"), ("CANCELLED", "warning")])
-def test_a_job_that_runs_out_of_time_is_told_by_its_event_alone(final: str, level: str, fleet: Fleet) -> None:
+def test_a_job_that_runs_out_of_time_is_told_by_its_event_alone(final: str, level: str, fleet: Aggregates) -> None:
     job, other, baseline = fleet.arns
     fleet.put(other, "RUNNING")
     out_of_time = [wire_event("MAX_RUNTIME_EXCEEDED", LONG_AGO + 3640, "Too long."), wire_event(final, LONG_AGO + 3650)]
@@ -257,7 +257,7 @@ def test_a_job_that_runs_out_of_time_is_told_by_its_event_alone(final: str, leve
     assert (event["level"], event["job_arn"], event["message"]) == ("error", job, "Too long.")
 
 
-def test_the_life_of_a_new_job_is_logged_once_and_counted_once(fleet: Fleet) -> None:
+def test_the_life_of_a_new_job_is_logged_once_and_counted_once(fleet: Aggregates) -> None:
     job, witness, _ = fleet.arns
     fleet.put(witness, "RUNNING")
     group = f'aws_account_id="123456789012",aws_region="us-west-2",device="{GARNET}"'
@@ -347,7 +347,7 @@ def _rounded(line: str) -> str:
     return f"{labels} {round(float(value), 3)}"
 
 
-def test_a_job_that_lived_and_failed_between_two_looks_is_news(fleet: Fleet) -> None:
+def test_a_job_that_lived_and_failed_between_two_looks_is_news(fleet: Aggregates) -> None:
     new, old, late = fleet.arns
     with exporting(fleet) as exporter:
         eventually(lambda: len({line["job_arn"] for line in exporter.logs("poll_failed")}) == 3)
@@ -399,7 +399,7 @@ TROUBLE: list[tuple[Fault, str, list[str]]] = [
 
 
 @pytest.fixture(scope="module")
-def troubled() -> Iterator[tuple[Fleet, Daemon]]:
+def troubled() -> Iterator[tuple[Aggregates, Daemon]]:
     """One exporter for every kind of trouble in turn; its first job is the one that gets it."""
     with simulated(3) as fleet:
         for job in fleet.arns:
@@ -411,7 +411,7 @@ def troubled() -> Iterator[tuple[Fleet, Daemon]]:
 
 @pytest.mark.parametrize(("fault", "code", "marks"), TROUBLE, ids=lambda value: getattr(value, "kind", ""))
 def test_one_bad_job_never_touches_the_others(
-    fault: Fault, code: str, marks: list[str], troubled: tuple[Fleet, Daemon]
+    fault: Fault, code: str, marks: list[str], troubled: tuple[Aggregates, Daemon]
 ) -> None:
     fleet, exporter = troubled
     bad, *others = fleet.arns
@@ -443,7 +443,7 @@ def test_one_bad_job_never_touches_the_others(
     assert exporter.value("braket_job_poll_failing", bad) is None
 
 
-def test_a_throttling_storm_takes_the_target_down_until_it_is_over(fleet: Fleet) -> None:
+def test_a_throttling_storm_takes_the_target_down_until_it_is_over(fleet: Aggregates) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     with exporting(fleet) as exporter:
@@ -464,7 +464,7 @@ def test_a_throttling_storm_takes_the_target_down_until_it_is_over(fleet: Fleet)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_within_seconds_while_aws_hangs(number: signal.Signals, fleet: Fleet) -> None:
+def test_it_ends_within_seconds_while_aws_hangs(number: signal.Signals, fleet: Aggregates) -> None:
     fleet.server.faults.put(Fault(FaultKind.HANG))
     with exporting(fleet) as exporter:
         eventually(lambda: fleet.server.requests)
@@ -477,7 +477,7 @@ def test_it_ends_within_seconds_while_aws_hangs(number: signal.Signals, fleet: F
     assert [event for event in events if event != "config_warning"] == ["started", "stopped"]
 
 
-def test_it_is_ready_once_every_job_was_asked_for(fleet: Fleet) -> None:
+def test_it_is_ready_once_every_job_was_asked_for(fleet: Aggregates) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     fleet.server.faults.put(Fault(FaultKind.HANG, arn=fleet.arns[0]))
@@ -494,7 +494,7 @@ def test_it_is_ready_once_every_job_was_asked_for(fleet: Fleet) -> None:
         assert text in page.text
 
 
-def test_values_that_nobody_knows_are_exported_and_logged_once(fleet: Fleet) -> None:
+def test_values_that_nobody_knows_are_exported_and_logged_once(fleet: Aggregates) -> None:
     job, witness, third = fleet.arns
     for one in (witness, third):
         fleet.put(one, "RUNNING")
@@ -571,7 +571,7 @@ def test_hostile_names_come_out_escaped() -> None:
     ],
     ids=str,
 )
-def test_an_absurd_answer_for_one_job_does_not_end_the_exporter(members: dict[str, Any], fleet: Fleet) -> None:
+def test_an_absurd_answer_for_one_job_does_not_end_the_exporter(members: dict[str, Any], fleet: Aggregates) -> None:
     bad, *others = fleet.arns
     for job in others:
         fleet.put(job, "RUNNING")
@@ -588,7 +588,7 @@ def test_an_absurd_answer_for_one_job_does_not_end_the_exporter(members: dict[st
         assert exporter.stop() == 0
 
 
-def test_every_line_of_a_run_is_one_json_object(troubled: tuple[Fleet, Daemon]) -> None:
+def test_every_line_of_a_run_is_one_json_object(troubled: tuple[Aggregates, Daemon]) -> None:
     _, exporter = troubled
     lines = [json.loads(line) for line in exporter.lines[:]]
     assert [line["event"] for line in lines].count("started") == 1
@@ -598,7 +598,7 @@ def test_every_line_of_a_run_is_one_json_object(troubled: tuple[Fleet, Daemon]) 
         assert line["level"] in ("info", "warning", "error")
 
 
-def test_a_finished_job_that_told_everything_is_never_asked_again(fleet: Fleet) -> None:
+def test_a_finished_job_that_told_everything_is_never_asked_again(fleet: Aggregates) -> None:
     done, silent, witness = fleet.arns
     now = time.time()
     ended = {"startedAt": iso(now - 20), "endedAt": iso(now - 10)}
@@ -616,7 +616,7 @@ def test_a_finished_job_that_told_everything_is_never_asked_again(fleet: Fleet) 
         assert exporter.stop() == 0
 
 
-def test_late_billable_time_is_counted_once_when_it_comes(fleet: Fleet) -> None:
+def test_late_billable_time_is_counted_once_when_it_comes(fleet: Aggregates) -> None:
     job, *others = fleet.arns
     for one in (job, *others):
         fleet.put(one, "RUNNING", startedAt=iso(LONG_AGO))
@@ -634,14 +634,14 @@ def test_late_billable_time_is_counted_once_when_it_comes(fleet: Fleet) -> None:
     assert len(exporter.logs("job_transition")) == 1
 
 
-def once(fleet: Fleet, *arguments: str) -> list[str]:
+def once(fleet: Aggregates, *arguments: str) -> list[str]:
     env = {"AWS_ENDPOINT_URL_BRAKET": fleet.server.url}
     ended = run("once", "--jobs", ",".join(fleet.arns), *FAST, *arguments, env=env)
     assert ended.returncode == 0, ended.stderr
     return samples_of(ended.stdout)
 
 
-def test_metrics_can_be_left_out(fleet: Fleet) -> None:
+def test_metrics_can_be_left_out(fleet: Aggregates) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     left_out = "braket_job_status,braket_jobs,braket_exporter_target_up,braket_job_events_total"
@@ -650,7 +650,7 @@ def test_metrics_can_be_left_out(fleet: Fleet) -> None:
     assert {"braket_job_info", "braket_job_outcomes_total", "braket_exporter_build_info"} <= names
 
 
-def test_without_metrics_of_jobs_those_of_the_fleet_stay(fleet: Fleet) -> None:
+def test_without_metrics_of_jobs_those_of_the_fleet_stay(fleet: Aggregates) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     samples = once(fleet, "--per-job-metrics", "false")
@@ -659,7 +659,7 @@ def test_without_metrics_of_jobs_those_of_the_fleet_stay(fleet: Fleet) -> None:
     assert f'braket_jobs{{{group},status="RUNNING"}} 3.0' in samples
 
 
-def test_tags_become_labels_only_where_asked_for(fleet: Fleet) -> None:
+def test_tags_become_labels_only_where_asked_for(fleet: Aggregates) -> None:
     for job, tags in zip(fleet.arns, ({"team": 'a"b'}, {"cost center": "7", "team": "x"}, {}), strict=True):
         fleet.put(job, "RUNNING", tags=tags)
     info = [line for line in once(fleet, "--tag-labels", "team,cost center") if line.startswith("braket_job_info{")]
@@ -670,7 +670,7 @@ def test_tags_become_labels_only_where_asked_for(fleet: Fleet) -> None:
     ]
 
 
-def test_a_bug_ends_the_process_with_a_traceback_and_status_1(fleet: Fleet) -> None:
+def test_a_bug_ends_the_process_with_a_traceback_and_status_1(fleet: Aggregates) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     broken = "import exporter.polling.poller\nexporter.polling.poller.observe = None"
@@ -682,7 +682,7 @@ def test_a_bug_ends_the_process_with_a_traceback_and_status_1(fleet: Fleet) -> N
     assert exporter.logs("stopped") == []
 
 
-def test_the_progress_of_a_long_first_poll_is_logged(fleet: Fleet) -> None:
+def test_the_progress_of_a_long_first_poll_is_logged(fleet: Aggregates) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     often = "import exporter.app.daemon as daemon, exporter.app.first_poll_log as log\n"
@@ -695,7 +695,7 @@ def test_the_progress_of_a_long_first_poll_is_logged(fleet: Fleet) -> None:
     assert all(line["jobs_polled"] < line["jobs_known"] for line in told)
 
 
-def test_a_bug_in_the_retention_ends_it_too(fleet: Fleet) -> None:
+def test_a_bug_in_the_retention_ends_it_too(fleet: Aggregates) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     broken = "import exporter.app.daemon, exporter.polling.poller\n"
@@ -705,7 +705,7 @@ def test_a_bug_in_the_retention_ends_it_too(fleet: Fleet) -> None:
     assert "TypeError" in "\n".join(exporter.lines)
 
 
-def test_a_bug_in_one_answer_is_no_traceback_for_the_scraper(fleet: Fleet) -> None:
+def test_a_bug_in_one_answer_is_no_traceback_for_the_scraper(fleet: Aggregates) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     broken = "import exporter.web.routes\nexporter.web.routes.render_html = None"

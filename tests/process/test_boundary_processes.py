@@ -402,7 +402,9 @@ def test_nothing_is_ever_asked_on_the_terminal(site: Site) -> None:
 def test_the_port_is_taken_before_the_state_file_is_read(site: Site) -> None:
     port = closed_port()
     site.watch(GOOD)
-    slow = "import exporter.storage.state_writer as writer, time; writer.Keeper.load = lambda self: time.sleep(600)"
+    slow = (
+        "import exporter.storage.state_writer as writer, time; writer.StateWriter.load = lambda self: time.sleep(600)"
+    )
     arguments = ("--config", str(site.config), "--listen-address", f"127.0.0.1:{port}")
     state = ("--state-file", str(site.folder / "state"))
     with subprocess.Popen(command(*arguments, *state, prelude=slow), env=environment(site.env)) as process:

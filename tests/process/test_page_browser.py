@@ -14,7 +14,7 @@ from processes import tool
 from exporter.core.jobs import JobRecord, Target
 from exporter.core.target_status import Health, TargetStatus
 from exporter.storage.store import Store
-from exporter.telemetry.self_metrics import Telemetry
+from exporter.telemetry.self_metrics import SelfMetrics
 from exporter.web.http.server import HttpServer
 from exporter.web.routes import Reloaded, Web
 
@@ -81,7 +81,7 @@ def address() -> Iterator[str]:
         store.put(job)
     web = Web(
         store=store,
-        telemetry=Telemetry(targets),
+        telemetry=SelfMetrics(targets),
         targets=targets,
         disabled=tuple,
         healthy=lambda: True,

@@ -19,7 +19,7 @@ from exporter.aws.client import BraketClient
 from exporter.aws.sessions import LoginSession
 from exporter.core.jobs import Target
 from exporter.core.selector import Selector, TagRule
-from exporter.core.targets import Lane, Login
+from exporter.core.targets import CredentialsRef, TargetConfig
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 
 ACCOUNT = "123456789012"  # the one that moto tells of keys it does not know
@@ -67,12 +67,12 @@ def lane(
     selector: Selector | None = None,
     account: str = ACCOUNT,
     region: str = REGION,
-    login: Login = Login(),  # noqa: B008 -- frozen
-) -> Lane:
-    return Lane(login, Target(account, region), jobs, selector)
+    login: CredentialsRef = CredentialsRef(),  # noqa: B008 -- frozen
+) -> TargetConfig:
+    return TargetConfig(login, Target(account, region), jobs, selector)
 
 
-def asked(one: Lane) -> Access:
+def asked(one: TargetConfig) -> Access:
     client = BraketClient(LoginSession(one.login, one.target.region), one.target, uncounted)
     return ask(one, client, LONG_AGO - 60)
 
@@ -267,7 +267,7 @@ def test_two_roles_of_one_login_share_a_statement() -> None:
 
 
 def test_a_role_is_asked_for_its_own_account(braket: SimulatorServer, sts: Sts) -> None:
-    access = asked(lane(selector=ALL, account="111122223333", login=Login(role_arn=ROLE)))
+    access = asked(lane(selector=ALL, account="111122223333", login=CredentialsRef(role_arn=ROLE)))
     assert access.complete
     assert asked_for(braket) == [f"arn:aws:braket:{REGION}:111122223333:job/00000000-0000-4000-8000-000000000000"]
     assert {sts.accounts.get(request.access_key_id or "") for request in braket.requests} == {"111122223333"}
@@ -275,7 +275,7 @@ def test_a_role_is_asked_for_its_own_account(braket: SimulatorServer, sts: Sts) 
 
 def test_what_a_role_lacks_is_granted_to_the_role(braket: SimulatorServer) -> None:
     braket.faults.put(NO_READING)
-    access = asked(lane(selector=ALL, account="111122223333", login=Login(role_arn=ROLE)))
+    access = asked(lane(selector=ALL, account="111122223333", login=CredentialsRef(role_arn=ROLE)))
     assert access.answers[-1].missing == Permission(ROLE, "braket:GetJob", "arn:aws:braket:*:111122223333:job/*")
 
 
@@ -283,7 +283,7 @@ def test_a_role_that_may_not_be_assumed_is_told_with_the_policy_that_allows_it(
     braket: SimulatorServer, sts: Sts
 ) -> None:
     sts.deny(ROLE)
-    access = asked(lane(selector=ALL, account="111122223333", login=Login(role_arn=ROLE)))
+    access = asked(lane(selector=ALL, account="111122223333", login=CredentialsRef(role_arn=ROLE)))
     reason = f"cannot assume {ROLE}: STS refused AssumeRole with AccessDenied: {sts.denial(ROLE)}"
     assert report([access]).splitlines() == [
         "# AWS says:",
@@ -310,7 +310,7 @@ def test_a_role_that_cannot_be_assumed_for_another_reason_needs_no_policy(
     trouble: Callable[[Sts], str], sts: Sts, braket: SimulatorServer
 ) -> None:
     reason = trouble(sts)
-    access = asked(lane(selector=ALL, account="111122223333", login=Login(role_arn=ROLE)))
+    access = asked(lane(selector=ALL, account="111122223333", login=CredentialsRef(role_arn=ROLE)))
     assert access.answers == (
         Answer("AssumeRole", Verdict.FAILED, f"cannot assume {ROLE}: STS refused AssumeRole with {reason}"),
     )
@@ -328,7 +328,7 @@ def test_credentials_of_a_role_that_are_not_taken_are_no_failure_to_assume_it(
     sts: Sts, braket: SimulatorServer
 ) -> None:
     sts.refuse("ExpiredToken", "is expired", about="GetCallerIdentity")
-    access = asked(lane(selector=ALL, account="111122223333", login=Login(role_arn=ROLE)))
+    access = asked(lane(selector=ALL, account="111122223333", login=CredentialsRef(role_arn=ROLE)))
     assert access.answers == (Answer("GetCallerIdentity", Verdict.FAILED, "STS returned ExpiredToken (HTTP 403)"),)
     assert braket.requests == []
 

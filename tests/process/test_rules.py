@@ -22,7 +22,7 @@ from exporter.aws.parse import parse_job
 from exporter.core.drop_reasons import DROP_REASONS
 from exporter.core.jobs import EVENT_TYPES, STATUSES, Increment, JobRecord
 from exporter.core.transitions import complete, observe
-from exporter.metrics.aggregates import Fleet
+from exporter.metrics.aggregates import Aggregates
 from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, JOB_LABELS, job_families
 from exporter.simulator import Event, Job, Phase, ScriptedJob, SimulatedJob, Status, job_arn
 
@@ -1091,7 +1091,7 @@ def test_long_queue_times_have_percentiles_near_the_true_ones(
     hours: Sequence[float], median: float, most: float, recordings: Promtool
 ) -> None:
     name, labels = "braket_job_queue_duration_seconds", tuple(FLEET.values())
-    before, after = Fleet(), Fleet()
+    before, after = Aggregates(), Aggregates()
     before.apply([Increment(name, labels, None)])
     after.apply(Increment(name, labels, hour * HOUR) for hour in hours)
     (family,) = (family for family in FLEET_FAMILIES if family.name == name)

@@ -20,7 +20,7 @@ from exporter.core.errors import (
     UnavailableError,
 )
 from exporter.core.jobs import Target
-from exporter.core.targets import Login
+from exporter.core.targets import CredentialsRef
 from exporter.simulator import ScriptedJob, SimulatorServer, World
 
 ACCOUNT = "123456789012"  # the one that moto tells of keys it does not know
@@ -72,7 +72,7 @@ def braket(sts: Sts, braket_of: Callable[[Sts], SimulatorServer]) -> SimulatorSe
 class Caller:
     """A client of a login, and what it counted."""
 
-    def __init__(self, login: Login, region: str = "us-west-2") -> None:
+    def __init__(self, login: CredentialsRef, region: str = "us-west-2") -> None:
         self.counts: list[tuple[str, str]] = []
         self.client = BraketClient(LoginSession(login, region), Target(ACCOUNT, "us-west-2"), self._count)
 
@@ -86,7 +86,7 @@ class Caller:
 
 
 def test_a_role_is_assumed_once_when_it_is_needed(sts: Sts, braket: SimulatorServer) -> None:
-    caller = Caller(Login(role_arn=ROLE, external_id="seventeen"))
+    caller = Caller(CredentialsRef(role_arn=ROLE, external_id="seventeen"))
     assert sts.asked == []
     for _ in range(3):
         assert caller.client.get_job(ARN).status == "RUNNING"
@@ -97,14 +97,14 @@ def test_a_role_is_assumed_once_when_it_is_needed(sts: Sts, braket: SimulatorSer
 
 
 def test_without_an_external_id_none_is_sent(sts: Sts, braket: SimulatorServer) -> None:
-    Caller(Login(role_arn=ROLE)).client.get_job(ARN)
+    Caller(CredentialsRef(role_arn=ROLE)).client.get_job(ARN)
     assert "ExternalId" not in sts.asked[0].fields
     assert len(braket.requests) == 1
 
 
 @pytest.mark.usefixtures("braket")
 def test_a_roles_account_is_who_it_is(sts: Sts) -> None:
-    caller = Caller(Login(role_arn=OTHER_ROLE))
+    caller = Caller(CredentialsRef(role_arn=OTHER_ROLE))
     caller.client.identify()
     assert caller.client.target == Target(OTHER_ACCOUNT, "us-west-2")
     assert [asked.key for asked in sts.asked] == ["AKIDEXAMPLE", *sts.accounts]
@@ -123,7 +123,7 @@ def test_a_role_is_assumed_with_the_keys_of_a_profile(
 ) -> None:
     for name, value in profiles(tmp_path).items():
         monkeypatch.setenv(name, value)
-    Caller(Login(profile="hub", role_arn=ROLE), "eu-west-2").client.get_job(ARN)
+    Caller(CredentialsRef(profile="hub", role_arn=ROLE), "eu-west-2").client.get_job(ARN)
     assert (sts.asked[0].key, sts.asked[0].region) == ("AKIDHUB", "eu-west-2")
     assert [request.access_key_id for request in braket.requests] == [*sts.accounts]
 
@@ -134,13 +134,13 @@ def test_a_profile_is_used_without_a_role_too(
     for name, value in profiles(tmp_path).items():
         monkeypatch.setenv(name, value)
     sts.accounts["AKIDHUB"] = ACCOUNT
-    assert Caller(Login(profile="hub")).client.get_job(ARN).status == "RUNNING"
+    assert Caller(CredentialsRef(profile="hub")).client.get_job(ARN).status == "RUNNING"
     assert [request.access_key_id for request in braket.requests] == ["AKIDHUB"]
     assert sts.asked == []
 
 
 def test_credentials_are_renewed_before_they_end(sts: Sts, braket: SimulatorServer) -> None:
-    caller = Caller(Login(role_arn=ROLE))
+    caller = Caller(CredentialsRef(role_arn=ROLE))
     sts.lifetime = 500.0
     caller.client.get_job(ARN)
     sts.lifetime = 3600.0
@@ -154,7 +154,7 @@ def test_credentials_are_renewed_before_they_end(sts: Sts, braket: SimulatorServ
 def test_credentials_that_can_be_renewed_later_are_used_to_their_end(
     sts: Sts, braket: SimulatorServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caller = Caller(Login(role_arn=ROLE))
+    caller = Caller(CredentialsRef(role_arn=ROLE))
     sts.lifetime = 800.0
     caller.client.get_job(ARN)
     sts.deny(ROLE)
@@ -170,7 +170,7 @@ def test_credentials_that_can_be_renewed_later_are_used_to_their_end(
 
 def test_a_role_that_may_not_be_assumed_is_named(sts: Sts, caplog: pytest.LogCaptureFixture) -> None:
     sts.deny(ROLE)
-    caller = Caller(Login(role_arn=ROLE))
+    caller = Caller(CredentialsRef(role_arn=ROLE))
     error = caller.error()
     assert type(error) is AssumeRoleDeniedError
     assert error.code == "credentials"
@@ -263,7 +263,7 @@ def test_a_role_that_is_not_given_for_any_other_reason_is_named_too(
     trouble: Callable[[Sts], str], sts: Sts, caplog: pytest.LogCaptureFixture
 ) -> None:
     words = trouble(sts)
-    caller = Caller(Login(role_arn=ROLE))
+    caller = Caller(CredentialsRef(role_arn=ROLE))
     error = caller.error()
     assert type(error) is UnauthenticatedError
     assert error.code == "credentials"
@@ -288,7 +288,7 @@ def test_an_sts_that_cannot_be_called_is_told_with_the_role(
     url: Callable[[], str], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url())
-    error = Caller(Login(role_arn=ROLE)).error()
+    error = Caller(CredentialsRef(role_arn=ROLE)).error()
     assert type(error) is UnauthenticatedError
     assert error.code == "credentials"
     assert str(error) == f"cannot assume {ROLE}: {words}"
@@ -298,7 +298,7 @@ def test_an_sts_that_cannot_be_called_is_told_with_the_role(
 def test_a_role_cannot_be_assumed_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    error = Caller(Login(role_arn=ROLE)).error()
+    error = Caller(CredentialsRef(role_arn=ROLE)).error()
     assert type(error) is UnauthenticatedError
     assert str(error).startswith(f"cannot assume {ROLE}: the AWS SDK finds none in variables, files, or ")
 
@@ -314,7 +314,7 @@ def test_a_role_cannot_be_assumed_by_nobody(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_who_we_are_may_be_refused(code: str, status: int, kind: type[BraketError], sts: Sts) -> None:
     sts.refuse(code, "no", status)
-    caller = Caller(Login())
+    caller = Caller(CredentialsRef())
     with pytest.raises(BraketError) as caught:
         caller.client.identify()
     assert type(caught.value) is kind
@@ -325,14 +325,14 @@ def test_who_we_are_may_be_refused(code: str, status: int, kind: type[BraketErro
 def test_a_response_of_sts_that_cannot_be_read_is_not_quoted(sts: Sts) -> None:
     cut(sts)
     with pytest.raises(UnavailableError) as caught:
-        Caller(Login()).client.identify()
+        Caller(CredentialsRef()).client.identify()
     assert caught.value.code == "malformed"
     assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("braket")
 def test_the_identity_of_the_credentials_is_known(sts: Sts) -> None:
-    client = Caller(Login(role_arn=ROLE)).client
+    client = Caller(CredentialsRef(role_arn=ROLE)).client
     assert client.caller_arn == ""
     client.identify()
     assert client.caller_arn == "arn:aws:sts::123456789012:assumed-role/one/braket-exporter"

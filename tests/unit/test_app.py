@@ -17,7 +17,7 @@ from exporter.app.first_poll_log import FirstPollLog
 from exporter.app.reload import Reloader
 from exporter.app.settings import Settings, SettingsError
 from exporter.core.jobs import JobRecord
-from exporter.storage.persistence import Past
+from exporter.storage.persistence import SavedState
 from exporter.storage.sqlite_file import State
 
 ACCOUNT = "123456789012"
@@ -46,7 +46,7 @@ class House:
         self.exporter = build_parts(self.settings, wrap_logger(None, processors=[self.log]), self.time.clock)
         self.active = ActiveSettings(self.exporter, self.settings)
 
-    def recall(self) -> Past | None:
+    def recall(self) -> SavedState | None:
         return self.exporter.recall(self.settings.state_file)
 
     def begin(self) -> None:
@@ -66,7 +66,7 @@ def stateful(file: Path, **members: Any) -> House:
     return House(SETTINGS.model_copy(update={"state_file": str(file), **members}))
 
 
-def past_of(file: Path) -> Past:
+def past_of(file: Path) -> SavedState:
     with closing(State(str(file))) as state:
         past = state.read()
         assert past is not None
@@ -75,7 +75,7 @@ def past_of(file: Path) -> Past:
 
 def test_without_a_state_file_there_is_no_keeper_and_no_past() -> None:
     house = House(SETTINGS)
-    assert house.exporter.keeper is None
+    assert house.exporter.state_writer is None
     assert house.recall() is None
     house.begin()
     house.exporter.tidy_up()
@@ -87,17 +87,17 @@ def test_without_a_state_file_there_is_no_keeper_and_no_past() -> None:
 def test_what_an_exporter_begins_with_is_in_its_file_at_once_and_another_goes_on_with_it(tmp_path: Path) -> None:
     house = stateful(tmp_path / "state.db", all_jobs=True)
     house.begin()
-    (lane,) = house.exporter.crew.lanes
+    (lane,) = house.exporter.manager.lanes
     assert house.last_write() == house.time.wall
     house.exporter.close()
     began = house.time.wall
     known = JobRecord(LOST, since=began)
-    assert past_of(tmp_path / "state.db") == Past(began, [known], lanes={lane: began})
+    assert past_of(tmp_path / "state.db") == SavedState(began, [known], lanes={lane: began})
     again = stateful(tmp_path / "state.db", all_jobs=True)
     again.time.advance(60.0)
     again.begin()
     assert again.exporter.store.records() == [known]
-    assert again.exporter.crew.lanes == {lane: began}
+    assert again.exporter.manager.lanes == {lane: began}
     assert again.told == ["state_loaded"]
     again.exporter.close()
 
@@ -210,7 +210,7 @@ def test_a_reload_writes_the_lanes_that_are_new(tmp_path: Path) -> None:
     house.time.advance(60.0)
     regions = (REGION, "eu-north-1")
     house.active.take(house.settings.model_copy(update={"regions": regions}))
-    expected = house.exporter.crew.lanes
+    expected = house.exporter.manager.lanes
     assert sorted(expected.values()) == [house.time.wall - 60.0, house.time.wall]
     house.time.advance(30.0)
     house.exporter.tidy_up()

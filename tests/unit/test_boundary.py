@@ -32,7 +32,7 @@ from exporter.core.errors import (
     UnavailableError,
 )
 from exporter.core.jobs import EntryProblem, Span, Target
-from exporter.core.targets import Login
+from exporter.core.targets import CredentialsRef
 
 ACCOUNT = "123456789012"
 REGION = "us-west-2"
@@ -44,9 +44,9 @@ EVERYTHING = Span(0.0, None)
 class Caller:
     """A client, and what it counted."""
 
-    def __init__(self, login: Login | None = None, account: str = ACCOUNT) -> None:
+    def __init__(self, login: CredentialsRef | None = None, account: str = ACCOUNT) -> None:
         self.counts: list[tuple[str, str]] = []
-        self.session = LoginSession(login or Login(), REGION)
+        self.session = LoginSession(login or CredentialsRef(), REGION)
         self.client = BraketClient(self.session, Target(account, REGION), self._count)
 
     def _count(self, target: Target, operation: str, code: str, seconds: float) -> None:  # noqa: ARG002
@@ -344,7 +344,7 @@ def test_a_late_response_changes_nothing(odd: Odd) -> None:
 @pytest.mark.usefixtures("hasty")
 def test_sts_that_accepts_and_never_responds_is_a_failure_at_the_deadline(odd: Odd) -> None:
     odd.says(write=odd.hangs, operation="AssumeRole")
-    caller = Caller(Login(role_arn=f"arn:aws:iam::{ACCOUNT}:role/watch"))
+    caller = Caller(CredentialsRef(role_arn=f"arn:aws:iam::{ACCOUNT}:role/watch"))
     error = caller.error()
     assert (type(error), error.code) == (UnavailableError, "timeout")
     assert str(error) == "no response of STS to AssumeRole within 0.3 s"

@@ -32,8 +32,8 @@ from exporter.aws.failures import failure
 from exporter.aws.sessions import LoginSession
 from exporter.core.errors import BraketError, UnauthenticatedError, UnavailableError
 from exporter.core.jobs import Target
-from exporter.core.targets import Login
-from exporter.telemetry.log_events import Journal, make_logger
+from exporter.core.targets import CredentialsRef
+from exporter.telemetry.log_events import EventLog, make_logger
 
 ACCOUNT = "123456789012"
 REGION = "us-west-2"
@@ -45,9 +45,9 @@ JOB = json.dumps(wire_job(ARN, "RUNNING")).encode()
 class Caller:
     """A client of a login, and what it counted."""
 
-    def __init__(self, login: Login | None = None) -> None:
+    def __init__(self, login: CredentialsRef | None = None) -> None:
         self.counts: list[tuple[str, str]] = []
-        self.session = LoginSession(login or Login(), REGION)
+        self.session = LoginSession(login or CredentialsRef(), REGION)
         self.client = BraketClient(self.session, Target(ACCOUNT, REGION), self._count)
 
     def _count(self, target: Target, operation: str, code: str, seconds: float) -> None:  # noqa: ARG002
@@ -117,7 +117,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
 
 
 GIVEN = {"Version": 1, "AccessKeyId": "AKIDPROCESS", "SecretAccessKey": "s", "SessionToken": "t"}
-X = Login(profile="x")
+X = CredentialsRef(profile="x")
 
 
 def printing(value: object) -> str:
@@ -225,7 +225,7 @@ def test_a_credential_process_has_no_terminal_and_no_input(odd: Odd, files: File
 @pytest.mark.usefixtures("bare", "odd")
 def test_a_role_over_a_failing_profile_is_named_with_the_cause(files: Files) -> None:
     files.process("raise SystemExit(4)")
-    why = Caller(Login(profile="x", role_arn=ROLE)).refusal()
+    why = Caller(CredentialsRef(profile="x", role_arn=ROLE)).refusal()
     assert why == f"cannot assume {ROLE}: credential_process ended with status 4"
 
 
@@ -234,7 +234,8 @@ def test_a_source_profile_has_the_same_limits(files: Files) -> None:
     files.process("import sys; sys.stderr.write('hunter2hunter2'); sys.exit(5)")
     files.config.write_text(files.config.read_text() + f"[profile y]\nrole_arn = {ROLE}\nsource_profile = x\n")
     assert (
-        Caller(Login(profile="y")).refusal() == "no credentials from profile y: credential_process ended with status 5"
+        Caller(CredentialsRef(profile="y")).refusal()
+        == "no credentials from profile y: credential_process ended with status 5"
     )
 
 
@@ -255,7 +256,7 @@ def test_a_profile_with_mfa_never_prompts(
         f"[profile x]\nrole_arn = {ROLE}\nsource_profile = base\nmfa_serial = arn:aws:iam::{ACCOUNT}:mfa/me\n"
         "[profile base]\naws_access_key_id = A\naws_secret_access_key = s\n"
     )
-    caller = Caller(Login(profile="x", role_arn=role))
+    caller = Caller(CredentialsRef(profile="x", role_arn=role))
     subject = f"cannot assume {ROLE}" if role else "no credentials from profile x"
     for _ in range(3):
         assert caller.refusal() == (
@@ -273,7 +274,7 @@ def test_the_parts_of_botocore_that_are_replaced_are_there() -> None:
     assert [each._popen for each in nested if hasattr(each, "_popen")] == [
         exporter.aws.credential_process.CredentialProcess
     ]
-    client = LoginSession(Login()).client("braket", REGION)
+    client = LoginSession(CredentialsRef()).client("braket", REGION)
     assert set(client._endpoint.http_session._pool_classes_by_scheme.values()) == {
         exporter.aws.transport._Pool,
         exporter.aws.transport._SecurePool,
@@ -409,21 +410,21 @@ def test_container_credentials_that_hang_are_a_failure_at_the_deadline(
 @pytest.mark.parametrize(
     ("variables", "login", "why"),
     [
-        ({}, Login(profile="nobody"), "this profile does not exist in the AWS configuration files"),
+        ({}, CredentialsRef(profile="nobody"), "this profile does not exist in the AWS configuration files"),
         (
             {"AWS_PROFILE": "nobody"},
-            Login(),
+            CredentialsRef(),
             "the profile in AWS_PROFILE does not exist in the AWS configuration files",
         ),
         (
             {"AWS_PROFILE": ""},
-            Login(),
+            CredentialsRef(),
             "AWS_PROFILE is empty, and the AWS SDK takes that as a profile without a name; unset it",
         ),
     ],
 )
 def test_a_profile_that_does_not_exist_is_told(
-    variables: dict[str, str], login: Login, why: str, monkeypatch: pytest.MonkeyPatch
+    variables: dict[str, str], login: CredentialsRef, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -451,7 +452,7 @@ def test_making_a_session_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("botocore.session.Session.__init__", fail)
     monkeypatch.setattr("threading.Thread.start", fail)
-    BraketClient(LoginSession(Login("x", ROLE, "y")), Target("", REGION), lambda *_: None)
+    BraketClient(LoginSession(CredentialsRef("x", ROLE, "y")), Target("", REGION), lambda *_: None)
 
 
 def test_the_region_is_read_from_the_files_each_time(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -460,9 +461,9 @@ def test_the_region_is_read_from_the_files_each_time(files: Files, monkeypatch: 
         session.region_name()
     files.config.write_text("[profile x]\nregion = eu-west-2\n")
     assert session.region_name() == "eu-west-2"
-    assert LoginSession(Login()).region_name() is None
+    assert LoginSession(CredentialsRef()).region_name() is None
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    assert LoginSession(Login(profile="nobody")).region_name() == "us-east-1"
+    assert LoginSession(CredentialsRef(profile="nobody")).region_name() == "us-east-1"
 
 
 # Rotation.
@@ -475,7 +476,7 @@ EXPIRED = {"x-amzn-errortype": "ExpiredTokenException"}
 def test_keys_that_rotate_in_a_file_are_found_after_a_refusal(role: str | None, odd: Odd, files: Files) -> None:
     odd.says(granted(), operation="AssumeRole")
     files.keys("AKIDOLD")
-    caller = Caller(Login(role_arn=role))
+    caller = Caller(CredentialsRef(role_arn=role))
     assert caller.works()
     files.keys("AKIDNEW")
     assert caller.works()
@@ -567,7 +568,7 @@ def test_a_credential_that_no_header_can_carry_is_told_by_its_kind(
     assert Caller().refusal() == (
         f"no credentials: {part} has a character that an HTTP header cannot carry, such as a line end"
     )
-    why = Caller(Login(role_arn=ROLE)).refusal()
+    why = Caller(CredentialsRef(role_arn=ROLE)).refusal()
     assert why == f"cannot assume {ROLE}: {part} has a character that an HTTP header cannot carry, such as a line end"
 
 
@@ -575,7 +576,7 @@ def everything_written(error: BraketError) -> str:
     """Write an error wherever the exporter writes errors."""
     stream = io.StringIO()
     target = Target(ACCOUNT, REGION)
-    Journal(make_logger("info", "json", stream)).poll_failed(target, "GetJob", error, 1.0, ARN)
+    EventLog(make_logger("info", "json", stream)).poll_failed(target, "GetJob", error, 1.0, ARN)
     said = report([Access(target, (Answer("GetJob", Verdict.FAILED, str(error)),))])
     return f"{error} {error!r} {error.code} {stream.getvalue()} {said}"
 
@@ -642,7 +643,7 @@ def test_no_text_of_the_sdk_comes_through(secret: str, phase: Phase, status: int
         attempt.phase, attempt.status, attempt.date = phase, status, secret
         attempt.code = attempt.message = secret
         attempt.endpoint = f"https://user:{secret}@127.0.0.1:8080/{secret}?x={secret}"
-        for login in (Login(), Login(profile="x"), Login(role_arn=ROLE)):
+        for login in (CredentialsRef(), CredentialsRef(profile="x"), CredentialsRef(role_arn=ROLE)):
             for assuming in (False, True):
                 attempt.assuming = attempt.process = assuming
                 told = failure(attempt, error, login=login, modelled=frozenset({"AccessDeniedException"}))
@@ -666,7 +667,7 @@ def test_no_logger_of_the_sdk_writes_a_secret(log: io.StringIO, odd: Odd, files:
     secret = "hunter2hunter2"
     odd.says(granted(lifetime=300), operation="AssumeRole")
     files.keys("AKIDOLD")
-    caller = Caller(Login(role_arn=ROLE))
+    caller = Caller(CredentialsRef(role_arn=ROLE))
     assert caller.works()
     odd.says(f"<ErrorResponse><Error><Code>{secret}</Code></Error></ErrorResponse>".encode(), status=400)
     odd.says(b"{}", headers={"Odd Header": secret}, operation="GetJob")

@@ -27,7 +27,7 @@ from exporter.core.errors import (
     UnavailableError,
 )
 from exporter.core.jobs import EventKey, JobEvent, JobSnapshot, Target
-from exporter.core.targets import Login
+from exporter.core.targets import CredentialsRef
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 
 REGION = "eu-north-1"
@@ -52,7 +52,7 @@ class Boundary:
 
     def client(self, target: Target = TARGET, tags: frozenset[str] = frozenset()) -> BraketClient:
         self.monkeypatch.setenv("AWS_ENDPOINT_URL_BRAKET", self.url)
-        return BraketClient(LoginSession(Login()), target, self.count, tags)
+        return BraketClient(LoginSession(CredentialsRef()), target, self.count, tags)
 
     def error(self) -> BraketError:
         with pytest.raises(BraketError) as caught:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.core.jobs import Target
-from exporter.polling.rate_limiter import LOWEST_SHARE, RECOVERY_SECONDS, Budgets, TokenBucket
+from exporter.polling.rate_limiter import LOWEST_SHARE, RECOVERY_SECONDS, RateLimiter, TokenBucket
 
 HERE = Target("123456789012", "us-west-2")
 ELSEWHERE = Target("123456789012", "eu-north-1")
@@ -150,7 +150,7 @@ def test_a_refusal_that_is_told_late_lets_no_request_through_sooner() -> None:
 
 
 def test_each_account_region_and_operation_has_a_bucket_of_its_own() -> None:
-    budgets = Budgets(1.0)
+    budgets = RateLimiter(1.0)
     assert budgets.take(HERE, "GetJob", 0.0) == 0.0
     assert budgets.take(HERE, "SearchJobs", 0.0) == 0.0
     assert budgets.take(ELSEWHERE, "GetJob", 0.0) == 0.0
@@ -159,13 +159,13 @@ def test_each_account_region_and_operation_has_a_bucket_of_its_own() -> None:
 
 
 def test_a_bucket_that_is_used_late_is_full_then() -> None:
-    budgets = Budgets(1.0)
+    budgets = RateLimiter(1.0)
     assert budgets.take(HERE, "GetJob", 5000.0) == 0.0
     assert budgets.take(HERE, "GetJob", 5000.25) == 0.75
 
 
 def test_a_refusal_slows_down_its_own_bucket_alone() -> None:
-    budgets = Budgets(2.0)
+    budgets = RateLimiter(2.0)
     budgets.throttled(HERE, "GetJob", 0.0, 0.0, 0.0)
     assert budgets.rate(HERE, "GetJob", 0.0) == 1.0
     assert budgets.rate(HERE, "SearchJobs", 0.0) == 2.0
@@ -174,7 +174,7 @@ def test_a_refusal_slows_down_its_own_bucket_alone() -> None:
 
 
 def test_the_rate_is_told_as_it_has_come_back() -> None:
-    budgets = Budgets(2.0)
+    budgets = RateLimiter(2.0)
     budgets.throttled(HERE, "GetJob", 0.0, 0.0, 0.0)
     assert budgets.rate(HERE, "GetJob", 60.0) == 1.5
     assert budgets.rate(HERE, "GetJob", 90.0) == 1.75
@@ -182,7 +182,7 @@ def test_the_rate_is_told_as_it_has_come_back() -> None:
 
 
 def test_threads_that_take_at_the_same_time_get_one_request_between_them() -> None:
-    budgets = Budgets(1.0)
+    budgets = RateLimiter(1.0)
     barrier = threading.Barrier(8)
     waits: list[float] = []
 
@@ -200,7 +200,7 @@ def test_threads_that_take_at_the_same_time_get_one_request_between_them() -> No
 
 def test_once_the_account_is_known_its_buckets_go_on_as_those_without_a_name() -> None:
     nameless = Target("", "us-west-2")
-    budgets = Budgets(2.0)
+    budgets = RateLimiter(2.0)
     assert budgets.take(ELSEWHERE, "GetJob", 0.0) == 0.0
     budgets.throttled(nameless, "GetJob", 0.0, 0.0, 0.0)
     assert budgets.take(nameless, "SearchJobs", 0.0) == 0.0
@@ -213,7 +213,7 @@ def test_once_the_account_is_known_its_buckets_go_on_as_those_without_a_name() -
 
 def test_an_account_that_has_buckets_keeps_them_when_another_login_turns_out_to_be_of_it() -> None:
     nameless = Target("", "us-west-2")
-    budgets = Budgets(2.0)
+    budgets = RateLimiter(2.0)
     budgets.throttled(HERE, "GetJob", 0.0, 0.0, 0.0)
     assert budgets.take(nameless, "GetJob", 0.0) == 0.0
     budgets.learned(nameless, HERE)
@@ -222,7 +222,7 @@ def test_an_account_that_has_buckets_keeps_them_when_another_login_turns_out_to_
 
 def test_accounts_that_had_no_name_in_the_same_region_do_not_share_a_bucket_once_they_have_one() -> None:
     nameless = Target("", "us-west-2")
-    budgets = Budgets(2.0)
+    budgets = RateLimiter(2.0)
     budgets.throttled(nameless, "GetJob", 0.0, 0.0, 0.0)
     budgets.learned(nameless, HERE)
     budgets.learned(nameless, OTHERS)
@@ -236,7 +236,7 @@ def test_accounts_that_had_no_name_in_the_same_region_do_not_share_a_bucket_once
 
 
 def test_the_requests_of_the_last_minute_are_counted() -> None:
-    budgets = Budgets(2.0)
+    budgets = RateLimiter(2.0)
     assert budgets.used(HERE, "GetJob", 0.0) == 0
     for half_second in range(200):
         assert budgets.take(HERE, "GetJob", half_second / 2) == 0.0
@@ -248,7 +248,7 @@ def test_the_requests_of_the_last_minute_are_counted() -> None:
 
 
 def test_a_request_that_had_to_wait_is_not_counted_before_it_is_made() -> None:
-    budgets = Budgets(1.0)
+    budgets = RateLimiter(1.0)
     assert [budgets.take(HERE, "GetJob", 0.0) for _ in range(3)] == [0.0, 1.0, 1.0]
     assert budgets.used(HERE, "GetJob", 0.0) == 1
 
@@ -262,7 +262,7 @@ def test_nothing_is_remembered_of_requests_that_nobody_counts() -> None:
 
 def test_what_was_used_before_the_account_was_known_goes_on_under_its_name_for_each_login_alone() -> None:
     nameless = Target("", "us-west-2")
-    budgets = Budgets(2.0)
+    budgets = RateLimiter(2.0)
     budgets.take(nameless, "GetJob", 0.0)
     budgets.learned(nameless, HERE)
     budgets.take(HERE, "GetJob", 1.0)
@@ -351,7 +351,7 @@ def test_each_refusal_of_a_later_request_makes_the_next_wait_longer_than_before(
 
 
 def test_another_limit_holds_at_once_for_buckets_that_are_there_and_for_new_ones() -> None:
-    budgets = Budgets(0.1)
+    budgets = RateLimiter(0.1)
     assert budgets.take(HERE, "GetJob", 0.0) == 0.0
     budgets.resize(2.0, 1.0)
     assert budgets.take(HERE, "GetJob", 1.0) == 0.5

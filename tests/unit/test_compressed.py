@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from exporter.metrics.gzip_stream import (
     LASTING_LEVEL,
     PASSING_LEVEL,
-    Chain,
     Checksum,
+    SegmentChain,
     chain,
     compress,
     gzipped,
@@ -60,7 +60,7 @@ def test_nothing_before_or_behind_a_text_changes_its_checksum() -> None:
 @given(st.lists(st.binary(max_size=100), max_size=5))
 def test_a_chain_that_grows_is_the_chain_of_all(texts: list[bytes]) -> None:
     pieces = [compress(text, PASSING_LEVEL) for text in texts]
-    grown = Chain()
+    grown = SegmentChain()
     for piece in pieces:
         grown = grown.add(piece)
     assert grown == chain(pieces)

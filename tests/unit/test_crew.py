@@ -15,19 +15,19 @@ from structlog.testing import LogCapture
 
 from exporter.core.jobs import JobRecord, JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.core.selector import Selector, TagRule
-from exporter.core.targets import Lane, Login
+from exporter.core.targets import CredentialsRef, TargetConfig
 from exporter.metrics.families import job_families
 from exporter.polling.discovered_jobs import Retention
 from exporter.polling.discovery import Policy
-from exporter.polling.manager import Crew
+from exporter.polling.manager import PollerManager
 from exporter.polling.poller import TargetPoller
 from exporter.polling.polling_plan import Changes
-from exporter.polling.rate_limiter import Budgets
+from exporter.polling.rate_limiter import RateLimiter
 from exporter.storage.block import CHUNK_JOBS
-from exporter.storage.persistence import Former, Past, mark_of
+from exporter.storage.persistence import SavedState, Tombstone, mark_of
 from exporter.storage.store import Store
-from exporter.telemetry.log_events import Journal
-from exporter.telemetry.self_metrics import Telemetry
+from exporter.telemetry.log_events import EventLog
+from exporter.telemetry.self_metrics import SelfMetrics
 
 A, B, C = arn(1), arn(2), arn(3)
 WEST, NORTH = Target(ACCOUNT, REGION), Target(ACCOUNT, "eu-north-1")
@@ -39,8 +39,10 @@ CHEMISTS = Selector((TagRule("team", frozenset({"chemistry"})),))
 CHEMISTRY, PHYSICS = {"team": "chemistry"}, {"team": "physics"}
 
 
-def lane(*jobs: str, selector: Selector | None = None, target: Target = WEST, profile: str | None = None) -> Lane:
-    return Lane(Login(profile), target, jobs, selector)
+def lane(
+    *jobs: str, selector: Selector | None = None, target: Target = WEST, profile: str | None = None
+) -> TargetConfig:
+    return TargetConfig(CredentialsRef(profile), target, jobs, selector)
 
 
 @dataclass
@@ -93,34 +95,34 @@ class Source:
 class House:
     """A crew with all that it is wired to."""
 
-    def __init__(self, *lanes: Lane, rate: float = 1e9, before: "House | None" = None) -> None:
+    def __init__(self, *lanes: TargetConfig, rate: float = 1e9, before: "House | None" = None) -> None:
         self.time: FakeTime = FakeTime() if before is None else before.time
         self.account: Account = Account() if before is None else before.account
         self.book: Book = Book() if before is None else before.book
         self._log = LogCapture()
         self.store = Store(job_families(), self.book)
-        self.telemetry = Telemetry(lambda: self.crew.statuses())  # noqa: PLW0108 -- the crew comes later
-        self.budgets = Budgets(rate)
-        self.crew = Crew(
+        self.telemetry = SelfMetrics(lambda: self.manager.statuses())  # noqa: PLW0108 -- the crew comes later
+        self.budgets = RateLimiter(rate)
+        self.manager = PollerManager(
             store=self.store,
-            journal=Journal(wrap_logger(None, processors=[self._log])),
+            event_log=EventLog(wrap_logger(None, processors=[self._log])),
             telemetry=self.telemetry,
             budgets=self.budgets,
             clock=self.time.clock,
             random=lambda: 0.0,
         )
-        self.connected: list[Lane] = []
+        self.connected: list[TargetConfig] = []
         self.lanes, self.rate = lanes, rate
 
     def follow(
-        self, *lanes: Lane, policy: Policy = POLICY, rate: float | None = None, past: Past | None = None
+        self, *lanes: TargetConfig, policy: Policy = POLICY, rate: float | None = None, past: SavedState | None = None
     ) -> Changes:
-        def connect(new: Lane) -> Source:
+        def connect(new: TargetConfig) -> Source:
             self.connected.append(new)
             return Source(self.account, new.target)
 
-        plan = self.crew.plan(lanes, policy, self.rate if rate is None else rate, connect)
-        return self.crew.follow(plan, past)
+        plan = self.manager.plan(lanes, policy, self.rate if rate is None else rate, connect)
+        return self.manager.follow(plan, past)
 
     def names(self) -> set[str]:
         """Find the jobs that have series."""
@@ -139,12 +141,12 @@ class House:
         """Step as the workers do, until so many seconds have passed."""
         end = self.time.monotonic + seconds
         while True:
-            waits = [poller.step() for poller in self.crew.pollers]
+            waits = [poller.step() for poller in self.manager.pollers]
             if all(waits):
                 if self.time.monotonic >= end:
                     return
                 self.time.advance(max(0.001, min(*waits, end - self.time.monotonic)))
-            self.crew.forget_expired()
+            self.manager.forget_expired()
 
     def told(self, name: str) -> list[tuple[str | None, ...]]:
         """List of each log event the job and what is said of it."""
@@ -162,7 +164,7 @@ class House:
         return sum(float(line.rpartition(" ")[2]) for line in samples)
 
 
-def house(*lanes: Lane, jobs: Sequence[JobSnapshot] = (), rate: float = 1e9) -> House:
+def house(*lanes: TargetConfig, jobs: Sequence[JobSnapshot] = (), rate: float = 1e9) -> House:
     """Return a crew that has polled once."""
     one = House(*lanes, rate=rate)
     for job in jobs:
@@ -186,9 +188,9 @@ def ended(job: str = A, status: str = "FAILED", **members: Any) -> JobSnapshot:
 
 def test_a_lane_that_is_as_it_was_keeps_its_poller_and_is_not_asked_sooner() -> None:
     one = house(lane(A), lane(FAR, target=NORTH), jobs=[running(A), running(FAR), running(B)])
-    before, asked = one.crew.pollers, len(one.account.asked)
+    before, asked = one.manager.pollers, len(one.account.asked)
     assert one.follow(lane(A, B), lane(FAR, target=NORTH)) == Changes(added=0, removed=0, changed=1)
-    assert one.crew.pollers == before
+    assert one.manager.pollers == before
     one.run(20.0)
     assert one.account.asked[asked:] == [B]
 
@@ -203,10 +205,10 @@ def test_a_lane_that_is_renamed_keeps_its_poller_and_counts_as_changed() -> None
     one = house(chemistry, jobs=[running(A)])
     line = f'braket_exporter_target_up{{aws_account_id="{ACCOUNT}",aws_region="us-west-2",target="%s"}} 1.0'
     assert ups(one) == {line % "chemistry"}
-    before, asked, key = one.crew.pollers, len(one.account.asked), set(one.crew.lanes)
+    before, asked, key = one.manager.pollers, len(one.account.asked), set(one.manager.lanes)
     assert one.follow(physics) == Changes(added=0, removed=0, changed=1)
     assert ups(one) == {line % "physics"}
-    assert (one.crew.pollers, one.account.asked[asked:], set(one.crew.lanes)) == (before, [], key)
+    assert (one.manager.pollers, one.account.asked[asked:], set(one.manager.lanes)) == (before, [], key)
     assert one.follow(lane(selector=ALL)) == Changes(added=0, removed=0, changed=1)
     assert ups(one) == {line % ""}
     assert one.names() == {A}
@@ -216,13 +218,13 @@ def test_lanes_of_one_account_and_region_are_targets_of_their_own_by_their_names
     one = house(
         replace(lane(A), name="chemistry"), replace(lane(B, profile="p"), name="physics"), jobs=[running(A), running(B)]
     )
-    assert [(status.name, status.active) for status in one.crew.statuses()] == [("chemistry", 1), ("physics", 1)]
+    assert [(status.name, status.active) for status in one.manager.statuses()] == [("chemistry", 1), ("physics", 1)]
 
 
 def test_a_new_lane_that_takes_a_job_over_has_its_name() -> None:
     one = house(lane(A, B), jobs=[running(A), running(B)])
     one.follow(lane(A), replace(lane(B, profile="p"), name="physics"))
-    assert [(status.name, status.active) for status in one.crew.statuses()] == [("", 1), ("physics", 1)]
+    assert [(status.name, status.active) for status in one.manager.statuses()] == [("", 1), ("physics", 1)]
 
 
 def test_only_new_lanes_are_connected() -> None:
@@ -233,14 +235,14 @@ def test_only_new_lanes_are_connected() -> None:
 
 def test_a_plan_that_is_not_followed_changes_nothing() -> None:
     one = house(lane(A), jobs=[running(A)])
-    before = one.crew.pollers
+    before = one.manager.pollers
 
-    def refuse(_: Lane) -> Source:
+    def refuse(_: TargetConfig) -> Source:
         raise ValueError("no such profile")
 
     with pytest.raises(ValueError, match="no such profile"):
-        one.crew.plan([lane(B), lane(C, profile="nobody")], POLICY, 1.0, refuse)
-    assert one.crew.pollers == before
+        one.manager.plan([lane(B), lane(C, profile="nobody")], POLICY, 1.0, refuse)
+    assert one.manager.pollers == before
     assert one.arns == {A}
 
 
@@ -249,12 +251,12 @@ def test_a_removed_lane_takes_its_jobs_with_it_at_once() -> None:
     assert one.follow(lane(A)) == Changes(added=0, removed=1, changed=0)
     assert one.arns == {A}
     assert one.told("job_forgotten") == [(FAR, "deselected")]
-    assert [status.target for status in one.crew.statuses()] == [WEST]
+    assert [status.target for status in one.manager.statuses()] == [WEST]
 
 
 def test_the_poller_of_a_removed_lane_asks_no_more() -> None:
     one = house(lane(A), lane(FAR, selector=ALL, target=NORTH), jobs=[running(A), running(FAR)])
-    _, gone = one.crew.pollers
+    _, gone = one.manager.pollers
     one.follow(lane(A))
     asked = len(one.account.asked)
     one.time.advance(1000.0)
@@ -264,10 +266,10 @@ def test_the_poller_of_a_removed_lane_asks_no_more() -> None:
 
 def test_a_lane_that_learned_its_account_stays_the_same_lane() -> None:
     one = house(lane(selector=ALL, target=UNKNOWN), jobs=[running(A)])
-    before = one.crew.pollers
+    before = one.manager.pollers
     assert one.follow(lane(selector=ALL, target=UNKNOWN)) == Changes(added=0, removed=0, changed=0)
     assert one.follow(lane(A, selector=ALL)) == Changes(added=0, removed=0, changed=1)
-    assert one.crew.pollers == before
+    assert one.manager.pollers == before
     assert one.told("job_discovered") == [(A, "RUNNING")]
 
 
@@ -297,7 +299,7 @@ def test_a_removed_job_is_forgotten_and_what_it_counted_stays() -> None:
     assert one.arns == {B}
     assert one.told("job_forgotten") == [(A, "deselected")]
     assert one.count("braket_job_outcomes_total") == 1
-    assert [status.active + status.finished for status in one.crew.statuses()] == [1]
+    assert [status.active + status.finished for status in one.manager.statuses()] == [1]
 
 
 def test_a_job_that_comes_back_goes_on_where_it_was() -> None:
@@ -341,10 +343,10 @@ def test_a_found_job_that_is_named_now_keeps_its_series_for_good() -> None:
 def test_a_job_found_by_another_login_is_left_to_the_one_that_names_it() -> None:
     one = house(lane(selector=ALL), jobs=[running(A)])
     one.follow(lane(selector=ALL), lane(A, profile="other"))
-    finder, other = one.crew.pollers
-    assert [*finder.jobs, "then", *other.jobs] == ["then", A]
+    discovery, other = one.manager.pollers
+    assert [*discovery.jobs, "then", *other.jobs] == ["then", A]
     one.run(100.0)
-    assert [*finder.jobs, "then", *other.jobs] == ["then", A]
+    assert [*discovery.jobs, "then", *other.jobs] == ["then", A]
     assert one.told("job_discovered") == [(A, "RUNNING")]
 
 
@@ -431,7 +433,7 @@ def test_a_job_that_is_created_after_the_reload_is_news() -> None:
 
 
 @pytest.mark.parametrize("after", [(), (lane(B),), (lane(B, selector=None), lane(FAR, target=NORTH))])
-def test_an_answer_for_a_job_that_left_meanwhile_changes_nothing(after: tuple[Lane, ...]) -> None:
+def test_an_answer_for_a_job_that_left_meanwhile_changes_nothing(after: tuple[TargetConfig, ...]) -> None:
     one = house(lane(A), jobs=[running(A), running(B), running(FAR)])
     one.account.put(ended(A), CHEMISTRY)
     one.time.advance(40.0)
@@ -441,7 +443,7 @@ def test_an_answer_for_a_job_that_left_meanwhile_changes_nothing(after: tuple[La
             one.follow(*after)
 
     one.account.meanwhile = reload
-    poller = one.crew.pollers[0]
+    poller = one.manager.pollers[0]
     assert poller.step() == 0.0
     assert A not in one.arns
     assert one.told("job_transition") == []
@@ -449,7 +451,7 @@ def test_an_answer_for_a_job_that_left_meanwhile_changes_nothing(after: tuple[La
 
 
 @pytest.mark.parametrize("after", [lane(B, selector=CHEMISTS), lane(B)])
-def test_a_page_that_was_asked_for_before_the_selector_changed_changes_nothing(after: Lane) -> None:
+def test_a_page_that_was_asked_for_before_the_selector_changed_changes_nothing(after: TargetConfig) -> None:
     one = house(lane(selector=ALL))
     one.account.put(running(A, created=one.time.wall), PHYSICS)
     one.account.put(running(B), CHEMISTRY)
@@ -479,11 +481,11 @@ def test_once_ready_it_stays_ready() -> None:
     for job in (A, B):
         one.account.put(running(job))
     one.follow(lane(A))
-    before = one.crew.ready
+    before = one.manager.ready
     one.run()
     one.follow(lane(A, B), lane(FAR, target=NORTH))
-    assert [poller.first_poll_done for poller in one.crew.pollers] == [False, False]
-    assert (before, one.crew.ready, one.crew.healthy) == (False, True, True)
+    assert [poller.first_poll_done for poller in one.manager.pollers] == [False, False]
+    assert (before, one.manager.ready, one.manager.healthy) == (False, True, True)
 
 
 def test_whether_it_is_ready_is_told_while_a_new_plan_waits_for_a_slow_ledger() -> None:
@@ -494,15 +496,15 @@ def test_whether_it_is_ready_is_told_while_a_new_plan_waits_for_a_slow_ledger() 
         def write_slowly() -> None:
             one.book.meanwhile = lambda: None
             threads.submit(one.follow, lane(A, B))
-            while not one.crew._changing.locked():
+            while not one.manager._changing.locked():
                 pass
-            told.append(threads.submit(lambda: one.crew.ready).result(10))
+            told.append(threads.submit(lambda: one.manager.ready).result(10))
 
         one.book.meanwhile = write_slowly
         one.run(30.0)
     assert told == [True]
     one.run(30.0)
-    assert (one.arns, one.crew.ready) == ({A, B}, True)
+    assert (one.arns, one.manager.ready) == ({A, B}, True)
 
 
 def test_what_is_not_ready_waits_for_what_is_added() -> None:
@@ -511,8 +513,8 @@ def test_what_is_not_ready_waits_for_what_is_added() -> None:
     one.follow(lane(A, B))
     one.account.put(running(A))
     one.account.put(running(B))
-    (poller,) = one.crew.pollers
-    assert [(poller.step(), one.crew.ready) for _ in range(2)] == [(0.0, False), (0.0, True)]
+    (poller,) = one.manager.pollers
+    assert [(poller.step(), one.manager.ready) for _ in range(2)] == [(0.0, False), (0.0, True)]
 
 
 def test_a_removed_job_is_waited_for_no_longer() -> None:
@@ -520,8 +522,8 @@ def test_a_removed_job_is_waited_for_no_longer() -> None:
     one.follow(lane(A, B))
     one.follow(lane(A))
     one.account.put(running(A))
-    (poller,) = one.crew.pollers
-    assert (poller.step(), one.crew.ready) == (0.0, True)
+    (poller,) = one.manager.pollers
+    assert (poller.step(), one.manager.ready) == (0.0, True)
 
 
 def test_new_jobs_are_looked_for_at_a_shorter_interval_at_once() -> None:
@@ -570,34 +572,34 @@ def test_threads_come_and_go_with_their_lanes() -> None:
         one.account.put(running(job))
     one.follow(lane(A))
     stop = threading.Event()
-    one.crew.start(2, stop)
+    one.manager.start(2, stop)
     before = {thread for thread in threading.enumerate() if thread.name.startswith("poll-")}
     assert len(before) == 2
     for _ in range(20):
         one.follow(lane(A), lane(FAR, target=NORTH))
         one.follow(lane(A))
     stop.set()
-    one.crew.join()
+    one.manager.join()
     assert [thread for thread in threading.enumerate() if thread.name.startswith("poll-")] == []
 
 
 def test_pollers_are_told_in_place() -> None:
     one = house(lane(A), jobs=[running(A)])
-    (poller,) = one.crew.pollers
+    (poller,) = one.manager.pollers
     assert isinstance(poller, TargetPoller)
     one.follow(lane(A, selector=ALL))
     one.follow(lane(B))
-    assert one.crew.pollers == [poller]
+    assert one.manager.pollers == [poller]
     assert poller.jobs == {B}
 
 
 # Jobs that are too many.
 
 
-def crowded(most: int, *jobs: JobSnapshot, lanes: Sequence[Lane] = (lane(selector=ALL),)) -> House:
+def crowded(most: int, *jobs: JobSnapshot, lanes: Sequence[TargetConfig] = (lane(selector=ALL),)) -> House:
     """Return a crew with a limit that has polled once."""
     one = House(*lanes)
-    one.crew.limit(most)
+    one.manager.limit(most)
     for job in jobs:
         one.account.put(job, CHEMISTRY)
     one.follow(*lanes)
@@ -647,9 +649,9 @@ def test_a_named_job_is_hidden_and_not_forgotten_and_comes_back_with_room() -> N
     old, young = ended(A, ended=CREATED + 100.0), ended(B, ended=CREATED + 200.0)
     one = crowded(1, old, young, lanes=[lane(A, B)])
     assert (one.arns, one.names(), one.dropped()) == ({A, B}, {B}, 1)
-    one.crew.limit(2)
+    one.manager.limit(2)
     assert one.names() == {A, B}
-    one.crew.limit(1)
+    one.manager.limit(1)
     assert (one.names(), one.dropped()) == ({B}, 2)
     one.follow(lane(A))
     one.run()
@@ -694,11 +696,11 @@ A_DAY = 86400.0
 
 
 def restarted(
-    before: House, *lanes: Lane, down: float = 60.0, polled: float | None = None, lookback: float = A_DAY
+    before: House, *lanes: TargetConfig, down: float = 60.0, polled: float | None = None, lookback: float = A_DAY
 ) -> House:
     """Return a crew that went on, after so many seconds, from what the one before had written down."""
     before.store.flush()
-    past = before.book.past(before.time.wall if polled is None else polled, before.crew.lanes)
+    past = before.book.past(before.time.wall if polled is None else polled, before.manager.lanes)
     one = House(*lanes, before=before)
     one.time.advance(down)
     one.store.restore(past)
@@ -730,8 +732,8 @@ def test_a_named_job_that_told_all_of_its_end_is_neither_asked_for_nor_waited_fo
     one = house(lane(A), jobs=[ended(A)])
     asked = len(one.account.asked)
     two = restarted(one, lane(A))
-    assert two.crew.ready
-    assert two.crew.complete
+    assert two.manager.ready
+    assert two.manager.complete
     two.run(1000.0)
     assert len(two.account.asked) == asked
     assert two.arns == {A}
@@ -740,10 +742,10 @@ def test_a_named_job_that_told_all_of_its_end_is_neither_asked_for_nor_waited_fo
 def test_an_active_job_is_waited_for_until_it_answers_again() -> None:
     one = house(lane(A), jobs=[running(A)])
     two = restarted(one, lane(A))
-    before = two.crew.ready
-    assert [status.staleness for status in two.crew.statuses()] == [61.0]
+    before = two.manager.ready
+    assert [status.staleness for status in two.manager.statuses()] == [61.0]
     two.run()
-    assert (before, two.crew.ready) == (False, True)
+    assert (before, two.manager.ready) == (False, True)
     assert silent(two)
 
 
@@ -752,11 +754,11 @@ def test_a_found_job_goes_back_to_its_lane_and_is_forgotten_when_its_time_is_ove
     one = house(*lanes, jobs=[running(A), ended(B, "COMPLETED", ended=CREATED + 900.0)])
     one.account.put(running(C), PHYSICS)
     one.run(100.0)
-    assert [sorted(poller.jobs) for poller in one.crew.pollers] == [[A, B], [C]]
+    assert [sorted(poller.jobs) for poller in one.manager.pollers] == [[A, B], [C]]
     before = {record.arn: record.lane for record in one.store.records()}
     assert before == {A: lanes[0].key, B: lanes[0].key, C: lanes[1].key}
     two = restarted(one, *lanes[::-1])
-    assert [sorted(poller.jobs) for poller in two.crew.pollers] == [[C], [A, B]]
+    assert [sorted(poller.jobs) for poller in two.manager.pollers] == [[C], [A, B]]
     two.run(50.0)
     assert silent(two)
     two.run(1000.0)
@@ -784,7 +786,7 @@ def test_finished_jobs_of_another_selector_stay_sealed_when_they_change_hands() 
     one = House()
     jobs = [finished(arn=arn(number), region="us-west-2") for number in range(2 * CHUNK_JOBS)]
     known = [JobRecord(job.arn, kept(job), polled_at=one.time.wall, named=False, lane="other") for job in jobs]
-    past = Past(one.time.wall, known)
+    past = SavedState(one.time.wall, known)
     one.store.restore(past)
     sealed = one.store.view().sealed
     one.follow(lane(selector=ALL), past=past)
@@ -807,7 +809,7 @@ def test_jobs_of_another_selector_are_let_go_unless_a_list_shows_them_to_be_sele
 
 
 @pytest.mark.parametrize("after", [(), (lane(selector=ALL, target=NORTH),)])
-def test_jobs_that_no_lane_looks_for_where_they_are_are_forgotten_at_once(after: tuple[Lane, ...]) -> None:
+def test_jobs_that_no_lane_looks_for_where_they_are_are_forgotten_at_once(after: tuple[TargetConfig, ...]) -> None:
     one = house(lane(A, selector=ALL), jobs=[running(A), running(B)])
     two = restarted(one, *after)
     assert two.arns == set()
@@ -841,7 +843,7 @@ def test_a_job_that_was_let_go_before_its_end_goes_on_where_it_was() -> None:
     assert two.told("job_discovered") == []
     assert two.told("job_transition") == [(A, "RUNNING", "FAILED")]
     two.store.flush()
-    assert two.book.formers == {}
+    assert two.book.tombstones == {}
 
 
 def test_what_is_remembered_is_dropped_once_lists_tell_it_no_more_whoever_it_was_remembered_for() -> None:
@@ -849,19 +851,19 @@ def test_what_is_remembered_is_dropped_once_lists_tell_it_no_more_whoever_it_was
     one.run(1200.0)
     assert one.told("job_forgotten") == [(A, "retention")]
     one.store.flush()
-    assert one.book.formers == {mark_of(A): Former(CREATED, None, lane(selector=ALL).key)}
+    assert one.book.tombstones == {mark_of(A): Tombstone(CREATED, None, lane(selector=ALL).key)}
     two = restarted(one, lane(selector=CHEMISTS))
     two.store.flush()
-    assert two.book.formers.keys() == {mark_of(A)}
+    assert two.book.tombstones.keys() == {mark_of(A)}
     three = restarted(two, lane(selector=CHEMISTS), lookback=1000.0)
     three.time.advance(A_DAY)
-    three.crew.forget_expired()
+    three.manager.forget_expired()
     three.store.flush()
-    assert (three.book.formers, three.book.floor) == ({}, CREATED)
+    assert (three.book.tombstones, three.book.floor) == ({}, CREATED)
 
 
 @pytest.mark.parametrize("after", [lane(A, B, C), lane(A, selector=ALL), lane(A, selector=CHEMISTS, profile=None)])
-def test_jobs_that_were_created_since_the_last_poll_are_news_and_those_before_are_not(after: Lane) -> None:
+def test_jobs_that_were_created_since_the_last_poll_are_news_and_those_before_are_not(after: TargetConfig) -> None:
     one = house(lane(A), jobs=[running(A)])
     one.run(100.0)
     polled = one.time.wall
@@ -887,11 +889,11 @@ def test_lanes_that_look_for_jobs_tell_since_when_and_a_restart_does_not_change_
     lanes = (lane(A), lane(selector=ALL, target=NORTH), lane(selector=CHEMISTS, profile="other"))
     one = house(*lanes, jobs=[running(A)])
     began = one.time.wall - 1.0
-    assert one.crew.lanes == {lanes[1].key: began, lanes[2].key: began}
+    assert one.manager.lanes == {lanes[1].key: began, lanes[2].key: began}
     one.run(100.0)
     two = restarted(one, *lanes, lane(selector=ALL, profile="third"))
     new = {lane(selector=ALL, profile="third").key: began + 101.0}
-    assert two.crew.lanes == one.crew.lanes | new
+    assert two.manager.lanes == one.manager.lanes | new
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -904,7 +906,7 @@ def test_a_clock_that_was_set_back_makes_no_news_of_old_jobs_and_loses_none_that
     two.account.put(running(C, created=two.time.wall + 0.5), CHEMISTRY)
     back = two.time.wall
     two.run(100.0)
-    assert all(since <= back for since in two.crew.lanes.values())
+    assert all(since <= back for since in two.manager.lanes.values())
     assert two.told("job_transition") == [(C, None, "RUNNING")]
     assert sorted(two.told("job_discovered")) == [(B, "RUNNING"), (C, "RUNNING")]
 
@@ -913,17 +915,17 @@ def test_a_reload_that_changes_the_selector_brings_no_forgotten_job_back_after_a
     one = house(lane(selector=ALL), jobs=[running(A), running(B)])
     one.account.put(ended(A), CHEMISTRY)
     one.run(100.0)
-    one.crew.limit(1)
+    one.manager.limit(1)
     one.run(100.0)
     one.follow(lane(selector=CHEMISTS))
-    one.crew.limit(9)
+    one.manager.limit(9)
     one.run(100.0)
     assert (one.arns, one.told("job_forgotten")) == ({B}, [(A, "max_jobs")])
     two = restarted(one, lane(selector=CHEMISTS))
     two.run(1000.0)
     assert silent(two)
     assert two.arns == {B}
-    assert two.book.formers == {mark_of(A): Former(CREATED, None, lane(selector=CHEMISTS).key)}
+    assert two.book.tombstones == {mark_of(A): Tombstone(CREATED, None, lane(selector=CHEMISTS).key)}
 
 
 def test_a_reload_that_tells_the_account_makes_no_news_of_forgotten_jobs_after_a_restart() -> None:

@@ -13,7 +13,7 @@ from exporter.app.settings import TargetSettings
 from exporter.core.errors import AssumeRoleDeniedError, BraketError, DeniedError, NotFoundError
 from exporter.core.jobs import SearchPage, Span, Target
 from exporter.core.selector import Selector
-from exporter.core.targets import Lane, Login
+from exporter.core.targets import CredentialsRef, TargetConfig
 
 if TYPE_CHECKING:
     from exporter.aws.client import BraketClient
@@ -75,7 +75,9 @@ class Aws:
 def asked_for(*denied: str, jobs: tuple[str, ...] = (), selector: Selector | None = None) -> dict[str, Any]:
     """Return the policy that check-config --online prints when these operations are denied."""
     target = Target(ACCOUNT, "us-west-2")
-    access = ask(Lane(Login(), target, jobs, selector), cast("BraketClient", Aws(target, *denied)), 0.0)
+    access = ask(
+        TargetConfig(CredentialsRef(), target, jobs, selector), cast("BraketClient", Aws(target, *denied)), 0.0
+    )
     (policy,) = policies([access]).values()
     return policy
 
@@ -107,7 +109,7 @@ def test_the_policy_for_several_accounts_is_the_one_that_check_config_asks_for()
     accesses = []
     for role in ROLES:
         source = Aws(Target("", "us-west-2"), "GetCallerIdentity", trouble=denied)
-        lane = Lane(Login(role_arn=role), source.target, (), Selector(all_jobs=True))
+        lane = TargetConfig(CredentialsRef(role_arn=role), source.target, (), Selector(all_jobs=True))
         accesses.append(ask(lane, cast("BraketClient", source), 0.0))
     _, policy = policies_of("Several accounts")
     assert policies(accesses) == {OWN: policy}
@@ -149,7 +151,7 @@ def test_roles_of_eks_are_trusted_as_the_chart_says() -> None:
 
 def test_the_answer_that_is_shown_is_the_one_that_check_config_prints() -> None:
     target = Target(ACCOUNT, "us-west-2")
-    lane = Lane(Login(), target, (), Selector(all_jobs=True))
+    lane = TargetConfig(CredentialsRef(), target, (), Selector(all_jobs=True))
     printed = report([ask(lane, cast("BraketClient", Aws(target, "SearchJobs")), 0.0)])
     assert printed in section("Ask AWS")
 

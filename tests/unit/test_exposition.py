@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from prometheus_client.registry import Collector
 
 from exporter.core.jobs import EVENT_TYPES, STATUSES, EventKey, Increment, JobRecord, JobSnapshot
-from exporter.metrics.aggregates import Fleet
+from exporter.metrics.aggregates import Aggregates
 from exporter.metrics.exposition import (
     CONTENT_TYPES,
     Format,
@@ -170,7 +170,7 @@ def test_a_histogram_of_the_fleet_equals_prometheus_clients_with_the_same_observ
 ) -> None:
     row = next(family for family in FLEET_FAMILIES if family.name == name)
     steps = [(("1", "r", device, outcome)[: len(row.labels)], value) for outcome, value in observed]
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.apply(Increment(row.name, labels, value) for labels, value in steps)
     real = Histogram(row.name, row.help, row.labels, buckets=row.buckets, registry=None)
     for labels in sorted({labels for labels, _ in steps}):
@@ -193,7 +193,7 @@ def without_created(metric: Histogram) -> Iterator[Metric]:
 @given(steps=st.lists(st.tuples(texts, st.floats(0, 1e15)), max_size=8))
 def test_a_counter_of_the_fleet_equals_prometheus_clients(form: Format, steps: list[tuple[str, float]]) -> None:
     row = next(family for family in FLEET_FAMILIES if family.name == "braket_billable_seconds_total")
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.apply(Increment(row.name, ("1", "r", "d", instance), step) for instance, step in steps)
     sums: dict[str, float] = {}
     for instance, step in steps:
@@ -206,7 +206,7 @@ def test_a_counter_of_the_fleet_equals_prometheus_clients(form: Format, steps: l
 
 
 def test_jobs_by_status_are_rendered_literally() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.move(None, snapshot(device="d", status="RUNNING"))
     fleet.move(None, snapshot(device="d", status="NEW"))
     assert render_fleet(fleet.samples(JOBS)) == (
@@ -222,7 +222,7 @@ def test_jobs_by_status_are_rendered_literally() -> None:
 
 def test_one_histogram_is_rendered_literally() -> None:
     row = next(family for family in FLEET_FAMILIES if family.name == "braket_job_queue_duration_seconds")
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.apply([Increment(row.name, ("1", "r", "d"), 30.0), Increment(row.name, ("1", "r", "d"), 1300000.5)])
     head = 'braket_job_queue_duration_seconds_bucket{aws_account_id="1",aws_region="r",device="d",le='
     assert render_fleet(fleet.samples(row)).decode() == (

@@ -14,17 +14,17 @@ from exporter.core.jobs import JobRecord, JobSummary, SearchPage, Span
 from exporter.core.selector import Selector, TagRule
 from exporter.metrics.families import job_families
 from exporter.polling.discovered_jobs import Retention
-from exporter.polling.discovery import Finder, Policy
-from exporter.polling.job_queue import Agenda
+from exporter.polling.discovery import Discovery, Policy
+from exporter.polling.job_queue import JobQueue
 from exporter.polling.progress import Progress
-from exporter.polling.schedule import Urgency, Watch, after_answer
+from exporter.polling.schedule import JobSchedule, Priority, after_answer
 from exporter.polling.search_planner import Purpose, Search
 from exporter.storage.persistence import mark_of
 from exporter.storage.series_limit import Ranked, Standing, rank_of, rank_of_listed
 from exporter.storage.store import Store
 from exporter.storage.tombstones import Tombstones
 
-CHANGED, NEW, DUE, REFRESH, FILL = Urgency
+CHANGED, NEW, DUE, REFRESH, FILL = Priority
 NOW = 5000.0
 WALL = CREATED + 1000.0
 ENDED = CREATED + 120.0
@@ -48,14 +48,14 @@ class World:
     """A finder with all that it changes, and the poller's part of the work."""
 
     def __init__(self, since: float = WALL) -> None:
-        self.agenda, self.progress, self.store = Agenda(), Progress(()), Store(job_families())
+        self.job_queue, self.progress, self.store = JobQueue(), Progress(()), Store(job_families())
         self.tombstones = Tombstones()
         policy = Policy(INTERVAL, 60.0, 86400.0, Retention(USUAL, FAILED))
         selector = Selector((TagRule("team", frozenset({"chemistry"})),))
-        self.finder = Finder(
+        self.discovery = Discovery(
             selector,
             policy,
-            agenda=self.agenda,
+            job_queue=self.job_queue,
             progress=self.progress,
             store=self.store,
             since=since,
@@ -65,32 +65,32 @@ class World:
 
     def lists(self, *jobs: JobSummary, now: float = NOW, search: Search = LISTING) -> list[str]:
         page = SearchPage(jobs, (), None)
-        return self.finder.listed(search, page, asked=now - 0.5, now=now, wall=WALL + now - NOW).jobs
+        return self.discovery.listed(search, page, asked=now - 0.5, now=now, wall=WALL + now - NOW).jobs
 
     def answers(self, job: JobRecord, asked: float = NOW) -> None:
         """Have GetJob tell of a job on the agenda."""
-        watch = self.agenda.get(job.arn)
+        watch = self.job_queue.get(job.arn)
         assert watch is not None
-        self.agenda.remove(job.arn)
+        self.job_queue.remove(job.arn)
         self.store.put(job)
         again = after_answer(watch, job, asked=asked, interval=INTERVAL, wall=WALL + asked - NOW)
         if again is not None:
-            self.agenda.put(again)
+            self.job_queue.put(again)
         self.progress.tried(job.arn)
-        self.finder.roster.note(job)
+        self.discovery.found_jobs.note(job)
 
-    def watch(self, number: int = 1) -> Watch:
-        watch = self.agenda.get(arn(number))
+    def watch(self, number: int = 1) -> JobSchedule:
+        watch = self.job_queue.get(arn(number))
         assert watch is not None
         return watch
 
     def first_list(self) -> None:
         """Let the first list end with what was found so far."""
-        while (search := self.finder.survey.next(NOW, WALL)) is not None:
-            self.finder.survey.page(search, SearchPage((), (), None), NOW)
+        while (search := self.discovery.planner.next(NOW, WALL)) is not None:
+            self.discovery.planner.page(search, SearchPage((), (), None), NOW)
 
     def forgotten(self, wall: float, busy: tuple[str, ...] = ()) -> list[tuple[str, str]]:
-        gone = self.finder.expired(wall, busy)
+        gone = self.discovery.expired(wall, busy)
         for one, _ in gone:
             self.store.forget(one.arn, {})
         return [(one.arn, reason) for one, reason in gone]
@@ -112,11 +112,11 @@ def watched(*jobs: JobRecord, since: float = WALL) -> World:
 @pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLING", "PAUSED"])
 @pytest.mark.parametrize(("since", "urgency"), [(WALL, NEW), (CREATED - 1.0, CHANGED)])
 def test_an_active_job_is_taken_up_and_asked_for_at_once_and_before_all_others_if_it_is_news(
-    status: str, since: float, urgency: Urgency
+    status: str, since: float, urgency: Priority
 ) -> None:
     world = World(since)
     world.lists(summary(status=status))
-    watch = Watch(
+    watch = JobSchedule(
         arn(1),
         due=NOW,
         answered=NOW,
@@ -125,9 +125,9 @@ def test_an_active_job_is_taken_up_and_asked_for_at_once_and_before_all_others_i
         created=CREATED,
         listed=status,
     )
-    assert [*world.agenda] == [watch]
+    assert [*world.job_queue] == [watch]
     assert world.store.records() == [JobRecord(arn(1), sighted=status, named=False, since=since)]
-    assert world.finder.roster.members == {arn(1)}
+    assert world.discovery.found_jobs.members == {arn(1)}
     assert (world.progress.waiting, world.progress.filling) == ({arn(1)}, set())
 
 
@@ -157,8 +157,8 @@ def test_of_the_jobs_that_had_ended_failed_ones_come_first_and_then_the_latest()
         summary(5, "FAILED", ended=ENDED + 1.0),
     )
     asked = []
-    while (watch := world.agenda.due(NOW)) is not None:
-        world.agenda.remove(watch.arn)
+    while (watch := world.job_queue.due(NOW)) is not None:
+        world.job_queue.remove(watch.arn)
         asked.append(watch.arn)
     assert asked == [arn(number) for number in (5, 3, 4, 2, 1)]
 
@@ -166,7 +166,7 @@ def test_of_the_jobs_that_had_ended_failed_ones_come_first_and_then_the_latest()
 def test_a_job_that_is_not_selected_is_left_alone() -> None:
     world = World()
     assert world.lists(summary(tags={"team": "physics"})) == [arn(1)]
-    assert ([*world.agenda], world.store.records(), world.finder.roster.members) == ([], [], set())
+    assert ([*world.job_queue], world.store.records(), world.discovery.found_jobs.members) == ([], [], set())
     assert world.progress.waiting == set()
 
 
@@ -179,21 +179,21 @@ def test_a_job_whose_series_would_be_over_is_left_alone() -> None:
 def test_the_jobs_of_a_page_are_told_once_each_though_the_page_repeats_them() -> None:
     world = World()
     assert world.lists(summary(1), summary(2), summary(1)) == [arn(1), arn(2)]
-    assert len(world.agenda) == 2
+    assert len(world.job_queue) == 2
 
 
 def test_every_job_of_a_page_counts_for_what_fills_a_page_watched_or_not() -> None:
     world = World()
     world.lists(summary(1), summary(2, created=CREATED + 1.0, tags={}))
-    assert world.finder.survey.index.count(CREATED, CREATED + 1.0) == 2
+    assert world.discovery.planner.index.count(CREATED, CREATED + 1.0) == 2
 
 
 def test_a_job_that_another_login_found_first_is_left_to_it() -> None:
     world = World()
     world.store.put(JobRecord(arn(1), named=False))
     world.lists(summary(1))
-    assert [*world.agenda] == []
-    assert world.finder.roster.members == set()
+    assert [*world.job_queue] == []
+    assert world.discovery.found_jobs.members == set()
     assert world.progress.waiting == set()
 
 
@@ -202,8 +202,8 @@ def test_a_job_that_another_login_finds_at_the_same_moment_is_taken_up_once(monk
     monkeypatch.setattr(world.store, "find", lambda _: None)
     world.store.put(JobRecord(arn(1), named=False))
     world.lists(summary(1))
-    assert [*world.agenda] == []
-    assert world.finder.roster.members == set()
+    assert [*world.job_queue] == []
+    assert world.discovery.found_jobs.members == set()
     assert world.progress.waiting == set()
 
 
@@ -224,7 +224,7 @@ def test_a_job_that_changed_is_asked_for_at_once(status: str) -> None:
     world.lists(summary(1, status), now=NOW + 10.0)
     assert (world.watch().urgency, world.watch().due) == (CHANGED, NOW + 10.0)
     assert (world.watch(2).urgency, world.watch(2).due) == (REFRESH, NOW + 30.0)
-    assert world.agenda.due(NOW + 10.0) == world.watch()
+    assert world.job_queue.due(NOW + 10.0) == world.watch()
 
 
 def test_a_list_that_lags_has_a_job_asked_for_once_and_not_again_and_again() -> None:
@@ -248,17 +248,17 @@ def test_a_job_that_told_all_of_its_end_is_not_asked_for_again() -> None:
     world.lists(summary(status="COMPLETED"))
     world.answers(record(finished(arn=arn(1)), named=False))
     world.lists(summary(status="COMPLETED"), summary(status="RUNNING"), now=NOW + 60.0)
-    assert [*world.agenda] == []
+    assert [*world.job_queue] == []
 
 
 def test_a_page_tells_of_a_named_job_as_well_and_does_not_take_it_up() -> None:
     world = World()
     named = known(named=True)
     world.store.put(named)
-    world.agenda.put(Watch(arn(1), due=NOW + 20.0, answered=NOW))
+    world.job_queue.put(JobSchedule(arn(1), due=NOW + 20.0, answered=NOW))
     world.lists(summary(status="COMPLETED", tags={}))
     assert world.watch().urgency is CHANGED
-    assert world.finder.roster.members == set()
+    assert world.discovery.found_jobs.members == set()
     assert world.forgotten(WALL + 1e9) == []
 
 
@@ -267,22 +267,22 @@ def test_a_job_that_changes_before_it_was_asked_for_is_asked_for_first() -> None
     world.lists(summary(1), summary(2))
     world.lists(summary(1), summary(2, "FAILED"), now=NOW + 10.0)
     assert (world.watch(1).urgency, world.watch(2).urgency) == (NEW, CHANGED)
-    assert world.agenda.due(NOW + 10.0) == world.watch(2)
+    assert world.job_queue.due(NOW + 10.0) == world.watch(2)
 
 
 def test_a_named_job_of_which_nothing_is_known_waits_for_its_turn() -> None:
     world = World()
     world.store.put(JobRecord(arn(1)))
-    world.agenda.put(Watch(arn(1), due=NOW + 20.0, answered=NOW))
+    world.job_queue.put(JobSchedule(arn(1), due=NOW + 20.0, answered=NOW))
     world.lists(summary())
-    assert world.watch() == Watch(arn(1), due=NOW + 20.0, answered=NOW, told=NOW - 0.5, listed="RUNNING")
+    assert world.watch() == JobSchedule(arn(1), due=NOW + 20.0, answered=NOW, told=NOW - 0.5, listed="RUNNING")
 
 
 def test_a_job_that_is_just_being_asked_for_is_not_put_on_the_agenda_twice() -> None:
     world = watched(known())
-    world.agenda.remove(arn(1))
+    world.job_queue.remove(arn(1))
     world.lists(summary(status="COMPLETED"))
-    assert [*world.agenda] == []
+    assert [*world.job_queue] == []
 
 
 # Rounds.
@@ -303,36 +303,36 @@ def crowd(world: World, *numbers: int, between: int = 0) -> None:
 def test_jobs_that_share_a_page_are_left_to_the_round() -> None:
     world = watched()
     crowd(world, 1, 2, 3)
-    world.finder.begin_round(NOW, WALL)
-    search = world.finder.survey.next(NOW, WALL)
+    world.discovery.begin_round(NOW, WALL)
+    search = world.discovery.planner.next(NOW, WALL)
     assert search == Search(Purpose.ROUND, Span(CREATED, None), arns=(arn(1), arn(2), arn(3)))
-    assert {watch.urgency for watch in world.agenda} == {REFRESH}
+    assert {watch.urgency for watch in world.job_queue} == {REFRESH}
 
 
 def test_jobs_that_stand_alone_are_left_to_getjob() -> None:
     world = watched()
     crowd(world, 1, 2, between=100)
-    world.finder.begin_round(NOW + 5.0, WALL)
-    assert world.finder.survey.next(NOW, WALL) is None
-    assert [(watch.urgency, watch.due) for watch in world.agenda] == [(DUE, NOW + 30.0)] * 2
+    world.discovery.begin_round(NOW + 5.0, WALL)
+    assert world.discovery.planner.next(NOW, WALL) is None
+    assert [(watch.urgency, watch.due) for watch in world.job_queue] == [(DUE, NOW + 30.0)] * 2
 
 
 def test_a_job_that_stands_alone_and_was_told_by_a_list_is_asked_for_an_interval_later() -> None:
     world = watched()
     crowd(world, 1, 2, between=100)
     world.lists(summary(1, created=CREATED), now=NOW + 20.0)
-    world.finder.begin_round(NOW + 30.0, WALL)
-    assert [(watch.arn, watch.due) for watch in world.agenda] == [(arn(1), NOW + 49.5), (arn(2), NOW + 30.0)]
+    world.discovery.begin_round(NOW + 30.0, WALL)
+    assert [(watch.arn, watch.due) for watch in world.job_queue] == [(arn(1), NOW + 49.5), (arn(2), NOW + 30.0)]
 
 
 def test_ended_and_failing_jobs_take_no_part_in_a_round() -> None:
     world = watched()
     crowd(world, 1, 2, 3, 4)
-    world.agenda.put(replace(world.watch(3), ended=True))
-    world.agenda.put(replace(world.watch(4), failures=1))
+    world.job_queue.put(replace(world.watch(3), ended=True))
+    world.job_queue.put(replace(world.watch(4), failures=1))
     before = [world.watch(3), world.watch(4)]
-    world.finder.begin_round(NOW, WALL)
-    search = world.finder.survey.next(NOW, WALL)
+    world.discovery.begin_round(NOW, WALL)
+    search = world.discovery.planner.next(NOW, WALL)
     assert search is not None
     assert search.arns == (arn(1), arn(2))
     assert [world.watch(3), world.watch(4)] == before
@@ -342,10 +342,10 @@ def test_a_job_that_left_the_agenda_while_its_round_was_planned_is_not_put_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = watched(known())
-    before = [*world.agenda]
-    monkeypatch.setattr(world.finder.survey, "begin_round", lambda *_: [arn(9)])
-    world.finder.begin_round(NOW, WALL)
-    assert [*world.agenda] == before
+    before = [*world.job_queue]
+    monkeypatch.setattr(world.discovery.planner, "begin_round", lambda *_: [arn(9)])
+    world.discovery.begin_round(NOW, WALL)
+    assert [*world.job_queue] == before
 
 
 def test_a_job_that_a_page_should_have_told_and_did_not_is_asked_for_at_once() -> None:
@@ -355,22 +355,22 @@ def test_a_job_that_a_page_should_have_told_and_did_not_is_asked_for_at_once() -
     assert world.watch(1).urgency is DUE
     assert world.watch(1).due <= NOW + 10.0
     assert (world.watch(2).urgency, world.watch(2).told) == (REFRESH, NOW + 9.5)
-    assert world.agenda.due(NOW + 10.0) == world.watch(1)
+    assert world.job_queue.due(NOW + 10.0) == world.watch(1)
 
 
 def test_a_missing_job_that_ended_or_is_just_being_asked_for_or_was_forgotten_is_none_of_it() -> None:
     world = watched(known(1), known(2))
-    world.agenda.put(replace(world.watch(1), ended=True))
-    world.agenda.remove(arn(2))
-    before = [*world.agenda]
+    world.job_queue.put(replace(world.watch(1), ended=True))
+    world.job_queue.remove(arn(2))
+    before = [*world.job_queue]
     search = Search(Purpose.ROUND, Span(CREATED, None), arns=(arn(1), arn(2), arn(3)))
     world.lists(now=NOW + 10.0, search=search)
-    assert [*world.agenda] == before
+    assert [*world.job_queue] == before
 
 
 def test_a_missing_job_whose_questions_fail_is_not_asked_for_sooner() -> None:
     world = watched(known(1))
-    world.agenda.put(replace(world.watch(1), failures=2, due=NOW + 60.0))
+    world.job_queue.put(replace(world.watch(1), failures=2, due=NOW + 60.0))
     world.lists(now=NOW + 10.0, search=Search(Purpose.ROUND, Span(CREATED, None), arns=(arn(1),)))
     assert world.watch(1).due == NOW + 60.0
 
@@ -386,9 +386,9 @@ def test_jobs_that_stand_alone_have_their_turns_fairly_when_there_are_more_than_
     crowd(world, *range(1, 21), between=100)
     for round_number in range(40):
         now = NOW + INTERVAL * round_number
-        world.finder.begin_round(now, WALL)
+        world.discovery.begin_round(now, WALL)
         for turn in range(5):
-            watch = world.agenda.due(now + 6.0 * turn)
+            watch = world.job_queue.due(now + 6.0 * turn)
             if watch is not None:
                 asked[watch.arn] += 1
                 created = watch.created
@@ -415,9 +415,9 @@ def test_a_job_whose_retention_is_over_is_taken_off_the_agenda_and_waited_for_no
     world.progress.expect(arn(1), ended=True)
     assert world.watch().ended
     assert world.forgotten(ENDED + USUAL - 0.1) == []
-    assert len(world.agenda) == 1
+    assert len(world.job_queue) == 1
     assert world.forgotten(ENDED + USUAL) == [(arn(1), RETENTION)]
-    assert ([*world.agenda], world.store.records(), world.progress.filling) == ([], [], set())
+    assert ([*world.job_queue], world.store.records(), world.progress.filling) == ([], [], set())
 
 
 def test_a_job_that_was_asked_for_several_times_after_its_end_is_forgotten_once() -> None:
@@ -443,11 +443,11 @@ def test_a_job_that_lost_its_tags_is_forgotten_and_begins_where_it_was_when_it_g
     world = watched(known(), since=CREATED - 1.0)
     world.lists(summary(tags={}))
     assert world.forgotten(WALL + USUAL) == [(arn(1), DESELECTED)]
-    assert ([*world.agenda], world.store.records()) == ([], [])
+    assert ([*world.job_queue], world.store.records()) == ([], [])
     world.lists(summary(), now=NOW + USUAL + 60.0)
     assert world.store.records() == [known()]
     assert world.watch().urgency is CHANGED
-    assert world.finder.roster.members == {arn(1)}
+    assert world.discovery.found_jobs.members == {arn(1)}
 
 
 def test_news_that_was_forgotten_is_not_taken_up_again() -> None:
@@ -466,7 +466,7 @@ def test_a_forgotten_job_is_remembered_while_lists_reach_back_to_it_and_a_day_lo
     world.forgotten(ENDED + FAILED)
     world.forgotten(CREATED + 1e9)
     assert world.tombstones.all().keys() == {mark_of(arn(1))}  # it is the newest job, where lists begin
-    world.finder.survey.index.add(CREATED + 1e6)
+    world.discovery.planner.index.add(CREATED + 1e6)
     world.forgotten(CREATED + 2 * 86400.0)
     assert world.tombstones.all().keys() == {mark_of(arn(1))}
     world.forgotten(CREATED + 2 * 86400.0 + 1.0)
@@ -498,15 +498,15 @@ def test_whatever_pages_tell_every_member_is_known_and_watched_and_nobody_else_i
     for jobs in pages:
         now += 2000.0
         world.lists(*jobs, now=now)
-        members = world.finder.roster.members
+        members = world.discovery.found_jobs.members
         assert {one.arn for one in world.store.records()} == members
-        assert {watch.arn for watch in world.agenda} <= members
+        assert {watch.arn for watch in world.job_queue} <= members
         assert world.progress.waiting | world.progress.filling <= members
-        for watch in [*world.agenda][::2]:
+        for watch in [*world.job_queue][::2]:
             ended = finished(arn=watch.arn, ended=WALL + now - NOW)
             world.answers(record(ended if watch.ended else snapshot(arn=watch.arn), named=False), asked=now)
         world.forgotten(WALL + now - NOW)
-        assert {watch.arn for watch in world.agenda} <= {one.arn for one in world.store.records()}
+        assert {watch.arn for watch in world.job_queue} <= {one.arn for one in world.store.records()}
 
 
 # Jobs that are too many.
@@ -516,7 +516,7 @@ def dropped(world: World, *jobs: JobRecord | JobSummary, busy: tuple[str, ...] =
     """Tell the finder that jobs are beyond the limit; return those that it lets go."""
     ranks = [rank_of(job) if isinstance(job, JobRecord) else rank_of_listed(job, over=job.finished) for job in jobs]
     ranked = [Ranked(rank, job.arn) for rank, job in zip(ranks, jobs, strict=True)]
-    gone = world.finder.beyond_limit(ranked, WALL, busy)
+    gone = world.discovery.beyond_limit(ranked, WALL, busy)
     for one in gone:
         world.store.forget(one.arn, {})
     return [one.arn for one in gone]
@@ -532,8 +532,8 @@ def test_a_finished_job_that_is_too_many_is_let_go_and_no_list_brings_it_back() 
     world.lists(summary(status="COMPLETED"))
     world.answers(job)
     assert dropped(world, job, known(2)) == [arn(1)]
-    assert world.finder.roster.members == {arn(2)}
-    assert [watch.arn for watch in world.agenda] == [arn(2)]
+    assert world.discovery.found_jobs.members == {arn(2)}
+    assert [watch.arn for watch in world.job_queue] == [arn(2)]
     world.lists(summary(status="COMPLETED"))
     world.lists(summary(status="RUNNING"))
     assert arn(1) not in world.store
@@ -544,10 +544,10 @@ def test_a_job_that_was_never_asked_for_is_let_go_and_not_news_when_a_list_tells
     world = World(since)
     world.lists(summary(status="COMPLETED"))
     assert dropped(world, summary(status="COMPLETED")) == [arn(1)]
-    assert ([*world.agenda], world.progress.filling) == ([], set())
+    assert ([*world.job_queue], world.progress.filling) == ([], set())
     world.lists(summary(status="COMPLETED"))
     assert world.store.records() == []
-    world.finder.expired(CREATED + 86400.0, ())
+    world.discovery.expired(CREATED + 86400.0, ())
     world.lists(summary(status="COMPLETED"))
     assert world.store.records() == []
 
@@ -556,11 +556,11 @@ def test_a_dropped_job_whose_creation_only_its_watch_knows_is_forgotten_once_no_
     world = World()
     world.lists(summary(status="COMPLETED"))
     dropped(world, summary(status="COMPLETED"))
-    world.finder.survey.index.add(CREATED + 1e6)
-    world.finder.expired(CREATED + 2 * 86400.0, ())
+    world.discovery.planner.index.add(CREATED + 1e6)
+    world.discovery.expired(CREATED + 2 * 86400.0, ())
     world.lists(summary(status="COMPLETED"))
     assert arn(1) not in world.store
-    world.finder.expired(CREATED + 2 * 86400.0 + 1.0, ())
+    world.discovery.expired(CREATED + 2 * 86400.0 + 1.0, ())
     world.lists(summary(status="COMPLETED"))
     assert arn(1) in world.store
 
@@ -571,7 +571,7 @@ def test_news_of_a_job_that_ended_is_told_before_the_job_is_too_many() -> None:
     world.lists(summary(1), summary(2, "FAILED"))
     beyond, _ = world.store.fit()
     assert [job.rank.standing for job in beyond] == [Standing.ACTIVE]
-    assert world.finder.beyond_limit(beyond, WALL, ()) == []
+    assert world.discovery.beyond_limit(beyond, WALL, ()) == []
 
 
 def test_active_named_and_busy_jobs_and_those_of_others_are_not_let_go() -> None:

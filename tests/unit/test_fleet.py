@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.core.jobs import STATUSES, Increment, JobSnapshot
-from exporter.metrics.aggregates import Fleet, FleetSample, Histogram, Series, Totals
+from exporter.metrics.aggregates import Aggregates, FleetSample, Histogram, Series, Totals
 from exporter.metrics.families import FLEET_FAMILIES, JOBS, QUEUE_BUCKETS, RUN_BUCKETS
 
 FAMILIES = {family.name: family for family in FLEET_FAMILIES}
@@ -20,25 +20,25 @@ QUEUE = "braket_job_queue_duration_seconds"
 RUN = "braket_job_run_duration_seconds"
 
 
-def samples(fleet: Fleet, name: str) -> list[FleetSample]:
+def samples(fleet: Aggregates, name: str) -> list[FleetSample]:
     return list(fleet.samples(FAMILIES[name]))
 
 
-def jobs(fleet: Fleet, device: str = SV1) -> dict[str, float]:
+def jobs(fleet: Aggregates, device: str = SV1) -> dict[str, float]:
     return {sample.label_values[3]: sample.value for sample in fleet.samples(JOBS) if sample.label_values[2] == device}
 
 
-def buckets(fleet: Fleet, name: str = QUEUE) -> dict[str, float]:
+def buckets(fleet: Aggregates, name: str = QUEUE) -> dict[str, float]:
     return {sample.label_values[-1]: sample.value for sample in samples(fleet, name) if "le" in sample.label_names}
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_an_empty_fleet_has_no_samples(name: str) -> None:
-    assert samples(Fleet(), name) == []
+    assert samples(Aggregates(), name) == []
 
 
 def test_a_job_counts_under_its_status_and_every_other_status_of_its_group_is_zero() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.move(None, snapshot(status="QUEUED"))
     assert jobs(fleet) == {
         "QUEUED": 1.0,
@@ -51,7 +51,7 @@ def test_a_job_counts_under_its_status_and_every_other_status_of_its_group_is_ze
 
 
 def test_a_job_that_changes_leaves_its_old_status() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.move(None, snapshot(status="QUEUED"))
     fleet.move(None, snapshot(status="QUEUED"))
     fleet.move(snapshot(status="QUEUED"), snapshot(status="RUNNING"))
@@ -59,20 +59,20 @@ def test_a_job_that_changes_leaves_its_old_status() -> None:
 
 
 def test_a_job_that_is_forgotten_leaves_zeros_behind() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.move(None, finished())
     fleet.move(finished(), None)
     assert jobs(fleet) == dict.fromkeys(STATUSES, 0.0)
 
 
 def test_an_unknown_status_counts_under_its_own_name() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.move(None, snapshot(status="PAUSED"))
     assert jobs(fleet) == {**dict.fromkeys(STATUSES, 0.0), "PAUSED": 1.0}
 
 
 def test_devices_are_counted_apart() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.move(None, snapshot())
     fleet.move(None, snapshot(device=GARNET))
     fleet.move(None, snapshot(device=GARNET))
@@ -80,13 +80,13 @@ def test_devices_are_counted_apart() -> None:
 
 
 def test_a_job_that_never_answered_counts_nowhere() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.move(None, None)
     assert jobs(fleet) == {}
 
 
 def test_a_counter_adds_up_per_labels_and_its_samples_are_sorted() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     small, large = (*GROUP, "ml.m5.large"), (*GROUP, "ml.m5.4xlarge")
     fleet.apply([Increment(BILLABLE, small, 80.0), Increment(BILLABLE, large, 5.0)])
     fleet.apply([Increment(BILLABLE, small, 0.5)])
@@ -95,7 +95,7 @@ def test_a_counter_adds_up_per_labels_and_its_samples_are_sorted() -> None:
 
 
 def test_a_histogram_that_is_only_declared_has_all_its_lines_at_zero_and_loses_nothing() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.apply([Increment(QUEUE, GROUP, None)])
     assert [sample.value for sample in samples(fleet, QUEUE)] == [0.0] * 24
     fleet.apply([Increment(QUEUE, GROUP, 45.0), Increment(QUEUE, GROUP, None)])
@@ -103,7 +103,7 @@ def test_a_histogram_that_is_only_declared_has_all_its_lines_at_zero_and_loses_n
 
 
 def test_a_counter_that_is_only_declared_exists_and_one_that_does_loses_nothing() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     labels = (*GROUP, "FAILED")
     fleet.apply([Increment(OUTCOMES, labels, None)])
     assert [sample.value for sample in samples(fleet, OUTCOMES)] == [0.0]
@@ -113,11 +113,11 @@ def test_a_counter_that_is_only_declared_exists_and_one_that_does_loses_nothing(
 
 def test_a_counter_that_does_not_exist_is_a_bug() -> None:
     with pytest.raises(KeyError):
-        Fleet().apply([Increment("braket_no_such_total", GROUP, 1.0)])
+        Aggregates().apply([Increment("braket_no_such_total", GROUP, 1.0)])
 
 
 def test_a_histogram_has_cumulative_buckets_a_count_and_a_sum() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.apply([Increment(QUEUE, GROUP, value) for value in (5.0, 45.0, 2e6)])
     lines = samples(fleet, QUEUE)
     names = ("aws_account_id", "aws_region", "device")
@@ -163,13 +163,13 @@ def test_a_histogram_has_cumulative_buckets_a_count_and_a_sum() -> None:
     ],
 )
 def test_the_bound_of_a_bucket_belongs_to_it(value: float, first: str) -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.apply([Increment(QUEUE, GROUP, value)])
     assert next(bound for bound, count in buckets(fleet).items() if count) == first
 
 
 def test_histograms_are_sorted_by_labels_and_the_lines_of_one_stand_together() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.apply([Increment(RUN, (*GROUP, outcome), 60.0) for outcome in ("FAILED", "COMPLETED", "FAILED")])
     lines = samples(fleet, RUN)
     assert [sample.label_values[3] for sample in lines] == ["COMPLETED"] * 17 + ["FAILED"] * 17
@@ -188,7 +188,7 @@ MOVES = st.lists(
 
 @given(MOVES)
 def test_the_jobs_by_status_add_up_to_the_jobs_that_are_known(moves: list[tuple[int, JobSnapshot | None]]) -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     known: dict[int, JobSnapshot | None] = {}
     for number, job in moves:
         fleet.move(known.get(number), job)
@@ -200,7 +200,7 @@ def test_the_jobs_by_status_add_up_to_the_jobs_that_are_known(moves: list[tuple[
 
 @given(st.lists(st.floats(0.0, 2e6), min_size=1, max_size=50))
 def test_every_observation_is_in_every_bucket_above_it(values: list[float]) -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.apply([Increment(QUEUE, GROUP, value) for value in values])
     counts = buckets(fleet)
     assert [float(bound) for bound in counts] == [*QUEUE_BUCKETS, inf]
@@ -215,7 +215,7 @@ COMPLETED, FAILED = (*GROUP, "COMPLETED"), (*GROUP, "FAILED")
 
 
 def test_what_steps_will_come_to_is_told_before_they_are_made() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.apply([Increment(OUTCOMES, COMPLETED, 1.0), Increment(QUEUE, GROUP, 5.0)])
     steps = [
         Increment(OUTCOMES, COMPLETED, 1.0),
@@ -234,11 +234,11 @@ def test_what_steps_will_come_to_is_told_before_they_are_made() -> None:
 
 
 def test_steps_that_are_none_touch_nothing() -> None:
-    assert Fleet().after([]) == Totals()
+    assert Aggregates().after([]) == Totals()
 
 
 def test_totals_are_all_unless_some_are_named() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.apply([Increment(OUTCOMES, COMPLETED, 1.0), Increment(OUTCOMES, FAILED, 2.0), Increment(QUEUE, GROUP, 5.0)])
     queue = Histogram((1, *[0] * 21), 5.0)
     assert fleet.totals() == Totals({(OUTCOMES, COMPLETED): 1.0, (OUTCOMES, FAILED): 2.0}, {(QUEUE, GROUP): queue})
@@ -248,7 +248,7 @@ def test_totals_are_all_unless_some_are_named() -> None:
 
 
 def test_totals_that_are_set_take_the_place_of_those_that_are_named_alone() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.apply([Increment(OUTCOMES, COMPLETED, 1.0), Increment(OUTCOMES, FAILED, 2.0)])
     fleet.set(Totals({(OUTCOMES, FAILED): 7.0}, {(QUEUE, GROUP): Histogram((0,) * 21 + (2,), 9.0)}))
     assert [sample.value for sample in samples(fleet, OUTCOMES)] == [1.0, 7.0]
@@ -275,7 +275,7 @@ def test_in_a_histogram_of_an_older_build_no_bucket_that_it_had_changes(values: 
     old = [0] * (len(RUN_BUCKETS) + 1)
     for value in values:
         old[bisect_left(RUN_BUCKETS, value)] += 1
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.set(Totals({}, {(QUEUE, GROUP): Histogram(tuple(old), sum(values))}).checked())
     counts = buckets(fleet)
     for bound in (*RUN_BUCKETS, inf):
@@ -285,7 +285,7 @@ def test_in_a_histogram_of_an_older_build_no_bucket_that_it_had_changes(values: 
 
 
 def test_a_histogram_of_an_older_build_goes_on_counting_in_the_buckets_of_today() -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     fleet.set(Totals({}, {(QUEUE, GROUP): Histogram((*[0] * 14, 7), 7e6)}).checked())
     fleet.apply([Increment(QUEUE, GROUP, 1_000_000.0)])
     assert (buckets(fleet)["864000.0"], buckets(fleet)["1.2096e+06"], buckets(fleet)["+Inf"]) == (0.0, 1.0, 8.0)
@@ -328,7 +328,7 @@ INCREMENTS = st.lists(
 
 @given(st.lists(INCREMENTS, max_size=5))
 def test_totals_that_are_set_come_to_what_one_step_after_the_other_does(steps: list[list[Increment]]) -> None:
-    together, singly, told = Fleet(), Fleet(), Fleet()
+    together, singly, told = Aggregates(), Aggregates(), Aggregates()
     for some in steps:
         after = together.after(some)
         together.apply(some)

@@ -21,8 +21,8 @@ from exporter.core.errors import (
 )
 from exporter.core.jobs import Target
 from exporter.core.target_status import Health
-from exporter.polling.circuit_breaker import Gate
-from exporter.polling.rate_limiter import Budgets
+from exporter.polling.circuit_breaker import CircuitBreaker
+from exporter.polling.rate_limiter import RateLimiter
 
 TARGET = Target("123456789012", "us-west-2")
 NAMELESS = Target("", "us-west-2")
@@ -38,28 +38,30 @@ REJECTED = RejectedError("ValidationException", "bad request")
 GARBLED = MalformedError("malformed", "no JSON")
 
 
-def gate(
+def circuit_breaker(
     *operations: str,
-    budgets: Budgets | None = None,
+    budgets: RateLimiter | None = None,
     target: Callable[[], Target] = lambda: TARGET,
     random: Callable[[], float] = lambda: 0.0,
-) -> Gate:
-    return Gate(
+) -> CircuitBreaker:
+    return CircuitBreaker(
         operations or (GET_JOB, SEARCH_JOBS),
-        budgets=Budgets(2.0) if budgets is None else budgets,
+        budgets=RateLimiter(2.0) if budgets is None else budgets,
         target=target,
         random=random,
         now=NOW,
     )
 
 
-def ask(one: Gate, error: BraketError, *jobs: int, asked: float = NOW, now: float = NOW, of: int = 10) -> None:
+def ask(
+    one: CircuitBreaker, error: BraketError, *jobs: int, asked: float = NOW, now: float = NOW, of: int = 10
+) -> None:
     """Let the questions for some jobs fail."""
     for job in jobs:
         one.failed(GET_JOB, error, asked=asked, now=now, arn=arn(job), jobs=of)
 
 
-def search(one: Gate, error: BraketError, times: int = 1, *, asked: float = NOW, now: float = NOW) -> None:
+def search(one: CircuitBreaker, error: BraketError, times: int = 1, *, asked: float = NOW, now: float = NOW) -> None:
     for _ in range(times):
         one.failed(SEARCH_JOBS, error, asked=asked, now=now)
 
@@ -68,23 +70,23 @@ def search(one: Gate, error: BraketError, times: int = 1, *, asked: float = NOW,
 
 
 def test_a_request_is_taken_from_the_budget_of_its_operation() -> None:
-    one = gate()
+    one = circuit_breaker()
     assert [one.take(GET_JOB, NOW), one.take(GET_JOB, NOW)] == [0.0, 0.5]
     assert one.take(SEARCH_JOBS, NOW) == 0.0
     assert one.take(GET_JOB, NOW + 0.5) == 0.0
 
 
 def test_those_who_ask_in_the_same_account_and_region_share_its_budget() -> None:
-    budgets = Budgets(2.0)
-    assert gate(budgets=budgets).take(GET_JOB, NOW) == 0.0
-    assert gate(budgets=budgets).take(GET_JOB, NOW) == 0.5
+    budgets = RateLimiter(2.0)
+    assert circuit_breaker(budgets=budgets).take(GET_JOB, NOW) == 0.0
+    assert circuit_breaker(budgets=budgets).take(GET_JOB, NOW) == 0.5
 
 
 @pytest.mark.parametrize("first", ["take", "tell", "be refused"])
 def test_the_budget_goes_on_under_the_name_of_the_account_whatever_is_done_first_once_it_is_known(first: str) -> None:
-    budgets = Budgets(2.0)
+    budgets = RateLimiter(2.0)
     targets = [NAMELESS]
-    one = gate(budgets=budgets, target=lambda: targets[-1])
+    one = circuit_breaker(budgets=budgets, target=lambda: targets[-1])
     ask(one, THROTTLED, 1)
     assert budgets.rate(NAMELESS, GET_JOB, NOW) == 1.0
     targets.append(TARGET)
@@ -97,9 +99,9 @@ def test_the_budget_goes_on_under_the_name_of_the_account_whatever_is_done_first
 
 
 def test_two_logins_whose_accounts_become_known_have_a_budget_each() -> None:
-    budgets = Budgets(2.0)
+    budgets = RateLimiter(2.0)
     targets = [NAMELESS]
-    gates = [gate(budgets=budgets, target=lambda: targets[-1]) for _ in range(2)]
+    gates = [circuit_breaker(budgets=budgets, target=lambda: targets[-1]) for _ in range(2)]
     assert [one.take(GET_JOB, NOW) for one in gates] == [0.0, 0.5]
     for one, account in zip(gates, ("123456789012", "210987654321"), strict=True):
         targets.append(Target(account, "us-west-2"))
@@ -107,14 +109,14 @@ def test_two_logins_whose_accounts_become_known_have_a_budget_each() -> None:
 
 
 def test_the_budget_of_each_operation_is_told() -> None:
-    one = gate()
+    one = circuit_breaker()
     assert one.rates(NOW) == {GET_JOB: 2.0, SEARCH_JOBS: 2.0}
-    assert gate(GET_JOB).rates(NOW) == {GET_JOB: 2.0}
+    assert circuit_breaker(GET_JOB).rates(NOW) == {GET_JOB: 2.0}
 
 
 def test_what_was_used_of_it_is_told_whichever_login_used_it() -> None:
-    budgets = Budgets(2.0)
-    one, other = gate(budgets=budgets), gate(GET_JOB, budgets=budgets)
+    budgets = RateLimiter(2.0)
+    one, other = circuit_breaker(budgets=budgets), circuit_breaker(GET_JOB, budgets=budgets)
     one.take(GET_JOB, NOW)
     other.take(GET_JOB, NOW + 1.0)
     assert one.used(NOW + 1.0) == {GET_JOB: 2, SEARCH_JOBS: 0}
@@ -122,7 +124,7 @@ def test_what_was_used_of_it_is_told_whichever_login_used_it() -> None:
 
 
 def test_a_throttled_question_halves_the_budget_of_getjob_alone() -> None:
-    one = gate()
+    one = circuit_breaker()
     ask(one, THROTTLED, 1)
     assert one.rates(NOW) == {GET_JOB: 1.0, SEARCH_JOBS: 2.0}
     assert one.rates(NOW + 60.0) == {GET_JOB: 1.5, SEARCH_JOBS: 2.0}
@@ -130,14 +132,14 @@ def test_a_throttled_question_halves_the_budget_of_getjob_alone() -> None:
 
 
 def test_a_throttled_search_halves_the_budget_of_searchjobs_alone() -> None:
-    one = gate(random=lambda: 0.5)
+    one = circuit_breaker(random=lambda: 0.5)
     search(one, THROTTLED)
     assert one.rates(NOW) == {GET_JOB: 2.0, SEARCH_JOBS: 1.0}
     assert one.rates(NOW + 30.0) == {GET_JOB: 2.0, SEARCH_JOBS: 1.5}
 
 
 def test_calls_that_were_sent_before_the_budget_was_halved_do_not_halve_it_again() -> None:
-    one = gate()
+    one = circuit_breaker()
     ask(one, THROTTLED, 1, asked=NOW - 1.0)
     ask(one, THROTTLED, 2, asked=NOW - 0.5)
     assert one.rates(NOW)[GET_JOB] == 1.0
@@ -145,7 +147,7 @@ def test_calls_that_were_sent_before_the_budget_was_halved_do_not_halve_it_again
 
 @pytest.mark.parametrize("error", [DENIED, LOGGED_OUT, AWAY, GONE, REJECTED, GARBLED])
 def test_nothing_but_throttling_slows_down(error: BraketError) -> None:
-    one = gate()
+    one = circuit_breaker()
     ask(one, error, 1, 2, 3, 4, of=4)
     search(one, error)
     assert one.rates(NOW) == {GET_JOB: 2.0, SEARCH_JOBS: 2.0}
@@ -155,7 +157,7 @@ def test_nothing_but_throttling_slows_down(error: BraketError) -> None:
 
 
 def test_at_first_nothing_is_known_and_everything_may_be_tried() -> None:
-    one = gate()
+    one = circuit_breaker()
     assert one.health == Health()
     assert (one.opens_at(GET_JOB), one.opens_at(SEARCH_JOBS)) == (NOW, NOW)
     assert (one.pauses(GET_JOB), one.pauses(SEARCH_JOBS)) == (0, 0)
@@ -163,19 +165,19 @@ def test_at_first_nothing_is_known_and_everything_may_be_tried() -> None:
 
 
 def test_an_operation_that_is_never_called_never_failed() -> None:
-    assert gate(GET_JOB).failed_in_a_row(SEARCH_JOBS) == 0
+    assert circuit_breaker(GET_JOB).failed_in_a_row(SEARCH_JOBS) == 0
 
 
 @pytest.mark.parametrize("operation", [GET_JOB, SEARCH_JOBS])
 def test_a_good_answer_makes_the_target_up(operation: str) -> None:
-    one = gate()
+    one = circuit_breaker()
     one.succeeded(operation, WALL)
     assert one.health == Health(up=True, last_success=WALL)
 
 
 @pytest.mark.parametrize("error", [GONE, REJECTED])
 def test_an_answer_that_refuses_a_job_shows_that_the_target_is_up(error: BraketError) -> None:
-    one = gate()
+    one = circuit_breaker()
     ask(one, AWAY, 1, 2)
     ask(one, error, 3)
     ask(one, AWAY, 4, 5)
@@ -184,7 +186,7 @@ def test_an_answer_that_refuses_a_job_shows_that_the_target_is_up(error: BraketE
 
 
 def test_one_question_that_had_no_good_credentials_makes_the_target_down() -> None:
-    one = gate()
+    one = circuit_breaker()
     one.succeeded(GET_JOB, WALL)
     ask(one, LOGGED_OUT, 1)
     assert one.health.up is False
@@ -193,7 +195,7 @@ def test_one_question_that_had_no_good_credentials_makes_the_target_down() -> No
 
 @pytest.mark.parametrize(("error", "up"), [(AWAY, False), (THROTTLED, False), (GONE, True)])
 def test_three_questions_without_an_answer_make_the_target_down(error: BraketError, up: bool) -> None:  # noqa: FBT001
-    one = gate()
+    one = circuit_breaker()
     one.succeeded(GET_JOB, WALL)
     ask(one, error, 1, 2)
     assert one.health.up is True
@@ -204,7 +206,7 @@ def test_three_questions_without_an_answer_make_the_target_down(error: BraketErr
 
 
 def test_one_job_that_is_throttled_three_times_makes_the_target_down() -> None:
-    one = gate()
+    one = circuit_breaker()
     ask(one, THROTTLED, 1, 1)
     assert one.health.up is None
     ask(one, THROTTLED, 1)
@@ -213,7 +215,7 @@ def test_one_job_that_is_throttled_three_times_makes_the_target_down() -> None:
 
 @pytest.mark.parametrize("error", [DENIED, GARBLED])
 def test_a_job_that_is_refused_says_nothing_of_the_target_unless_all_are(error: BraketError) -> None:
-    one = gate()
+    one = circuit_breaker()
     ask(one, error, 1, 2, 3, of=4)
     assert one.health.up is True
     ask(one, error, 4, of=4)
@@ -222,7 +224,7 @@ def test_a_job_that_is_refused_says_nothing_of_the_target_unless_all_are(error: 
 
 @pytest.mark.parametrize("error", [DENIED, LOGGED_OUT])
 def test_a_search_that_is_refused_makes_the_target_down_at_once(error: BraketError) -> None:
-    one = gate()
+    one = circuit_breaker()
     one.succeeded(GET_JOB, WALL)
     search(one, error)
     assert one.health.up is False
@@ -231,7 +233,7 @@ def test_a_search_that_is_refused_makes_the_target_down_at_once(error: BraketErr
 
 @pytest.mark.parametrize("error", [AWAY, THROTTLED, REJECTED, GARBLED, GONE])
 def test_a_search_that_fails_otherwise_makes_the_target_down_the_third_time_in_a_row(error: BraketError) -> None:
-    one = gate()
+    one = circuit_breaker()
     one.succeeded(GET_JOB, WALL)
     search(one, error, 2)
     assert one.health.up is True
@@ -240,7 +242,7 @@ def test_a_search_that_fails_otherwise_makes_the_target_down_the_third_time_in_a
 
 
 def test_the_target_is_down_while_one_operation_is_though_the_other_answers() -> None:
-    one = gate()
+    one = circuit_breaker()
     search(one, DENIED)
     one.succeeded(GET_JOB, WALL)
     assert one.health.up is False
@@ -249,7 +251,7 @@ def test_the_target_is_down_while_one_operation_is_though_the_other_answers() ->
 
 
 def test_failures_are_counted_until_the_next_good_answer() -> None:
-    one = gate()
+    one = circuit_breaker()
     search(one, AWAY, 2)
     ask(one, GONE, 1)
     assert (one.failed_in_a_row(SEARCH_JOBS), one.failed_in_a_row(GET_JOB)) == (2, 1)
@@ -261,7 +263,7 @@ def test_failures_are_counted_until_the_next_good_answer() -> None:
 
 
 def test_without_credentials_getjob_is_left_alone_at_once_and_twice_as_long_each_time() -> None:
-    one = gate()
+    one = circuit_breaker()
     waits = []
     now = NOW
     for job in range(9):
@@ -274,7 +276,7 @@ def test_without_credentials_getjob_is_left_alone_at_once_and_twice_as_long_each
 
 
 def test_a_service_that_cannot_be_reached_is_left_alone_once_that_is_certain() -> None:
-    one = gate()
+    one = circuit_breaker()
     ask(one, AWAY, 1, 2)
     assert one.opens_at(GET_JOB) == NOW
     ask(one, AWAY, 3)
@@ -283,7 +285,7 @@ def test_a_service_that_cannot_be_reached_is_left_alone_once_that_is_certain() -
 
 @pytest.mark.parametrize("error", [DENIED, THROTTLED, GONE, REJECTED, GARBLED])
 def test_a_service_that_answers_is_not_left_alone_whatever_it_says(error: BraketError) -> None:
-    one = gate()
+    one = circuit_breaker()
     ask(one, error, 1, 2, 3, 4, of=4)
     assert one.opens_at(GET_JOB) == NOW
     assert one.pauses(GET_JOB) == 0
@@ -291,21 +293,21 @@ def test_a_service_that_answers_is_not_left_alone_whatever_it_says(error: Braket
 
 @pytest.mark.parametrize("error", [DENIED, LOGGED_OUT, AWAY, GONE, REJECTED, GARBLED])
 def test_a_search_that_failed_is_not_made_again_at_once(error: BraketError) -> None:
-    one = gate()
+    one = circuit_breaker()
     search(one, error, asked=NOW, now=NOW + 3.0)
     assert one.opens_at(SEARCH_JOBS) == NOW + 4.0
     assert one.opens_at(GET_JOB) == NOW
 
 
 def test_a_search_that_was_throttled_waits_for_its_budget_alone() -> None:
-    one = gate()
+    one = circuit_breaker()
     search(one, THROTTLED, 5)
     assert one.opens_at(SEARCH_JOBS) == NOW
     assert one.take(SEARCH_JOBS, NOW) > 0.0
 
 
 def test_calls_that_were_sent_before_the_decision_to_wait_do_not_prolong_it() -> None:
-    one = gate()
+    one = circuit_breaker()
     ask(one, LOGGED_OUT, 1, asked=NOW, now=NOW + 1.0)
     ask(one, LOGGED_OUT, 2, asked=NOW + 0.5, now=NOW + 1.9)
     search(one, AWAY, asked=NOW, now=NOW + 1.0)
@@ -315,7 +317,7 @@ def test_calls_that_were_sent_before_the_decision_to_wait_do_not_prolong_it() ->
 
 
 def test_after_an_answer_the_waits_are_short_again() -> None:
-    one = gate()
+    one = circuit_breaker()
     ask(one, LOGGED_OUT, 1, asked=NOW, now=NOW)
     ask(one, LOGGED_OUT, 1, asked=NOW + 1.0, now=NOW + 1.0)
     assert one.opens_at(GET_JOB) == NOW + 3.0
@@ -326,7 +328,7 @@ def test_after_an_answer_the_waits_are_short_again() -> None:
 
 
 def test_waits_are_shortened_at_random_so_that_exporters_do_not_come_back_in_step() -> None:
-    one = gate(random=lambda: 0.5)
+    one = circuit_breaker(random=lambda: 0.5)
     ask(one, LOGGED_OUT, 1)
     assert one.opens_at(GET_JOB) == NOW + 0.75
 
@@ -348,7 +350,7 @@ CALLS = st.lists(
 def test_whatever_fails_no_wait_is_longer_than_a_minute_and_one_answer_each_makes_the_target_up(
     calls: Sequence[tuple[str, BraketError | None, float, float, int]], jitter: float
 ) -> None:
-    one, now = gate(random=lambda: jitter), NOW
+    one, now = circuit_breaker(random=lambda: jitter), NOW
     for operation, error, pause, took, job in calls:
         now += pause
         if error is None:
@@ -367,12 +369,18 @@ def test_whatever_fails_no_wait_is_longer_than_a_minute_and_one_answer_each_make
 
 
 def test_an_operation_that_is_not_called_any_more_tells_nothing_and_one_that_is_begins_anew() -> None:
-    gate = Gate((GET_JOB, SEARCH_JOBS), budgets=Budgets(2.5), target=lambda: TARGET, random=lambda: 0.0, now=NOW)
-    gate.succeeded(GET_JOB, WALL)
-    gate.failed(SEARCH_JOBS, DENIED, asked=NOW, now=NOW)
-    before = gate.health.up
-    gate.call((GET_JOB,), NOW)
-    assert (before, gate.health) == (False, Health(up=True, last_success=WALL))
-    assert gate.rates(NOW) == {GET_JOB: 2.5}
-    gate.call((GET_JOB, SEARCH_JOBS), NOW + 5.0)
-    assert (gate.opens_at(SEARCH_JOBS), gate.failed_in_a_row(SEARCH_JOBS), gate.health.up) == (NOW + 5.0, 0, True)
+    circuit_breaker = CircuitBreaker(
+        (GET_JOB, SEARCH_JOBS), budgets=RateLimiter(2.5), target=lambda: TARGET, random=lambda: 0.0, now=NOW
+    )
+    circuit_breaker.succeeded(GET_JOB, WALL)
+    circuit_breaker.failed(SEARCH_JOBS, DENIED, asked=NOW, now=NOW)
+    before = circuit_breaker.health.up
+    circuit_breaker.call((GET_JOB,), NOW)
+    assert (before, circuit_breaker.health) == (False, Health(up=True, last_success=WALL))
+    assert circuit_breaker.rates(NOW) == {GET_JOB: 2.5}
+    circuit_breaker.call((GET_JOB, SEARCH_JOBS), NOW + 5.0)
+    assert (
+        circuit_breaker.opens_at(SEARCH_JOBS),
+        circuit_breaker.failed_in_a_row(SEARCH_JOBS),
+        circuit_breaker.health.up,
+    ) == (NOW + 5.0, 0, True)

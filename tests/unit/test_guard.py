@@ -20,7 +20,7 @@ from certificates import Authority, Pair
 from exporter.web.http import connection as connection_module
 from exporter.web.http import reception as reception_module
 from exporter.web.http import server as server_module
-from exporter.web.http.access import FileGuard
+from exporter.web.http.access import FileAccessPolicy
 from exporter.web.http.messages import Handler, Request, Response
 from exporter.web.http.server import HttpServer
 from exporter.web.http.web_config import WebConfigError
@@ -64,16 +64,16 @@ class Place:
         self.file.write_text(text)
         return self
 
-    def guard(self) -> FileGuard:
-        return FileGuard(str(self.file))
+    def access_policy(self) -> FileAccessPolicy:
+        return FileAccessPolicy(str(self.file))
 
-    def look_twice(self, guard: FileGuard) -> None:
-        guard.look(self.log)
-        guard.look(self.log)
+    def look_twice(self, access_policy: FileAccessPolicy) -> None:
+        access_policy.look(self.log)
+        access_policy.look(self.log)
 
     def problems(self) -> list[str]:
         with pytest.raises(WebConfigError) as caught:
-            self.guard()
+            self.access_policy()
         return [problem.replace(f"{self.folder}/", "") for problem in caught.value.problems]
 
 
@@ -93,8 +93,10 @@ def echo(request: Request) -> Response:
 
 
 @contextmanager
-def serving(guard: FileGuard, handler: Handler = echo, send_buffer: int | None = None) -> Iterator[HttpServer]:
-    server = HttpServer(handler, "127.0.0.1", 0, guard=guard, urgent=("/-/healthy",))
+def serving(
+    access_policy: FileAccessPolicy, handler: Handler = echo, send_buffer: int | None = None
+) -> Iterator[HttpServer]:
+    server = HttpServer(handler, "127.0.0.1", 0, access_policy=access_policy, urgent=("/-/healthy",))
     if send_buffer is not None:
         server._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     server.start()
@@ -169,7 +171,7 @@ def serial_of(server: HttpServer, context: ssl.SSLContext) -> str:
 
 @pytest.fixture
 def tls(place: Place, stack: ExitStack) -> HttpServer:
-    return stack.enter_context(serving(place.write(TLS % "").guard()))
+    return stack.enter_context(serving(place.write(TLS % "").access_policy()))
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -199,7 +201,7 @@ def test_an_older_tls_is_refused(tls: HttpServer, place: Place) -> None:
 
 def test_versions_and_ciphers_are_those_of_the_file(place: Place, stack: ExitStack) -> None:
     text = TLS % ", max_version: TLS12, cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]"
-    server = stack.enter_context(serving(place.write(text).guard()))
+    server = stack.enter_context(serving(place.write(text).access_policy()))
     with secure(server, place.authority.trusted()) as connection:
         assert connection.version() == "TLSv1.2"
         assert (connection.cipher() or ("",))[0] == "ECDHE-ECDSA-AES256-GCM-SHA384"
@@ -243,12 +245,12 @@ Watched = tuple[HttpServer, Callable[[], list[tuple[str, str, str]]]]
 @pytest.fixture
 def watched(place: Place, stack: ExitStack) -> Watched:
     """A TLS server, and what of its handshakes is logged once all connections are closed."""
-    guard = place.write(TLS % "").guard()
-    server = stack.enter_context(serving(guard))
+    access_policy = place.write(TLS % "").access_policy()
+    server = stack.enter_context(serving(access_policy))
 
     def logged() -> list[tuple[str, str, str]]:
         wait_until(lambda: not server._connections)
-        guard.tell(place.log)
+        access_policy.tell(place.log)
         return list(place.log.lines)
 
     return server, logged
@@ -376,8 +378,8 @@ def test_stopping_lets_a_large_answer_over_tls_end_that_the_peer_is_slow_to_take
     place: Place, stack: ExitStack
 ) -> None:
     body = bytes(range(256)) * 4_000
-    guard = place.write(TLS % "").guard()
-    server = stack.enter_context(serving(guard, lambda _: Response(200, body), send_buffer=4096))
+    access_policy = place.write(TLS % "").access_policy()
+    server = stack.enter_context(serving(access_policy, lambda _: Response(200, body), send_buffer=4096))
     connection = stack.enter_context(secure(server, place.authority.trusted(), receive_buffer=4096))
     connection.sendall(GET)
     head = connection.recv(1000)
@@ -392,7 +394,7 @@ def test_stopping_lets_a_large_answer_over_tls_end_that_the_peer_is_slow_to_take
 
 def test_50_scrapes_at_once_over_tls_are_all_answered_whole(place: Place, stack: ExitStack) -> None:
     body = bytes(range(256)) * 1_000
-    server = stack.enter_context(serving(place.write(TLS % "").guard(), lambda _: Response(200, body)))
+    server = stack.enter_context(serving(place.write(TLS % "").access_policy(), lambda _: Response(200, body)))
     context = place.authority.trusted()
     connections = [stack.enter_context(secure(server, context)) for _ in range(50)]
     for connection in connections:
@@ -402,7 +404,9 @@ def test_50_scrapes_at_once_over_tls_are_all_answered_whole(place: Place, stack:
 
 def client_of(place: Place, kind: str, stack: ExitStack) -> tuple[HttpServer, Pair]:
     members = f", client_ca_file: ca.crt, client_auth_type: {kind}"
-    return stack.enter_context(serving(place.write(TLS % members).guard())), place.authority.issue("client", "prom.x")
+    return stack.enter_context(serving(place.write(TLS % members).access_policy())), place.authority.issue(
+        "client", "prom.x"
+    )
 
 
 def test_only_clients_with_a_certificate_are_let_in(place: Place, stack: ExitStack, tmp_path: Path) -> None:
@@ -430,18 +434,18 @@ def test_a_certificate_that_is_given_must_be_good(place: Place, stack: ExitStack
 def test_only_clients_with_the_right_name_are_let_in(place: Place, stack: ExitStack, name: str) -> None:
     members = ", client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert"
     members += ", client_allowed_sans: [prom.x, 10.0.0.1, '2001:0db8::1']"
-    guard = place.write(TLS % members).guard()
-    server = stack.enter_context(serving(guard))
+    access_policy = place.write(TLS % members).access_policy()
+    server = stack.enter_context(serving(access_policy))
     right, wrong = place.authority.issue("right", name), place.authority.issue("wrong", "prom.y")
     assert ask(server, place.authority.trusted(right)).endswith(b"GET /one")
     with pytest.raises((ssl.SSLError, ConnectionError)):
         assert ask(server, place.authority.trusted(wrong)) == b"never"
-    guard.tell(place.log)
+    access_policy.tell(place.log)
     assert place.log.lines == [("1 handshakes failed", "127.0.0.1", "its certificate has none of the allowed names")]
 
 
 def test_the_password_is_asked_for_on_every_path(place: Place, stack: ExitStack) -> None:
-    server = stack.enter_context(serving(place.write(USERS).guard()))
+    server = stack.enter_context(serving(place.write(USERS).access_policy()))
     for path in ("/metrics", "/-/healthy", "/-/ready", "/", "/nothing"):
         answer = log_in(server, None, path)
         assert (answer.status, answer.getheader("WWW-Authenticate")) == (401, 'Basic realm="metrics"')
@@ -453,7 +457,7 @@ def test_the_password_is_asked_for_on_every_path(place: Place, stack: ExitStack)
 def test_headers_of_the_file_are_on_every_answer_and_win(place: Place, stack: ExitStack) -> None:
     place.write(f"http_server_config: {{headers: {{X-Frame-Options: deny}}}}\n{USERS}")
     page = Response(200, b"", headers={"X-Frame-Options": "sameorigin", "X-Own": "1"})
-    server = stack.enter_context(serving(place.guard(), lambda _: page))
+    server = stack.enter_context(serving(place.access_policy(), lambda _: page))
     answer = log_in(server, "alice:wonderland")
     assert (answer.getheader("X-Frame-Options"), answer.getheader("X-Own")) == ("deny", "1")
     assert log_in(server, None).getheader("X-Frame-Options") == "deny"
@@ -481,7 +485,7 @@ def test_a_flood_of_wrong_passwords_holds_up_nobody_who_was_let_in_before(
     place: Place, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reception_module, "MAX_CHECKS", 10)
-    server = stack.enter_context(serving(place.write(USERS).guard()))
+    server = stack.enter_context(serving(place.write(USERS).access_policy()))
     assert log_in(server, "alice:wonderland").status == 200
     checks = SlowChecks(monkeypatch)
     stack.callback(checks.go.set)
@@ -501,30 +505,30 @@ def test_a_flood_of_wrong_passwords_holds_up_nobody_who_was_let_in_before(
 
 
 def test_a_new_certificate_is_served_without_a_restart(tls: HttpServer, place: Place) -> None:
-    guard: Any = tls._guard
+    access_policy: Any = tls._access_policy
     context = place.authority.trusted()
     before = serial_of(tls, context)
     with secure(tls, context) as kept:
         place.authority.issue("server")
-        guard.look(place.log)
+        access_policy.look(place.log)
         assert serial_of(tls, context) == before, "it is not taken up before it has settled"
-        guard.look(place.log)
+        access_policy.look(place.log)
         assert serial_of(tls, context) != before
-        guard.look(place.log)
+        access_policy.look(place.log)
         kept.sendall(LAST)
         assert rest(kept).endswith(b"GET /one"), "a connection keeps what it began with"
     assert place.log.lines == [("reloaded", "web.yml", "")]
 
 
 def test_a_bad_new_certificate_keeps_the_old_one_and_is_told_once(tls: HttpServer, place: Place) -> None:
-    guard: Any = tls._guard
+    access_policy: Any = tls._access_policy
     context = place.authority.trusted()
     before = serial_of(tls, context)
     good = (place.folder / "server.key").read_bytes()
     place.authority.issue("other")
     (place.folder / "server.key").write_bytes((place.folder / "other.key").read_bytes())
     for _ in range(5):
-        guard.look(place.log)
+        access_policy.look(place.log)
     assert serial_of(tls, context) == before
     (failed,) = place.log.lines
     assert failed[:2] == ("failed", "web.yml")
@@ -532,40 +536,40 @@ def test_a_bad_new_certificate_keeps_the_old_one_and_is_told_once(tls: HttpServe
         "tls_server_config.key_file: server.key is not the key of server.crt"
     )
     (place.folder / "server.key").write_bytes(good)
-    place.look_twice(guard)
-    place.look_twice(guard)
+    place.look_twice(access_policy)
+    place.look_twice(access_policy)
     assert place.log.lines[1:] == [("reloaded", "web.yml", "")]
 
 
 def test_a_file_that_is_gone_for_a_while_keeps_what_was_in_force(tls: HttpServer, place: Place) -> None:
-    guard: Any = tls._guard
+    access_policy: Any = tls._access_policy
     place.file.rename(place.folder / "away")
     for _ in range(3):
-        guard.look(place.log)
+        access_policy.look(place.log)
     assert place.log.lines == [("failed", "web.yml", "cannot be read: No such file or directory")]
     assert ask(tls, place.authority.trusted()).endswith(b"GET /one")
     (place.folder / "away").rename(place.file)
-    place.look_twice(guard)
+    place.look_twice(access_policy)
     assert place.log.lines[1:] == [("reloaded", "web.yml", "")]
 
 
 def test_users_come_and_go_without_a_restart(place: Place, stack: ExitStack) -> None:
-    guard = place.write(USERS).guard()
-    server = stack.enter_context(serving(guard))
+    access_policy = place.write(USERS).access_policy()
+    server = stack.enter_context(serving(access_policy))
     assert log_in(server, "alice:wonderland").status == 200
     place.write(f"basic_auth_users: {{bob: {OTHER_HASH}}}\n")
-    place.look_twice(guard)
+    place.look_twice(access_policy)
     assert log_in(server, "alice:wonderland").status == 401
     assert log_in(server, "bob:builder").status == 200
 
 
 @pytest.mark.parametrize("text", ["", "basic_auth_users: {alice: wonderland}", "tls_server_config: [", "\0"])
 def test_a_bad_new_file_keeps_the_old_users_and_shows_no_password(place: Place, stack: ExitStack, text: str) -> None:
-    guard = place.write(USERS).guard()
-    server = stack.enter_context(serving(guard))
+    access_policy = place.write(USERS).access_policy()
+    server = stack.enter_context(serving(access_policy))
     place.write(text)
     for _ in range(4):
-        guard.look(place.log)
+        access_policy.look(place.log)
     assert [line[0] for line in place.log.lines] == ["failed"]
     assert "wonderland" not in place.log.lines[0][2]
     assert log_in(server, None).status == 401
@@ -574,24 +578,24 @@ def test_a_bad_new_file_keeps_the_old_users_and_shows_no_password(place: Place, 
 
 @pytest.mark.parametrize(("before", "after"), [(TLS % "", USERS), (USERS, TLS % "")], ids=["goes", "comes"])
 def test_tls_neither_comes_nor_goes_while_it_runs(place: Place, before: str, after: str) -> None:
-    guard = place.write(before).guard()
-    spoken = guard.secure
+    access_policy = place.write(before).access_policy()
+    spoken = access_policy.secure
     place.write(after)
-    place.look_twice(guard)
+    place.look_twice(access_policy)
     expected = "tls_server_config: cannot come or go while the exporter runs; restart it"
     assert place.log.lines == [("failed", "web.yml", expected)]
-    assert guard.secure is spoken
+    assert access_policy.secure is spoken
 
 
 def test_a_certificate_is_no_reason_to_check_a_password_again(place: Place) -> None:
-    guard = place.write(USERS + TLS % "").guard()
+    access_policy = place.write(USERS + TLS % "").access_policy()
     login = base64.b64encode(b"alice:wonderland").decode()
     request = Request("GET", "/", {}, {"authorization": f"Basic {login}"})
-    assert guard.check(request)
+    assert access_policy.check(request)
     place.authority.issue("server")
-    place.look_twice(guard)
+    place.look_twice(access_policy)
     assert place.log.lines == [("reloaded", "web.yml", "")]
-    assert guard.verdict(request) is True
+    assert access_policy.verdict(request) is True
 
 
 def test_a_file_that_is_not_there_is_told(place: Place) -> None:
@@ -638,8 +642,8 @@ def test_a_key_with_a_passphrase_is_told_and_asks_nobody_for_it(place: Place) ->
 
 
 def test_nothing_is_read_again_while_nothing_changes(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    guard = place.write(TLS % "").guard()
-    monkeypatch.setattr(guard, "read", partial(pytest.fail, "read again"))
+    access_policy = place.write(TLS % "").access_policy()
+    monkeypatch.setattr(access_policy, "read", partial(pytest.fail, "read again"))
     for _ in range(3):
-        guard.look(place.log)
+        access_policy.look(place.log)
     assert place.log.lines == []

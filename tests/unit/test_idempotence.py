@@ -22,16 +22,16 @@ from exporter.core.clock import Clock
 from exporter.core.errors import NotFoundError, UnavailableError
 from exporter.core.jobs import JobSnapshot, JobSummary, SearchPage, Span, Target
 from exporter.core.selector import Selector, TagRule
-from exporter.core.targets import Lane, Login
+from exporter.core.targets import CredentialsRef, TargetConfig
 from exporter.polling import poller as poller_module
 from exporter.polling import search_planner as survey_module
 from exporter.polling.discovered_jobs import Retention
 from exporter.polling.discovery import Policy
-from exporter.polling.manager import Crew
-from exporter.polling.rate_limiter import Budgets
+from exporter.polling.manager import PollerManager
+from exporter.polling.rate_limiter import RateLimiter
 from exporter.storage.store import Store
-from exporter.telemetry.log_events import Journal
-from exporter.telemetry.self_metrics import Telemetry
+from exporter.telemetry.log_events import EventLog
+from exporter.telemetry.self_metrics import SelfMetrics
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 WEEK = 7 * DAY
@@ -133,43 +133,43 @@ class Exporter:
     """One process: what it polls, logs and counts."""
 
     policy: Policy
-    lanes: tuple[Lane, ...]
+    lanes: tuple[TargetConfig, ...]
 
     def __init__(self, world: World, book: Book, *, resumes: "Exporter | None") -> None:
         self.world, self.book, self.clock = world, book, world.clock()
         self.log = LogCapture()
         self.store = Store((), book)
-        self.crew = Crew(
+        self.manager = PollerManager(
             store=self.store,
-            journal=Journal(wrap_logger(None, processors=[self.log])),
-            telemetry=Telemetry(list),
-            budgets=Budgets(1e9),
+            event_log=EventLog(wrap_logger(None, processors=[self.log])),
+            telemetry=SelfMetrics(list),
+            budgets=RateLimiter(1e9),
             clock=self.clock,
             random=lambda: 0.0,
         )
         self.policy = POLICY if resumes is None else resumes.policy
-        self.lanes = (Lane(Login(), WEST, (), ALL),) if resumes is None else resumes.lanes
-        past = None if resumes is None else book.past(resumes.clock.wall(), resumes.crew.lanes)
+        self.lanes = (TargetConfig(CredentialsRef(), WEST, (), ALL),) if resumes is None else resumes.lanes
+        past = None if resumes is None else book.past(resumes.clock.wall(), resumes.manager.lanes)
         if past is not None:
             self.store.restore(past)
-        self.crew.follow(self.crew.plan(self.lanes, self.policy, 1e9, self._connect), past)
+        self.manager.follow(self.manager.plan(self.lanes, self.policy, 1e9, self._connect), past)
 
-    def reload(self, lanes: Sequence[Lane] | None = None, **policy: Any) -> None:
+    def reload(self, lanes: Sequence[TargetConfig] | None = None, **policy: Any) -> None:
         self.lanes = self.lanes if lanes is None else tuple(lanes)
         self.policy = replace(self.policy, **policy)
-        self.crew.follow(self.crew.plan(self.lanes, self.policy, 1e9, self._connect))
+        self.manager.follow(self.manager.plan(self.lanes, self.policy, 1e9, self._connect))
 
     def run(self, seconds: float) -> None:
         end = self.world.now + seconds
         while True:
-            waits = [poller.step() for poller in self.crew.pollers] or [seconds + 1.0]
+            waits = [poller.step() for poller in self.manager.pollers] or [seconds + 1.0]
             if all(waits):
-                self.crew.forget_expired()
+                self.manager.forget_expired()
                 if self.world.now >= end:
                     return
                 self.world.now += max(0.001, min(*waits, OFTEN, end - self.world.now))
 
-    def _connect(self, lane: Lane) -> Source:
+    def _connect(self, lane: TargetConfig) -> Source:
         return Source(self.world, lane.target)
 
 
@@ -253,14 +253,17 @@ STEP = st.one_of(
 )
 
 
-def lanes_of(watch: str, jobs: Sequence[str]) -> tuple[Lane, ...]:
+def lanes_of(watch: str, jobs: Sequence[str]) -> tuple[TargetConfig, ...]:
     some = tuple(jobs[:2])
     return {
-        "all": (Lane(Login(), WEST, (), ALL),),
-        "chemists": (Lane(Login(), WEST, (), CHEMISTS),),
-        "named": (Lane(Login(), WEST, some, None),),
-        "both": (Lane(Login(), WEST, some, ALL),),
-        "two": (Lane(Login(), WEST, (), ALL), Lane(Login("other"), WEST, (), CHEMISTS)),
+        "all": (TargetConfig(CredentialsRef(), WEST, (), ALL),),
+        "chemists": (TargetConfig(CredentialsRef(), WEST, (), CHEMISTS),),
+        "named": (TargetConfig(CredentialsRef(), WEST, some, None),),
+        "both": (TargetConfig(CredentialsRef(), WEST, some, ALL),),
+        "two": (
+            TargetConfig(CredentialsRef(), WEST, (), ALL),
+            TargetConfig(CredentialsRef("other"), WEST, (), CHEMISTS),
+        ),
         "none": (),
     }[watch]
 

@@ -13,13 +13,13 @@ from processes import environment
 
 from exporter.core.jobs import Target
 from exporter.core.selector import Selector, TagRule
-from exporter.core.targets import Entry, Lane, Login, plan_lanes, successors
+from exporter.core.targets import CredentialsRef, Entry, TargetConfig, plan_lanes, successors
 
 OTHER = "210987654321"
 EVERY = Selector(all_jobs=True)
-USUAL = Login()
-ROLE = Login(role_arn=f"arn:aws:iam::{OTHER}:role/braket-exporter", external_id="x")
-PROFILE = Login(profile="chemistry")
+USUAL = CredentialsRef()
+ROLE = CredentialsRef(role_arn=f"arn:aws:iam::{OTHER}:role/braket-exporter", external_id="x")
+PROFILE = CredentialsRef(profile="chemistry")
 
 WEST, NORTH, EAST = "us-west-2", "eu-north-1", "us-east-1"
 
@@ -32,55 +32,55 @@ def test_without_entries_there_are_no_lanes() -> None:
 def test_named_jobs_are_polled_in_the_account_and_region_that_their_arns_name() -> None:
     jobs = [arn(1), arn(2, NORTH), arn(3), arn(4, WEST, OTHER)]
     assert plan_lanes([Entry(USUAL, jobs)]) == [
-        Lane(USUAL, Target(ACCOUNT, WEST), (arn(1), arn(3)), None),
-        Lane(USUAL, Target(ACCOUNT, NORTH), (arn(2, NORTH),), None),
-        Lane(USUAL, Target(OTHER, WEST), (arn(4, WEST, OTHER),), None),
+        TargetConfig(USUAL, Target(ACCOUNT, WEST), (arn(1), arn(3)), None),
+        TargetConfig(USUAL, Target(ACCOUNT, NORTH), (arn(2, NORTH),), None),
+        TargetConfig(USUAL, Target(OTHER, WEST), (arn(4, WEST, OTHER),), None),
     ]
 
 
 def test_jobs_are_looked_for_in_every_region_that_is_set() -> None:
     assert plan_lanes([Entry(USUAL, (), EVERY, [WEST, NORTH])]) == [
-        Lane(USUAL, Target("", WEST), (), EVERY),
-        Lane(USUAL, Target("", NORTH), (), EVERY),
+        TargetConfig(USUAL, Target("", WEST), (), EVERY),
+        TargetConfig(USUAL, Target("", NORTH), (), EVERY),
     ]
 
 
 def test_regions_without_anything_to_look_for_are_no_lanes() -> None:
     assert plan_lanes([Entry(USUAL, [arn(1)], None, [NORTH, EAST])]) == [
-        Lane(USUAL, Target(ACCOUNT, WEST), (arn(1),), None),
+        TargetConfig(USUAL, Target(ACCOUNT, WEST), (arn(1),), None),
     ]
 
 
 def test_a_region_that_is_set_twice_is_one_lane() -> None:
-    assert plan_lanes([Entry(USUAL, (), EVERY, [WEST, WEST])]) == [Lane(USUAL, Target("", WEST), (), EVERY)]
+    assert plan_lanes([Entry(USUAL, (), EVERY, [WEST, WEST])]) == [TargetConfig(USUAL, Target("", WEST), (), EVERY)]
 
 
 def test_named_jobs_tell_whose_credentials_these_are() -> None:
     assert plan_lanes([Entry(USUAL, [arn(1)], EVERY, [WEST, NORTH])]) == [
-        Lane(USUAL, Target(ACCOUNT, WEST), (arn(1),), EVERY),
-        Lane(USUAL, Target(ACCOUNT, NORTH), (), EVERY),
+        TargetConfig(USUAL, Target(ACCOUNT, WEST), (arn(1),), EVERY),
+        TargetConfig(USUAL, Target(ACCOUNT, NORTH), (), EVERY),
     ]
 
 
 def test_a_region_with_named_jobs_alone_is_not_searched() -> None:
     assert plan_lanes([Entry(USUAL, [arn(1)], EVERY, [NORTH])]) == [
-        Lane(USUAL, Target(ACCOUNT, WEST), (arn(1),), None),
-        Lane(USUAL, Target(ACCOUNT, NORTH), (), EVERY),
+        TargetConfig(USUAL, Target(ACCOUNT, WEST), (arn(1),), None),
+        TargetConfig(USUAL, Target(ACCOUNT, NORTH), (), EVERY),
     ]
 
 
 def test_named_jobs_of_several_accounts_leave_open_whose_credentials_these_are() -> None:
     assert plan_lanes([Entry(USUAL, [arn(1), arn(2, WEST, OTHER)], EVERY, [WEST])]) == [
-        Lane(USUAL, Target(ACCOUNT, WEST), (arn(1),), None),
-        Lane(USUAL, Target(OTHER, WEST), (arn(2, WEST, OTHER),), None),
-        Lane(USUAL, Target("", WEST), (), EVERY),
+        TargetConfig(USUAL, Target(ACCOUNT, WEST), (arn(1),), None),
+        TargetConfig(USUAL, Target(OTHER, WEST), (arn(2, WEST, OTHER),), None),
+        TargetConfig(USUAL, Target("", WEST), (), EVERY),
     ]
 
 
 def test_a_role_tells_its_account_whatever_the_named_jobs_say() -> None:
     assert plan_lanes([Entry(ROLE, [arn(1)], EVERY, [WEST])]) == [
-        Lane(ROLE, Target(ACCOUNT, WEST), (arn(1),), None),
-        Lane(ROLE, Target(OTHER, WEST), (), EVERY),
+        TargetConfig(ROLE, Target(ACCOUNT, WEST), (arn(1),), None),
+        TargetConfig(ROLE, Target(OTHER, WEST), (), EVERY),
     ]
 
 
@@ -88,8 +88,8 @@ def test_each_entry_has_lanes_of_its_own_even_in_the_same_account_and_region() -
     physics = Selector(all_jobs=True)
     entries = [Entry(USUAL, [arn(1)]), Entry(PROFILE, [arn(2)], physics, [WEST])]
     assert plan_lanes(entries) == [
-        Lane(USUAL, Target(ACCOUNT, WEST), (arn(1),), None),
-        Lane(PROFILE, Target(ACCOUNT, WEST), (arn(2),), physics),
+        TargetConfig(USUAL, Target(ACCOUNT, WEST), (arn(1),), None),
+        TargetConfig(PROFILE, Target(ACCOUNT, WEST), (arn(2),), physics),
     ]
 
 
@@ -123,9 +123,9 @@ def test_a_named_job_that_is_no_job_is_refused() -> None:
     ],
 )
 def test_a_lane_is_shared_out_by_the_quota_that_it_draws_on_as_far_as_the_settings_tell(
-    login: Login, account: str, key: str
+    login: CredentialsRef, account: str, key: str
 ) -> None:
-    assert Lane(login, Target(account, WEST), (), EVERY).shard_key == key
+    assert TargetConfig(login, Target(account, WEST), (), EVERY).shard_key == key
 
 
 ACCOUNTS = st.sampled_from([ACCOUNT, OTHER, "000000000001"])
@@ -174,11 +174,11 @@ def lane(
     *jobs: int,
     account: str = ACCOUNT,
     region: str = WEST,
-    login: Login = USUAL,
+    login: CredentialsRef = USUAL,
     selector: Selector | None = None,
     name: str = "",
-) -> Lane:
-    return Lane(login, Target(account, region), tuple(map(arn, jobs)), selector, name)
+) -> TargetConfig:
+    return TargetConfig(login, Target(account, region), tuple(map(arn, jobs)), selector, name)
 
 
 CHEMISTS, PHYSICISTS = Selector(name=re.compile("chem.*")), Selector(name=re.compile("phys.*"))
@@ -213,7 +213,7 @@ CHEMISTS, PHYSICISTS = Selector(name=re.compile("chem.*")), Selector(name=re.com
     ],
 )
 def test_a_lane_goes_on_as_the_one_before_that_is_most_like_it(
-    before: Sequence[Lane], after: Sequence[Lane], found: list[int | None]
+    before: Sequence[TargetConfig], after: Sequence[TargetConfig], found: list[int | None]
 ) -> None:
     assert successors(before, after) == found
 
@@ -221,8 +221,8 @@ def test_a_lane_goes_on_as_the_one_before_that_is_most_like_it(
 # What names a lane across restarts.
 
 TEAMS = TagRule("team", frozenset({"chemistry", "physics", "biology"}))
-TAGGED = Lane(
-    Login("p", "r", "x"), Target("", NORTH), (), Selector((TEAMS, TagRule("a", None)), name=re.compile("v.*"))
+TAGGED = TargetConfig(
+    CredentialsRef("p", "r", "x"), Target("", NORTH), (), Selector((TEAMS, TagRule("a", None)), name=re.compile("v.*"))
 )
 
 
@@ -251,8 +251,11 @@ def test_a_key_differs_with_each_part_of_what_is_looked_for_and_where() -> None:
     lanes = [
         lane(selector=EVERY),
         lane(selector=EVERY, region=NORTH),
-        *(lane(selector=EVERY, login=login) for login in (PROFILE, ROLE, Login("p"), Login(None, "p"))),
-        *(lane(selector=EVERY, login=Login("p", "r", external)) for external in (None, "x", "y")),
+        *(
+            lane(selector=EVERY, login=login)
+            for login in (PROFILE, ROLE, CredentialsRef("p"), CredentialsRef(None, "p"))
+        ),
+        *(lane(selector=EVERY, login=CredentialsRef("p", "r", external)) for external in (None, "x", "y")),
         *(lane(selector=selector) for selector in (None, CHEMISTS, PHYSICISTS)),
         *(lane(selector=Selector(tags)) for tags in ((tag,), (other,), (tag, other), (TagRule("team", None),))),
         lane(selector=Selector((TagRule("squad", frozenset({"chemistry"})),))),

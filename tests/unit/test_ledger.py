@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from exporter.core.jobs import JobRecord
 from exporter.metrics.aggregates import Histogram, Totals
-from exporter.storage.persistence import Entry, Former, Past, check_record, mark_of
+from exporter.storage.persistence import Entry, SavedState, Tombstone, check_record, mark_of
 
 SERIES = ("braket_job_outcomes_total", ("1", "r", "d", "COMPLETED"))
 
@@ -42,8 +42,8 @@ def test_an_entry_without_anything_new_is_none() -> None:
     [
         Entry([record(snapshot())]),
         Entry(gone=[ARN]),
-        Entry(formers={1: Former(CREATED, None)}),
-        Entry(formers={1: None}),
+        Entry(tombstones={1: Tombstone(CREATED, None)}),
+        Entry(tombstones={1: None}),
         Entry(totals=Totals({SERIES: 0.0})),
         Entry(totals=Totals({}, {SERIES: Histogram((0,))})),
     ],
@@ -53,9 +53,9 @@ def test_an_entry_with_anything_new_is_one(entry: Entry) -> None:
 
 
 def test_a_past_and_an_origin_are_empty_unless_they_tell_something() -> None:
-    assert Past(CREATED) == Past(CREATED, (), {}, {}, Totals({}, {}))
-    assert replace(Past(CREATED), lanes={"lane": 1.0}).lanes == {"lane": 1.0}
-    assert Former(CREATED, None) == (CREATED, None, "")
+    assert SavedState(CREATED) == SavedState(CREATED, (), {}, {}, Totals({}, {}))
+    assert replace(SavedState(CREATED), lanes={"lane": 1.0}).lanes == {"lane": 1.0}
+    assert Tombstone(CREATED, None) == (CREATED, None, "")
 
 
 @pytest.mark.parametrize("sound", [JobRecord(ARN), record(finished()), record(snapshot(), since=CREATED)])

@@ -21,7 +21,7 @@ from exporter.core.transitions import (
     observe,
     ran_out_of_time,
 )
-from exporter.metrics.aggregates import Fleet
+from exporter.metrics.aggregates import Aggregates
 
 BEFORE = CREATED - 1.0
 """The exporter began before the job was created: the job is news."""
@@ -562,7 +562,7 @@ def test_the_transitions_counter_has_a_step_for_every_transition_that_is_told(
 
 @given(LIVES, BEGINNINGS)
 def test_no_counter_ever_falls(jobs: list[JobSnapshot], since: float) -> None:
-    fleet = Fleet()
+    fleet = Aggregates()
     events: Counter[str | None] = Counter()
     totals: dict[tuple[str, tuple[str, ...]], float] = {}
     for seen in watch(jobs, since=since):

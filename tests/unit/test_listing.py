@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.core.jobs import JobRecord
-from exporter.storage.job_index import Pile, glances_of, statuses_of
+from exporter.storage.job_index import BlockSummary, status_summaries, statuses_of
 from exporter.web.job_table import (
     EVERYTHING,
     FIRST_ORDER,
@@ -203,12 +203,12 @@ class Looks:
     def __init__(self) -> None:
         self.at: list[int] = []
 
-    def pile(self, number: int, jobs: list[JobRecord]) -> Pile:
+    def summary(self, number: int, jobs: list[JobRecord]) -> BlockSummary:
         def records() -> list[JobRecord]:
             self.at.append(number)
             return jobs
 
-        return Pile(len(jobs), glances_of(jobs), records)
+        return BlockSummary(len(jobs), status_summaries(jobs), records)
 
 
 def ended_at(number: int, status: str = "COMPLETED") -> JobRecord:
@@ -226,8 +226,8 @@ def test_piles_change_nothing_about_what_is_listed(
 ) -> None:
     for wish in (Wish(status=status), Wish(status=status, q="vqe"), Wish(status=status, sort="created")):
         with patch("exporter.web.job_table.MOST_ROWS", 5):
-            piles = [Looks().pile(0, jobs) for jobs in piled]
-            ours = list_jobs(loose, wish, NOW, piles)
+            summaries = [Looks().summary(0, jobs) for jobs in piled]
+            ours = list_jobs(loose, wish, NOW, summaries)
             plain = list_jobs([*loose, *(job for jobs in piled for job in jobs)], wish, NOW)
         assert (ours.fitting, ours.found, ours.total) == (plain.fitting, plain.found, plain.total)
         assert [told(job) for job in ours.shown] == [told(job) for job in plain.shown]
@@ -251,13 +251,13 @@ def told(job: JobRecord) -> tuple[str, float | None]:
 )
 def test_a_pile_that_does_not_matter_is_not_looked_at(wish: Wish, looked_at: list[int], first: str) -> None:
     looks = Looks()
-    piles = [
-        looks.pile(0, [ended_at(1)]),
-        looks.pile(1, [ended_at(0), ended_at(4, "FAILED")]),
-        looks.pile(2, [ended_at(2), ended_at(3)]),
+    summaries = [
+        looks.summary(0, [ended_at(1)]),
+        looks.summary(1, [ended_at(0), ended_at(4, "FAILED")]),
+        looks.summary(2, [ended_at(2), ended_at(3)]),
     ]
     with patch("exporter.web.job_table.MOST_ROWS", 2):
-        shown = list_jobs([], wish, NOW, piles).shown
+        shown = list_jobs([], wish, NOW, summaries).shown
     assert looks.at == looked_at
     assert sorted(job.arn[-1] for job in shown) == sorted(first)
 

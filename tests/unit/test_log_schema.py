@@ -18,7 +18,7 @@ from exporter.core.errors import GET_CALLER_IDENTITY, GET_JOB, SEARCH_JOBS
 from exporter.core.first_poll import Fill
 from exporter.core.jobs import TERMINAL_STATUSES, EntryProblem, JobEvent, Target, Transition
 from exporter.core.transitions import Observation
-from exporter.telemetry.log_events import Journal, make_logger
+from exporter.telemetry.log_events import EventLog, make_logger
 
 ROOT = Path(__file__).parents[2]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "docs/log.schema.json").read_text(encoding="utf-8"))
@@ -99,12 +99,12 @@ def test_a_line_of_a_library_fits_with_and_without_a_traceback(written: io.Strin
 
 
 def test_a_job_of_which_braket_says_little_fits(written: io.StringIO) -> None:
-    journal = Journal(make_logger("info", "json", written))
+    event_log = EventLog(make_logger("info", "json", written))
     job = snapshot(status="COMPLETED", created=None, started=None, ended=None, instance_type="", device="")
     told = Transition(job, None, None, 1_700_000_000.0)
     nothing = (event(None, None), JobEvent(event("RUNNING", None).key, ""))
-    journal.observed(Observation(record(job), told, nothing, (), (("status", "x"),), discovered=True))
-    journal.forgotten(ARN, None, "not_found")
+    event_log.observed(Observation(record(job), told, nothing, (), (("status", "x"),), discovered=True))
+    event_log.forgotten(ARN, None, "not_found")
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
     assert len(lines) == 6
     assert all(map(fits, lines))
@@ -119,7 +119,7 @@ def test_a_job_of_which_braket_says_little_fits(written: io.StringIO) -> None:
     ],
 )
 def test_the_progress_of_the_first_poll_fits(written: io.StringIO, fill: Fill, left: float | None) -> None:
-    Journal(make_logger("info", "json", written)).first_poll_progress(fill)
+    EventLog(make_logger("info", "json", written)).first_poll_progress(fill)
     line = json.loads(written.getvalue())
     assert fits(line)
     assert (line["jobs_polled"], line["jobs_known"]) == (max(0, fill.total - fill.waiting), fill.total)
@@ -127,11 +127,11 @@ def test_the_progress_of_the_first_poll_fits(written: io.StringIO, fill: Fill, l
 
 
 def test_troubles_with_lists_fit(written: io.StringIO) -> None:
-    journal, west = Journal(make_logger("info", "json", written)), Target("", "us-west-2")
-    journal.search_abandoned(west, "a nextToken repeats")
+    event_log, west = EventLog(make_logger("info", "json", written)), Target("", "us-west-2")
+    event_log.search_abandoned(west, "a nextToken repeats")
     for problem in (EntryProblem(ARN, "not in us-east-1"), EntryProblem(None, "jobs.jobArn: missing")):
-        journal.search_entry_ignored(west, problem)
-    journal.search_without_tags(west)
+        event_log.search_entry_ignored(west, problem)
+    event_log.search_without_tags(west)
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
     assert [line["event"] for line in lines] == [
         "search_abandoned",

@@ -17,7 +17,7 @@ from exporter.aws.parse import ParseError, parse_job
 from exporter.core.errors import DeniedError, ThrottledError
 from exporter.core.jobs import JobRecord, JobSnapshot, Target, Transition
 from exporter.core.transitions import Observation
-from exporter.telemetry.log_events import Journal, LogFormat, LogLevel, make_logger, rfc3339
+from exporter.telemetry.log_events import EventLog, LogFormat, LogLevel, make_logger, rfc3339
 
 TARGET = Target("123456789012", "us-west-2")
 IDENTITY = {
@@ -50,7 +50,7 @@ class Lines:
     def __init__(self, level: LogLevel = "info", form: LogFormat = "json", stream: io.StringIO | None = None) -> None:
         self.stream = io.StringIO() if stream is None else stream
         self.logger = make_logger(level, form, self.stream)
-        self.journal = Journal(self.logger)
+        self.event_log = EventLog(self.logger)
 
     @property
     def text(self) -> str:
@@ -89,13 +89,13 @@ def observation(job: JobSnapshot | None, **members: Any) -> Observation:
 
 def test_a_line_leads_with_when_how_bad_and_what() -> None:
     lines = Lines()
-    lines.journal.started(version="1")
+    lines.event_log.started(version="1")
     assert [*lines.raw[0]] == ["timestamp", "level", "event", "version"]
 
 
 def test_a_discovered_job_is_logged_with_its_status() -> None:
     lines = Lines()
-    lines.journal.observed(observation(snapshot(), discovered=True))
+    lines.event_log.observed(observation(snapshot(), discovered=True))
     assert lines.entries == [
         {
             "level": "info",
@@ -110,7 +110,7 @@ def test_a_discovered_job_is_logged_with_its_status() -> None:
 def test_a_transition_is_logged_with_both_times_and_its_lag() -> None:
     lines = Lines()
     change = Transition(snapshot(), "QUEUED", CREATED + 40.25, CREATED + 45.0)
-    lines.journal.observed(observation(snapshot(), transition=change))
+    lines.event_log.observed(observation(snapshot(), transition=change))
     assert lines.entries == [
         {
             "level": "info",
@@ -129,7 +129,7 @@ def test_a_transition_is_logged_with_both_times_and_its_lag() -> None:
 def test_a_transition_to_the_end_tells_reason_bill_and_durations() -> None:
     lines = Lines()
     job = finished("FAILED", failure_reason="AlgorithmError: exit 1", billable_seconds=80.5)
-    lines.journal.observed(observation(job, transition=Transition(job, None, CREATED + 120.0, CREATED + 121.0)))
+    lines.event_log.observed(observation(job, transition=Transition(job, None, CREATED + 120.0, CREATED + 121.0)))
     (entry,) = lines.entries
     assert entry.pop("transition_id") == Transition(job, "RUNNING", CREATED + 120.0, 0.0).transition_id
     assert entry == {
@@ -151,7 +151,7 @@ def test_a_transition_to_the_end_tells_reason_bill_and_durations() -> None:
 def test_what_braket_does_not_tell_is_null_and_not_left_out() -> None:
     lines = Lines()
     job = finished("CANCELLED", started=None, ended=None, billable_seconds=None)
-    lines.journal.observed(observation(job, transition=Transition(job, "CANCELLING", None, CREATED)))
+    lines.event_log.observed(observation(job, transition=Transition(job, "CANCELLING", None, CREATED)))
     (entry,) = lines.entries
     nulls = {key for key, value in entry.items() if value is None}
     assert nulls == {
@@ -179,7 +179,7 @@ def test_what_braket_does_not_tell_is_null_and_not_left_out() -> None:
 def test_a_transition_is_as_bad_as_the_status_it_ends_in(status: str, level: str) -> None:
     lines = Lines()
     job = snapshot(status=status)
-    lines.journal.observed(observation(job, transition=Transition(job, "RUNNING", None, CREATED)))
+    lines.event_log.observed(observation(job, transition=Transition(job, "RUNNING", None, CREATED)))
     (entry,) = lines.entries
     assert (entry["level"], entry["to_status"]) == (level, status)
     assert ("failure_reason" in entry) is (status in ("COMPLETED", "FAILED", "CANCELLED"))
@@ -198,7 +198,7 @@ def test_a_transition_is_as_bad_as_the_status_it_ends_in(status: str, level: str
 )
 def test_each_new_event_is_logged_with_its_type_time_and_message(kind: str | None, level: str) -> None:
     lines = Lines()
-    lines.journal.observed(observation(snapshot(), events=(event(kind, CREATED + 0.5, "Because."),)))
+    lines.event_log.observed(observation(snapshot(), events=(event(kind, CREATED + 0.5, "Because."),)))
     assert lines.entries == [
         {
             "level": level,
@@ -213,14 +213,14 @@ def test_each_new_event_is_logged_with_its_type_time_and_message(kind: str | Non
 
 def test_an_event_without_a_time_is_logged_with_none() -> None:
     lines = Lines()
-    lines.journal.observed(observation(snapshot(), events=(event("RUNNING", None),)))
+    lines.event_log.observed(observation(snapshot(), events=(event("RUNNING", None),)))
     assert lines.entries[0]["event_time"] is None
 
 
 def test_of_one_answer_discovery_comes_first_then_events_then_the_transition_then_what_is_unknown() -> None:
     lines = Lines()
     job = snapshot(status="PAUSED")
-    lines.journal.observed(
+    lines.event_log.observed(
         observation(
             job,
             discovered=True,
@@ -240,7 +240,7 @@ def test_of_one_answer_discovery_comes_first_then_events_then_the_transition_the
 
 def test_a_value_that_is_unknown_is_a_warning() -> None:
     lines = Lines()
-    lines.journal.observed(observation(snapshot(), unknown=(("queuePosition", "soon"),)))
+    lines.event_log.observed(observation(snapshot(), unknown=(("queuePosition", "soon"),)))
     assert lines.entries == [
         {"level": "warning", "event": "unknown_value", **IDENTITY, "field": "queuePosition", "value": "soon"}
     ]
@@ -248,15 +248,15 @@ def test_a_value_that_is_unknown_is_a_warning() -> None:
 
 def test_an_observation_without_a_snapshot_or_without_news_is_silent() -> None:
     lines = Lines("debug")
-    lines.journal.observed(observation(None, discovered=True))
-    lines.journal.observed(observation(snapshot()))
+    lines.event_log.observed(observation(None, discovered=True))
+    lines.event_log.observed(observation(snapshot()))
     assert lines.text == ""
 
 
 @pytest.mark.parametrize(("job", "fields"), [(snapshot(), IDENTITY), (None, {"job_arn": ARN})])
 def test_a_forgotten_job_is_logged_with_the_reason(job: JobSnapshot | None, fields: dict[str, str]) -> None:
     lines = Lines()
-    lines.journal.forgotten(ARN, job, "retention")
+    lines.event_log.forgotten(ARN, job, "retention")
     assert lines.entries == [{"level": "info", "event": "job_forgotten", **fields, "reason": "retention"}]
 
 
@@ -265,7 +265,7 @@ def test_a_failed_poll_is_logged_with_operation_code_and_when_it_is_tried_again(
     retry_in: float | None, written: float | None
 ) -> None:
     lines = Lines()
-    lines.journal.poll_failed(TARGET, "GetJob", ThrottledError("ThrottlingException", "Slow down"), retry_in, ARN)
+    lines.event_log.poll_failed(TARGET, "GetJob", ThrottledError("ThrottlingException", "Slow down"), retry_in, ARN)
     assert lines.entries == [
         {
             "level": "warning",
@@ -283,8 +283,8 @@ def test_a_failed_poll_is_logged_with_operation_code_and_when_it_is_tried_again(
 
 def test_start_and_stop_are_logged_with_what_is_worth_telling() -> None:
     lines = Lines()
-    lines.journal.started(version="1.2", listen_address="[::]:9834", configured_jobs=3)
-    lines.journal.stopped(uptime_seconds=1.5)
+    lines.event_log.started(version="1.2", listen_address="[::]:9834", configured_jobs=3)
+    lines.event_log.stopped(uptime_seconds=1.5)
     assert lines.entries == [
         {"level": "info", "event": "started", "version": "1.2", "listen_address": "[::]:9834", "configured_jobs": 3},
         {"level": "info", "event": "stopped", "uptime_seconds": 1.5},
@@ -294,7 +294,7 @@ def test_start_and_stop_are_logged_with_what_is_worth_telling() -> None:
 def test_hostile_text_stays_inside_its_one_line_of_json() -> None:
     lines = Lines()
     job = finished("FAILED", name=EVIL, device=EVIL, failure_reason=EVIL, arn=EVIL, instance_type=EVIL)
-    lines.journal.observed(
+    lines.event_log.observed(
         observation(
             job,
             discovered=True,
@@ -303,8 +303,8 @@ def test_hostile_text_stays_inside_its_one_line_of_json() -> None:
             unknown=((EVIL, EVIL),),
         )
     )
-    lines.journal.forgotten(EVIL, None, EVIL)
-    lines.journal.poll_failed(Target(EVIL, EVIL), EVIL, DeniedError(EVIL, EVIL), None, EVIL)
+    lines.event_log.forgotten(EVIL, None, EVIL)
+    lines.event_log.poll_failed(Target(EVIL, EVIL), EVIL, DeniedError(EVIL, EVIL), None, EVIL)
     assert lines.text.count("\n") == 6
     assert lines.text.isascii()
     assert [entry["event"] for entry in lines.entries].count("forged") == 0
@@ -315,7 +315,7 @@ def test_hostile_text_stays_inside_its_one_line_of_json() -> None:
 
 def test_on_a_console_hostile_text_stays_inside_its_line_too() -> None:
     lines = Lines(form="console")
-    lines.journal.observed(observation(snapshot(name=EVIL), events=(event(EVIL, 1.0, EVIL),)))
+    lines.event_log.observed(observation(snapshot(name=EVIL), events=(event(EVIL, 1.0, EVIL),)))
     assert lines.text.count("\n") == 1
     assert "\x1b[31m" not in lines.text
     assert len(lines.text.splitlines()) == 1
@@ -335,8 +335,8 @@ def test_on_a_console_hostile_text_stays_inside_its_line_too() -> None:
 )
 def test_on_a_console_nothing_that_others_wrote_reaches_the_terminal_as_a_command(text: str, shown: str) -> None:
     lines = Lines(form="console")
-    lines.journal.observed(observation(snapshot(name=text), events=(event("RUNNING", 1.0, text),)))
-    lines.journal.poll_failed(TARGET, "GetJob", DeniedError("AccessDenied", text), None)
+    lines.event_log.observed(observation(snapshot(name=text), events=(event("RUNNING", 1.0, text),)))
+    lines.event_log.poll_failed(TARGET, "GetJob", DeniedError("AccessDenied", text), None)
     assert [line.count(f"={shown}") for line in lines.text.splitlines()] == [2, 1]
     assert not any(ord(character) in {*range(32), *range(127, 160)} - {10} for character in lines.text)
 
@@ -369,32 +369,32 @@ def test_events_about_jobs_obey_the_level_as_well() -> None:
     lines = Lines("error")
     job = finished("FAILED")
     transition = Transition(job, "RUNNING", None, CREATED)
-    lines.journal.observed(observation(job, discovered=True, events=job.events, transition=transition))
+    lines.event_log.observed(observation(job, discovered=True, events=job.events, transition=transition))
     assert [entry["event"] for entry in lines.entries] == ["job_transition"]
 
 
 def test_a_console_is_for_people() -> None:
     lines = Lines(form="console")
-    lines.journal.started(version="1.2")
+    lines.event_log.started(version="1.2")
     assert re.fullmatch(r"\S+Z \[info\s*\] started\s+version=1\.2\n", lines.text)
 
 
 def test_auto_is_json_where_there_is_no_terminal() -> None:
     lines = Lines(form="auto")
-    lines.journal.started()
+    lines.event_log.started()
     assert lines.entries == [{"level": "info", "event": "started"}]
 
 
 def test_auto_is_for_people_on_a_terminal() -> None:
     lines = Lines(form="auto", stream=Terminal())
-    lines.journal.started()
+    lines.event_log.started()
     assert "started" in lines.text
     assert not lines.text.startswith("{")
 
 
 def test_json_is_json_even_on_a_terminal() -> None:
     lines = Lines(form="json", stream=Terminal())
-    lines.journal.started()
+    lines.event_log.started()
     assert lines.entries == [{"level": "info", "event": "started"}]
 
 
@@ -483,13 +483,13 @@ def test_every_time_that_an_answer_can_bring_can_be_written(time: str | float) -
     except ParseError:
         return
     lines = Lines()
-    lines.journal.observed(observation(job, discovered=True, events=job.events))
+    lines.event_log.observed(observation(job, discovered=True, events=job.events))
     assert [entry["event"] for entry in lines.entries] == ["job_discovered", "job_event"]
 
 
 def test_an_unusual_setting_is_a_warning() -> None:
     log = LogCapture()
-    Journal(wrap_logger(None, processors=[log])).config_warning("regions", "Region us-west-9 is not known")
+    EventLog(wrap_logger(None, processors=[log])).config_warning("regions", "Region us-west-9 is not known")
     assert log.entries == [
         {
             "event": "config_warning",
@@ -502,11 +502,11 @@ def test_an_unusual_setting_is_a_warning() -> None:
 
 def test_a_reload_says_what_it_changed_and_warns_of_what_it_could_not() -> None:
     log = LogCapture()
-    journal = Journal(wrap_logger(None, processors=[log]))
-    journal.config_reloaded("web.yaml")
-    journal.config_reloaded(None, configured_jobs=2, targets=1, restart_needed=[])
-    journal.config_reloaded("a.yaml", configured_jobs=2, targets=1, restart_needed=["log_level"])
-    journal.config_reload_failed("a.yaml", "retention = 1: bad; jobs = 2: bad")
+    event_log = EventLog(wrap_logger(None, processors=[log]))
+    event_log.config_reloaded("web.yaml")
+    event_log.config_reloaded(None, configured_jobs=2, targets=1, restart_needed=[])
+    event_log.config_reloaded("a.yaml", configured_jobs=2, targets=1, restart_needed=["log_level"])
+    event_log.config_reload_failed("a.yaml", "retention = 1: bad; jobs = 2: bad")
     assert log.entries == [
         {"event": "config_reloaded", "log_level": "info", "file": "web.yaml"},
         {

@@ -23,7 +23,7 @@ from exporter.core.times import check_time, parse_time
 from exporter.core.transitions import observe
 from exporter.metrics.exposition import render_job
 from exporter.metrics.families import job_families
-from exporter.telemetry.log_events import Journal
+from exporter.telemetry.log_events import EventLog
 
 CREATED = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 
@@ -567,7 +567,7 @@ def test_every_answer_that_can_be_read_can_be_counted_rendered_and_logged(
         job = parse_job(ARN, answer, frozenset({"team"}))
         seen = observe(JobRecord(ARN), job, since=float("-inf") if news else CREATED, now=CREATED)
         assert all(line.endswith(b"\n") for line in render_job(job_families(("team",)), seen.record) if line)
-        Journal(wrap_logger(None, processors=[log])).observed(seen)
+        EventLog(wrap_logger(None, processors=[log])).observed(seen)
         assert log.entries[0]["event"] == "job_discovered"
     for entry in log.entries:
         json.dumps(entry, allow_nan=False, ensure_ascii=False).encode()

@@ -45,13 +45,13 @@ from exporter.metrics.families import job_families
 from exporter.polling.discovered_jobs import Retention
 from exporter.polling.discovery import Policy
 from exporter.polling.poller import TargetPoller
-from exporter.polling.rate_limiter import Budgets
-from exporter.polling.schedule import Urgency, Watch
-from exporter.storage.persistence import Former, Past, mark_of
+from exporter.polling.rate_limiter import RateLimiter
+from exporter.polling.schedule import JobSchedule, Priority
+from exporter.storage.persistence import SavedState, Tombstone, mark_of
 from exporter.storage.store import Store
 from exporter.storage.tombstones import Tombstones
-from exporter.telemetry.log_events import Journal
-from exporter.telemetry.self_metrics import Telemetry
+from exporter.telemetry.log_events import EventLog
+from exporter.telemetry.self_metrics import SelfMetrics
 
 A, B, C = arn(1), arn(2), arn(3)
 TARGET = Target(ACCOUNT, REGION)
@@ -127,17 +127,17 @@ class House:
         self.source = Source(self.time, {job: list(script) for job, script in scripts.items()}, latency)
         self.book = Book()
         self.store = Store(job_families(), self.book)
-        self.telemetry = Telemetry(lambda: [self.poller.status()])
+        self.telemetry = SelfMetrics(lambda: [self.poller.status()])
         self._log = LogCapture()
-        self.journal = Journal(wrap_logger(None, processors=[self._log]))
+        self.event_log = EventLog(wrap_logger(None, processors=[self._log]))
         self.poller = TargetPoller(
             self.source,
             scripts,
             None,
             store=self.store,
-            journal=self.journal,
+            event_log=self.event_log,
             telemetry=self.telemetry,
-            budgets=Budgets(rate),
+            budgets=RateLimiter(rate),
             policy=Policy(interval, 60.0, 86400.0, Retention(1000.0, 5000.0)),
             clock=self.time.clock,
             random=lambda: jitter,
@@ -908,26 +908,26 @@ class Search(House):
         self.region = Region(self.time, target=Target(account, REGION))
         self.book = Book()
         self.store = Store(job_families(), self.book)
-        self.telemetry = Telemetry(lambda: [self.poller.status()])
+        self.telemetry = SelfMetrics(lambda: [self.poller.status()])
         self._log = LogCapture()
-        self.journal = Journal(wrap_logger(None, processors=[self._log]))
+        self.event_log = EventLog(wrap_logger(None, processors=[self._log]))
         self.rate, self.interval, self.selector = rate, interval, selector
 
     def begin(
-        self, lane: str = "", since: float | None = None, formers: Mapping[int, Former] | None = None
+        self, lane: str = "", since: float | None = None, tombstones: Mapping[int, Tombstone] | None = None
     ) -> "Search":
         self.poller = TargetPoller(
             self.region,
             (),
             self.selector,
             store=self.store,
-            journal=self.journal,
+            event_log=self.event_log,
             telemetry=self.telemetry,
-            budgets=Budgets(self.rate),
+            budgets=RateLimiter(self.rate),
             policy=Policy(self.interval, 60.0, 14 * DAY, Retention(1000.0, 5000.0)),
             clock=self.time.clock,
             random=lambda: 0.0,
-            tombstones=Tombstones(formers),
+            tombstones=Tombstones(tombstones),
             lane=lane,
             since=since,
         )
@@ -1155,9 +1155,9 @@ def test_every_job_of_a_long_shifting_list_is_found() -> None:
         house.region.put(arn(number), born(number, 100.0 + 500 * number))
     house.region.hidden = {arn(number) for number in range(0, 1500, 7)}
     house.begin()
-    finder = house.poller._finder
-    assert finder is not None
-    while not finder.survey.listed:
+    discovery = house.poller._discovery
+    assert discovery is not None
+    while not discovery.planner.listed:
         house.time.advance(house.poller.step())
     house.region.hidden.clear()
     while not house.poller.full_poll_done:
@@ -1230,15 +1230,15 @@ def test_a_job_that_is_forgotten_leaves_what_is_written_down_but_for_its_mark() 
     assert house.book.jobs.keys() == {A}
     house.ticks(1000.0)
     assert house.book.jobs == {}
-    assert house.book.formers == {mark_of(A): Former(NOW - 100.0, None, "lane")}
+    assert house.book.tombstones == {mark_of(A): Tombstone(NOW - 100.0, None, "lane")}
     house.time.advance(15 * DAY - 2000.0)
     house.poller.forget_expired()
-    assert house.book.formers.keys() == {mark_of(A)}
+    assert house.book.tombstones.keys() == {mark_of(A)}
     house.region.put(B, born(2, -15 * DAY))
     house.time.advance(2000.0)
     house.run(61.0)
     house.poller.forget_expired()
-    assert (house.book.formers, house.book.floor) == ({}, NOW - 100.0)
+    assert (house.book.tombstones, house.book.floor) == ({}, NOW - 100.0)
 
 
 class Occupied:
@@ -1285,15 +1285,15 @@ def test_jobs_that_its_origin_had_forgotten_are_not_taken_up_but_for_those_that_
     for number in (1, 2, 3):
         house.region.put(arn(number), died(number, 100.0, 50.0))
     let_go = JobRecord(B, born(2, 100.0)[1], named=False, lane="lane", since=NOW - 500.0)
-    formers = {mark_of(A): Former(NOW - 100.0, None, "lane"), mark_of(B): Former(NOW - 100.0, let_go, "lane")}
-    house.begin("lane", NOW - 500.0, formers).run(5.0)
+    tombstones = {mark_of(A): Tombstone(NOW - 100.0, None, "lane"), mark_of(B): Tombstone(NOW - 100.0, let_go, "lane")}
+    house.begin("lane", NOW - 500.0, tombstones).run(5.0)
     assert {record.arn for record in house.store.records()} == {B, C}
     told = {entry["job_arn"]: entry["from_status"] for entry in house.log("job_transition")}
     assert told == {C: None, B: "RUNNING"}
-    assert house.book.entries[0].formers == {mark_of(B): None}
+    assert house.book.entries[0].tombstones == {mark_of(B): None}
 
 
-def known_before(house: Search, job: JobSnapshot, watch: Watch | None) -> None:
+def known_before(house: Search, job: JobSnapshot, watch: JobSchedule | None) -> None:
     """Have a poller go on with a job that was found before it began."""
     known = JobRecord(job.arn, kept(job), polled_at=NOW - 60.0, named=False, lane="lane")
     house.store.add(known)
@@ -1304,7 +1304,7 @@ def known_before(house: Search, job: JobSnapshot, watch: Watch | None) -> None:
 def test_an_active_job_that_it_resumes_is_asked_for_at_once_and_no_news() -> None:
     house = Search(EVERYTHING, account=ACCOUNT)
     house.region.put(A, born(1, 100.0))
-    known_before(house, born(1, 100.0)[1], Watch(A, due=5000.0, answered=4940.0, urgency=Urgency.NEW))
+    known_before(house, born(1, 100.0)[1], JobSchedule(A, due=5000.0, answered=4940.0, urgency=Priority.NEW))
     before = house.poller.first_poll_done
     assert house.status().staleness == 60.0
     house.run(5.0)
@@ -1329,7 +1329,7 @@ def test_a_finished_job_that_it_resumes_is_kept_for_its_time_without_being_asked
 def test_a_job_that_it_resumes_and_that_is_not_selected_any_more_is_let_go() -> None:
     house = Search(Selector((TagRule("team", frozenset({"a"})),)), account=ACCOUNT)
     house.region.put(A, born(1, 100.0), team="b")
-    known_before(house, born(1, 100.0)[1], Watch(A, due=5000.0, answered=4940.0, urgency=Urgency.NEW))
+    known_before(house, born(1, 100.0)[1], JobSchedule(A, due=5000.0, answered=4940.0, urgency=Priority.NEW))
     house.ticks(1100.0)
     assert [entry["reason"] for entry in house.log("job_forgotten")] == ["deselected"]
 
@@ -1370,9 +1370,9 @@ def test_a_named_job_that_it_resumes_is_watched_as_it_was() -> None:
     house = Search(None, account=ACCOUNT)
     house.region.put(A, born(1, 100.0))
     known = JobRecord(A, kept(born(1, 100.0)[1]), polled_at=NOW - 60.0)
-    house.store.restore(Past(NOW, [known]))
+    house.store.restore(SavedState(NOW, [known]))
     house.begin("lane", NOW)
-    house.poller.resume([(known, Watch(A, due=5000.0, answered=4940.0, urgency=Urgency.NEW))])
+    house.poller.resume([(known, JobSchedule(A, due=5000.0, answered=4940.0, urgency=Priority.NEW))])
     assert house.poller.jobs == {A}
     assert house.store.records() == [known]
     house.run(5.0)

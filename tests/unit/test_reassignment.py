@@ -7,7 +7,7 @@ from builders import ACCOUNT, REGION, arn
 
 from exporter.core.jobs import JobRecord, Target
 from exporter.core.selector import Selector
-from exporter.core.targets import Lane, Login
+from exporter.core.targets import CredentialsRef, TargetConfig
 from exporter.polling.reassignment import OwnersAfterRestart, Place, configured_jobs, reassignment, released
 
 A, B, C = arn(1), arn(2), arn(3)
@@ -15,11 +15,11 @@ WEST, NORTH = Target(ACCOUNT, REGION), Target(ACCOUNT, "eu-north-1")
 ALL = Selector(all_jobs=True)
 
 
-def lane(*jobs: str, selector: Selector | None = None, target: Target = WEST) -> Lane:
-    return Lane(Login(), target, jobs, selector)
+def lane(*jobs: str, selector: Selector | None = None, target: Target = WEST) -> TargetConfig:
+    return TargetConfig(CredentialsRef(), target, jobs, selector)
 
 
-def place(poller: int, one: Lane, target: Target | None = None) -> Place[int]:
+def place(poller: int, one: TargetConfig, target: Target | None = None) -> Place[int]:
     return Place(poller, one, one.target if target is None else target, one.selector is not None)
 
 

@@ -14,8 +14,8 @@ from profiles import examples
 from exporter.core.drop_reasons import DESELECTED, DROP_REASONS, NOT_FOUND, RETENTION
 from exporter.core.jobs import MAX_RUNTIME_EXCEEDED, JobRecord, JobSummary
 from exporter.core.selector import Selector, TagRule
-from exporter.polling.discovered_jobs import Retention, Roster
-from exporter.storage.persistence import Former, mark_of
+from exporter.polling.discovered_jobs import DiscoveredJobs, Retention
+from exporter.storage.persistence import Tombstone, mark_of
 from exporter.storage.tombstones import Tombstones
 
 USUAL, FAILED = 1000.0, 5000.0
@@ -30,9 +30,11 @@ AFTER = CREATED + 1.0
 MINE = {"team": "chemistry"}
 
 
-def roster(since: float = AFTER) -> Roster:
+def found_jobs(since: float = AFTER) -> DiscoveredJobs:
     selector = Selector((TagRule("team", frozenset({"chemistry"})),))
-    return Roster(selector, since=since, retention=Retention(USUAL, FAILED), tombstones=Tombstones(), lane="mine")
+    return DiscoveredJobs(
+        selector, since=since, retention=Retention(USUAL, FAILED), tombstones=Tombstones(), lane="mine"
+    )
 
 
 def listed(status: str = "RUNNING", **members: Any) -> JobSummary:
@@ -53,14 +55,14 @@ OUT_OF_TIME = discovered(record(finished(events=(event(MAX_RUNTIME_EXCEEDED, END
 UNKNOWN = JobRecord(ARN, named=False)
 
 
-def gone(known: Roster, *records: JobRecord, now: float) -> list[tuple[str, str]]:
+def gone(known: DiscoveredJobs, *records: JobRecord, now: float) -> list[tuple[str, str]]:
     """Let the time pass; return the ARN of each job that is forgotten, with the reason."""
     table = {one.arn: one for one in records}
     return [(one.arn, reason) for one, reason in known.expired(table.get, now)]
 
 
-def with_member(job: JobRecord, since: float = AFTER) -> Roster:
-    known = roster(since)
+def with_member(job: JobRecord, since: float = AFTER) -> DiscoveredJobs:
+    known = found_jobs(since)
     known.take_in(listed().arn)
     known.note(job)
     return known
@@ -72,37 +74,37 @@ def with_member(job: JobRecord, since: float = AFTER) -> Roster:
 @pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLING", "PAUSED"])
 @pytest.mark.parametrize("since", [BEFORE, AFTER])
 def test_an_active_job_that_is_selected_is_wanted_however_old_it_is(status: str, since: float) -> None:
-    assert roster(since).wanted(listed(status), now=CREATED + 1e9)
-    assert roster(since).wanted(listed(status, ended=ENDED), now=CREATED + 1e9)
+    assert found_jobs(since).wanted(listed(status), now=CREATED + 1e9)
+    assert found_jobs(since).wanted(listed(status, ended=ENDED), now=CREATED + 1e9)
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "COMPLETED", "FAILED"])
 def test_a_job_that_is_not_selected_is_not_wanted(status: str) -> None:
-    assert not roster(BEFORE).wanted(listed(status, tags={"team": "physics"}), now=ENDED)
+    assert not found_jobs(BEFORE).wanted(listed(status, tags={"team": "physics"}), now=ENDED)
 
 
 @pytest.mark.parametrize(("status", "kept"), [("COMPLETED", USUAL), ("CANCELLED", USUAL), ("FAILED", FAILED)])
 def test_a_job_that_ended_before_the_exporter_began_is_wanted_while_its_series_would_be_kept(
     status: str, kept: float
 ) -> None:
-    assert roster().wanted(listed(status), now=ENDED + kept - 0.1)
-    assert not roster().wanted(listed(status), now=ENDED + kept)
+    assert found_jobs().wanted(listed(status), now=ENDED + kept - 0.1)
+    assert not found_jobs().wanted(listed(status), now=ENDED + kept)
 
 
 def test_a_job_that_does_not_tell_when_it_ended_is_wanted() -> None:
-    assert roster().wanted(listed("COMPLETED", ended=None), now=CREATED + 1e9)
+    assert found_jobs().wanted(listed("COMPLETED", ended=None), now=CREATED + 1e9)
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
 def test_a_job_that_was_created_later_is_news_however_late_it_is_found(status: str) -> None:
-    assert roster(BEFORE).wanted(listed(status), now=CREATED + 1e9)
-    assert roster(BEFORE).is_news(listed(status))
+    assert found_jobs(BEFORE).wanted(listed(status), now=CREATED + 1e9)
+    assert found_jobs(BEFORE).is_news(listed(status))
 
 
 @pytest.mark.parametrize("since", [AFTER, CREATED])
 def test_a_job_that_was_created_up_to_the_beginning_is_no_news(since: float) -> None:
-    assert not roster(since).is_news(listed())
-    assert not roster(since).wanted(listed("COMPLETED"), now=ENDED + USUAL)
+    assert not found_jobs(since).is_news(listed())
+    assert not found_jobs(since).wanted(listed("COMPLETED"), now=ENDED + USUAL)
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "RUNNING"])
@@ -137,12 +139,12 @@ def test_what_was_forgotten_is_remembered_as_long_as_lists_may_tell_it() -> None
 @pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLING", "PAUSED"])
 def test_a_job_that_is_found_active_begins_with_the_status_that_was_told_alone(status: str) -> None:
     expected = JobRecord(ARN, sighted=status, named=False, since=AFTER, lane="mine")
-    assert roster().beginning(listed(status)) == expected
+    assert found_jobs().beginning(listed(status)) == expected
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
 def test_a_job_that_is_found_after_its_end_begins_with_nothing_known(status: str) -> None:
-    assert roster().beginning(listed(status)) == JobRecord(ARN, named=False, since=AFTER, lane="mine")
+    assert found_jobs().beginning(listed(status)) == JobRecord(ARN, named=False, since=AFTER, lane="mine")
 
 
 def test_a_job_that_was_let_go_before_its_end_goes_on_where_it_was() -> None:
@@ -231,7 +233,7 @@ def test_a_job_that_is_just_being_asked_for_is_forgotten_after_the_answer() -> N
 
 
 def test_jobs_are_forgotten_in_the_order_of_their_ends() -> None:
-    known = roster()
+    known = found_jobs()
     records = [discovered(record(finished(arn=arn(number), ended=ENDED - number))) for number in (1, 3, 2)]
     for one in records:
         known.take_in(listed(arn=one.arn).arn)
@@ -316,7 +318,7 @@ def test_a_job_that_a_page_still_tells_is_kept_though_getjob_did_not_know_it() -
 
 @pytest.mark.parametrize("job", [COMPLETED, RUNNING, record(finished())])
 def test_a_job_that_is_no_member_is_left_to_others(job: JobRecord) -> None:
-    known = roster()
+    known = found_jobs()
     known.note(job)
     known.let_go(job, NOT_FOUND, CREATED)
     known.met(lambda _: job, listed(tags={}), CREATED)
@@ -324,7 +326,7 @@ def test_a_job_that_is_no_member_is_left_to_others(job: JobRecord) -> None:
 
 
 def test_a_job_that_was_no_member_when_it_vanished_is_not_let_go_once_it_is_one() -> None:
-    known = roster()
+    known = found_jobs()
     known.let_go(RUNNING, NOT_FOUND, CREATED)
     known.take_in(listed().arn)
     known.note(RUNNING)
@@ -354,7 +356,7 @@ ACTS = st.lists(
 class World:
     """A few jobs, and what a naive reader of the rules would say of them."""
 
-    known: Roster
+    known: DiscoveredJobs
     now: float = CREATED
     store: dict[str, JobRecord] = field(default_factory=dict)
     let_go: dict[str, tuple[float, str]] = field(default_factory=dict)
@@ -425,7 +427,7 @@ class World:
 def test_whatever_happens_each_job_is_forgotten_once_at_its_time_and_for_its_reason(
     acts: Sequence[tuple[Act, int]], since: float
 ) -> None:
-    world = World(roster(since))
+    world = World(found_jobs(since))
     for act, number in acts:
         world.act(act, number)
     for name in [*world.busy]:
@@ -470,7 +472,7 @@ def test_a_job_that_is_left_to_somebody_else_is_not_forgotten_here() -> None:
 
 
 def test_a_known_job_that_is_taken_over_is_let_go_unless_a_list_shows_it() -> None:
-    known, seen = roster(), roster()
+    known, seen = found_jobs(), found_jobs()
     for each in (known, seen):
         each.take_over(RUNNING, now=CREATED)
     seen.met(lambda _: RUNNING, listed(), CREATED)
@@ -479,14 +481,16 @@ def test_a_known_job_that_is_taken_over_is_let_go_unless_a_list_shows_it() -> No
 
 
 def test_a_job_that_another_target_forgot_is_not_taken_up_here() -> None:
-    known = roster(BEFORE)
-    known._tombstones.bury(ARN, Former(CREATED, None, "another"))
+    known = found_jobs(BEFORE)
+    known._tombstones.bury(ARN, Tombstone(CREATED, None, "another"))
     assert not known.wanted(listed("FAILED"), now=ENDED)
     assert known.wanted(listed("FAILED", arn=arn(2)), now=ENDED)
 
 
 def test_jobs_are_watched_for_since_the_selectors_that_choose_them_without_a_break() -> None:
-    known = Roster(Selector(all_jobs=True), since=10.0, retention=Retention(USUAL, FAILED), tombstones=Tombstones())
+    known = DiscoveredJobs(
+        Selector(all_jobs=True), since=10.0, retention=Retention(USUAL, FAILED), tombstones=Tombstones()
+    )
     chemists, everybody = Selector((TagRule("team", frozenset({"chemistry"})),)), Selector(all_jobs=True)
     known.select(chemists, 20.0)
     known.select(everybody, 30.0)
@@ -500,24 +504,24 @@ def test_jobs_are_watched_for_since_the_selectors_that_choose_them_without_a_bre
 MARK = mark_of(ARN)
 
 
-def resumed(formers: Mapping[int, Former], since: float = BEFORE) -> Roster:
+def resumed(tombstones: Mapping[int, Tombstone], since: float = BEFORE) -> DiscoveredJobs:
     selector = Selector((TagRule("team", frozenset({"chemistry"})),))
     retention = Retention(USUAL, FAILED)
-    return Roster(selector, since=since, retention=retention, tombstones=Tombstones(formers), lane="mine")
+    return DiscoveredJobs(selector, since=since, retention=retention, tombstones=Tombstones(tombstones), lane="mine")
 
 
 def test_of_a_job_that_ended_and_was_forgotten_its_creation_and_lane_are_remembered() -> None:
     known = with_member(COMPLETED)
     assert known._tombstones.all() == {}
     gone(known, COMPLETED, now=ENDED + USUAL)
-    assert known._tombstones.all() == {MARK: Former(CREATED, None, "mine")}
+    assert known._tombstones.all() == {MARK: Tombstone(CREATED, None, "mine")}
 
 
 def test_of_a_job_that_was_let_go_before_its_end_all_is_remembered() -> None:
     known = with_member(RUNNING)
     known.let_go(RUNNING, DESELECTED, CREATED)
     gone(known, RUNNING, now=CREATED + USUAL)
-    assert known._tombstones.all() == {MARK: Former(CREATED, RUNNING, "mine")}
+    assert known._tombstones.all() == {MARK: Tombstone(CREATED, RUNNING, "mine")}
 
 
 def test_of_a_job_of_which_nothing_was_ever_known_nothing_is_remembered() -> None:
@@ -529,14 +533,14 @@ def test_of_a_job_of_which_nothing_was_ever_known_nothing_is_remembered() -> Non
 
 @pytest.mark.parametrize("status", ["RUNNING", "COMPLETED", "FAILED"])
 def test_a_job_that_ended_and_was_forgotten_before_a_restart_is_not_taken_up_again(status: str) -> None:
-    known = resumed({MARK: Former(CREATED, None, "mine")})
+    known = resumed({MARK: Tombstone(CREATED, None, "mine")})
     assert not known.wanted(listed(status), now=ENDED + 1.0)
-    assert resumed({MARK + 1: Former(CREATED, None, "mine")}).wanted(listed(status), now=ENDED + 1.0)
+    assert resumed({MARK + 1: Tombstone(CREATED, None, "mine")}).wanted(listed(status), now=ENDED + 1.0)
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "COMPLETED"])
 def test_a_job_that_was_let_go_before_a_restart_goes_on_where_it_was(status: str) -> None:
-    known = resumed({MARK: Former(CREATED, RUNNING, "mine")})
+    known = resumed({MARK: Tombstone(CREATED, RUNNING, "mine")})
     assert known.wanted(listed(status), now=CREATED + 1e9)
     assert known.beginning(listed(status)) == replace(RUNNING, lane="mine")
     assert known.take_in(ARN) == MARK
@@ -545,17 +549,21 @@ def test_a_job_that_was_let_go_before_a_restart_goes_on_where_it_was(status: str
 
 
 def test_what_is_pruned_is_told_by_its_marks() -> None:
-    formers = {1: Former(10.0, None, "mine"), 2: Former(20.0, None, "mine"), 3: Former(30.0, RUNNING, "mine")}
-    known = resumed(formers)
+    tombstones = {
+        1: Tombstone(10.0, None, "mine"),
+        2: Tombstone(20.0, None, "mine"),
+        3: Tombstone(30.0, RUNNING, "mine"),
+    }
+    known = resumed(tombstones)
     assert known.prune(10.0) == []
     assert known.prune(20.5) == [1, 2]
     assert known.prune(20.5) == []
     assert known.prune(30.1) == [3]
-    assert formers.keys() == {1, 2, 3}
+    assert tombstones.keys() == {1, 2, 3}
 
 
 def test_the_beginning_is_when_the_last_selector_came() -> None:
-    known = roster(BEFORE)
+    known = found_jobs(BEFORE)
     assert known.watching_since == BEFORE
     known.select(Selector(all_jobs=True), AFTER, "other")
     assert known.watching_since == AFTER

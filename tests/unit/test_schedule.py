@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from exporter.core.jobs import STATUSES, JobRecord, JobSnapshot
 from exporter.polling.retry_policy import target_backoff
 from exporter.polling.schedule import (
-    Urgency,
-    Watch,
+    JobSchedule,
+    Priority,
     after_answer,
     after_job_failure,
     after_list,
@@ -23,24 +23,24 @@ from exporter.polling.schedule import (
     whose_turn,
 )
 
-WATCH = Watch(ARN, due=100.0, answered=70.0, failures=5)
+WATCH = JobSchedule(ARN, due=100.0, answered=70.0, failures=5)
 WALL = CREATED + 130.0
 INCOMPLETE = record(finished(billable_seconds=None))
 
 
-def ask_again(what: JobRecord, watch: Watch = WATCH, wall: float = WALL) -> Watch | None:
+def ask_again(what: JobRecord, watch: JobSchedule = WATCH, wall: float = WALL) -> JobSchedule | None:
     return after_answer(watch, what, asked=101.0, interval=30.0, wall=wall)
 
 
 @pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLING", "PAUSED"])
 def test_an_active_job_is_asked_again_one_interval_after_the_question_was_sent(status: str) -> None:
-    assert ask_again(record(snapshot(status=status))) == Watch(ARN, due=131.0, answered=101.0, created=CREATED)
+    assert ask_again(record(snapshot(status=status))) == JobSchedule(ARN, due=131.0, answered=101.0, created=CREATED)
 
 
-@pytest.mark.parametrize("urgency", [*Urgency])
-def test_once_an_active_job_answered_it_is_as_urgent_as_any_other(urgency: Urgency) -> None:
+@pytest.mark.parametrize("urgency", [*Priority])
+def test_once_an_active_job_answered_it_is_as_urgent_as_any_other(urgency: Priority) -> None:
     again = ask_again(record(snapshot()), replace(WATCH, urgency=urgency, refused=True, told=90.0, listed="RUNNING"))
-    assert again == Watch(ARN, due=131.0, answered=101.0, created=CREATED, told=90.0, listed="RUNNING")
+    assert again == JobSchedule(ARN, due=131.0, answered=101.0, created=CREATED, told=90.0, listed="RUNNING")
 
 
 @pytest.mark.parametrize(("interval", "second_look"), [(30.0, 103.0), (1.0, 102.0)])
@@ -48,19 +48,19 @@ def test_once_an_active_job_answered_it_is_as_urgent_as_any_other(urgency: Urgen
 def test_a_job_whose_end_a_list_told_and_getjob_did_not_is_looked_at_again_within_two_seconds(
     status: str, interval: float, second_look: float
 ) -> None:
-    watch = replace(WATCH, listed=status, urgency=Urgency.CHANGED)
+    watch = replace(WATCH, listed=status, urgency=Priority.CHANGED)
     again = after_answer(watch, record(snapshot()), asked=101.0, interval=interval, wall=WALL)
-    assert again == Watch(ARN, due=second_look, answered=101.0, urgency=Urgency.DUE, created=CREATED)
+    assert again == JobSchedule(ARN, due=second_look, answered=101.0, urgency=Priority.DUE, created=CREATED)
 
 
 def test_after_the_second_look_such_a_job_is_asked_for_as_any_other() -> None:
     watch = ask_again(record(snapshot()), replace(WATCH, listed="COMPLETED"))
     assert watch is not None
-    assert ask_again(record(snapshot()), watch) == Watch(ARN, due=131.0, answered=101.0, created=CREATED)
+    assert ask_again(record(snapshot()), watch) == JobSchedule(ARN, due=131.0, answered=101.0, created=CREATED)
 
 
 def test_a_job_of_which_nothing_is_known_yet_is_asked_again_one_interval_later() -> None:
-    assert ask_again(JobRecord(ARN)) == Watch(ARN, due=131.0, answered=101.0)
+    assert ask_again(JobRecord(ARN)) == JobSchedule(ARN, due=131.0, answered=101.0)
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
@@ -74,7 +74,7 @@ def test_a_job_that_told_all_of_its_end_is_never_asked_again(status: str) -> Non
 )
 def test_a_finished_job_that_lacks_something_is_asked_three_times_more_ever_later(lacking: JobSnapshot) -> None:
     incomplete = record(lacking)
-    watch: Watch | None = WATCH
+    watch: JobSchedule | None = WATCH
     waits: list[float | None] = []
     while watch is not None and len(waits) < 10:
         watch = ask_again(incomplete, watch)
@@ -84,8 +84,8 @@ def test_a_finished_job_that_lacks_something_is_asked_three_times_more_ever_late
 
 def test_a_finished_job_that_lacks_its_end_time_is_asked_three_times_more() -> None:
     watch = ask_again(record(finished(ended=None)), wall=CREATED + 1e9)
-    assert watch == Watch(ARN, due=131.0, answered=101.0, after_end=1, ended=True, urgency=Urgency.DUE)
-    assert ask_again(record(finished(ended=None)), Watch(ARN, 0.0, 0.0, after_end=3), wall=CREATED + 1e9) is None
+    assert watch == JobSchedule(ARN, due=131.0, answered=101.0, after_end=1, ended=True, urgency=Priority.DUE)
+    assert ask_again(record(finished(ended=None)), JobSchedule(ARN, 0.0, 0.0, after_end=3), wall=CREATED + 1e9) is None
 
 
 def test_a_finished_job_that_told_the_rest_late_is_never_asked_again() -> None:
@@ -100,48 +100,50 @@ def test_a_job_that_ended_long_ago_is_not_asked_for_more(after_end: float, again
 
 
 def test_a_job_that_is_refused_is_asked_ever_more_rarely_up_to_five_minutes() -> None:
-    watch = Watch(ARN, due=100.0, answered=70.0, after_end=1)
+    watch = JobSchedule(ARN, due=100.0, answered=70.0, after_end=1)
     waits = []
     for _ in range(6):
         watch = after_job_failure(watch, asked=101.0, interval=30.0)
         waits.append(watch.due - 101.0)
     assert waits == [30.0, 60.0, 120.0, 240.0, 300.0, 300.0]
-    assert watch == Watch(ARN, due=401.0, answered=70.0, failures=6, after_end=1, refused=True, urgency=Urgency.DUE)
+    assert watch == JobSchedule(
+        ARN, due=401.0, answered=70.0, failures=6, after_end=1, refused=True, urgency=Priority.DUE
+    )
 
 
 def test_a_job_that_is_refused_is_never_asked_more_often_than_its_interval() -> None:
-    watch = after_job_failure(Watch(ARN, 0.0, 0.0, failures=4), asked=100.0, interval=3600.0)
+    watch = after_job_failure(JobSchedule(ARN, 0.0, 0.0, failures=4), asked=100.0, interval=3600.0)
     assert watch.due == 3700.0
 
 
 def test_a_job_that_a_failing_target_did_not_answer_is_asked_again_soon_and_within_its_interval() -> None:
-    watch = Watch(ARN, due=100.0, answered=70.0, after_end=1)
+    watch = JobSchedule(ARN, due=100.0, answered=70.0, after_end=1)
     waits = []
     for _ in range(7):
         watch = after_target_failure(watch, now=105.0, interval=30.0)
         waits.append(watch.due - 105.0)
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
-    assert watch == Watch(ARN, due=135.0, answered=70.0, failures=7, after_end=1, urgency=Urgency.DUE)
+    assert watch == JobSchedule(ARN, due=135.0, answered=70.0, failures=7, after_end=1, urgency=Priority.DUE)
 
 
 def test_a_finished_job_that_was_never_asked_for_goes_by_its_order_and_any_other_by_when_it_is_due() -> None:
-    watch = Watch(ARN, due=7.0, answered=0.0, order=(1, -50.0))
-    ranks = [replace(watch, urgency=urgency).rank for urgency in Urgency]
+    watch = JobSchedule(ARN, due=7.0, answered=0.0, order=(1, -50.0))
+    ranks = [replace(watch, urgency=urgency).rank for urgency in Priority]
     assert ranks == [*[(0, 7.0)] * 4, (1, -50.0)]
 
 
 def test_what_changed_comes_before_what_is_new_or_due_and_these_before_what_may_be_refreshed_or_had_ended() -> None:
-    order = [Urgency.CHANGED, Urgency.NEW, Urgency.DUE, Urgency.REFRESH, Urgency.FILL]
-    assert sorted(Urgency) == order
+    order = [Priority.CHANGED, Priority.NEW, Priority.DUE, Priority.REFRESH, Priority.FILL]
+    assert sorted(Priority) == order
 
 
 # What SearchJobs tells.
 
 
-LISTED = Watch(ARN, due=130.0, answered=100.0)
+LISTED = JobSchedule(ARN, due=130.0, answered=100.0)
 
 
-def told(listed: str, known: str | None = "RUNNING", watch: Watch = LISTED) -> Watch:
+def told(listed: str, known: str | None = "RUNNING", watch: JobSchedule = LISTED) -> JobSchedule:
     return after_list(watch, known, listed, asked=109.0, now=110.0)
 
 
@@ -158,7 +160,7 @@ def test_a_list_confirms_a_job_of_which_nothing_is_known_yet() -> None:
 
 @pytest.mark.parametrize("status", ["QUEUED", "CANCELLING", "COMPLETED", "FAILED", "CANCELLED", "PAUSED"])
 def test_a_list_that_tells_a_change_has_the_job_asked_for_at_once(status: str) -> None:
-    assert told(status) == replace(LISTED, due=110.0, told=109.0, listed=status, urgency=Urgency.CHANGED)
+    assert told(status) == replace(LISTED, due=110.0, told=109.0, listed=status, urgency=Priority.CHANGED)
 
 
 def test_a_job_that_changed_while_it_waited_for_its_turn_keeps_its_place() -> None:
@@ -168,11 +170,11 @@ def test_a_job_that_changed_while_it_waited_for_its_turn_keeps_its_place() -> No
 def test_the_same_change_is_looked_into_once_and_another_one_again() -> None:
     watch = replace(LISTED, listed="QUEUED")
     assert told("QUEUED", watch=watch) == replace(watch, told=109.0)
-    assert told("CANCELLING", watch=watch).urgency is Urgency.CHANGED
+    assert told("CANCELLING", watch=watch).urgency is Priority.CHANGED
 
 
 @pytest.mark.parametrize("watch", [replace(LISTED, failures=1), replace(LISTED, ended=True)])
-def test_a_job_that_fails_or_has_ended_is_not_asked_for_sooner(watch: Watch) -> None:
+def test_a_job_that_fails_or_has_ended_is_not_asked_for_sooner(watch: JobSchedule) -> None:
     assert told("COMPLETED", watch=watch) == replace(watch, told=109.0, listed="COMPLETED")
 
 
@@ -180,19 +182,19 @@ def test_a_job_that_fails_or_has_ended_is_not_asked_for_sooner(watch: Watch) -> 
     ("answered", "said", "confirmed"), [(100.0, None, 100.0), (100.0, 109.0, 109.0), (100.0, 9.0, 100.0)]
 )
 def test_a_status_is_as_old_as_the_latest_that_told_it(answered: float, said: float | None, confirmed: float) -> None:
-    assert Watch(ARN, due=0.0, answered=answered, told=said).confirmed == confirmed
+    assert JobSchedule(ARN, due=0.0, answered=answered, told=said).confirmed == confirmed
 
 
 # What nobody else tells.
 
 
-def lone(watch: Watch) -> Watch:
+def lone(watch: JobSchedule) -> JobSchedule:
     return unless_told(watch, interval=30.0)
 
 
 def test_a_job_that_shares_no_page_is_asked_for_an_interval_after_its_status_was_told() -> None:
-    assert lone(LISTED) == replace(LISTED, due=130.0, urgency=Urgency.DUE)
-    assert lone(replace(LISTED, told=108.0)) == replace(LISTED, due=138.0, told=108.0, urgency=Urgency.DUE)
+    assert lone(LISTED) == replace(LISTED, due=130.0, urgency=Priority.DUE)
+    assert lone(replace(LISTED, told=108.0)) == replace(LISTED, due=138.0, told=108.0, urgency=Priority.DUE)
 
 
 def test_of_two_jobs_that_share_no_page_the_one_that_waits_longer_is_asked_first_however_long_both_wait() -> None:
@@ -206,11 +208,11 @@ def test_a_job_that_shares_no_page_in_one_round_after_another_keeps_its_place() 
 
 
 def test_a_job_that_is_due_later_than_an_interval_after_its_status_was_told_is_asked_for_sooner() -> None:
-    assert lone(replace(LISTED, due=400.0, urgency=Urgency.DUE)).due == 130.0
+    assert lone(replace(LISTED, due=400.0, urgency=Priority.DUE)).due == 130.0
 
 
-@pytest.mark.parametrize("urgency", [Urgency.CHANGED, Urgency.NEW])
-def test_a_job_that_changed_or_is_new_stays_more_urgent_than_those_that_share_no_page(urgency: Urgency) -> None:
+@pytest.mark.parametrize("urgency", [Priority.CHANGED, Priority.NEW])
+def test_a_job_that_changed_or_is_new_stays_more_urgent_than_those_that_share_no_page(urgency: Priority) -> None:
     watch = replace(LISTED, due=109.0, urgency=urgency)
     assert lone(watch) == watch
 
@@ -256,7 +258,7 @@ def test_a_failing_target_is_left_alone_twice_as_long_each_time_up_to_a_minute(
 
 @pytest.mark.parametrize("failures", [1023, 1024, 1025, 10_000, 10**6])
 def test_no_number_of_failures_is_too_many(failures: int) -> None:
-    watch = Watch(ARN, due=0.0, answered=0.0, failures=failures)
+    watch = JobSchedule(ARN, due=0.0, answered=0.0, failures=failures)
     assert target_backoff(failures, 0.0) == 60.0
     assert after_target_failure(watch, now=100.0, interval=30.0).due == 130.0
     assert after_job_failure(watch, asked=100.0, interval=30.0).due == 400.0
@@ -268,20 +270,20 @@ def test_no_number_of_failures_is_too_many(failures: int) -> None:
     interval=st.floats(1.0, 3600.0),
 )
 def test_every_backoff_is_positive_and_bounded(failures: int, jitter: float, interval: float) -> None:
-    watch = Watch(ARN, due=0.0, answered=0.0, failures=failures)
+    watch = JobSchedule(ARN, due=0.0, answered=0.0, failures=failures)
     assert 0.5 < target_backoff(failures, jitter) <= 60.0
     assert 0.0 < after_target_failure(watch, now=0.0, interval=interval).due <= interval
     assert interval <= after_job_failure(watch, asked=0.0, interval=interval).due <= max(interval, 300.0)
 
 
 WATCHES = st.builds(
-    Watch,
+    JobSchedule,
     st.just(ARN),
     due=st.floats(0.0, 200.0),
     answered=st.floats(0.0, 100.0),
     failures=st.integers(0, 3),
     ended=st.booleans(),
-    urgency=st.sampled_from(Urgency),
+    urgency=st.sampled_from(Priority),
     told=st.none() | st.floats(0.0, 100.0),
     listed=st.none() | st.sampled_from(STATUSES),
 )
@@ -289,7 +291,7 @@ WATCHES = st.builds(
 
 @given(watch=WATCHES, known=st.none() | st.sampled_from(STATUSES), listed=st.sampled_from(STATUSES))
 def test_a_list_never_has_a_job_asked_for_later_or_makes_it_less_urgent(
-    watch: Watch, known: str | None, listed: str
+    watch: JobSchedule, known: str | None, listed: str
 ) -> None:
     after = after_list(watch, known, listed, asked=100.0, now=101.0)
     assert after.due <= watch.due
@@ -299,10 +301,10 @@ def test_a_list_never_has_a_job_asked_for_later_or_makes_it_less_urgent(
 
 
 @given(watch=WATCHES)
-def test_a_job_that_shares_no_page_is_never_less_urgent_for_it_and_moves_once(watch: Watch) -> None:
+def test_a_job_that_shares_no_page_is_never_less_urgent_for_it_and_moves_once(watch: JobSchedule) -> None:
     after = unless_told(watch, interval=30.0)
     assert after.urgency <= watch.urgency
-    assert after == watch or (after.urgency, after.failures) == (Urgency.DUE, 0)
+    assert after == watch or (after.urgency, after.failures) == (Priority.DUE, 0)
     assert after == watch or after.due <= watch.confirmed + 30.0
     assert unless_told(after, interval=30.0) == after
 
@@ -313,19 +315,19 @@ def test_a_job_that_shares_no_page_is_never_less_urgent_for_it_and_moves_once(wa
 @pytest.mark.parametrize("start", range(7))
 def test_nobody_waits_longer_for_a_turn_than_five_questions(start: int) -> None:
     turns = {whose_turn(start + number, alone=False) for number in range(5)}
-    assert turns == {Urgency.DUE, Urgency.REFRESH, Urgency.FILL}
+    assert turns == {Priority.DUE, Priority.REFRESH, Priority.FILL}
 
 
 @pytest.mark.parametrize("start", range(7))
 def test_where_get_job_follows_the_active_jobs_alone_the_finished_ones_get_what_it_can_spare(start: int) -> None:
     turns = [whose_turn(start + number, alone=True) for number in range(100)]
-    assert turns.count(Urgency.FILL) == 20
+    assert turns.count(Priority.FILL) == 20
 
 
 # After a restart.
 
 
-def after_restart(what: JobRecord, *, down: float = 60.0) -> Watch | None:
+def after_restart(what: JobRecord, *, down: float = 60.0) -> JobSchedule | None:
     """Go on with a job that was last asked for at ``WALL``."""
     return resumed(what, now=1000.0, wall=WALL + down)
 
@@ -333,12 +335,12 @@ def after_restart(what: JobRecord, *, down: float = 60.0) -> Watch | None:
 @pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLING", "PAUSED"])
 def test_an_active_job_is_asked_for_at_once_after_a_restart_and_is_as_stale_as_it_is(status: str) -> None:
     again = after_restart(record(snapshot(status=status)))
-    assert again == Watch(ARN, due=1000.0, answered=940.0, urgency=Urgency.NEW, created=CREATED)
+    assert again == JobSchedule(ARN, due=1000.0, answered=940.0, urgency=Priority.NEW, created=CREATED)
 
 
 @pytest.mark.parametrize("known", [JobRecord(ARN), JobRecord(ARN, sighted="QUEUED"), JobRecord(ARN, failing="X")])
 def test_a_job_that_never_answered_is_waited_for_since_the_restart(known: JobRecord) -> None:
-    assert after_restart(known) == Watch(ARN, due=1000.0, answered=1000.0, urgency=Urgency.NEW)
+    assert after_restart(known) == JobSchedule(ARN, due=1000.0, answered=1000.0, urgency=Priority.NEW)
 
 
 def test_no_job_answered_in_the_future_even_if_the_clock_was_set_back() -> None:
@@ -355,8 +357,8 @@ def test_a_job_that_told_all_of_its_end_is_not_asked_for_after_a_restart(status:
 
 def test_a_job_whose_end_lacked_something_is_asked_for_it_after_a_restart() -> None:
     again = after_restart(INCOMPLETE)
-    assert again == Watch(
-        ARN, due=1000.0, answered=940.0, after_end=1, ended=True, urgency=Urgency.DUE, created=CREATED
+    assert again == JobSchedule(
+        ARN, due=1000.0, answered=940.0, after_end=1, ended=True, urgency=Priority.DUE, created=CREATED
     )
 
 

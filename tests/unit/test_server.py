@@ -16,7 +16,7 @@ import pytest
 
 from exporter.web.http import connection as connection_module
 from exporter.web.http import server as server_module
-from exporter.web.http.channel import Guard
+from exporter.web.http.channel import AccessPolicy
 from exporter.web.http.messages import Body, Handler, Request, Response
 from exporter.web.http.server import HttpServer
 
@@ -40,12 +40,12 @@ def serving(
     handler: Handler = echo,
     host: str = "127.0.0.1",
     send_buffer: int | None = None,
-    guard: Guard | None = None,
+    access_policy: AccessPolicy | None = None,
     urgent: tuple[str, ...] = (),
     *,
     slow: tuple[str, ...] = (),
 ) -> Iterator[HttpServer]:
-    server = HttpServer(handler, host, 0, guard=guard, urgent=urgent, slow=slow)
+    server = HttpServer(handler, host, 0, access_policy=access_policy, urgent=urgent, slow=slow)
     if send_buffer is not None:
         server._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     server.start()

@@ -27,7 +27,7 @@ from exporter.core.jobs import EventKey, JobRecord, JobSnapshot
 from exporter.core.transitions import observe
 from exporter.metrics.aggregates import Histogram, Totals
 from exporter.metrics.families import FLEET_FAMILIES
-from exporter.storage.persistence import Entry, Former, Past, check_record, mark_of
+from exporter.storage.persistence import Entry, SavedState, Tombstone, check_record, mark_of
 from exporter.storage.rows import Skipped
 from exporter.storage.schema import APPLICATION_ID, MIGRATIONS
 from exporter.storage.sqlite_file import LARGEST_LOG, State
@@ -40,8 +40,8 @@ REST = (0,) * 19
 """The last buckets of a duration."""
 
 NUMBERS = Totals({OUTCOME: 3.0}, {QUEUE: Histogram((1, 0, 2, *REST), 40.5)})
-FORMERS = {1: Former(CREATED, None, "lane"), -(2**63): Former(CREATED + 1.0, record(snapshot()), "")}
-FULL = Entry([record(finished()), JobRecord(arn(2))], formers=FORMERS, totals=NUMBERS)
+TOMBSTONES = {1: Tombstone(CREATED, None, "lane"), -(2**63): Tombstone(CREATED + 1.0, record(snapshot()), "")}
+FULL = Entry([record(finished()), JobRecord(arn(2))], tombstones=TOMBSTONES, totals=NUMBERS)
 LANES = {"one": CREATED, "other": CREATED + 1.0}
 
 
@@ -54,19 +54,19 @@ def opened(path: Path, migrations: Sequence[str] = MIGRATIONS) -> "closing[State
     return closing(State(str(path), migrations))
 
 
-def reopened(path: Path) -> Past | None:
+def reopened(path: Path) -> SavedState | None:
     """Read what a file tells somebody who opens it anew."""
     with opened(path) as state:
         return whole(state)
 
 
-def whole(state: State) -> Past | None:
+def whole(state: State) -> SavedState | None:
     """Read what a file tells, with the jobs, which are usually read when they are needed."""
     past = state.read()
     return None if past is None else replace(past, records=[*past.records])
 
 
-def known(past: Past | None) -> dict[str, JobRecord]:
+def known(past: SavedState | None) -> dict[str, JobRecord]:
     assert past is not None
     return {each.arn: each for each in past.records}
 
@@ -84,7 +84,7 @@ def filled(path: Path, entry: Entry = FULL) -> None:
 def everything(state: State) -> tuple[Any, ...]:
     past = state.read()
     assert past is not None
-    return sorted(past.records, key=repr), past.formers, past.totals, past.lanes, past.polled
+    return sorted(past.records, key=repr), past.tombstones, past.totals, past.lanes, past.polled
 
 
 # What comes back.
@@ -113,7 +113,7 @@ def test_what_is_written_comes_back(path: Path) -> None:
     with opened(path) as state:
         assert state.used
         past = whole(state)
-    assert past == Past(POLLED, past.records if past else [], FORMERS, LANES, NUMBERS)
+    assert past == SavedState(POLLED, past.records if past else [], TOMBSTONES, LANES, NUMBERS)
     assert known(past) == {ARN: record(finished()), arn(2): JobRecord(arn(2))}
 
 
@@ -148,7 +148,7 @@ TOTALS = st.builds(
 ENTRIES = st.builds(
     Entry,
     st.lists(KNOWN, max_size=4, unique_by=lambda one: one.arn),
-    formers=st.dictionaries(MARKS, st.builds(Former, MOMENTS, st.none() | RECORDS, TEXT), max_size=3),
+    tombstones=st.dictionaries(MARKS, st.builds(Tombstone, MOMENTS, st.none() | RECORDS, TEXT), max_size=3),
     totals=TOTALS,
 )
 
@@ -161,7 +161,7 @@ def test_whatever_is_written_comes_back_as_it_was(
     with scratch(path), opened(path) as state:
         state.write(entry, polled=polled, lanes=lanes)
         records = sorted(entry.records, key=repr)
-        assert everything(state) == (records, entry.formers, entry.totals, lanes, polled)
+        assert everything(state) == (records, entry.tombstones, entry.totals, lanes, polled)
 
 
 @settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -175,10 +175,10 @@ def test_every_job_that_can_be_read_from_the_wire_can_be_read_from_a_file(
         return
     seen = observe(JobRecord(ARN), job, since=0.0, now=now).record
     with scratch(path), opened(path) as state:
-        state.write(Entry([seen], formers={1: Former(job.created or 0.0, seen)}), polled=now)
+        state.write(Entry([seen], tombstones={1: Tombstone(job.created or 0.0, seen)}), polled=now)
         past = state.read(check_record)
         assert past is not None
-        assert ([*past.records], past.formers[1].record, state.skipped) == ([seen], seen, Skipped())
+        assert ([*past.records], past.tombstones[1].record, state.skipped) == ([seen], seen, Skipped())
 
 
 @pytest.mark.parametrize(
@@ -187,11 +187,11 @@ def test_every_job_that_can_be_read_from_the_wire_can_be_read_from_a_file(
 def test_a_job_of_any_year_that_is_read_from_the_wire_comes_back(path: Path, created: str) -> None:
     job = parse_job(ARN, {"status": "RUNNING", "createdAt": created})
     assert job.created is not None
-    filled(path, Entry([record(job)], formers={1: Former(job.created, None)}))
+    filled(path, Entry([record(job)], tombstones={1: Tombstone(job.created, None)}))
     with opened(path) as state:
         past = state.read(check_record)
         assert past is not None
-        assert ([*past.records], past.formers[1].created) == ([record(job)], job.created)
+        assert ([*past.records], past.tombstones[1].created) == ([record(job)], job.created)
 
 
 @contextmanager
@@ -203,12 +203,14 @@ def scratch(path: Path) -> Iterator[None]:
 
 KEYS = st.sampled_from([arn(number) for number in range(4)])
 STEPS = st.builds(
-    lambda records, left, formers: Entry([*records.values()], [*left.difference(records)], formers),
+    lambda records, left, tombstones: Entry([*records.values()], [*left.difference(records)], tombstones),
     st.dictionaries(KEYS, RECORDS, max_size=3).map(
         lambda jobs: {name: replace(job, arn=name) for name, job in jobs.items()}
     ),
     st.sets(KEYS, max_size=2),
-    st.dictionaries(st.integers(0, 3), st.none() | st.builds(Former, MOMENTS, st.none() | RECORDS, TEXT), max_size=3),
+    st.dictionaries(
+        st.integers(0, 3), st.none() | st.builds(Tombstone, MOMENTS, st.none() | RECORDS, TEXT), max_size=3
+    ),
 )
 
 
@@ -219,17 +221,19 @@ STEPS = st.builds(
 @given(steps=st.lists(STEPS, min_size=1, max_size=5))
 def test_a_file_holds_what_its_entries_add_up_to_even_if_each_is_written_twice(path: Path, steps: list[Entry]) -> None:
     jobs: dict[str, JobRecord] = {}
-    formers: dict[int, Former | None] = {}
+    tombstones: dict[int, Tombstone | None] = {}
     with scratch(path), opened(path) as state:
         for step in steps:
             for _ in range(2):
                 state.write(step, polled=POLLED)
             jobs = {one: job for one, job in jobs.items() if one not in step.gone} | {r.arn: r for r in step.records}
-            formers |= step.formers
+            tombstones |= step.tombstones
             past = state.read()
             assert past is not None
             assert known(past) == jobs
-            assert past.formers == {mark: former for mark, former in formers.items() if former is not None}
+            assert past.tombstones == {
+                mark: tombstone for mark, tombstone in tombstones.items() if tombstone is not None
+            }
 
 
 def test_lanes_stay_unless_they_are_given_anew(path: Path) -> None:
@@ -342,7 +346,7 @@ def test_a_file_of_another_process_is_refused_until_that_is_killed_and_then_has_
         process.kill()
         process.wait()
         past = reopened(path)
-    assert past == Past(2.0, past.records if past else [], lanes={"lane": 1.0})
+    assert past == SavedState(2.0, past.records if past else [], lanes={"lane": 1.0})
     assert {name.rpartition("/")[2] for name in known(past)} == {"2", "3"}
 
 
@@ -416,10 +420,10 @@ def test_a_file_with_flipped_bytes_is_read_or_refused_and_nothing_else(
 ONES = [record(finished(arn=arn(number), created=CREATED + number)) for number in range(1, 4)]
 OTHER = ("braket_job_outcomes_total", (ACCOUNT, REGION, SV1, "FAILED"))
 OTHERS = ("braket_job_queue_duration_seconds", (ACCOUNT, REGION, "d"))
-TWO_FORMERS = {1: Former(CREATED, None, "lane"), 2: Former(CREATED + 1.0, record(snapshot()), "")}
+TWO_FORMERS = {1: Tombstone(CREATED, None, "lane"), 2: Tombstone(CREATED + 1.0, record(snapshot()), "")}
 SOUND = Entry(
     ONES,
-    formers=TWO_FORMERS,
+    tombstones=TWO_FORMERS,
     totals=Totals(
         {OUTCOME: 3.0, OTHER: 1.0},
         {QUEUE: Histogram((1, 0, 2, *REST), 40.5), OTHERS: Histogram((0, 1, 0, *REST), 20.0)},
@@ -429,13 +433,13 @@ FIRST = f"WHERE mark = {mark_of(arn(1))}"
 DEEP = "[" * 100_000
 
 
-def without_one(table: str) -> Past:
+def without_one(table: str) -> SavedState:
     """Return what a sound file holds without the first row of a table."""
-    past = Past(POLLED, ONES, TWO_FORMERS, LANES, SOUND.totals)
+    past = SavedState(POLLED, ONES, TWO_FORMERS, LANES, SOUND.totals)
     counters, histograms = SOUND.totals.counters, SOUND.totals.histograms
     return {
         "jobs": replace(past, records=ONES[1:], floor=POLLED),
-        "formers": replace(past, formers={2: past.formers[2]}, floor=POLLED),
+        "formers": replace(past, tombstones={2: past.tombstones[2]}, floor=POLLED),
         "counters": replace(past, totals=Totals({OTHER: 1.0}, histograms)),
         "histograms": replace(past, totals=Totals(counters, {OTHERS: histograms[OTHERS]})),
         "lanes": replace(past, lanes={"other": LANES["other"]}),
@@ -511,7 +515,7 @@ LOST = ("UPDATE jobs SET record = '' " + FIRST, "UPDATE formers SET created = 1e
     "newest",
     [
         Entry([record(finished(arn=arn(9), created=POLLED + 5.0))]),
-        Entry(formers={9: Former(POLLED + 5.0, None)}),
+        Entry(tombstones={9: Tombstone(POLLED + 5.0, None)}),
     ],
 )
 def test_after_a_lost_row_the_floor_is_not_before_any_known_job(path: Path, lost: str, newest: Entry) -> None:
@@ -528,7 +532,7 @@ def test_rows_that_make_no_sense_are_counted_over_all_tables(path: Path) -> None
     edited(path, "UPDATE jobs SET record = '[]'", "UPDATE counters SET value = -1", "UPDATE lanes SET since = 1e300")
     with opened(path) as state:
         past = whole(state)
-        assert past == Past(POLLED, [], TWO_FORMERS, {}, Totals({}, SOUND.totals.histograms), POLLED)
+        assert past == SavedState(POLLED, [], TWO_FORMERS, {}, Totals({}, SOUND.totals.histograms), POLLED)
         assert state.skipped.rows == 7
 
 

@@ -17,10 +17,10 @@ from exporter.core.jobs import Increment, JobRecord
 from exporter.metrics.aggregates import Histogram, Totals
 from exporter.metrics.exposition import JobRow, render_job
 from exporter.metrics.families import FLEET_FAMILIES, JOBS, job_families
-from exporter.metrics.gzip_stream import Chain
+from exporter.metrics.gzip_stream import SegmentChain
 from exporter.storage.block import CHUNK_JOBS
-from exporter.storage.job_index import glances_of
-from exporter.storage.persistence import Backlog, Entry, Former, Past, mark_of
+from exporter.storage.job_index import status_summaries
+from exporter.storage.persistence import DirtySet, Entry, SavedState, Tombstone, mark_of
 from exporter.storage.rendered_lines import View
 from exporter.storage.series_limit import Rank, Standing, rank_of
 from exporter.storage.store import Store
@@ -280,9 +280,9 @@ def test_sealing_changes_no_line() -> None:
         assert sorted(lines[family].splitlines()) == sorted(text.splitlines()), family
 
 
-def _rendered(store: Store) -> tuple[list[JobRow], list[Chain]]:
+def _rendered(store: Store) -> tuple[list[JobRow], list[SegmentChain]]:
     families = job_families()
-    return [render_job(families, known) for known in store.records()], [Chain()] * len(families)
+    return [render_job(families, known) for known in store.records()], [SegmentChain()] * len(families)
 
 
 def test_a_sealed_job_that_changes_melts_its_chunk_and_shows_the_change() -> None:
@@ -360,13 +360,15 @@ def test_what_is_known_of_a_sealed_job_can_be_looked_up() -> None:
 
 def test_every_job_is_open_or_in_a_pile_that_tells_of_it_at_a_glance() -> None:
     store = filled(MANY)
-    records, piles = store.piles()
-    assert len(piles) > 0
-    assert len(records) + sum(pile.total for pile in piles) == MANY
-    assert {known.arn for known in records}.isdisjoint(known.arn for pile in piles for known in pile.records())
-    for pile in piles:
-        assert pile.glances == glances_of(pile.records())
-        assert pile.glances["COMPLETED"].jobs == pile.total == len([*pile.records()])
+    records, summaries = store.summaries()
+    assert len(summaries) > 0
+    assert len(records) + sum(summary.total for summary in summaries) == MANY
+    assert {known.arn for known in records}.isdisjoint(
+        known.arn for summary in summaries for known in summary.records()
+    )
+    for summary in summaries:
+        assert summary.statuses == status_summaries(summary.records())
+        assert summary.statuses["COMPLETED"].jobs == summary.total == len([*summary.records()])
 
 
 def test_counters_of_a_job_that_was_sealed_go_on_from_where_they_were() -> None:
@@ -601,7 +603,7 @@ def written_down() -> tuple[Store, Book]:
 
 SERIES = (OUTCOMES, (ACCOUNT, REGION, SV1, "COMPLETED"))
 QUEUED = Increment("braket_job_queue_duration_seconds", (ACCOUNT, REGION, SV1), 40.0)
-FORMER = Former(CREATED, None, "lane")
+TOMBSTONE = Tombstone(CREATED, None, "lane")
 
 
 def test_an_answer_is_written_before_it_is_shown_and_with_all_that_it_adds() -> None:
@@ -666,37 +668,37 @@ def test_what_can_wait_is_written_by_a_flush_as_it_is_then_and_once() -> None:
 def test_a_job_that_is_forgotten_leaves_the_ledger_and_what_is_remembered_of_it_goes_there() -> None:
     store, book = written_down()
     store.put(record(finished()), [COMPLETED])
-    store.forget(ARN, {mark_of(ARN): FORMER})
+    store.forget(ARN, {mark_of(ARN): TOMBSTONE})
     assert book.jobs.keys() == {ARN}
     store.flush()
-    assert book.entries[1:] == [Entry(gone=(ARN,), formers={mark_of(ARN): FORMER})]
-    assert (book.jobs, book.formers, book.counters) == ({}, {mark_of(ARN): FORMER}, {SERIES: 1.0})
+    assert book.entries[1:] == [Entry(gone=(ARN,), tombstones={mark_of(ARN): TOMBSTONE})]
+    assert (book.jobs, book.tombstones, book.counters) == ({}, {mark_of(ARN): TOMBSTONE}, {SERIES: 1.0})
     store.unremember([mark_of(ARN), 5])
     store.flush()
-    assert book.entries[2:] == [Entry(formers={mark_of(ARN): None, 5: None})]
-    assert book.formers == {}
+    assert book.entries[2:] == [Entry(tombstones={mark_of(ARN): None, 5: None})]
+    assert book.tombstones == {}
 
 
 def test_what_is_remembered_of_forgotten_jobs_can_change() -> None:
     store, book = written_down()
     store.put(record(finished()))
-    store.forget(ARN, {7: FORMER})
-    store.remember({7: FORMER._replace(lane="other"), 8: FORMER})
+    store.forget(ARN, {7: TOMBSTONE})
+    store.remember({7: TOMBSTONE._replace(lane="other"), 8: TOMBSTONE})
     store.flush()
     store.unremember([8])
     store.flush()
-    assert book.formers == {7: FORMER._replace(lane="other")}
-    Store(job_families()).remember({7: FORMER})
+    assert book.tombstones == {7: TOMBSTONE._replace(lane="other")}
+    Store(job_families()).remember({7: TOMBSTONE})
 
 
 def test_a_job_that_is_forgotten_and_comes_back_is_written() -> None:
     store, book = written_down()
     store.put(record(finished()))
-    store.forget(ARN, {7: FORMER})
+    store.forget(ARN, {7: TOMBSTONE})
     store.add(record(snapshot()))
     store.unremember([7])
     store.flush()
-    assert (book.jobs, book.formers) == ({ARN: record(snapshot())}, {})
+    assert (book.jobs, book.tombstones) == ({ARN: record(snapshot())}, {})
 
 
 def test_a_job_that_had_ended_and_was_never_asked_for_is_not_written_until_it_answered() -> None:
@@ -717,7 +719,7 @@ def test_what_a_ledger_does_not_take_is_shown_and_written_once_it_does(hindrance
     book.open, book.takes = hindrance != "closed", hindrance != "refuses"
     store.put(record(finished()), [COMPLETED, QUEUED])
     store.put(record(snapshot(arn=arn(2))))
-    store.forget(arn(9), {9: FORMER})
+    store.forget(arn(9), {9: TOMBSTONE})
     store.flush()
     assert len(book.entries) == {"closed": 1, "refuses": 4}[hindrance]
     assert 'outcome="COMPLETED"} 2.0' in page(store.view())[OUTCOMES]
@@ -726,7 +728,7 @@ def test_what_a_ledger_does_not_take_is_shown_and_written_once_it_does(hindrance
     store.flush()
     last = book.entries[-1]
     assert {each.arn for each in last.records} == {ARN, arn(2)}
-    assert (last.gone, last.formers) == ((arn(9),), {9: FORMER})
+    assert (last.gone, last.tombstones) == ((arn(9),), {9: TOMBSTONE})
     assert last.totals == Totals({SERIES: 2.0}, {QUEUED[:2]: Histogram((0, 0, 2, *[0] * 19), 80.0)})
     store.flush()
     assert book.entries[-1] is last
@@ -735,7 +737,7 @@ def test_what_a_ledger_does_not_take_is_shown_and_written_once_it_does(hindrance
 def test_what_changes_while_a_ledger_fails_is_not_overwritten_by_what_it_did_not_take() -> None:
     store, book = written_down()
     store.add(JobRecord(ARN))
-    store.forget(ARN, {7: FORMER})
+    store.forget(ARN, {7: TOMBSTONE})
     book.takes = False
 
     def change() -> None:
@@ -746,7 +748,7 @@ def test_what_changes_while_a_ledger_fails_is_not_overwritten_by_what_it_did_not
     store.flush()
     book.takes, book.meanwhile = True, lambda: None
     store.flush()
-    assert book.entries[-1] == Entry((JobRecord(ARN, failing="AccessDeniedException"),), formers={7: None})
+    assert book.entries[-1] == Entry((JobRecord(ARN, failing="AccessDeniedException"),), tombstones={7: None})
 
 
 def test_a_ledger_may_ask_for_everything_while_it_writes_and_hears_what_is_shown() -> None:
@@ -776,10 +778,10 @@ def test_without_a_ledger_nothing_is_kept_for_one() -> None:
     store = Store(job_families())
     store.put(record(finished()), [COMPLETED])
     store.amend(record(snapshot(arn=arn(2))))
-    store.forget(ARN, {7: FORMER})
+    store.forget(ARN, {7: TOMBSTONE})
     store.unremember([7])
     store.flush()
-    assert store._write_behind.backlog == Backlog()
+    assert store._write_behind.backlog == DirtySet()
 
 
 # After a restart.
@@ -789,7 +791,7 @@ def test_what_was_known_before_a_restart_is_shown_and_not_written_again() -> Non
     store, book = written_down()
     queue = Histogram((0, 0, 2, *[0] * 19), 80.0)
     known = [record(finished(arn=arn(number), ended=CREATED + 500.0 + number)) for number in range(MANY)]
-    store.restore(Past(CREATED, [*known, JobRecord(ARN)], {}, {}, Totals({SERIES: 7.0}, {QUEUED[:2]: queue})))
+    store.restore(SavedState(CREATED, [*known, JobRecord(ARN)], {}, {}, Totals({SERIES: 7.0}, {QUEUED[:2]: queue})))
     assert {each.arn for each in store.records()} == {ARN, *(each.arn for each in known)}
     assert is_sealed(store.view()) == {"open": CHUNK_JOBS + 1, "chunks": 1}
     lines = page(store.view())
@@ -825,7 +827,7 @@ class World:
 
     store: Store
     book: Book
-    formers: dict[int, Former] = field(default_factory=dict)
+    tombstones: dict[int, Tombstone] = field(default_factory=dict)
 
     def act(self, act: str, number: int, how: str) -> None:
         name = arn(number)
@@ -840,12 +842,12 @@ class World:
             begun = JobRecord(name, sighted="RUNNING" if how == "found" else None, named=how == "named")
             self.store.add(record(snapshot(arn=name)) if how == "known" else begun)
         elif act == "forget" and known is not None:
-            former = {number: FORMER} if how == "remembered" else {}
-            self.store.forget(name, former)
-            self.formers |= former
+            tombstone = {number: TOMBSTONE} if how == "remembered" else {}
+            self.store.forget(name, tombstone)
+            self.tombstones |= tombstone
         elif act == "unremember":
             self.store.unremember([number])
-            self.formers.pop(number, None)
+            self.tombstones.pop(number, None)
         elif act == "flush":
             self.store.flush()
         elif act == "ledger":
@@ -857,7 +859,7 @@ class World:
         everything = self.store.everything()
         assert self.book.jobs == {each.arn: each for each in everything.records}
         assert self.book.totals == everything.totals
-        assert self.book.formers == self.formers
+        assert self.book.tombstones == self.tombstones
 
 
 @settings(max_examples=examples(300))
@@ -917,7 +919,7 @@ def test_locks_are_taken_in_their_order_and_the_last_one_is_not_held_while_a_led
         store.put(record(finished(arn=arn(number), ended=CREATED + number)))
     store.fit()
     store.amend(replace(store.record(arn(MANY)), failing="X"))
-    store.forget(arn(MANY - 1), {7: FORMER})
+    store.forget(arn(MANY - 1), {7: TOMBSTONE})
     store.unremember([7], CREATED)
     store.add(record(snapshot()))
     store.limit(3)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from profiles import examples
 
 from exporter.core.jobs import EntryProblem, JobSummary, SearchPage, Span
-from exporter.polling.search_planner import SWEEP_INTERVAL, PageEnd, Purpose, Search, Survey
+from exporter.polling.search_planner import SWEEP_INTERVAL, PageEnd, Purpose, Search, SearchPlanner
 
 LIST, ROUND, SWEEP = Purpose
 HOUR, DAY = 3600.0, 86400.0
@@ -21,8 +21,8 @@ NOW, WALL = 5000.0, CREATED
 FOREVER = float("inf")
 
 
-def survey(lookback: float = LOOKBACK) -> Survey:
-    return Survey(NOW, lookback=lookback, discovery_interval=60.0, round_interval=30.0)
+def planner(lookback: float = LOOKBACK) -> SearchPlanner:
+    return SearchPlanner(NOW, lookback=lookback, discovery_interval=60.0, round_interval=30.0)
 
 
 def job(number: int, created: float) -> JobSummary:
@@ -33,13 +33,13 @@ def page(*created: float, token: str | None = None) -> SearchPage:
     return SearchPage(tuple(job(number, time) for number, time in enumerate(created)), (), token)
 
 
-def take(plan: Survey, now: float = NOW, wall: float = WALL) -> Search:
+def take(plan: SearchPlanner, now: float = NOW, wall: float = WALL) -> Search:
     search = plan.next(now, wall)
     assert search is not None
     return search
 
 
-def drain(plan: Survey, answer: SearchPage, now: float = NOW, wall: float = WALL) -> list[Search]:
+def drain(plan: SearchPlanner, answer: SearchPage, now: float = NOW, wall: float = WALL) -> list[Search]:
     """Give every call that is due the same answer; return the calls."""
     searches = []
     while (search := plan.next(now, wall)) is not None:
@@ -48,16 +48,16 @@ def drain(plan: Survey, answer: SearchPage, now: float = NOW, wall: float = WALL
     return searches
 
 
-def take_sweep(plan: Survey, now: float = NOW + HOUR, wall: float = WALL) -> Search:
+def take_sweep(plan: SearchPlanner, now: float = NOW + HOUR, wall: float = WALL) -> Search:
     """Take the sweep's next call; whatever else comes before it is answered with nothing."""
     while (search := take(plan, now, wall)).purpose is not SWEEP:
         plan.page(search, page(), now)
     return search
 
 
-def after_first_list(*created: float, lookback: float = LOOKBACK) -> Survey:
+def after_first_list(*created: float, lookback: float = LOOKBACK) -> SearchPlanner:
     """Return a survey whose first list found the given jobs, each span on one page."""
-    plan = survey(lookback)
+    plan = planner(lookback)
     drain(plan, page(*created))
     assert plan.listed
     return plan
@@ -72,7 +72,7 @@ def spread(jobs: int, step: float = 1.0) -> list[float]:
 
 
 def test_at_the_start_there_is_a_list_to_make_at_once() -> None:
-    plan = survey()
+    plan = planner()
     assert plan.next_due() == NOW
     assert plan.next(NOW - 0.001, WALL) is None
     assert not plan.listed
@@ -80,7 +80,7 @@ def test_at_the_start_there_is_a_list_to_make_at_once() -> None:
 
 
 def test_the_first_list_begins_with_the_newest_jobs_and_goes_back_through_all_of_the_lookback() -> None:
-    assert drain(survey(), page()) == [
+    assert drain(planner(), page()) == [
         Search(LIST, Span(WALL - DAY, None)),
         Search(LIST, Span(WALL - 3 * DAY, WALL - DAY)),
         Search(LIST, Span(WALL - 14 * DAY, WALL - 3 * DAY)),
@@ -92,13 +92,13 @@ def test_the_first_list_begins_with_the_newest_jobs_and_goes_back_through_all_of
     [(HOUR, [HOUR]), (DAY, [DAY]), (2 * DAY, [DAY, 2 * DAY]), (3 * DAY, [DAY, 3 * DAY])],
 )
 def test_a_shorter_lookback_needs_fewer_steps(lookback: float, ages: list[float]) -> None:
-    spans = [search.span for search in drain(survey(lookback), page())]
+    spans = [search.span for search in drain(planner(lookback), page())]
     assert [WALL - span.start for span in spans] == ages
     assert [span.end for span in spans] == [None, *(WALL - age for age in ages[:-1])]
 
 
 def test_the_first_list_is_complete_with_its_last_answer() -> None:
-    plan = survey()
+    plan = planner()
     calls = [take(plan) for _ in range(3)]
     assert plan.next(NOW, WALL) is None
     for call in calls[:2]:
@@ -110,7 +110,7 @@ def test_the_first_list_is_complete_with_its_last_answer() -> None:
 
 
 def test_a_list_follows_page_after_page_before_it_goes_further_back() -> None:
-    plan = survey()
+    plan = planner()
     first = take(plan)
     plan.page(first, page(WALL, token="a"), NOW)
     second = take(plan)
@@ -123,7 +123,7 @@ def test_a_list_follows_page_after_page_before_it_goes_further_back() -> None:
 
 
 def test_a_full_page_of_a_list_is_followed_to_the_next_one() -> None:
-    plan = survey(HOUR)
+    plan = planner(HOUR)
     first = take(plan)
     plan.page(first, page(*spread(100), token="a"), NOW)
     assert take(plan) == replace(first, token="a")
@@ -136,7 +136,7 @@ def test_every_job_of_a_page_is_indexed() -> None:
 
 
 def test_a_list_of_several_pages_may_have_missed_jobs_so_a_sweep_follows_at_once() -> None:
-    plan = survey()
+    plan = planner()
     plan.page(take(plan), page(WALL, token="a"), NOW)
     drain_lists(plan)
     assert plan.listed
@@ -147,14 +147,14 @@ def test_a_list_of_several_pages_may_have_missed_jobs_so_a_sweep_follows_at_once
     assert plan.swept
 
 
-def drain_lists(plan: Survey, now: float = NOW, wall: float = WALL) -> None:
+def drain_lists(plan: SearchPlanner, now: float = NOW, wall: float = WALL) -> None:
     """Answer the calls of the list with nothing."""
     while not plan.listed:
         plan.page(take(plan, now, wall), page(), now)
 
 
 def test_a_service_that_repeats_a_token_is_not_asked_the_same_again() -> None:
-    plan = survey(HOUR)
+    plan = planner(HOUR)
     first = take(plan)
     plan.page(first, page(token="a"), NOW)
     second = take(plan)
@@ -263,7 +263,7 @@ def test_a_span_of_a_sweep_that_cannot_be_halved_is_followed_page_after_page() -
 
 
 def test_there_is_no_round_before_the_first_list_is_complete() -> None:
-    plan = survey()
+    plan = planner()
     assert not plan.round_due(NOW + 1e6)
     drain_lists(plan)
     assert plan.round_due(NOW)
@@ -349,7 +349,7 @@ def test_a_window_is_not_followed_for_ever() -> None:
 
 
 def test_a_service_that_names_the_same_pages_again_and_again_is_not_followed_for_ever() -> None:
-    plan = survey(HOUR)
+    plan = planner(HOUR)
     calls = Counter[Purpose]()
     while (call := plan.next(NOW, WALL)) is not None:
         plan.page(call, page(token="ab"[calls.total() % 2]), NOW)
@@ -359,7 +359,7 @@ def test_a_service_that_names_the_same_pages_again_and_again_is_not_followed_for
 
 
 def test_a_call_that_the_service_refuses_or_answers_unreadably_is_given_up_until_the_next_sweep() -> None:
-    plan = survey(HOUR)
+    plan = planner(HOUR)
     calls = 0
     while (call := plan.next(NOW, WALL)) is not None:
         plan.failed(call, NOW, own_fault=True)
@@ -369,7 +369,7 @@ def test_a_call_that_the_service_refuses_or_answers_unreadably_is_given_up_until
 
 
 def test_a_call_that_cannot_be_made_now_is_never_given_up() -> None:
-    plan = survey(HOUR)
+    plan = planner(HOUR)
     for _ in range(50):
         plan.failed(take(plan), NOW, own_fault=False)
     assert not plan.listed
@@ -390,7 +390,7 @@ def test_a_round_indexes_the_jobs_that_it_meets() -> None:
 # Pages that never end.
 
 
-def abandoned(plan: Survey, answers: Callable[[int], SearchPage]) -> tuple[int, str | None]:
+def abandoned(plan: SearchPlanner, answers: Callable[[int], SearchPage]) -> tuple[int, str | None]:
     """Follow the first span; return how many pages of it were read, and why it was abandoned."""
     for number in range(3000):
         end = plan.page(take(plan), answers(number), NOW)
@@ -405,7 +405,7 @@ def fresh(number: int) -> SearchPage:
 
 def test_a_span_whose_tokens_go_round_is_abandoned() -> None:
     answers = [replace_token(fresh(number), "ABA"[number]) for number in range(3)]
-    assert abandoned(survey(HOUR), answers.__getitem__) == (3, "a nextToken repeats")
+    assert abandoned(planner(HOUR), answers.__getitem__) == (3, "a nextToken repeats")
 
 
 def replace_token(page: SearchPage, token: str) -> SearchPage:
@@ -414,25 +414,25 @@ def replace_token(page: SearchPage, token: str) -> SearchPage:
 
 def test_a_span_that_brings_no_further_job_for_twenty_pages_is_abandoned() -> None:
     empty = SearchPage((), (), "")
-    assert abandoned(survey(HOUR), lambda number: empty._replace(token=str(number))) == (
+    assert abandoned(planner(HOUR), lambda number: empty._replace(token=str(number))) == (
         20,
         "20 pages in a row bring no further job",
     )
 
 
 def test_empty_pages_between_others_are_followed() -> None:
-    plan = survey(HOUR)
+    plan = planner(HOUR)
     for number in range(100):
         answer = fresh(number) if number % 19 == 0 else SearchPage((), (), str(number))
         assert plan.page(take(plan), answer, NOW) == PageEnd(goes_on=True)
 
 
 def test_a_span_of_more_pages_than_any_account_has_is_abandoned() -> None:
-    assert abandoned(survey(HOUR), fresh) == (2000, "it has more than 2,000 pages")
+    assert abandoned(planner(HOUR), fresh) == (2000, "it has more than 2,000 pages")
 
 
 def test_after_a_span_was_abandoned_the_first_list_is_complete() -> None:
-    plan = survey(HOUR)
+    plan = planner(HOUR)
     abandoned(plan, lambda number: SearchPage((), (), str(number)))
     assert plan.listed
 
@@ -441,11 +441,11 @@ def test_after_a_span_was_abandoned_the_first_list_is_complete() -> None:
 
 
 def test_lists_reach_back_for_the_lookback_or_to_the_newest_job_whichever_is_earlier() -> None:
-    plan = survey(LOOKBACK)
+    plan = planner(LOOKBACK)
     assert plan.horizon(WALL) == WALL - LOOKBACK
     plan.index.add(WALL - HOUR)
     assert plan.horizon(WALL) == WALL - LOOKBACK
-    plan = survey(60.0)
+    plan = planner(60.0)
     plan.index.add(WALL - HOUR)
     assert plan.horizon(WALL) == WALL - HOUR - 600.0
 
@@ -456,7 +456,7 @@ def test_lists_reach_back_for_the_lookback_or_to_the_newest_job_whichever_is_ear
     steps=st.lists(st.sampled_from([60.0, HOUR, DAY]), max_size=12),
 )
 def test_no_span_begins_before_the_horizon(lookback: float, created: Sequence[float], steps: Sequence[float]) -> None:
-    plan, now, wall = survey(lookback), NOW, WALL
+    plan, now, wall = planner(lookback), NOW, WALL
     plan.index.forget_before(WALL)
     for age in created:
         plan.index.add(WALL + age)
@@ -469,13 +469,13 @@ def test_no_span_begins_before_the_horizon(lookback: float, created: Sequence[fl
 
 
 def test_without_a_known_job_a_list_begins_before_the_last_one_that_is_complete() -> None:
-    plan = survey(60.0)
+    plan = planner(60.0)
     drain(plan, page())
     assert take(plan, NOW + DAY, WALL + DAY).span == Span(WALL - 600.0, None)
 
 
 def test_a_plan_that_begins_again_knows_the_jobs_and_makes_all_calls_again() -> None:
-    first = survey(HOUR)
+    first = planner(HOUR)
     assert first.begun_again(NOW).next(NOW, WALL) == Search(LIST, Span(WALL - HOUR, None))
     plan = after_first_list(WALL - 5.0, lookback=HOUR)
     again = plan.begun_again(NOW + 1.0)
@@ -510,7 +510,7 @@ def test_what_has_nothing_to_ask_leaves_its_turn_to_the_others() -> None:
 
 
 def test_a_call_that_failed_is_made_again_after_the_others_of_its_kind() -> None:
-    plan = survey()
+    plan = planner()
     first = take(plan)
     plan.failed(first, NOW, own_fault=False)
     assert plan.next_due() <= NOW
@@ -520,7 +520,7 @@ def test_a_call_that_failed_is_made_again_after_the_others_of_its_kind() -> None
 
 
 def test_a_call_that_fails_whenever_it_is_made_keeps_no_other_from_being_made() -> None:
-    plan = survey()
+    plan = planner()
     poisoned, asked = take(plan), []
     plan.failed(poisoned, NOW, own_fault=False)
     for _ in range(10):
@@ -536,7 +536,7 @@ def test_a_call_that_fails_whenever_it_is_made_keeps_no_other_from_being_made() 
 
 
 def test_a_page_that_failed_is_asked_for_again_by_its_token() -> None:
-    plan = survey(HOUR)
+    plan = planner(HOUR)
     plan.page(take(plan), page(WALL, token="a"), NOW)
     second = take(plan)
     plan.failed(second, NOW, own_fault=False)
@@ -545,13 +545,13 @@ def test_a_page_that_failed_is_asked_for_again_by_its_token() -> None:
 
 
 def test_a_list_is_not_complete_while_one_of_its_calls_is_to_be_made_again() -> None:
-    plan = survey(HOUR)
+    plan = planner(HOUR)
     plan.failed(take(plan), NOW, own_fault=False)
     assert not plan.listed
 
 
 def test_smaller_spans_are_asked_for_when_the_service_does_not_take_a_token_any_more() -> None:
-    plan = survey(DAY)
+    plan = planner(DAY)
     plan.page(take(plan), page(*spread(4, HOUR), token="a"), NOW)
     plan.failed(take(plan), NOW, own_fault=True)
     assert [take(plan), take(plan)] == [
@@ -561,7 +561,7 @@ def test_smaller_spans_are_asked_for_when_the_service_does_not_take_a_token_any_
 
 
 def test_a_span_that_cannot_be_halved_is_begun_anew_when_its_token_is_refused() -> None:
-    plan = survey(HOUR)
+    plan = planner(HOUR)
     first = take(plan)
     plan.page(first, page(token="a"), NOW)
     plan.failed(take(plan), NOW, own_fault=True)
@@ -569,7 +569,7 @@ def test_a_span_that_cannot_be_halved_is_begun_anew_when_its_token_is_refused() 
 
 
 def test_a_first_page_that_is_refused_is_asked_for_as_it_was() -> None:
-    plan = survey(HOUR)
+    plan = planner(HOUR)
     first = take(plan)
     plan.index.add(WALL - 10.0)
     plan.index.add(WALL - 5.0)
@@ -597,13 +597,13 @@ def test_a_round_whose_call_failed_waits_for_the_next_one() -> None:
 
 
 def test_while_a_call_is_ready_there_is_something_to_do_now() -> None:
-    plan = survey()
+    plan = planner()
     take(plan)
     assert plan.next_due() == -FOREVER
 
 
 def test_while_all_that_is_due_is_under_way_nothing_wakes_anybody() -> None:
-    plan = survey(HOUR)
+    plan = planner(HOUR)
     take(plan)
     assert plan.next_due() == FOREVER
 
@@ -641,7 +641,7 @@ class Service:
 class Watcher:
     """Makes the calls of a survey as a poller would, several at once and some of them in vain."""
 
-    plan: Survey
+    plan: SearchPlanner
     service: Service
     rng: random.Random
     failing: float = 0.0
@@ -712,7 +712,7 @@ def test_after_the_list_and_a_sweep_every_job_is_known_however_the_service_behav
 ) -> None:
     rng = random.Random(seed)
     jobs = [job(number, time) for number, time in enumerate(created_in(rng, count, span, crowd))]
-    watcher = Watcher(survey(), Service(rng, jobs), rng, failing)
+    watcher = Watcher(planner(), Service(rng, jobs), rng, failing)
     watcher.until(lambda: watcher.plan.swept, most_calls=200 + 2 * len(jobs))
     assert watcher.known.keys() == {one.arn for one in jobs}
 
@@ -723,7 +723,7 @@ def test_jobs_that_are_created_later_are_found_by_the_lists(seed: int, failing: 
     rng = random.Random(seed)
     old = [job(number, time) for number, time in enumerate(created_in(rng, 150, DAY, 1))]
     new = [job(1000 + number, WALL + number * 9.0) for number in range(60)]
-    watcher = Watcher(survey(), Service(rng, [*old, *new]), rng, failing)
+    watcher = Watcher(planner(), Service(rng, [*old, *new]), rng, failing)
     watcher.until(lambda: watcher.now > NOW + 60 * 9.0 + 300.0, most_calls=2000)
     assert watcher.known.keys() >= {one.arn for one in new}
 
@@ -735,7 +735,7 @@ def test_hours_of_watching_make_few_calls_more_than_are_due_and_no_page_is_asked
 ) -> None:
     rng = random.Random(seed)
     jobs = [job(number, time) for number, time in enumerate(created_in(rng, 400, 13 * DAY, 2))]
-    watcher = Watcher(survey(), Service(rng, jobs, spoiled=0.0), rng, failing)
+    watcher = Watcher(planner(), Service(rng, jobs, spoiled=0.0), rng, failing)
     watcher.until(lambda: watcher.now > NOW + 5 * HOUR, most_calls=10**6)
     rounds = {key: number for key, number in watcher.service.asked.items() if key[0] is ROUND}
     others = {key: number for key, number in watcher.service.asked.items() if key[0] is not ROUND}
@@ -747,7 +747,7 @@ def test_hours_of_watching_make_few_calls_more_than_are_due_and_no_page_is_asked
 def test_a_service_that_names_a_next_page_even_when_there_is_none_costs_a_few_times_more_and_not_a_hundred() -> None:
     rng = random.Random(1)
     jobs = [job(number, time) for number, time in enumerate(created_in(rng, 3000, 13 * DAY, 1))]
-    watcher = Watcher(survey(), Service(rng, jobs, spoiled=0.0, always_more=True), rng)
+    watcher = Watcher(planner(), Service(rng, jobs, spoiled=0.0, always_more=True), rng)
     watcher.until(lambda: watcher.plan.swept, most_calls=10**5)
     asked = [key for key in watcher.service.asked.elements() if key[0] is SWEEP]
     assert len(asked) < 10 * len(jobs) / 100

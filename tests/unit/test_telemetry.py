@@ -14,7 +14,7 @@ from exporter.core.jobs import Target
 from exporter.core.target_status import Health, TargetStatus
 from exporter.metrics.exposition import Format
 from exporter.metrics.families import EXPORTER_FAMILIES
-from exporter.telemetry.self_metrics import Telemetry
+from exporter.telemetry.self_metrics import SelfMetrics
 
 ONE = Target("123456789012", "us-west-2")
 TWO = Target("123456789012", "eu-north-1")
@@ -41,17 +41,17 @@ def only(*names: str) -> Callable[[str, str], bool]:
     return lambda name, _: name in names
 
 
-def own_lines(telemetry: Telemetry, wanted: Callable[[str, str], bool] = everything) -> list[str]:
+def own_lines(telemetry: SelfMetrics, wanted: Callable[[str, str], bool] = everything) -> list[str]:
     page = telemetry.render("text", wanted).decode()
     return [line for line in page.splitlines() if line.startswith("braket_exporter_")]
 
 
-def lines_of(telemetry: Telemetry, *families: str) -> list[str]:
+def lines_of(telemetry: SelfMetrics, *families: str) -> list[str]:
     return own_lines(telemetry, only(*families))
 
 
 def test_every_family_of_the_exporter_is_there_with_its_type_and_the_labels_of_its_row() -> None:
-    telemetry = Telemetry(lambda: [status()])
+    telemetry = SelfMetrics(lambda: [status()])
     telemetry.request(ONE, "GetJob", "ok", 0.1)
     telemetry.dropped("retention")
     telemetry.unknown_value("status")
@@ -67,7 +67,7 @@ def test_every_family_of_the_exporter_is_there_with_its_type_and_the_labels_of_i
 
 
 def test_a_target_is_told_literally() -> None:
-    telemetry = Telemetry(lambda: [status(), status(TWO, Health(up=False), active=0, name="chemistry")])
+    telemetry = SelfMetrics(lambda: [status(), status(TWO, Health(up=False), active=0, name="chemistry")])
     where, unnamed = '{aws_account_id="123456789012",aws_region="us-west-2"', 'target=""'
     other, named = '{aws_account_id="123456789012",aws_region="eu-north-1"', 'target="chemistry"'
     assert [line for line in own_lines(telemetry) if "_target_" in line or "_budget_" in line] == [
@@ -90,7 +90,7 @@ def test_a_target_is_told_literally() -> None:
 def test_targets_of_one_account_and_region_share_one_sample_of_each_rate_limit() -> None:
     searching = {"GetJob": 1.25, "SearchJobs": 2.5}
     targets = [status(name="chemistry", budget={"GetJob": 1.25}), status(name="physics", budget=searching)]
-    telemetry = Telemetry(lambda: targets)
+    telemetry = SelfMetrics(lambda: targets)
     where = '{aws_account_id="123456789012",aws_region="us-west-2"'
     name = "braket_exporter_api_budget_requests_per_second"
     assert lines_of(telemetry, name) == [
@@ -105,7 +105,7 @@ def test_targets_of_one_account_and_region_share_one_sample_of_each_rate_limit()
 
 def test_targets_with_an_unknown_account_are_told_apart_by_their_names() -> None:
     unknown = Target("", "us-west-2")
-    telemetry = Telemetry(
+    telemetry = SelfMetrics(
         lambda: [status(unknown, Health(up=up), name=name) for name, up in (("a", True), ("b", False))]
     )
     assert lines_of(telemetry, "braket_exporter_target_up") == [
@@ -115,7 +115,7 @@ def test_targets_with_an_unknown_account_are_told_apart_by_their_names() -> None
 
 
 def test_what_is_not_known_of_a_target_yet_is_no_sample() -> None:
-    telemetry = Telemetry(lambda: [status(health=Health(), staleness=None, poll_duration=None, budget={})])
+    telemetry = SelfMetrics(lambda: [status(health=Health(), staleness=None, poll_duration=None, budget={})])
     assert [line.partition("{")[0] for line in own_lines(telemetry) if "_target_" in line or "_budget_" in line] == [
         "braket_exporter_target_jobs",
         "braket_exporter_target_jobs",
@@ -124,14 +124,14 @@ def test_what_is_not_known_of_a_target_yet_is_no_sample() -> None:
 
 def test_a_target_is_looked_at_anew_at_each_scrape() -> None:
     statuses = [status()]
-    telemetry = Telemetry(lambda: statuses)
+    telemetry = SelfMetrics(lambda: statuses)
     assert lines_of(telemetry, "braket_exporter_target_up")[0].endswith("} 1.0")
     statuses[:] = [status(health=Health(up=False))]
     assert lines_of(telemetry, "braket_exporter_target_up")[0].endswith("} 0.0")
 
 
 def test_requests_count_by_what_came_of_them_and_their_durations_fall_into_buckets() -> None:
-    telemetry = Telemetry(list)
+    telemetry = SelfMetrics(list)
     telemetry.request(ONE, "GetJob", "ok", 0.05)
     telemetry.request(ONE, "GetJob", "ok", 0.2)
     telemetry.request(ONE, "GetJob", "ThrottlingException", 20.0)
@@ -158,7 +158,7 @@ def test_requests_count_by_what_came_of_them_and_their_durations_fall_into_bucke
 
 
 def test_what_was_dropped_unreadable_or_unknown_is_counted() -> None:
-    telemetry = Telemetry(list)
+    telemetry = SelfMetrics(list)
     telemetry.dropped("weather")
     telemetry.dropped("weather")
     telemetry.parse_error()
@@ -180,11 +180,11 @@ def test_what_was_dropped_unreadable_or_unknown_is_counted() -> None:
     ],
 )
 def test_counters_of_what_should_not_happen_start_at_zero(line: str) -> None:
-    assert line in own_lines(Telemetry(list))
+    assert line in own_lines(SelfMetrics(list))
 
 
 def test_settings_in_force_have_a_time_and_are_called_good() -> None:
-    telemetry = Telemetry(list)
+    telemetry = SelfMetrics(list)
     telemetry.settings_loaded(1700000000.25)
     assert [line for line in own_lines(telemetry) if "_config_" in line] == [
         "braket_exporter_config_last_reload_successful 1.0",
@@ -193,7 +193,7 @@ def test_settings_in_force_have_a_time_and_are_called_good() -> None:
 
 
 def test_bad_settings_show_and_those_in_force_keep_their_time() -> None:
-    telemetry = Telemetry(list)
+    telemetry = SelfMetrics(list)
     telemetry.settings_loaded(1_700_000_000.25)
     telemetry.reload_failed()
     assert [line for line in own_lines(telemetry) if "_config_" in line] == [
@@ -203,7 +203,7 @@ def test_bad_settings_show_and_those_in_force_keep_their_time() -> None:
 
 
 def test_a_web_configuration_file_that_is_well_again_does_not_hide_bad_settings() -> None:
-    telemetry = Telemetry(list)
+    telemetry = SelfMetrics(list)
     shown: list[float] = []
     steps: list[Callable[[], None]] = [
         lambda: telemetry.web_config_looked_at(failing=True),
@@ -219,17 +219,17 @@ def test_a_web_configuration_file_that_is_well_again_does_not_hide_bad_settings(
     assert shown == [0.0, 0.0, 0.0, 1.0]
 
 
-def state_lines(telemetry: Telemetry) -> list[str]:
+def state_lines(telemetry: SelfMetrics) -> list[str]:
     return [line for line in own_lines(telemetry) if "_state_" in line]
 
 
 @pytest.mark.parametrize("form", ["text", "openmetrics"])
 def test_without_a_state_file_nothing_speaks_of_one(form: Format) -> None:
-    assert b"braket_exporter_state" not in Telemetry(list).render(form, everything)
+    assert b"braket_exporter_state" not in SelfMetrics(list).render(form, everything)
 
 
 def test_a_state_file_that_takes_what_is_written_has_a_time_and_a_size() -> None:
-    telemetry = Telemetry(list)
+    telemetry = SelfMetrics(list)
     telemetry.state_written(1_700_000_000.25, 40960)
     assert state_lines(telemetry) == [
         "braket_exporter_state_up 1.0",
@@ -239,7 +239,7 @@ def test_a_state_file_that_takes_what_is_written_has_a_time_and_a_size() -> None
 
 
 def test_a_state_file_that_takes_no_more_keeps_the_time_and_the_size_of_its_last_write() -> None:
-    telemetry = Telemetry(list)
+    telemetry = SelfMetrics(list)
     telemetry.state_written(1_700_000_000.25, 40960)
     telemetry.state_failed()
     assert state_lines(telemetry) == [
@@ -250,13 +250,13 @@ def test_a_state_file_that_takes_no_more_keeps_the_time_and_the_size_of_its_last
 
 
 def test_a_state_file_that_never_took_anything_has_no_time_and_no_size() -> None:
-    telemetry = Telemetry(list)
+    telemetry = SelfMetrics(list)
     telemetry.state_failed()
     assert state_lines(telemetry) == ["braket_exporter_state_up 0.0"]
 
 
 def test_a_state_file_that_takes_what_is_written_again_is_up_again() -> None:
-    telemetry = Telemetry(list)
+    telemetry = SelfMetrics(list)
     telemetry.state_failed()
     telemetry.state_written(1_700_000_060.5, 81920)
     assert state_lines(telemetry) == [
@@ -267,7 +267,7 @@ def test_a_state_file_that_takes_what_is_written_again_is_up_again() -> None:
 
 
 def test_build_info_tells_the_versions() -> None:
-    (line,) = lines_of(Telemetry(list), "braket_exporter_build_info")
+    (line,) = lines_of(SelfMetrics(list), "braket_exporter_build_info")
     assert line == (
         f'braket_exporter_build_info{{boto3_version="{boto3.__version__}",'
         f'python_version="{platform.python_version()}",version="{exporter.__version__}"}} 1.0'
@@ -276,14 +276,14 @@ def test_build_info_tells_the_versions() -> None:
 
 @pytest.mark.parametrize("form", ["text", "openmetrics"])
 def test_there_are_no_created_series(form: Format) -> None:
-    telemetry = Telemetry(lambda: [status()])
+    telemetry = SelfMetrics(lambda: [status()])
     telemetry.request(ONE, "GetJob", "ok", 0.1)
     telemetry.parse_error()
     assert b"_created" not in telemetry.render(form, everything)
 
 
 def test_the_process_and_its_python_are_told() -> None:
-    page = Telemetry(list).render("text", everything).decode()
+    page = SelfMetrics(list).render("text", everything).decode()
     assert f'python_info{{implementation="{platform.python_implementation()}",major="{sys.version_info.major}"' in page
     if sys.platform == "linux":
         for name in ("cpu_seconds_total", "resident_memory_bytes", "open_fds", "start_time_seconds"):
@@ -297,7 +297,7 @@ def test_only_families_that_are_wanted_are_rendered_and_types_are_told_to_the_ch
         asked[name] = kind
         return name == "braket_exporter_target_up"
 
-    telemetry = Telemetry(lambda: [status()])
+    telemetry = SelfMetrics(lambda: [status()])
     telemetry.state_written(1700000000.0, 4096)
     page = telemetry.render("text", wanted).decode()
     assert page == (
@@ -311,7 +311,7 @@ def test_only_families_that_are_wanted_are_rendered_and_types_are_told_to_the_ch
 
 
 def test_openmetrics_ends_with_exactly_one_end_mark_and_text_with_none() -> None:
-    telemetry = Telemetry(lambda: [status()])
+    telemetry = SelfMetrics(lambda: [status()])
     page = telemetry.render("openmetrics", everything)
     assert page.endswith(b"\n# EOF\n")
     assert page.count(b"# EOF") == 1
@@ -321,7 +321,7 @@ def test_openmetrics_ends_with_exactly_one_end_mark_and_text_with_none() -> None
 
 
 def test_openmetrics_names_a_counter_without_its_ending_and_parses() -> None:
-    telemetry = Telemetry(lambda: [status()])
+    telemetry = SelfMetrics(lambda: [status()])
     telemetry.request(ONE, "GetJob", "ok", 0.1)
     telemetry.state_written(1700000000.0, 4096)
     page = telemetry.render("openmetrics", everything).decode()
@@ -331,12 +331,12 @@ def test_openmetrics_names_a_counter_without_its_ending_and_parses() -> None:
 
 
 def test_two_telemetries_share_nothing() -> None:
-    one, two = Telemetry(list), Telemetry(list)
+    one, two = SelfMetrics(list), SelfMetrics(list)
     one.parse_error()
     assert lines_of(two, "braket_exporter_parse_errors_total") == ["braket_exporter_parse_errors_total 0.0"]
 
 
 def test_rendering_twice_gives_the_same_counters() -> None:
-    telemetry = Telemetry(lambda: [status()])
+    telemetry = SelfMetrics(lambda: [status()])
     telemetry.request(ONE, "GetJob", "ok", 0.1)
     assert own_lines(telemetry) == own_lines(telemetry)

@@ -6,7 +6,7 @@ from builders import arn, record, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.storage.persistence import Former, mark_of
+from exporter.storage.persistence import Tombstone, mark_of
 from exporter.storage.tombstones import Tombstones
 
 A, B, C = arn(1), arn(2), arn(3)
@@ -15,14 +15,14 @@ A, B, C = arn(1), arn(2), arn(3)
 def buried(*jobs: tuple[str, float, str]) -> Tombstones:
     tombstones = Tombstones()
     for job, created, lane in jobs:
-        tombstones.bury(job, Former(created, None, lane))
+        tombstones.bury(job, Tombstone(created, None, lane))
     return tombstones
 
 
 def test_a_buried_job_has_a_tombstone_and_another_has_none() -> None:
     tombstones = buried((A, 10.0, "west"))
-    assert tombstones.get(A) == Former(10.0, None, "west")
-    assert tombstones.entry(A) == {mark_of(A): Former(10.0, None, "west")}
+    assert tombstones.get(A) == Tombstone(10.0, None, "west")
+    assert tombstones.entry(A) == {mark_of(A): Tombstone(10.0, None, "west")}
     assert (tombstones.get(B), tombstones.entry(B)) == (None, {})
 
 
@@ -36,13 +36,13 @@ def test_the_tombstones_of_a_lane_are_pruned_by_creation_and_raise_the_floor() -
     tombstones = buried((A, 10.0, "west"), (B, 20.0, "west"), (C, 5.0, "north"))
     assert (tombstones.prune("west", 10.0), tombstones.floor) == ([], 0.0)
     assert (tombstones.prune("west", 20.5), tombstones.floor) == ([mark_of(A), mark_of(B)], 20.0)
-    assert tombstones.all() == {mark_of(C): Former(5.0, None, "north")}
+    assert tombstones.all() == {mark_of(C): Tombstone(5.0, None, "north")}
     assert (tombstones.prune("north", 6.0), tombstones.floor) == ([mark_of(C)], 20.0)
 
 
 def test_a_job_that_was_buried_again_is_pruned_by_its_last_tombstone() -> None:
     tombstones = buried((A, 10.0, "west"))
-    tombstones.bury(A, Former(30.0, record(snapshot()), "north"))
+    tombstones.bury(A, Tombstone(30.0, record(snapshot()), "north"))
     assert tombstones.prune("west", 100.0) == []
     assert tombstones.prune("north", 100.0) == [mark_of(A)]
 
@@ -50,7 +50,7 @@ def test_a_job_that_was_buried_again_is_pruned_by_its_last_tombstone() -> None:
 def test_tombstones_that_change_hands_are_pruned_with_the_others_of_their_lane() -> None:
     tombstones = buried((A, 10.0, "west"), (B, 20.0, "north"))
     assert tombstones.relabel("west", "west") == {}
-    assert tombstones.relabel("west", "north") == {mark_of(A): Former(10.0, None, "north")}
+    assert tombstones.relabel("west", "north") == {mark_of(A): Tombstone(10.0, None, "north")}
     assert tombstones.prune("west", 100.0) == []
     assert tombstones.prune("north", 100.0) == [mark_of(A), mark_of(B)]
 
@@ -62,8 +62,8 @@ def test_tombstones_of_lanes_that_are_no_more_are_pruned_for_them() -> None:
 
 
 def test_tombstones_and_floor_of_before_a_restart_go_on() -> None:
-    tombstones = Tombstones({mark_of(A): Former(10.0, None, "west")}, 5.0)
-    assert (tombstones.get(A), tombstones.floor) == (Former(10.0, None, "west"), 5.0)
+    tombstones = Tombstones({mark_of(A): Tombstone(10.0, None, "west")}, 5.0)
+    assert (tombstones.get(A), tombstones.floor) == (Tombstone(10.0, None, "west"), 5.0)
     assert tombstones.prune("west", 11.0) == [mark_of(A)]
 
 

@@ -16,7 +16,7 @@ from exporter.core.target_status import Health, TargetStatus
 from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
 from exporter.storage.block import CHUNK_JOBS
 from exporter.storage.store import Store
-from exporter.telemetry.self_metrics import Telemetry
+from exporter.telemetry.self_metrics import SelfMetrics
 from exporter.web.http.messages import Body, Request
 from exporter.web.routes import Reloaded, Web, expose
 from exporter.web.style import SECURITY_POLICY
@@ -46,8 +46,8 @@ def filled_store() -> Store:
     return store
 
 
-def filled_telemetry() -> Telemetry:
-    telemetry = Telemetry(lambda: [target_status()])
+def filled_telemetry() -> SelfMetrics:
+    telemetry = SelfMetrics(lambda: [target_status()])
     telemetry.state_written(1_700_000_990.0, 4096)
     return telemetry
 
@@ -248,7 +248,7 @@ def test_without_families_of_jobs_there_is_still_the_fleet() -> None:
 def test_the_whole_exposition_can_be_had_without_http() -> None:
     page = expose(
         filled_store(),
-        Telemetry(list),
+        SelfMetrics(list),
         "openmetrics",
         disabled=frozenset({"braket_job_info"}),
         names=frozenset({"braket_job_info", "braket_exporter_parse_errors_total"}),

@@ -15,7 +15,7 @@ from exporter.aws.client import BraketClient
 from exporter.aws.sessions import LoginSession
 from exporter.core.errors import BraketError, MalformedError, NotFoundError
 from exporter.core.jobs import EntryProblem, JobSnapshot, JobSummary, SearchPage, Span, Target
-from exporter.core.targets import Login
+from exporter.core.targets import CredentialsRef
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Endpoint:
         return caught.value
 
     def _client(self) -> BraketClient:
-        return BraketClient(LoginSession(Login()), Target(ACCOUNT, REGION), lambda *_: None)
+        return BraketClient(LoginSession(CredentialsRef()), Target(ACCOUNT, REGION), lambda *_: None)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.telemetry.log_events import Journal
+from exporter.telemetry.log_events import EventLog
 from exporter.web.http.basic_auth import Auth
 from exporter.web.http.channel import Channel, PlainChannel
 from exporter.web.http.messages import Request
@@ -32,7 +32,7 @@ class Rules:
     fingerprint: bytes
 
 
-class FileGuard:
+class FileAccessPolicy:
     """Applies TLS and authentication by a web configuration file.
 
     Args:
@@ -88,15 +88,15 @@ class FileGuard:
         self._last_turned_away = (peer, error)
         self._turned_away += 1
 
-    def tell(self, journal: Journal) -> None:
+    def tell(self, event_log: EventLog) -> None:
         """Log the handshakes that failed since the last call, as one event with their number."""
         count = self._turned_away
         if count > self._told_of:
             peer, error = self._last_turned_away
-            journal.tls_handshake_failed(count=count - self._told_of, peer_address=peer, error=error)
+            event_log.tls_handshake_failed(count=count - self._told_of, peer_address=peer, error=error)
             self._told_of = count
 
-    def look(self, journal: Journal) -> None:
+    def look(self, event_log: EventLog) -> None:
         """Reload the files if they have changed; log once that they are invalid, and keep the active configuration.
 
         A change is loaded when it is seen for the second time: the first time, the files may be half written.
@@ -109,10 +109,10 @@ class FileGuard:
             self.adopt(self.read())
         except WebConfigError as error:
             if str(error) != self._error:
-                journal.config_reload_failed(file=self._file, error=str(error))
+                event_log.config_reload_failed(file=self._file, error=str(error))
             self._error = str(error)
         else:
-            journal.config_reloaded(file=self._file)
+            event_log.config_reloaded(file=self._file)
 
     def read(self) -> Rules:
         """Read the files again, without activating them.

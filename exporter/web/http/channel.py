@@ -69,7 +69,7 @@ class PlainChannel:
         return b""
 
 
-class Guard(Protocol):
+class AccessPolicy(Protocol):
     """The TLS and authentication policy. All methods but ``check`` run on the event loop and must be quick."""
 
     def channel(self) -> Channel:
@@ -88,7 +88,7 @@ class Guard(Protocol):
         """Record the failed handshake of a peer, and its error."""
 
 
-class OpenGuard:
+class OpenAccess:
     """Admits every request, without TLS."""
 
     def channel(self) -> Channel:

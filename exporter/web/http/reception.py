@@ -7,7 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from exporter.web.http.channel import Guard
+from exporter.web.http.channel import AccessPolicy
 from exporter.web.http.messages import Handler, Request, Response
 
 MAX_CHECKS: Final = 64
@@ -31,8 +31,10 @@ class Reception:
         slow: paths with a thread of their own, because others must not wait for their responses.
     """
 
-    def __init__(self, handler: Handler, guard: Guard, urgent: Collection[str], slow: Collection[str]) -> None:
-        self._handler, self._guard = handler, guard
+    def __init__(
+        self, handler: Handler, access_policy: AccessPolicy, urgent: Collection[str], slow: Collection[str]
+    ) -> None:
+        self._handler, self._access_policy = handler, access_policy
         self._checks = ThreadPoolExecutor(1, "login")
         self._probes = ThreadPoolExecutor(1, "probe")
         self._slow = ThreadPoolExecutor(1, "slow")
@@ -45,11 +47,11 @@ class Reception:
         if response is None:
             executor = self._executors.get(request.path)  # or None, the loop's own
             response = await _within(executor, self._handle, request)
-        return replace(response, headers={**response.headers, **self._guard.headers()})
+        return replace(response, headers={**response.headers, **self._access_policy.headers()})
 
     def turn_away(self, peer: str, error: str) -> None:
         """Report a peer's failed handshake to the guard."""
-        self._guard.turned_away(peer, error)
+        self._access_policy.turned_away(peer, error)
 
     def close(self) -> None:
         """Accept no more requests, and drop those that wait for a thread."""
@@ -57,13 +59,13 @@ class Reception:
             executor.shutdown(wait=False, cancel_futures=True)
 
     async def _refusal(self, request: Request) -> Response | None:
-        admitted = self._guard.verdict(request)
+        admitted = self._access_policy.verdict(request)
         if admitted is None:
             if self._checking >= MAX_CHECKS:
                 return _BUSY
             self._checking += 1
             try:
-                admitted = await _within(self._checks, self._guard.check, request)
+                admitted = await _within(self._checks, self._access_policy.check, request)
             finally:
                 self._checking -= 1
         return None if admitted else _UNKNOWN

@@ -4,7 +4,7 @@ It serves short GET responses to scrapers, probes and browsers. The handshake, t
 response each have a time limit; a connection that exceeds one is closed, so a silent or slow peer costs one socket and
 nothing else. When there are too many connections, the one that has waited longest is closed for a new one.
 
-The ``Guard`` decides on TLS and on authentication.
+The ``AccessPolicy`` decides on TLS and on authentication.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import threading
 from collections.abc import Collection, Coroutine
 from typing import Any, Final
 
-from exporter.web.http.channel import Guard, OpenGuard
+from exporter.web.http.channel import AccessPolicy, OpenAccess
 from exporter.web.http.connection import MAX_HEADER_BYTES, Connection
 from exporter.web.http.messages import Handler
 from exporter.web.http.reception import Reception
@@ -51,14 +51,14 @@ class HttpServer:
         host: str,
         port: int,
         *,
-        guard: Guard | None = None,
+        access_policy: AccessPolicy | None = None,
         urgent: Collection[str] = (),
         slow: Collection[str] = (),
     ) -> None:
         self._socket = _listen(host, port)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
-        self._guard = guard or OpenGuard()
-        self._reception = Reception(handler, self._guard, urgent, slow)
+        self._access_policy = access_policy or OpenAccess()
+        self._reception = Reception(handler, self._access_policy, urgent, slow)
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -95,7 +95,7 @@ class HttpServer:
         self._make_room()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- asyncio runs this as a task
-        connection = Connection(reader, writer, self._guard.channel(), self._reception)
+        connection = Connection(reader, writer, self._access_policy.channel(), self._reception)
         self._connections[task] = connection
         try:
             await connection.serve()
