@@ -17,14 +17,16 @@ from exporter.core.drop_reasons import DESELECTED, MAX_JOBS
 from exporter.core.jobs import JobRecord
 from exporter.core.target_status import TargetStatus, merged
 from exporter.core.targets import TargetConfig
+from exporter.polling.client import JobSource
 from exporter.polling.discovered_jobs import named_record, tombstone_of
 from exporter.polling.discovery import TOMBSTONE_SLACK, Policy
-from exporter.polling.poller import Handover, JobSource, TargetPoller
+from exporter.polling.poller import TargetPoller
 from exporter.polling.polling_plan import Changes, Plan, PolledTarget, plan_polling
 from exporter.polling.rate_limiter import RateLimiter
 from exporter.polling.reassignment import OwnersAfterRestart, Place, configured_jobs, reassignment, released
 from exporter.polling.schedule import JobSchedule, resumed
 from exporter.polling.threads import Workers
+from exporter.polling.watched_jobs import Handover
 from exporter.storage.persistence import SavedState
 from exporter.storage.store import Store
 from exporter.storage.tombstones import Tombstones
@@ -36,8 +38,6 @@ BATCH: Final = 1000
 
 STUCK_AFTER: Final = 60.0
 """A thread that is in one step for so long, seconds, is stuck: every call has a deadline of some 15 seconds."""
-
-Owners = OwnersAfterRestart[TargetPoller]
 
 
 class PollerManager:
@@ -254,7 +254,7 @@ class PollerManager:
             left |= self._resume_batch(batch, owners)
         return left
 
-    def _resume_batch(self, batch: Sequence[JobRecord], owners: Owners) -> dict[str, JobSchedule | None]:
+    def _resume_batch(self, batch: Sequence[JobRecord], owners: OwnersAfterRestart[TargetPoller]) -> Handover:
         now, wall = self._clock.monotonic(), self._clock.wall()
         left: dict[str, JobSchedule | None] = {}
         shares: defaultdict[TargetPoller, list[tuple[JobRecord, JobSchedule | None]]] = defaultdict(list)

@@ -673,7 +673,7 @@ def test_tags_become_labels_only_where_asked_for(fleet: Aggregates) -> None:
 def test_a_bug_ends_the_process_with_a_traceback_and_status_1(fleet: Aggregates) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
-    broken = "import exporter.polling.poller\nexporter.polling.poller.observe = None"
+    broken = "import exporter.polling.sources.get_job as source\nsource.observe = None"
     with exporting(fleet, prelude=broken) as exporter:
         assert exporter.wait(10) == 1
     said = "\n".join(exporter.lines)

@@ -1261,7 +1261,7 @@ def test_a_poller_that_is_closed_just_before_it_forgets_jobs_forgets_none() -> N
     house.region.put(A, died(1, 100.0, 50.0))
     house.begin().run(5.0)
     house.time.advance(DAY)
-    house.poller._lock = Occupied(house.poller.close)  # type: ignore[assignment]
+    house.poller._state.lock = Occupied(house.poller.close)  # type: ignore[assignment]
     house.poller.forget_expired()
     assert (A in house.store, house.poller.jobs) == (True, frozenset())
 
@@ -1338,7 +1338,7 @@ def test_jobs_carry_the_key_of_the_lane_that_looks_for_them() -> None:
     house = Search(EVERYTHING, account=ACCOUNT)
     house.region.put(A, born(1, 100.0))
     house.begin("lane", NOW).run(5.0)
-    policy, chosen = house.poller._policy, Selector(name=re.compile(".*"), all_jobs=True)
+    policy, chosen = house.poller._state.policy, Selector(name=re.compile(".*"), all_jobs=True)
     house.poller.change((A,), EVERYTHING, policy, {}, "lane")
     assert (house.job().named, house.job().lane) == (True, "")
     house.poller.change((), chosen, policy, {}, "other")
@@ -1354,7 +1354,7 @@ def test_a_poller_that_begins_to_look_for_jobs_does_so_from_then_on_for_its_lane
     house.begin("lane", NOW - 500.0)
     house.run(10.0)
     house.region.put(A, born(1, 5.0))
-    house.poller.change((), EVERYTHING, house.poller._policy, {}, "other")
+    house.poller.change((), EVERYTHING, house.poller._state.policy, {}, "other")
     assert house.poller.watching_since == NOW + 10.0
     house.run(5.0)
     assert (house.job().lane, house.job().since) == ("other", NOW + 10.0)
@@ -1412,7 +1412,7 @@ def test_an_entry_that_cannot_be_used_is_logged_once_and_counted_each_time() -> 
 
 
 def test_a_service_that_makes_up_entries_does_not_flood_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.polling.poller.MOST_REPORTED", 3)
+    monkeypatch.setattr("exporter.polling.sources.search_jobs.MOST_REPORTED", 3)
     house = Search(EVERYTHING)
     lists(house, SearchPage((), tuple(EntryProblem(None, str(number)) for number in range(50)), None))
     house.begin().run(200.0)

@@ -1,0 +1,40 @@
+"""Drops the finished jobs of a target: those whose retention is over, and those beyond the series limit."""
+
+from collections.abc import Iterable, Sequence
+
+from exporter.core.drop_reasons import MAX_JOBS
+from exporter.core.jobs import JobRecord
+from exporter.polling.discovery import Discovery
+from exporter.polling.target_state import TargetState
+from exporter.storage.series_limit import Ranked
+
+
+def forget_expired(state: TargetState) -> None:
+    """Drop the jobs whose retention is over."""
+    with state.lock:
+        discovery = state.discovery  # which a change of plan takes away under the lock
+        gone = [] if discovery is None else discovery.expired(state.clock.wall(), busy=state.jobs.under_way)
+        _forget(state, (record for record, _ in gone))
+    for record, reason in gone:
+        state.telemetry.dropped(reason)
+        state.event_log.forgotten(record.arn, record.snapshot, reason)
+    state.store.flush()
+
+
+def forget_beyond_limit(state: TargetState, discovery: Discovery, jobs: Sequence[Ranked]) -> list[JobRecord]:
+    """Drop the finished jobs that were found here and are beyond the series limit; the caller holds the lock."""
+    gone = discovery.beyond_limit(jobs, state.clock.wall(), busy=state.jobs.under_way)
+    _forget(state, gone)
+    return gone
+
+
+def log_dropped(state: TargetState, jobs: Iterable[JobRecord]) -> None:
+    """Log the dropped jobs that have answered: the log does not mention the others."""
+    for record in jobs:
+        if record.snapshot is not None:
+            state.event_log.forgotten(record.arn, record.snapshot, MAX_JOBS)
+
+
+def _forget(state: TargetState, records: Iterable[JobRecord]) -> None:
+    for record in records:
+        state.store.forget(record.arn, state.tombstones.entry(record.arn))
