@@ -162,7 +162,7 @@ class BraketClient:
     def _attempt(self, attempt: Attempt) -> BraketError | None:
         """Make a call; return why it has no response of the service, if it has none."""
         try:
-            raised = self._deadline.run(self._perform, attempt).error
+            raised = self._deadline.run(self._perform, attempt, attempt.until).error
         except DeadlineError as overdue:
             if attempt.phase < Phase.SENDING:
                 self._session.renew()  # whatever hangs may be held by this session

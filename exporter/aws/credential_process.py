@@ -1,5 +1,6 @@
 """A ``credential_process``: without a terminal, within the call's deadline, with bounded output and without stderr."""
 
+import atexit
 import os
 import signal
 import subprocess
@@ -25,7 +26,7 @@ class CredentialProcess:
     """Takes the place of ``subprocess.Popen`` in the SDK.
 
     The program gets a session of its own without a terminal, so it cannot prompt. It and its children are killed soon
-    after the deadline, which ends the thread that waits for them.
+    after the deadline, which ends the thread that waits for them, and when the exporter ends.
 
     Attributes:
         returncode: the exit status, once it has ended.
@@ -35,6 +36,7 @@ class CredentialProcess:
     """
 
     def __init__(self, command: Sequence[str], **_: object) -> None:
+        self._ending = False
         attempt = CURRENT.get()
         self._until = time.monotonic() + LONGEST_RUN if attempt is None else attempt.until
         if attempt is not None:
@@ -65,21 +67,30 @@ class CredentialProcess:
         assert self._process.stdout is not None  # noqa: S101 -- a pipe was wanted
         killer = threading.Timer(max(0.0, self._until - time.monotonic()) + GRACE, self._kill)
         killer.daemon = True
-        killer.start()
+        atexit.register(self._end)
         try:
+            killer.start()
             with self._process.stdout as stdout:
                 output = stdout.read(LONGEST_OUTPUT + 1)
+            if self._ending:
+                threading.Event().wait()  # for ever: the next thread in line would start another program
             if len(output) > LONGEST_OUTPUT:
                 raise RefusedError(f"credential_process wrote more than {LONGEST_OUTPUT // 1000} KB")
             status = self._process.wait()
         finally:
             killer.cancel()
+            atexit.unregister(self._end)
             if self._process.poll() is None:
                 self._kill()
                 self._process.wait()
         if status:
             raise RefusedError(f"credential_process {_ended(status)}")
         return output, b""
+
+    def _end(self) -> None:
+        """Kill the program because the exporter ends."""
+        self._ending = True
+        self._kill()
 
     def _kill(self) -> None:
         with suppress(ProcessLookupError, PermissionError):

@@ -1,6 +1,7 @@
 """Calls with a deadline as a whole: each runs in a thread of its own, which is abandoned when the time is over."""
 
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, Final
@@ -77,19 +78,25 @@ class Deadline:
         self._idle: list[SimpleQueue[Outcome]] = []
         self._hanging = 0
 
-    def run(self, function: Callable[[Any], Any], argument: object) -> Outcome:
+    def run(self, function: Callable[[Any], Any], argument: object, until: float | None = None) -> Outcome:
         """Call a function with one argument.
+
+        Args:
+            function: the function.
+            argument: its argument.
+            until: the deadline, monotonic seconds, if the time of the call has begun before.
 
         Raises:
             DeadlineError: the call did not end in time, too many earlier calls hang, or no thread can be started.
         """
+        until = time.monotonic() + self.seconds if until is None else until
         with self._lock:
             if self._hanging >= self._most_hanging:
                 raise DeadlineError(self._hanging, started=False)
             queue = self._idle.pop() if self._idle else None
         outcome = Outcome(function, argument)
         (queue or self._new_thread()).put(outcome)
-        if not outcome.wait(self.seconds):
+        if not outcome.wait(max(0.0, until - time.monotonic())):
             with self._lock:
                 if not outcome.ended:
                     outcome.abandoned = True

@@ -319,6 +319,16 @@ def test_a_reload_reads_the_keys_in_files_again(site: Site) -> None:
         assert exporter.stop() == 0
 
 
+def test_a_hanging_credential_process_ends_with_the_exporter(site: Site) -> None:
+    pids = site.folder / "pids"
+    site.process(f"import os, time; open({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(600)")
+    site.watch(GOOD, BAD)
+    with site.exporter() as exporter:
+        eventually(lambda: pids.exists() and pids.read_text().endswith("\n"))
+        assert exporter.stop() == 0
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.read_text().split()))
+
+
 def test_an_endpoint_that_drips_stops_a_target(site: Site) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
     for operation in ("GetJob", "SearchJobs"):
