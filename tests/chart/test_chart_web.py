@@ -242,6 +242,22 @@ def test_probes_and_helm_test_are_let_in_and_without_their_files_they_are_not(pl
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_login_with_line_ends_is_let_in_and_a_wrong_one_is_named_as_the_cause(tmp_path: Path, end: str) -> None:
+    place = Place(tmp_path, tls=False, login=True, certificate=False)
+    (place.client / "username").write_bytes(f"{USER}{end}".encode())
+    (place.client / "password").write_bytes(f"{PASSWORD}{end}".encode())
+    nowhere = {"AWS_ENDPOINT_URL_BRAKET": f"http://127.0.0.1:{closed_port()}"}
+    with daemon("--jobs", JOB, "--web-config-file", str(place.file), env=nowhere) as exporter:
+        live = place.probe("livenessProbe", exporter.address)
+        (place.client / "password").write_text("wrong", encoding="utf-8")
+        refused = place.probe("livenessProbe", exporter.address)
+    assert (live.returncode, live.stderr) == (0, "")
+    assert refused.returncode == 1
+    cause = "the exporter refuses the login of webConfig.basicAuth.existingSecret"
+    assert refused.stderr == f"OSError: /-/healthy: 401 Unauthorized: {cause}\n"
+
+
 def test_a_probe_fails_in_one_line_where_nothing_answers(tmp_path: Path) -> None:
     place = Place(tmp_path, tls=True, login=True, certificate=False)
     done = place.probe("livenessProbe", f"127.0.0.1:{closed_port()}")

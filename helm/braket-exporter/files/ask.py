@@ -19,10 +19,15 @@ def ask(service: str, path: str, client: Path, timeout: float) -> str:
         link = http.client.HTTPConnection(url.netloc, timeout=timeout)
     headers = {}
     if (client / "username").exists():
-        login = (client / "username").read_bytes() + b":" + (client / "password").read_bytes()
+        # A Secret made from a file often ends in a line end.
+        login = b":".join((client / name).read_bytes().rstrip(b"\r\n") for name in ("username", "password"))
         headers["Authorization"] = "Basic " + base64.b64encode(login).decode()
     link.request("GET", path, headers=headers)
     answer = link.getresponse()
+    if answer.status == 401:
+        raise OSError(
+            f"{path}: 401 {answer.reason}: the exporter refuses the login of webConfig.basicAuth.existingSecret"
+        )
     if answer.status != 200:
         raise OSError(f"{path}: {answer.status} {answer.reason}")
     return answer.read().decode()
