@@ -238,7 +238,7 @@ def test_a_key_is_the_same_in_every_process(seed: str) -> None:
         "from exporter.core.jobs import Target; from exporter.core.selector import *\n"
         "teams = TagRule('team', frozenset({'chemistry', 'physics', 'biology'}))\n"
         "selector = Selector((teams, TagRule('a', None)), name=re.compile('v.*'))\n"
-        "print(Lane(Login('p', 'r', 'x'), Target('', 'eu-north-1'), (), selector).key)"
+        "print(TargetConfig(CredentialsRef('p', 'r', 'x'), Target('', 'eu-north-1'), (), selector).key)"
     )
     said = subprocess.run(
         [sys.executable, "-c", program], env=environment({"PYTHONHASHSEED": seed}), capture_output=True, check=True
