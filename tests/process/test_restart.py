@@ -434,14 +434,14 @@ FAILED = "observation.transition is not None and observation.transition.to_statu
 
 POINTS = {
     "before the log": f"""{DIE}
-from exporter.telemetry.log_events import Journal
-observed = Journal.observed
-Journal.observed = lambda self, observation: die() if {FAILED} else observed(self, observation)
+from exporter.telemetry.log_events import EventLog
+observed = EventLog.observed
+EventLog.observed = lambda self, observation: die() if {FAILED} else observed(self, observation)
 """,
     "between the log and the file": f"""{DIE}
-from exporter.telemetry.log_events import Journal
-observed = Journal.observed
-Journal.observed = lambda self, observation: (observed(self, observation), {FAILED} and die())
+from exporter.telemetry.log_events import EventLog
+observed = EventLog.observed
+EventLog.observed = lambda self, observation: (observed(self, observation), {FAILED} and die())
 """,
     "amid the transaction": f"""{DIE}
 import exporter.storage.sqlite_file as sqlite_file
