@@ -27,6 +27,12 @@ OUTCOMES = (*TERMINAL_STATUSES, MAX_RUNTIME_EXCEEDED)
 QUEUE: Final = "queue"
 """The name under which a job's queue time counts once."""
 
+MOST_EVENTS: Final = 1000
+"""Distinct events that are kept of a job: a service that makes them up cannot let a record, or its metrics, grow."""
+
+MOST_UNKNOWN: Final = 100
+"""Unknown values that are kept of a job, likewise."""
+
 _ALL_COUNTS = ("outcome", MAX_RUNTIME_EXCEEDED, "billable", QUEUE, "run")
 _REQUEUED = ("DEPRIORITIZED_DUE_TO_INACTIVITY", "WAITING_FOR_PRIORITY", "QUEUED_FOR_EXECUTION")
 
@@ -68,10 +74,10 @@ def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: floa
         record,
         # What is kept for days is kept small: the messages are told now, and the keys stand in the record.
         snapshot=replace(snapshot, events=()),
-        events=_with(record.events, (event.key for event in snapshot.events)),
+        events=_with(record.events, (event.key for event in snapshot.events))[:MOST_EVENTS],
         polled_at=record.polled_at if before is not None and before.finished else now,
         failing=None,
-        unknown=_with(record.unknown, snapshot.unknown),
+        unknown=_with(record.unknown, snapshot.unknown)[:MOST_UNKNOWN],
         sighted=None,
     )
     if before is None and not _is_news(record, snapshot, since):
@@ -84,13 +90,19 @@ def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: floa
     return Observation(
         record=replace(after, counted=_with(record.counted, countable)),
         transition=transition,
-        events=_new_events(record, snapshot, None if before is not None or _is_new(snapshot, since) else since),
+        events=tuple(
+            event
+            for event in _new_events(
+                record, snapshot, None if before is not None or _is_new(snapshot, since) else since
+            )
+            if event.key in after.events
+        ),
         increments=(
             *(_declarations(snapshot) if before is None else ()),
             *countable.values(),
             *([] if transition is None else [_transition_step(transition)]),
         ),
-        unknown=tuple(pair for pair in snapshot.unknown if pair not in record.unknown),
+        unknown=tuple(pair for pair in after.unknown if pair not in record.unknown),
         discovered=before is None,
     )
 

@@ -81,7 +81,7 @@ class TargetPoller:
         self._taking_in = threading.Lock()
         """Held while an outcome changes what is known, so that no job leaves in the middle; taken before the other."""
         if selector is not None:
-            self._state.discovery = self._make_finder(selector, now, wall if since is None else since)
+            self._state.discovery = self._make_discovery(selector, now, wall if since is None else since)
         self._sources = call_sources(self._state, now)
         circuit_breaker.call(self._sources.operations, now)
         self._name(tuple(arns), {}, now, wall)
@@ -229,7 +229,7 @@ class TargetPoller:
             () if self._discovery is None else self._discovery.found_jobs.members
         )
 
-    def _make_finder(self, selector: Selector, now: float, since: float) -> Discovery:
+    def _make_discovery(self, selector: Selector, now: float, since: float) -> Discovery:
         return Discovery(
             selector,
             self._state.policy,
@@ -248,7 +248,7 @@ class TargetPoller:
         if selector is None:
             state.discovery = None
         elif state.discovery is None:
-            state.discovery = self._make_finder(selector, now, wall)
+            state.discovery = self._make_discovery(selector, now, wall)
         else:
             state.discovery.change(selector, policy, now=now, wall=wall, lane=self._lane)
         state.circuit_breaker.call(self._sources.operations, now)

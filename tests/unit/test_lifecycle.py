@@ -628,3 +628,18 @@ def test_a_new_job_comes_from_nowhere_whatever_a_list_showed_meanwhile() -> None
     seen = observe(sighted("QUEUED"), snapshot(), since=CREATED - 1.0, now=CREATED + 50.0)
     assert seen.transition is not None
     assert (seen.transition.from_status, seen.transition.to_status) == (None, "RUNNING")
+
+
+def test_a_service_that_makes_up_events_and_values_does_not_let_a_record_grow_nor_repeats_a_line() -> None:
+    known, logged, reported = record(snapshot()), [], []
+    for number in range(0, 1500, 100):
+        events = tuple(event(f"MADE_UP_{each}", CREATED + each) for each in range(number, number + 100))
+        unknown = tuple(("eventType", f"MADE_UP_{each}") for each in range(number, number + 100))
+        for _ in range(2):
+            seen = observe(known, snapshot(events=events, unknown=unknown), since=0.0, now=CREATED + 1e6)
+            known = seen.record
+            logged += [each.key for each in seen.events]
+            reported += [*seen.unknown]
+    assert (len(known.events), len(known.unknown)) == (1000, 100)
+    assert (len(logged), len(set(logged))) == (1000, 1000)
+    assert (len(reported), len(set(reported))) == (100, 100)
