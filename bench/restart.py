@@ -61,11 +61,11 @@ def write_state(path: str, jobs: list[SimulatedJob], now: float) -> int:
     """Write the file that an exporter would leave behind which knows the jobs; return its bytes."""
 
     def record(job: SimulatedJob) -> JobRecord:
-        known = JobRecord(job.arn, named=False, since=now, lane=LANE.key)
+        known = JobRecord(job.arn, configured=False, baseline_at=now, owner=LANE.key)
         return observe(known, parse_job(job.arn, job.answer(now)), since=now, now=now).record
 
     state = State(path)
-    state.write(Entry([record(job) for job in jobs]), polled=now, lanes={LANE.key: now - 86400})
+    state.write(Entry([record(job) for job in jobs]), polled=now, baselines={LANE.key: now - 86400})
     state.close()
     return Path(path).stat().st_size
 

@@ -45,7 +45,7 @@ class Book:
     def totals(self) -> Totals:
         return Totals(self.counters, self.histograms)
 
-    def past(self, polled: float, lanes: Mapping[str, float]) -> SavedState:
+    def past(self, polled: float, baselines: Mapping[str, float]) -> SavedState:
         """Tell what somebody would read who begins after a restart."""
         totals = Totals({**self.counters}, {**self.histograms})
-        return SavedState(polled, [*self.jobs.values()], {**self.tombstones}, lanes, totals, self.floor)
+        return SavedState(polled, [*self.jobs.values()], {**self.tombstones}, baselines, totals, self.floor)

@@ -45,10 +45,10 @@ RECORDS = st.builds(
     polled_at=TIME,
     failing=st.none() | TEXT,
     unknown=PAIRS,
-    sighted=st.none() | TEXT,
-    named=st.booleans(),
-    since=SECONDS,
-    lane=TEXT,
+    first_listed_status=st.none() | TEXT,
+    configured=st.booleans(),
+    baseline_at=SECONDS,
+    owner=TEXT,
 )
 
 # The wire.

@@ -3,7 +3,7 @@
 from exporter.app.build import Exporter
 from exporter.app.setting_warnings import environment_warnings, warnings_of
 from exporter.app.settings import Settings
-from exporter.app.target_configs import Sessions, lanes
+from exporter.app.target_configs import Sessions, target_configs
 from exporter.aws.client import BraketClient
 from exporter.core.jobs import JobRecord
 from exporter.core.targets import TargetConfig
@@ -40,11 +40,11 @@ class ActiveSettings:
             SettingsError: no Region is known to look for jobs in.
         """
         sessions, exporter = dict(self._sessions), self._exporter
-        wanted = lanes(settings, sessions)
+        wanted = target_configs(settings, sessions)
 
-        def connect(lane: TargetConfig) -> BraketClient:
+        def connect(config: TargetConfig) -> BraketClient:
             labels = frozenset(settings.tag_labels)
-            return BraketClient(sessions[lane.login], lane.target, exporter.telemetry.request, labels)
+            return BraketClient(sessions[config.login], config.target, exporter.telemetry.request, labels)
 
         plan = exporter.manager.plan(wanted, _policy(settings), settings.api_requests_per_second, connect)
         for session in self._sessions.values():
@@ -52,9 +52,9 @@ class ActiveSettings:
         changes = exporter.manager.follow(plan, past)
         exporter.manager.limit(settings.max_jobs)
         if exporter.state_writer is not None:
-            exporter.state_writer.watch(exporter.manager.lanes)
+            exporter.state_writer.watch(exporter.manager.baselines)
         exporter.store.flush()
-        self.settings, self._sessions = settings, {lane.login: sessions[lane.login] for lane in wanted}
+        self.settings, self._sessions = settings, {config.login: sessions[config.login] for config in wanted}
         exporter.telemetry.settings_loaded(exporter.clock.wall())
         return changes
 

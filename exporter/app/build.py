@@ -67,7 +67,7 @@ class Exporter:
         """Drop the jobs past their retention, and write pending changes to the state file."""
         self.manager.forget_expired()
         if self.state_writer is not None:
-            self.state_writer.watch(self.manager.lanes)  # the first response may have corrected them
+            self.state_writer.watch(self.manager.baselines)  # the first response may have corrected them
         self.store.flush()
         if self.state_writer is not None:
             self.state_writer.beat()

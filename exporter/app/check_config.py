@@ -11,7 +11,7 @@ from exporter.app.permission_check import ask_all, uncounted
 from exporter.app.permission_report import report
 from exporter.app.setting_warnings import environment_warnings, warnings_of
 from exporter.app.settings import Settings
-from exporter.app.target_configs import Sessions, lanes
+from exporter.app.target_configs import Sessions, target_configs
 from exporter.aws.client import BraketClient
 from exporter.core.clock import Clock
 from exporter.core.targets import TargetConfig
@@ -45,44 +45,44 @@ def check_config(settings: Settings, *, online: bool) -> Checked:
     guard_of(settings)
     check_state_file(settings)
     sessions: Sessions = {}
-    polled = lanes(settings, sessions)
+    polled = target_configs(settings, sessions)
     if not online:
         return Checked(describe(settings, polled))
     since = Clock().wall() - settings.lookback
-    clients = [BraketClient(sessions[lane.login], lane.target, uncounted) for lane in polled]
+    clients = [BraketClient(sessions[config.login], config.target, uncounted) for config in polled]
     accesses = ask_all(polled, clients, since)
     found = [access.active for access in accesses]
     return Checked(describe(settings, polled, found) + report(accesses), all(access.complete for access in accesses))
 
 
-def describe(settings: Settings, lanes: Sequence[TargetConfig], found: Sequence[int] = ()) -> str:
+def describe(settings: Settings, configs: Sequence[TargetConfig], found: Sequence[int] = ()) -> str:
     """Write the effective settings as YAML, with the predicted calls and series as comments.
 
     Args:
         settings: the settings.
-        lanes: the polled targets.
-        found: the number of active jobs that each lane's selector found, if AWS was called.
+        configs: the polled targets.
+        found: the number of active jobs that each target's selector found, if AWS was called.
     """
-    cost = _predicted(settings, lanes, found)
-    jobs = sum(len(lane.jobs) for lane in lanes) + sum(found)
+    cost = _predicted(settings, configs, found)
+    jobs = sum(len(config.jobs) for config in configs) + sum(found)
     lines = [
         "# The settings are good. In force:",
         yaml.safe_dump(settings.model_dump(mode="json", exclude_none=True), sort_keys=False).rstrip(),
-        f"# Predicted with {_plural(jobs, 'active job')} in {_plural(len(lanes), 'target')} (account and Region):",
+        f"# Predicted with {_plural(jobs, 'active job')} in {_plural(len(configs), 'target')} (account and Region):",
         f"#   AWS calls: {cost.calls_per_minute:.1f} a minute; finished jobs cost none",
-        *(_about_found_jobs(settings, cost) if any(lane.selector for lane in lanes) else ()),
+        *(_about_found_jobs(settings, cost) if any(config.selector for config in configs) else ()),
         *_about_series(cost),
-        *_about_warnings(settings, lanes),
+        *_about_warnings(settings, configs),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _predicted(settings: Settings, lanes: Sequence[TargetConfig], found: Sequence[int]) -> Prediction:
+def _predicted(settings: Settings, configs: Sequence[TargetConfig], found: Sequence[int]) -> Prediction:
     families = job_families(settings.tag_labels) if settings.per_job_metrics else ()
     return predict(
         [
-            Demand(len(lane.jobs) + active, lane.selector is not None)
-            for lane, active in zip(lanes, found or [0] * len(lanes), strict=True)
+            Demand(len(config.jobs) + active, config.selector is not None)
+            for config, active in zip(configs, found or [0] * len(configs), strict=True)
         ],
         interval=settings.poll_interval,
         discovery_interval=settings.discovery_interval,
@@ -101,8 +101,8 @@ def _about_series(cost: Prediction) -> list[str]:
     ]
 
 
-def _about_warnings(settings: Settings, lanes: Sequence[TargetConfig]) -> list[str]:
-    warnings = (*warnings_of(settings, [lane.target.region for lane in lanes]), *environment_warnings(settings))
+def _about_warnings(settings: Settings, configs: Sequence[TargetConfig]) -> list[str]:
+    warnings = (*warnings_of(settings, [config.target.region for config in configs]), *environment_warnings(settings))
     return [f"# Warning: {setting}: {message}" for setting, message in warnings]
 
 

@@ -82,7 +82,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The results for one lane.
+    """The results for one target.
 
     Attributes:
         target: the account and Region.
@@ -102,22 +102,22 @@ class Access:
         return all(answer.verdict is Verdict.OK for answer in self.answers)
 
 
-def ask(lane: TargetConfig, source: BraketClient, since: float) -> Access:
-    """Try whether a lane's login exists, and may list and read jobs; failures are answers.
+def ask(config: TargetConfig, source: BraketClient, since: float) -> Access:
+    """Try whether a target's login exists, and may list and read jobs; failures are answers.
 
     Args:
-        lane: what would be polled.
+        config: what would be polled.
         source: a client for it.
         since: the earliest creation time of the jobs to look for, unix seconds.
     """
     found = _Found()
-    answers = tuple(_answers(lane, source, since, found))
-    return Access(_target(lane, source), answers, _foreign(source.endpoint), found.active)
+    answers = tuple(_answers(config, source, since, found))
+    return Access(_target(config, source), answers, _foreign(source.endpoint), found.active)
 
 
-def ask_all(lanes: Sequence[TargetConfig], sources: Sequence[BraketClient], since: float) -> list[Access]:
-    """Try all lanes, several at once; return the results in their order."""
-    waiting = deque(zip(range(len(lanes)), lanes, sources, strict=True))
+def ask_all(configs: Sequence[TargetConfig], sources: Sequence[BraketClient], since: float) -> list[Access]:
+    """Try all targets, several at once; return the results in their order."""
+    waiting = deque(zip(range(len(configs)), configs, sources, strict=True))
     done: dict[int, Access] = {}
     bugs: list[BaseException] = []
 
@@ -126,13 +126,13 @@ def ask_all(lanes: Sequence[TargetConfig], sources: Sequence[BraketClient], sinc
             while True:
                 try_one(*waiting.popleft())
 
-    def try_one(number: int, lane: TargetConfig, source: BraketClient) -> None:
+    def try_one(number: int, config: TargetConfig, source: BraketClient) -> None:
         try:
-            done[number] = ask(lane, source, since)
+            done[number] = ask(config, source, since)
         except BaseException as bug:  # noqa: BLE001 -- raised again below
             bugs.append(bug)
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in lanes[:AT_ONCE]]
+    threads = [threading.Thread(target=work, daemon=True) for _ in configs[:AT_ONCE]]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -154,41 +154,41 @@ class _Found:
     active: int = 0
 
 
-def _answers(lane: TargetConfig, source: BraketClient, since: float, found: _Found) -> Iterator[Answer]:
+def _answers(config: TargetConfig, source: BraketClient, since: float, found: _Found) -> Iterator[Answer]:
     try:
         source.identify()
     except UnauthenticatedError as error:
         # Every other call with these credentials would have the same result.
-        yield _unusable(lane.login, error)
+        yield _unusable(config.login, error)
         return
     except BraketError as error:
         # STS may be out of reach where Braket is not.
         yield _refused(GET_CALLER_IDENTITY, error)
     else:
-        yield _identity(lane, source)
-    if lane.selector is not None:
-        yield _searching(lane, lane.selector, source, since, found)
-    yield _reading(lane, source, found)
+        yield _identity(config, source)
+    if config.selector is not None:
+        yield _searching(config, config.selector, source, since, found)
+    yield _reading(config, source, found)
 
 
-def _identity(lane: TargetConfig, source: BraketClient) -> Answer:
+def _identity(config: TargetConfig, source: BraketClient) -> Answer:
     account = source.target.account
-    if lane.target.account in {"", account}:
+    if config.target.account in {"", account}:
         return Answer(GET_CALLER_IDENTITY, Verdict.OK, source.caller_arn)
     return Answer(GET_CALLER_IDENTITY, Verdict.FAILED, f"these are credentials of account {account}")
 
 
-def _searching(lane: TargetConfig, selector: Selector, source: BraketClient, since: float, found: _Found) -> Answer:
+def _searching(config: TargetConfig, selector: Selector, source: BraketClient, since: float, found: _Found) -> Answer:
     """List jobs, page by page up to a limit, and count the active ones that would be polled."""
     span, token, pages = Span(since, None), None, 0
     while pages < MOST_PAGES:
         try:
             page = source.search_jobs(span, token)
         except BraketError as error:
-            return _refused(SEARCH_JOBS, error, Permission(_holder(lane.login), "braket:SearchJobs", "*"))
+            return _refused(SEARCH_JOBS, error, Permission(_holder(config.login), "braket:SearchJobs", "*"))
         pages, token = pages + 1, page.token
         chosen = [job for job in page.jobs if selector.selects(job)]
-        found.active += sum(not job.finished and job.arn not in lane.jobs for job in chosen)
+        found.active += sum(not job.finished and job.arn not in config.jobs for job in chosen)
         found.jobs = found.jobs or tuple(chosen[:1]) or page.jobs[:1]
         if token is None:
             break
@@ -196,10 +196,10 @@ def _searching(lane: TargetConfig, selector: Selector, source: BraketClient, sin
     return Answer(SEARCH_JOBS, Verdict.OK, f"found {number} active {'job' if number == '1' else 'jobs'}")
 
 
-def _reading(lane: TargetConfig, source: BraketClient, found: _Found) -> Answer:
+def _reading(config: TargetConfig, source: BraketClient, found: _Found) -> Answer:
     """Get a job: one that will be polled, if any is known, since a policy may depend on its ARN or tags."""
-    target = _target(lane, source)
-    known = [*lane.jobs[:1], *(job.arn for job in found.jobs)]
+    target = _target(config, source)
+    known = [*config.jobs[:1], *(job.arn for job in found.jobs)]
     if not known and not target.account:
         return Answer(GET_JOB, Verdict.FAILED, "not tried, since the account is not known")
     arn = known[0] if known else _job_arn(source.partition, target, MADE_UP_JOB)
@@ -211,7 +211,7 @@ def _reading(lane: TargetConfig, source: BraketClient, found: _Found) -> Answer:
         return _refused(GET_JOB, error) if known else Answer(GET_JOB, Verdict.OK)
     except BraketError as error:
         all_jobs = _job_arn(source.partition, target._replace(region="*"), "*")
-        need = Permission(_holder(lane.login), "braket:GetJob", all_jobs)
+        need = Permission(_holder(config.login), "braket:GetJob", all_jobs)
         # No policy lets an account read the jobs of another.
         return _refused(GET_JOB, error, need if target.account == source.target.account else None)
     return Answer(GET_JOB, Verdict.OK)
@@ -245,8 +245,8 @@ def _reason(error: BraketError) -> str:
     return f"{error.code}: {error}" if isinstance(error, MalformedError) else str(error)
 
 
-def _target(lane: TargetConfig, source: BraketClient) -> Target:
-    return lane.target if lane.target.account else source.target
+def _target(config: TargetConfig, source: BraketClient) -> Target:
+    return config.target if config.target.account else source.target
 
 
 def _holder(login: CredentialsRef) -> str:

@@ -9,13 +9,13 @@ from exporter.aws.failures import why_no_configuration
 from exporter.aws.sessions import LoginSession
 from exporter.core.arn import check_region, parse_job_arn
 from exporter.core.selector import Selector, parse_tag_rule
-from exporter.core.targets import CredentialsRef, Entry, TargetConfig, plan_lanes
+from exporter.core.targets import CredentialsRef, Entry, TargetConfig, plan_targets
 
 Sessions = dict[CredentialsRef, LoginSession]
 """The session of each credentials reference."""
 
 
-def lanes(settings: Settings, sessions: Sessions) -> list[TargetConfig]:
+def target_configs(settings: Settings, sessions: Sessions) -> list[TargetConfig]:
     """List the targets that this process polls, and add the sessions that are missing.
 
     Raises:
@@ -25,7 +25,7 @@ def lanes(settings: Settings, sessions: Sessions) -> list[TargetConfig]:
         entries = [_entry(target, sessions, f"targets[{number}].") for number, target in enumerate(settings.targets)]
     else:
         entries = [_entry(settings, sessions)]
-    return plan_lanes(entries, shard=settings.shard, total_shards=settings.total_shards)
+    return plan_targets(entries, shard=settings.shard, total_shards=settings.total_shards)
 
 
 def _entry(selection: Selection, sessions: Sessions, path: str = "") -> Entry:

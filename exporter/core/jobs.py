@@ -206,11 +206,11 @@ class JobRecord:
         polled_at: when GetJob last answered, unix seconds.
         failing: the error code while GetJob fails for this very job.
         unknown: every value that this release does not know and that the job ever showed, as (field, value).
-        sighted: the status that SearchJobs told when the job was found, until GetJob answers; ``None`` for one that
-            had ended by then.
-        named: listed in the settings, so kept as long as it is listed; otherwise it was discovered.
-        since: when the exporter began to watch for such jobs, unix seconds: one that was created later is news.
-        lane: the key of the lane that discovered it; empty for one that is named.
+        first_listed_status: the status in the first SearchJobs response with the job, until GetJob responds;
+            ``None`` for a job that had ended by then.
+        configured: listed in the setting ``jobs`` and kept while it is listed; other jobs were discovered.
+        baseline_at: unix seconds; a job created later is news, an older one is baseline.
+        owner: the key of the ``TargetConfig`` that discovered it; empty for a configured job.
     """
 
     arn: str
@@ -220,10 +220,10 @@ class JobRecord:
     polled_at: float | None = None
     failing: str | None = None
     unknown: tuple[tuple[str, str], ...] = ()
-    sighted: str | None = None
-    named: bool = True
-    since: float = 0.0
-    lane: str = ""
+    first_listed_status: str | None = None
+    configured: bool = True
+    baseline_at: float = 0.0
+    owner: str = ""
 
     @property
     def active(self) -> bool:

@@ -61,12 +61,12 @@ class TargetConfig:
 
     @property
     def shard_key(self) -> str:
-        """Names the quota that the lane draws on, as far as the settings tell: each process must find the same."""
+        """Names the quota of the target, as far as the settings determine it: each process must find the same."""
         return f"{self.target.account or self.login.profile or ''}/{self.target.region}"
 
     @property
     def key(self) -> str:
-        """Names the lane across restarts: the same Region, login and selector give the same key.
+        """Identifies the target across restarts: the same Region, login and selector give the same key.
 
         The account is its login's. Whether the settings tell it may change, with a job that is named.
         """
@@ -77,23 +77,23 @@ class TargetConfig:
         return sha256(text.encode()).hexdigest()[:16]
 
 
-def plan_lanes(entries: Iterable[Entry], *, shard: int = 0, total_shards: int = 1) -> list[TargetConfig]:
-    """List the lanes of this shard."""
-    lanes = (lane for entry in entries for lane in _lanes(entry))
-    return [lane for lane in lanes if owner(lane.shard_key, total_shards) == shard]
+def plan_targets(entries: Iterable[Entry], *, shard: int = 0, total_shards: int = 1) -> list[TargetConfig]:
+    """List the targets of this shard."""
+    configs = (config for entry in entries for config in _targets(entry))
+    return [config for config in configs if owner(config.shard_key, total_shards) == shard]
 
 
 def successors(before: Sequence[TargetConfig], after: Sequence[TargetConfig]) -> list[int | None]:
-    """Tell for each lane which of those before goes on as it, by its place: the most alike first, and each once.
+    """Return for each target the index of its predecessor: the most similar first, each predecessor once.
 
-    The account of a lane may be known by now although the settings do not tell it, and the other way round.
+    The account of a target may be known by now although the settings do not tell it, and the other way round.
     """
     found: list[int | None] = [None] * len(after)
     free = dict(enumerate(before))
     for alike, renamed in product((_same, _same_target, _same_place), (False, True)):
-        for place, lane in enumerate(after):
-            fitting = (number for number, other in free.items() if alike(other, lane))
-            number = next((number for number in fitting if renamed or before[number].name == lane.name), None)
+        for place, config in enumerate(after):
+            fitting = (number for number, other in free.items() if alike(other, config))
+            number = next((number for number in fitting if renamed or before[number].name == config.name), None)
             if found[place] is None and number is not None:
                 found[place] = number
                 del free[number]
@@ -115,7 +115,7 @@ def _same_place(one: TargetConfig, other: TargetConfig) -> bool:
     )
 
 
-def _lanes(entry: Entry) -> Iterator[TargetConfig]:
+def _targets(entry: Entry) -> Iterator[TargetConfig]:
     named: defaultdict[Target, list[str]] = defaultdict(list)
     for arn in entry.jobs:
         parts = parse_job_arn(arn)

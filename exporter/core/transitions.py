@@ -78,7 +78,7 @@ def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: floa
         polled_at=record.polled_at if before is not None and before.finished else now,
         failing=None,
         unknown=_with(record.unknown, snapshot.unknown)[:MOST_UNKNOWN],
-        sighted=None,
+        first_listed_status=None,
     )
     if before is None and not _is_news(record, snapshot, since):
         counted = _ALL_COUNTS if snapshot.finished else ()
@@ -144,7 +144,7 @@ def failed(record: JobRecord) -> bool:
 
 def expires_at(record: JobRecord, *, retention: float, retention_failed: float) -> float | None:
     """Tell when a job's series end, unix seconds; ``None`` for one that is active or named in the settings."""
-    if record.named or record.snapshot is None or not record.snapshot.finished:
+    if record.configured or record.snapshot is None or not record.snapshot.finished:
         return None
     end = record.snapshot.ended if record.snapshot.ended is not None else record.polled_at
     return None if end is None else end + (retention_failed if failed(record) else retention)
@@ -163,9 +163,9 @@ def _is_news(record: JobRecord, snapshot: JobSnapshot, since: float) -> bool:
     """Whether a first answer tells what happened since: the job is new, or it changed after a list showed it active."""
     if _is_new(snapshot, since):
         return True
-    if record.sighted in {None, snapshot.status}:
+    if record.first_listed_status in {None, snapshot.status}:
         return False
-    entered = entered_at(record.sighted, snapshot)
+    entered = entered_at(record.first_listed_status, snapshot)
     return entered is None or entered > since
 
 
@@ -176,7 +176,7 @@ def _is_new(snapshot: JobSnapshot, since: float) -> bool:
 def _status_before(record: JobRecord, snapshot: JobSnapshot, since: float) -> str | None:
     if record.snapshot is not None:
         return record.snapshot.status
-    return None if _is_new(snapshot, since) else record.sighted
+    return None if _is_new(snapshot, since) else record.first_listed_status
 
 
 def _countable(before: JobSnapshot | None, job: JobSnapshot, record: JobRecord) -> Iterator[tuple[str, Increment]]:

@@ -127,11 +127,11 @@ class DiscoveredJobs:
         """
         tombstone = self._tombstones.get(job.arn)
         if tombstone is not None and tombstone.record is not None:
-            return replace(tombstone.record, lane=self._lane)
-        begun = JobRecord(job.arn, named=False, since=self.since(job), lane=self._lane)
+            return replace(tombstone.record, owner=self._lane)
+        begun = JobRecord(job.arn, configured=False, baseline_at=self.since(job), owner=self._lane)
         if job.created is not None and job.created <= self._tombstones.floor:
             return replace(begun, counted=(QUEUE,))
-        return begun if job.finished else replace(begun, sighted=job.status)
+        return begun if job.finished else replace(begun, first_listed_status=job.status)
 
     def take_in(self, arn: str) -> int | None:
         """Make a job a member; return the mark of its tombstone, which is dropped, if it was forgotten before."""
@@ -237,8 +237,8 @@ def named_record(arn: str, since: float, tombstones: Tombstones) -> JobRecord:
     """
     tombstone = tombstones.get(arn)
     if tombstone is not None and tombstone.record is not None:
-        return replace(tombstone.record, named=True, lane="")
-    return JobRecord(arn, since=max(since, tombstones.floor, 0.0 if tombstone is None else tombstone.created))
+        return replace(tombstone.record, configured=True, owner="")
+    return JobRecord(arn, baseline_at=max(since, tombstones.floor, 0.0 if tombstone is None else tombstone.created))
 
 
 def tombstone_of(record: JobRecord, lane: str = "") -> Tombstone | None:

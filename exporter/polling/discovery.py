@@ -200,7 +200,7 @@ class Discovery:
         watch = self._job_queue.get(job.arn)
         if watch is not None and job.status is not None:
             record = self._store.record(job.arn)
-            known = record.sighted if record.snapshot is None else record.snapshot.status
+            known = record.first_listed_status if record.snapshot is None else record.snapshot.status
             told = after_list(watch, known, job.status, asked=asked, now=now)
             if record.snapshot is not None and told.urgency is Priority.NEW:
                 # It is as it was before a restart, so there is no hurry to ask for it.

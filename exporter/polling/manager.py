@@ -113,7 +113,7 @@ class PollerManager:
         """Drop old tombstones of lanes that are no more: nobody else does."""
         if self._policy is not None:
             before = self._clock.wall() - self._policy.lookback - TOMBSTONE_SLACK
-            pruned = self.tombstones.prune_all_but(self.lanes, before)
+            pruned = self.tombstones.prune_all_but(self.baselines, before)
             self._store.unremember(pruned, self.tombstones.floor)
 
     def keep_within_limit(self) -> None:
@@ -172,7 +172,7 @@ class PollerManager:
         return changes
 
     @property
-    def lanes(self) -> dict[str, float]:
+    def baselines(self) -> dict[str, float]:
         """Since when each lane that looks for jobs has done so, unix seconds, by its key."""
         since = ((member.lane.key, member.poller.watching_since) for member in self._members)
         return {key: began for key, began in since if began is not None}
@@ -238,7 +238,7 @@ class PollerManager:
             random=self._random,
             tombstones=self.tombstones,
             lane=lane.key,
-            since=None if past is None else past.lanes.get(lane.key, past.polled),
+            since=None if past is None else past.baselines.get(lane.key, past.polled),
             name=lane.name,
         )
         member = PolledTarget(lane, poller)
@@ -263,8 +263,8 @@ class PollerManager:
             if poller is None:
                 left[record.arn] = watch
                 continue
-            if owners.names(record) and not record.named:
-                record = replace(record, named=True, lane="")  # noqa: PLW2901 -- from now on it is named
+            if owners.names(record) and not record.configured:
+                record = replace(record, configured=True, owner="")  # noqa: PLW2901 -- from now on it is named
                 self._store.amend(record)
             shares[poller].append((record, watch))
         for poller, share in shares.items():

@@ -203,9 +203,9 @@ class TargetPoller:
     def resume(self, known: Sequence[tuple[JobRecord, JobSchedule | None]]) -> None:
         """Go on, after a restart, with jobs that were watched here before it, each with its watch."""
         with self._taking_in, self._lock:
-            self._jobs.configured += tuple(record.arn for record, _ in known if record.named)
+            self._jobs.configured += tuple(record.arn for record, _ in known if record.configured)
             if self._discovery is not None:
-                found = [record for record, _ in known if not record.named]
+                found = [record for record, _ in known if not record.configured]
                 self._discovery.resume(found, self._clock.monotonic())
             for _, watch in known:
                 self._jobs.resume(watch)
@@ -260,7 +260,7 @@ class TargetPoller:
         self._jobs.configured += arns
         for arn in arns:
             if arn in handed:
-                self._store.amend(replace(self._store.record(arn), named=True, lane=""))
+                self._store.amend(replace(self._store.record(arn), configured=True, owner=""))
                 self._jobs.resume(handed[arn])
             else:
                 self._store.add(named_record(arn, wall, self._state.tombstones))
@@ -270,8 +270,10 @@ class TargetPoller:
         for record in self._store.scan() if handed else ():
             if record.arn not in handed:
                 continue
-            if record.named or record.active:  # others stay as they are: most are sealed, and to change them takes long
-                record = replace(record, named=False, lane=self._lane)  # noqa: PLW2901 -- from now on it is so
+            if (
+                record.configured or record.active
+            ):  # others stay as they are: most are sealed, and to change them takes long
+                record = replace(record, configured=False, owner=self._lane)  # noqa: PLW2901 -- from now on it is so
                 self._store.amend(record)
             discovery.found_jobs.take_over(record, wall)
             self._jobs.resume(handed[record.arn])

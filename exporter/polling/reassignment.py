@@ -101,4 +101,4 @@ class OwnersAfterRestart(Generic[P]):
         """Return the poller that names the job, or else the one that found it; ``None`` if neither is left."""
         if record.arn in self._namers:
             return self._namers[record.arn]
-        return None if record.named else self._finders.get(record.lane)
+        return None if record.configured else self._finders.get(record.owner)

@@ -162,4 +162,4 @@ class TargetState:
             records = [*map(self.store.find, self.jobs.configured)]
         for record in records:
             if record and record.snapshot is None:
-                self.store.amend(replace(record, since=corrected(record.since)))
+                self.store.amend(replace(record, baseline_at=corrected(record.baseline_at)))

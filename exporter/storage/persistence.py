@@ -20,12 +20,12 @@ class Tombstone(NamedTuple):
     Attributes:
         created: when it was created, unix seconds; lists tell nothing of it any more once that is out of the lookback.
         record: with which to go on if it is chosen again; ``None`` for one that has ended.
-        lane: the key of the lane that forgot it.
+        owner: the key of the target that forgot it.
     """
 
     created: float
     record: JobRecord | None
-    lane: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Entry:
     Attributes:
         records: jobs that are new or changed.
         gone: ARNs of jobs that are known no more.
-        formers: what is remembered of forgotten jobs, by ``mark_of`` their ARN; ``None`` for nothing any more.
+        tombstones: what is remembered of forgotten jobs, by ``mark_of`` their ARN; ``None`` for nothing any more.
         totals: counters and histograms that moved.
         floor: the floor of the tombstones, unix seconds; 0 when it did not rise.
     """
@@ -58,7 +58,7 @@ class DirtySet:
     Attributes:
         arns: jobs that are new, changed or known no more.
         forgotten: jobs that were forgotten, whether or not they are watched again by now.
-        formers: what is remembered of forgotten ones, by ``mark_of`` their ARN.
+        tombstones: what is remembered of forgotten ones, by ``mark_of`` their ARN.
         series: counters and histograms that moved.
         floor: the floor of the tombstones, unix seconds, if it rose.
     """
@@ -97,8 +97,8 @@ class SavedState:
     Attributes:
         polled: when it was last written down, unix seconds; jobs created later are news.
         records: the jobs; they may be read from the file each time, and then hold no memory.
-        formers: what is remembered of forgotten ones, by ``mark_of`` their ARN.
-        lanes: since when each lane has watched for jobs, unix seconds, by its key.
+        tombstones: what is remembered of forgotten ones, by ``mark_of`` their ARN.
+        baselines: the baseline time of each target that discovers jobs, unix seconds, by its key.
         totals: the fleet's counters and histograms.
         floor: the floor of the tombstones, unix seconds.
     """
@@ -106,7 +106,7 @@ class SavedState:
     polled: float
     records: Collection[JobRecord] = ()
     tombstones: Mapping[int, Tombstone] = field(default_factory=dict)
-    lanes: Mapping[str, float] = field(default_factory=dict)
+    baselines: Mapping[str, float] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     floor: float = 0.0
 
@@ -132,7 +132,7 @@ def check_record(record: JobRecord) -> None:
     """
     parse_job_arn(record.arn)
     job = record.snapshot
-    times = [record.polled_at, record.since, *(key.time for key in record.events)]
+    times = [record.polled_at, record.baseline_at, *(key.time for key in record.events)]
     if job is not None:
         if job.arn != record.arn:
             raise ValueError(f"a job's answer is another one's: {record.arn} and {job.arn}")
@@ -146,7 +146,7 @@ def check_record(record: JobRecord) -> None:
 
 def lasts(record: JobRecord) -> bool:
     """Tell whether a record is worth writing down; a list shows one anew that had ended before it was asked for."""
-    return record.named or record.snapshot is not None or record.sighted is not None
+    return record.configured or record.snapshot is not None or record.first_listed_status is not None
 
 
 def mark_of(arn: str) -> int:

@@ -45,8 +45,8 @@ class Contents:
 
     Attributes:
         jobs: times of the last poll and of the creation of each job, unix seconds; 0 where unknown.
-        formers: tombstones by ``mark_of`` their ARN.
-        lanes: since when each lane has watched for jobs, unix seconds, by its key.
+        tombstones: tombstones by ``mark_of`` their ARN.
+        baselines: the baseline time of each target that discovers jobs, unix seconds, by its key.
         totals: counters and histograms.
         written: when the file was last written, unix seconds; ``None`` if the row is missing.
         saved_floor: the floor of the tombstones as it was written, unix seconds.
@@ -56,7 +56,7 @@ class Contents:
 
     jobs: Sequence[tuple[float, float]]
     tombstones: Mapping[int, Tombstone]
-    lanes: Mapping[str, float]
+    baselines: Mapping[str, float]
     totals: Totals
     written: float | None
     saved_floor: float
@@ -66,7 +66,7 @@ class Contents:
     @property
     def polled(self) -> float | None:
         """The time of the last write; without it, the latest poll of a job stands in for it."""
-        latest = max((*(poll for poll, _ in self.jobs), *self.lanes.values()), default=0.0)
+        latest = max((*(poll for poll, _ in self.jobs), *self.baselines.values()), default=0.0)
         return self.written if self.written is not None else latest or None
 
     @property
@@ -75,7 +75,7 @@ class Contents:
 
         A job created before that is baseline then, and not counted again.
         """
-        if not any(self.bad.get(table) for table in ("jobs", "formers", "floor")):
+        if not any(self.bad.get(table) for table in ("jobs", "tombstones", "floor")):
             return self.saved_floor
         created = (*(born for _, born in self.jobs), *(tombstone.created for tombstone in self.tombstones.values()))
         return max(self.saved_floor, self.polled or 0.0, *created)
@@ -85,12 +85,15 @@ def read_contents(connection: sqlite3.Connection, check: Check) -> Contents:
     """Read all rows of a file."""
     sieve = _Sieve(connection)
     jobs = [*map(_times, sieve.rows("jobs", partial(_job, check)))]
-    tombstones, lanes = dict(sieve.rows("formers", partial(_former, check))), dict(sieve.rows("lanes", _lane))
+    tombstones, baselines = (
+        dict(sieve.rows("tombstones", partial(_tombstone, check))),
+        dict(sieve.rows("baselines", _baseline)),
+    )
     totals = _sum((*sieve.rows("counters", _counter), *sieve.rows("histograms", _histogram)))
     written = next(sieve.rows("polled", _only_time), None)
     floor = next(sieve.rows("floor", _only_time), 0.0)
     skipped = Skipped(sum(map(len, sieve.bad.values())), sieve.reason)
-    return Contents(jobs, tombstones, lanes, totals, written, floor, dict(sieve.bad), skipped)
+    return Contents(jobs, tombstones, baselines, totals, written, floor, dict(sieve.bad), skipped)
 
 
 def write_entry(connection: sqlite3.Connection, entry: Entry) -> None:
@@ -98,16 +101,16 @@ def write_entry(connection: sqlite3.Connection, entry: Entry) -> None:
     write = connection.executemany
     write("REPLACE INTO jobs VALUES (?, ?)", ((mark_of(each.arn), _text(each)) for each in entry.records))
     write("DELETE FROM jobs WHERE mark = ?", ((mark_of(arn),) for arn in entry.gone))
-    _write_formers(connection, entry.tombstones)
+    _write_tombstones(connection, entry.tombstones)
     _write_totals(connection, entry.totals)
     if entry.floor:
         write("REPLACE INTO floor VALUES (0, ?)", [(entry.floor,)])
 
 
-def write_lanes(connection: sqlite3.Connection, lanes: Mapping[str, float]) -> None:
-    """Replace the times since when each lane has watched for jobs."""
-    connection.execute("DELETE FROM lanes")
-    connection.executemany("INSERT INTO lanes VALUES (?, ?)", lanes.items())
+def write_baselines(connection: sqlite3.Connection, baselines: Mapping[str, float]) -> None:
+    """Replace the baseline times."""
+    connection.execute("DELETE FROM baselines")
+    connection.executemany("INSERT INTO baselines VALUES (?, ?)", baselines.items())
 
 
 def write_polled(connection: sqlite3.Connection, polled: float) -> None:
@@ -117,7 +120,7 @@ def write_polled(connection: sqlite3.Connection, polled: float) -> None:
 
 def delete_invalid(connection: sqlite3.Connection, bad: Mapping[str, Sequence[object]]) -> None:
     """Delete invalid jobs and tombstones, and all counters, histograms and floors: the caller writes the valid ones."""
-    for table in ("jobs", "formers"):
+    for table in ("jobs", "tombstones"):
         marks = ((mark,) for mark in bad.get(table, ()))
         connection.executemany(f"DELETE FROM {table} WHERE mark = ?", marks)  # noqa: S608 -- our names
     for table in ("counters", "histograms", "floor"):  # their keys may be anything
@@ -174,13 +177,15 @@ class _Sieve:
                 yield value
 
 
-def _write_formers(connection: sqlite3.Connection, tombstones: Mapping[int, Tombstone | None]) -> None:
+def _write_tombstones(connection: sqlite3.Connection, tombstones: Mapping[int, Tombstone | None]) -> None:
     kept = {mark: tombstone for mark, tombstone in tombstones.items() if tombstone is not None}
-    connection.executemany("DELETE FROM formers WHERE mark = ?", ((mark,) for mark in tombstones if mark not in kept))
     connection.executemany(
-        "REPLACE INTO formers VALUES (?, ?, ?, ?)",
+        "DELETE FROM tombstones WHERE mark = ?", ((mark,) for mark in tombstones if mark not in kept)
+    )
+    connection.executemany(
+        "REPLACE INTO tombstones VALUES (?, ?, ?, ?)",
         (
-            (mark, tombstone.created, tombstone.lane, None if tombstone.record is None else _text(tombstone.record))
+            (mark, tombstone.created, tombstone.owner, None if tombstone.record is None else _text(tombstone.record))
             for mark, tombstone in kept.items()
         ),
     )
@@ -234,14 +239,14 @@ def _times(record: JobRecord) -> tuple[float, float]:
     return record.polled_at or 0.0, 0.0 if record.snapshot is None else record.snapshot.created or 0.0
 
 
-def _former(check: Check, mark: int, created: float, lane: str, text: str | None) -> tuple[int, Tombstone]:
+def _tombstone(check: Check, mark: int, created: float, owner: str, text: str | None) -> tuple[int, Tombstone]:
     record = None if text is None else _RECORD.validate_json(text)
     if record is not None:
         check(record)
-    return mark, Tombstone(_time(created), record, str(lane))
+    return mark, Tombstone(_time(created), record, str(owner))
 
 
-def _lane(key: str, since: float) -> tuple[str, float]:
+def _baseline(key: str, since: float) -> tuple[str, float]:
     return str(key), _time(since)
 
 

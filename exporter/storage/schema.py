@@ -13,21 +13,21 @@ APPLICATION_ID: Final = 0x42524B54
 MIGRATIONS: Final = (
     """
     CREATE TABLE jobs (mark INTEGER PRIMARY KEY, record TEXT NOT NULL);
-    CREATE TABLE formers (mark INTEGER PRIMARY KEY, created REAL NOT NULL, lane TEXT NOT NULL, record TEXT);
+    CREATE TABLE tombstones (mark INTEGER PRIMARY KEY, created REAL NOT NULL, owner TEXT NOT NULL, record TEXT);
     CREATE TABLE counters (
         metric TEXT, labels TEXT, value REAL NOT NULL, PRIMARY KEY (metric, labels)
     ) WITHOUT ROWID;
     CREATE TABLE histograms (
         metric TEXT, labels TEXT, observations TEXT NOT NULL, sum REAL NOT NULL, PRIMARY KEY (metric, labels)
     ) WITHOUT ROWID;
-    CREATE TABLE lanes (key TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
+    CREATE TABLE baselines (owner TEXT PRIMARY KEY, time REAL NOT NULL) WITHOUT ROWID;
     CREATE TABLE polled (only INTEGER PRIMARY KEY CHECK (only = 0), time REAL NOT NULL);
     CREATE TABLE floor (only INTEGER PRIMARY KEY CHECK (only = 0), created REAL NOT NULL);
     """,
 )
 """Each migrates the file from one version of the schema to the next; ``user_version`` counts those that were run."""
 
-TABLES: Final = ("polled", "jobs", "formers", "counters", "histograms", "lanes", "floor")
+TABLES: Final = ("polled", "jobs", "tombstones", "counters", "histograms", "baselines", "floor")
 
 
 def pragma(connection: sqlite3.Connection, name: str) -> int:

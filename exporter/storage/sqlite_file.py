@@ -21,8 +21,8 @@ from exporter.storage.rows import (
     StoredRecords,
     delete_invalid,
     read_contents,
+    write_baselines,
     write_entry,
-    write_lanes,
     write_polled,
 )
 from exporter.storage.schema import MIGRATIONS, TABLES, check_pages, check_schema, migrate, pragma
@@ -109,15 +109,15 @@ class State:
         dropped = not self.skipped.rows or self._drop_invalid(contents, polled)
         unread = frozenset[object]() if dropped else frozenset(contents.bad.get("jobs", ()))
         records = StoredRecords(self._connection, unread)
-        return SavedState(polled, records, contents.tombstones, contents.lanes, contents.totals, contents.floor)
+        return SavedState(polled, records, contents.tombstones, contents.baselines, contents.totals, contents.floor)
 
-    def write(self, entry: Entry, *, polled: float, lanes: Mapping[str, float] | None = None) -> None:
+    def write(self, entry: Entry, *, polled: float, baselines: Mapping[str, float] | None = None) -> None:
         """Write an entry, all of it or nothing.
 
         Args:
             entry: the changes.
             polled: the time, unix seconds.
-            lanes: since when each lane has watched for jobs, unix seconds, by its key; ``None`` if unchanged.
+            baselines: the baseline time of each owner, unix seconds; ``None`` if unchanged.
 
         Raises:
             StateError: it cannot be written, or ``check`` finds that it was changed.
@@ -127,8 +127,8 @@ class State:
             with self._transaction():
                 write_entry(self._connection, entry)
                 write_polled(self._connection, polled)
-                if lanes is not None:
-                    write_lanes(self._connection, lanes)
+                if baselines is not None:
+                    write_baselines(self._connection, baselines)
             self._bring_in_log()
 
     def compact(self) -> None:
@@ -176,7 +176,7 @@ class State:
             with mapped_errors(), self._transaction():
                 delete_invalid(self._connection, contents.bad)
                 write_entry(self._connection, Entry(totals=contents.totals, floor=contents.floor))
-                write_lanes(self._connection, contents.lanes)
+                write_baselines(self._connection, contents.baselines)
                 write_polled(self._connection, polled)
         except StateError:
             return False

@@ -39,8 +39,8 @@ class StateWriter:
         self._path, self._event_log, self._telemetry, self._clock = os.path.realpath(path), event_log, telemetry, clock
         self.everything: Callable[[], Entry] = Entry
         self._state: State | None = None
-        self._lanes: Mapping[str, float] = {}
-        self._lanes_written = False
+        self._baselines: Mapping[str, float] = {}
+        self._baselines_written = False
         self._closed = False
         self._failing_since: float | None = None
         self._last_try = clock.monotonic()
@@ -73,11 +73,11 @@ class StateWriter:
             self._event_log.state_loaded(self._path, jobs=len(past.records), polled=past.polled)
         return past
 
-    def watch(self, lanes: Mapping[str, float]) -> None:
-        """Note since when each lane has watched for jobs, unix seconds, by its key; it is written with what comes."""
+    def watch(self, baselines: Mapping[str, float]) -> None:
+        """Set the baseline time of each owner, unix seconds; the next write includes it."""
         with self._lock:
-            if lanes != self._lanes:
-                self._lanes, self._lanes_written = lanes, False
+            if baselines != self._baselines:
+                self._baselines, self._baselines_written = baselines, False
 
     def write(self, entry: Entry) -> bool:
         """Write an entry down, all of it or nothing; return whether that succeeded."""
@@ -155,7 +155,7 @@ class StateWriter:
                 self._state = state
                 self._set_aside(StateUnreadableError("it was not read at the start"))
                 state = State(self._path)
-            self._lanes_written = False
+            self._baselines_written = False
             self._write_to(state, self.everything())
         except StateError:
             state.close()
@@ -165,8 +165,8 @@ class StateWriter:
 
     def _write_to(self, state: State, entry: Entry) -> None:
         wall = self._clock.wall()
-        state.write(entry, polled=wall, lanes=None if self._lanes_written else self._lanes)
-        self._lanes_written = True
+        state.write(entry, polled=wall, baselines=None if self._baselines_written else self._baselines)
+        self._baselines_written = True
         if entry.gone:
             state.compact()
         self._telemetry.state_written(wall, state.size)

@@ -28,7 +28,7 @@ class Tombstones:
         self._floor = floor
         self._by_mark: dict[int, Tombstone] = {}
         self._ages: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
-        """Creation times and marks by lane, as heaps; an entry whose tombstone was replaced or taken is out of date."""
+        """Creation times and marks by owner, as heaps; entries of replaced or removed tombstones are out of date."""
         self._lock = threading.Lock()
         for mark, tombstone in (known or {}).items():
             self._put(mark, tombstone)
@@ -65,44 +65,44 @@ class Tombstones:
             return None if self._by_mark.pop(mark, None) is None else mark
 
     def relabel(self, before: str, after: str) -> dict[int, Tombstone]:
-        """Hand the tombstones of one lane to another; return them by their marks."""
+        """Hand the tombstones of one target to another; return them by their marks."""
         if before == after:
             return {}
         with self._lock:
             marks = {mark for _, mark in self._ages.pop(before, ())}
             own = {mark: self._by_mark[mark] for mark in marks if mark in self._by_mark}
             moved = {
-                mark: tombstone._replace(lane=after) for mark, tombstone in own.items() if tombstone.lane == before
+                mark: tombstone._replace(owner=after) for mark, tombstone in own.items() if tombstone.owner == before
             }
             self._by_mark |= moved
             self._ages[after] += [(tombstone.created, mark) for mark, tombstone in moved.items()]
             heapify(self._ages[after])
         return moved
 
-    def prune(self, lane: str, before: float) -> list[int]:
-        """Drop the tombstones of a lane whose jobs were created before a time, and raise the floor; return their marks.
+    def prune(self, owner: str, before: float) -> list[int]:
+        """Drop the tombstones of an owner whose jobs were created before a time; raise the floor; return the marks.
 
         Args:
-            lane: the key of the lane that forgot the jobs.
+            owner: the key of the target that forgot the jobs.
             before: unix seconds.
         """
         dropped = []
         with self._lock:
-            ages = self._ages.get(lane, [])
+            ages = self._ages.get(owner, [])
             while ages and ages[0][0] < before:
                 created, mark = heappop(ages)
                 tombstone = self._by_mark.get(mark)
-                if tombstone is not None and (tombstone.created, tombstone.lane) == (created, lane):
+                if tombstone is not None and (tombstone.created, tombstone.owner) == (created, owner):
                     del self._by_mark[mark]
                     self._floor = max(self._floor, created)
                     dropped.append(mark)
         return dropped
 
-    def prune_all_but(self, lanes: Mapping[str, object], before: float) -> list[int]:
-        """Do the same for every lane that is not among the given ones: nobody else drops its tombstones."""
-        orphans = [lane for lane in [*self._ages] if lane not in lanes]
-        return [mark for lane in orphans for mark in self.prune(lane, before)]
+    def prune_all_but(self, baselines: Mapping[str, object], before: float) -> list[int]:
+        """Do the same for every owner without a baseline: nobody else drops its tombstones."""
+        orphans = [owner for owner in [*self._ages] if owner not in baselines]
+        return [mark for owner in orphans for mark in self.prune(owner, before)]
 
     def _put(self, mark: int, tombstone: Tombstone) -> None:
         self._by_mark[mark] = tombstone
-        heappush(self._ages[tombstone.lane], (tombstone.created, mark))
+        heappush(self._ages[tombstone.owner], (tombstone.created, mark))

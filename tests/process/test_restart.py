@@ -197,7 +197,7 @@ def test_a_forgotten_job_leaves_the_file_and_is_no_news_after_a_restart(site: Si
         eventually(lambda: before.logs("job_forgotten", job_arn=A))
         assert before.stop() == 0
     assert site.rows("SELECT record FROM jobs") == []
-    assert [record for (record,) in site.rows("SELECT record FROM formers")] == [None]
+    assert [record for (record,) in site.rows("SELECT record FROM tombstones")] == [None]
     searches = len(site.server.requests)
     with site.exporter(*short, prelude=OFTEN) as after:
         eventually(lambda: len(site.server.requests) >= searches + 4)

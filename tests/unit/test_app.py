@@ -87,17 +87,17 @@ def test_without_a_state_file_there_is_no_keeper_and_no_past() -> None:
 def test_what_an_exporter_begins_with_is_in_its_file_at_once_and_another_goes_on_with_it(tmp_path: Path) -> None:
     house = stateful(tmp_path / "state.db", all_jobs=True)
     house.begin()
-    (lane,) = house.exporter.manager.lanes
+    (lane,) = house.exporter.manager.baselines
     assert house.last_write() == house.time.wall
     house.exporter.close()
     began = house.time.wall
-    known = JobRecord(LOST, since=began)
-    assert past_of(tmp_path / "state.db") == SavedState(began, [known], lanes={lane: began})
+    known = JobRecord(LOST, baseline_at=began)
+    assert past_of(tmp_path / "state.db") == SavedState(began, [known], baselines={lane: began})
     again = stateful(tmp_path / "state.db", all_jobs=True)
     again.time.advance(60.0)
     again.begin()
     assert again.exporter.store.records() == [known]
-    assert again.exporter.manager.lanes == {lane: began}
+    assert again.exporter.manager.baselines == {lane: began}
     assert again.told == ["state_loaded"]
     again.exporter.close()
 
@@ -210,12 +210,12 @@ def test_a_reload_writes_the_lanes_that_are_new(tmp_path: Path) -> None:
     house.time.advance(60.0)
     regions = (REGION, "eu-north-1")
     house.active.take(house.settings.model_copy(update={"regions": regions}))
-    expected = house.exporter.manager.lanes
+    expected = house.exporter.manager.baselines
     assert sorted(expected.values()) == [house.time.wall - 60.0, house.time.wall]
     house.time.advance(30.0)
     house.exporter.tidy_up()
     house.exporter.close()
-    assert past_of(tmp_path / "state.db").lanes == expected
+    assert past_of(tmp_path / "state.db").baselines == expected
 
 
 def test_a_file_that_makes_no_sense_is_no_past(tmp_path: Path) -> None:

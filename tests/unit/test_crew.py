@@ -205,10 +205,10 @@ def test_a_lane_that_is_renamed_keeps_its_poller_and_counts_as_changed() -> None
     one = house(chemistry, jobs=[running(A)])
     line = f'braket_exporter_target_up{{aws_account_id="{ACCOUNT}",aws_region="us-west-2",target="%s"}} 1.0'
     assert ups(one) == {line % "chemistry"}
-    before, asked, key = one.manager.pollers, len(one.account.asked), set(one.manager.lanes)
+    before, asked, key = one.manager.pollers, len(one.account.asked), set(one.manager.baselines)
     assert one.follow(physics) == Changes(added=0, removed=0, changed=1)
     assert ups(one) == {line % "physics"}
-    assert (one.manager.pollers, one.account.asked[asked:], set(one.manager.lanes)) == (before, [], key)
+    assert (one.manager.pollers, one.account.asked[asked:], set(one.manager.baselines)) == (before, [], key)
     assert one.follow(lane(selector=ALL)) == Changes(added=0, removed=0, changed=1)
     assert ups(one) == {line % ""}
     assert one.names() == {A}
@@ -700,7 +700,7 @@ def restarted(
 ) -> House:
     """Return a crew that went on, after so many seconds, from what the one before had written down."""
     before.store.flush()
-    past = before.book.past(before.time.wall if polled is None else polled, before.manager.lanes)
+    past = before.book.past(before.time.wall if polled is None else polled, before.manager.baselines)
     one = House(*lanes, before=before)
     one.time.advance(down)
     one.store.restore(past)
@@ -725,7 +725,7 @@ def test_a_named_job_goes_on_as_a_named_one_and_what_happened_meanwhile_is_told_
     three.run(40.0)
     assert silent(three)
     assert three.count("braket_job_outcomes_total") == 1
-    assert [record.named for record in three.store.records()] == [True, True]
+    assert [record.configured for record in three.store.records()] == [True, True]
 
 
 def test_a_named_job_that_told_all_of_its_end_is_neither_asked_for_nor_waited_for() -> None:
@@ -755,7 +755,7 @@ def test_a_found_job_goes_back_to_its_lane_and_is_forgotten_when_its_time_is_ove
     one.account.put(running(C), PHYSICS)
     one.run(100.0)
     assert [sorted(poller.jobs) for poller in one.manager.pollers] == [[A, B], [C]]
-    before = {record.arn: record.lane for record in one.store.records()}
+    before = {record.arn: record.owner for record in one.store.records()}
     assert before == {A: lanes[0].key, B: lanes[0].key, C: lanes[1].key}
     two = restarted(one, *lanes[::-1])
     assert [sorted(poller.jobs) for poller in two.manager.pollers] == [[C], [A, B]]
@@ -763,7 +763,7 @@ def test_a_found_job_goes_back_to_its_lane_and_is_forgotten_when_its_time_is_ove
     assert silent(two)
     two.run(1000.0)
     assert two.told("job_forgotten") == [(B, "retention")]
-    assert {record.arn: record.lane for record in two.store.records()} == {A: before[A], C: before[C]}
+    assert {record.arn: record.owner for record in two.store.records()} == {A: before[A], C: before[C]}
 
 
 def test_a_found_job_that_is_named_now_is_named_from_then_on() -> None:
@@ -771,7 +771,7 @@ def test_a_found_job_that_is_named_now_is_named_from_then_on() -> None:
     two = restarted(one, lane(A, selector=ALL))
     two.run(40.0)
     assert silent(two)
-    assert [(record.named, record.lane) for record in two.store.records()] == [(True, "")]
+    assert [(record.configured, record.owner) for record in two.store.records()] == [(True, "")]
 
 
 def test_a_named_job_that_is_not_named_any_more_is_left_to_the_lane_that_finds_it() -> None:
@@ -779,13 +779,13 @@ def test_a_named_job_that_is_not_named_any_more_is_left_to_the_lane_that_finds_i
     two = restarted(one, lane(selector=ALL))
     two.run(2000.0)
     assert silent(two)
-    assert [(record.named, record.lane) for record in two.store.records()] == [(False, lane(selector=ALL).key)]
+    assert [(record.configured, record.owner) for record in two.store.records()] == [(False, lane(selector=ALL).key)]
 
 
 def test_finished_jobs_of_another_selector_stay_sealed_when_they_change_hands() -> None:
     one = House()
     jobs = [finished(arn=arn(number), region="us-west-2") for number in range(2 * CHUNK_JOBS)]
-    known = [JobRecord(job.arn, kept(job), polled_at=one.time.wall, named=False, lane="other") for job in jobs]
+    known = [JobRecord(job.arn, kept(job), polled_at=one.time.wall, configured=False, owner="other") for job in jobs]
     past = SavedState(one.time.wall, known)
     one.store.restore(past)
     sealed = one.store.view().sealed
@@ -889,11 +889,11 @@ def test_lanes_that_look_for_jobs_tell_since_when_and_a_restart_does_not_change_
     lanes = (lane(A), lane(selector=ALL, target=NORTH), lane(selector=CHEMISTS, profile="other"))
     one = house(*lanes, jobs=[running(A)])
     began = one.time.wall - 1.0
-    assert one.manager.lanes == {lanes[1].key: began, lanes[2].key: began}
+    assert one.manager.baselines == {lanes[1].key: began, lanes[2].key: began}
     one.run(100.0)
     two = restarted(one, *lanes, lane(selector=ALL, profile="third"))
     new = {lane(selector=ALL, profile="third").key: began + 101.0}
-    assert two.manager.lanes == one.manager.lanes | new
+    assert two.manager.baselines == one.manager.baselines | new
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -906,7 +906,7 @@ def test_a_clock_that_was_set_back_makes_no_news_of_old_jobs_and_loses_none_that
     two.account.put(running(C, created=two.time.wall + 0.5), CHEMISTRY)
     back = two.time.wall
     two.run(100.0)
-    assert all(since <= back for since in two.manager.lanes.values())
+    assert all(since <= back for since in two.manager.baselines.values())
     assert two.told("job_transition") == [(C, None, "RUNNING")]
     assert sorted(two.told("job_discovered")) == [(B, "RUNNING"), (C, "RUNNING")]
 

@@ -40,8 +40,8 @@ def summary(number: int = 1, status: str = "RUNNING", **members: Any) -> JobSumm
     return JobSummary(arn(number), status=status, **{**usual, **members})
 
 
-def known(number: int = 1, *, named: bool = False, **members: Any) -> JobRecord:
-    return record(snapshot(arn=arn(number), **members), named=named)
+def known(number: int = 1, *, configured: bool = False, **members: Any) -> JobRecord:
+    return record(snapshot(arn=arn(number), **members), configured=configured)
 
 
 class World:
@@ -126,7 +126,7 @@ def test_an_active_job_is_taken_up_and_asked_for_at_once_and_before_all_others_i
         listed=status,
     )
     assert [*world.job_queue] == [watch]
-    assert world.store.records() == [JobRecord(arn(1), sighted=status, named=False, since=since)]
+    assert world.store.records() == [JobRecord(arn(1), first_listed_status=status, configured=False, baseline_at=since)]
     assert world.discovery.found_jobs.members == {arn(1)}
     assert (world.progress.waiting, world.progress.filling) == ({arn(1)}, set())
 
@@ -190,7 +190,7 @@ def test_every_job_of_a_page_counts_for_what_fills_a_page_watched_or_not() -> No
 
 def test_a_job_that_another_login_found_first_is_left_to_it() -> None:
     world = World()
-    world.store.put(JobRecord(arn(1), named=False))
+    world.store.put(JobRecord(arn(1), configured=False))
     world.lists(summary(1))
     assert [*world.job_queue] == []
     assert world.discovery.found_jobs.members == set()
@@ -200,7 +200,7 @@ def test_a_job_that_another_login_found_first_is_left_to_it() -> None:
 def test_a_job_that_another_login_finds_at_the_same_moment_is_taken_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     monkeypatch.setattr(world.store, "find", lambda _: None)
-    world.store.put(JobRecord(arn(1), named=False))
+    world.store.put(JobRecord(arn(1), configured=False))
     world.lists(summary(1))
     assert [*world.job_queue] == []
     assert world.discovery.found_jobs.members == set()
@@ -246,14 +246,14 @@ def test_a_job_whose_end_a_list_told_is_asked_for_again_soon_when_getjob_lags() 
 def test_a_job_that_told_all_of_its_end_is_not_asked_for_again() -> None:
     world = World()
     world.lists(summary(status="COMPLETED"))
-    world.answers(record(finished(arn=arn(1)), named=False))
+    world.answers(record(finished(arn=arn(1)), configured=False))
     world.lists(summary(status="COMPLETED"), summary(status="RUNNING"), now=NOW + 60.0)
     assert [*world.job_queue] == []
 
 
 def test_a_page_tells_of_a_named_job_as_well_and_does_not_take_it_up() -> None:
     world = World()
-    named = known(named=True)
+    named = known(configured=True)
     world.store.put(named)
     world.job_queue.put(JobSchedule(arn(1), due=NOW + 20.0, answered=NOW))
     world.lists(summary(status="COMPLETED", tags={}))
@@ -410,7 +410,7 @@ def test_a_job_that_a_list_told_too_early_as_ended_is_active_again_when_getjob_t
 
 def test_a_job_whose_retention_is_over_is_taken_off_the_agenda_and_waited_for_no_longer() -> None:
     world = watched(known())
-    incomplete = record(finished(arn=arn(1), billable_seconds=None), named=False)
+    incomplete = record(finished(arn=arn(1), billable_seconds=None), configured=False)
     world.answers(incomplete)
     world.progress.expect(arn(1), ended=True)
     assert world.watch().ended
@@ -422,20 +422,20 @@ def test_a_job_whose_retention_is_over_is_taken_off_the_agenda_and_waited_for_no
 
 def test_a_job_that_was_asked_for_several_times_after_its_end_is_forgotten_once() -> None:
     world = watched(known())
-    incomplete = record(finished(arn=arn(1), billable_seconds=None), named=False)
+    incomplete = record(finished(arn=arn(1), billable_seconds=None), configured=False)
     for asked in (NOW, NOW + 5.0, NOW + 10.0):
         world.answers(incomplete, asked)
-    world.answers(record(finished(arn=arn(1)), named=False), NOW + 15.0)
+    world.answers(record(finished(arn=arn(1)), configured=False), NOW + 15.0)
     assert world.forgotten(ENDED + USUAL) == [(arn(1), RETENTION)]
     assert world.forgotten(ENDED + 1e9) == []
 
 
 def test_a_job_that_is_just_being_asked_for_is_forgotten_after_its_answer() -> None:
     world = watched(known())
-    world.answers(record(finished(arn=arn(1), billable_seconds=None), named=False))
+    world.answers(record(finished(arn=arn(1), billable_seconds=None), configured=False))
     assert world.forgotten(ENDED + USUAL, busy=(arn(1),)) == []
     assert world.store.find(arn(1)) is not None
-    world.answers(record(finished(arn=arn(1)), named=False))
+    world.answers(record(finished(arn=arn(1)), configured=False))
     assert world.forgotten(ENDED + USUAL) == [(arn(1), RETENTION)]
 
 
@@ -453,7 +453,7 @@ def test_a_job_that_lost_its_tags_is_forgotten_and_begins_where_it_was_when_it_g
 def test_news_that_was_forgotten_is_not_taken_up_again() -> None:
     world = World(since=CREATED - 1.0)
     world.lists(summary(status="FAILED"))
-    world.answers(record(finished("FAILED", arn=arn(1)), named=False))
+    world.answers(record(finished("FAILED", arn=arn(1)), configured=False))
     assert world.forgotten(ENDED + FAILED) == [(arn(1), RETENTION)]
     world.lists(summary(status="FAILED"), summary(2), now=NOW + 60.0)
     assert [one.arn for one in world.store.records()] == [arn(2)]
@@ -462,7 +462,7 @@ def test_news_that_was_forgotten_is_not_taken_up_again() -> None:
 def test_a_forgotten_job_is_remembered_while_lists_reach_back_to_it_and_a_day_longer() -> None:
     world = World(since=CREATED - 1.0)
     world.lists(summary(status="FAILED"))
-    world.answers(record(finished("FAILED", arn=arn(1)), named=False))
+    world.answers(record(finished("FAILED", arn=arn(1)), configured=False))
     world.forgotten(ENDED + FAILED)
     world.forgotten(CREATED + 1e9)
     assert world.tombstones.all().keys() == {mark_of(arn(1))}  # it is the newest job, where lists begin
@@ -476,7 +476,7 @@ def test_a_forgotten_job_is_remembered_while_lists_reach_back_to_it_and_a_day_lo
 def test_a_job_that_told_late_that_it_ran_out_of_time_is_kept_as_a_failed_one() -> None:
     world = watched(known())
     late = finished(arn=arn(1), events=(event("MAX_RUNTIME_EXCEEDED", ENDED), event("COMPLETED", ENDED)))
-    world.answers(record(late, named=False))
+    world.answers(record(late, configured=False))
     assert world.forgotten(ENDED + USUAL) == []
     assert world.forgotten(ENDED + FAILED) == [(arn(1), RETENTION)]
 
@@ -504,7 +504,7 @@ def test_whatever_pages_tell_every_member_is_known_and_watched_and_nobody_else_i
         assert world.progress.waiting | world.progress.filling <= members
         for watch in [*world.job_queue][::2]:
             ended = finished(arn=watch.arn, ended=WALL + now - NOW)
-            world.answers(record(ended if watch.ended else snapshot(arn=watch.arn), named=False), asked=now)
+            world.answers(record(ended if watch.ended else snapshot(arn=watch.arn), configured=False), asked=now)
         world.forgotten(WALL + now - NOW)
         assert {watch.arn for watch in world.job_queue} <= {one.arn for one in world.store.records()}
 
@@ -523,7 +523,7 @@ def dropped(world: World, *jobs: JobRecord | JobSummary, busy: tuple[str, ...] =
 
 
 def ended(number: int = 1, status: str = "COMPLETED", **members: Any) -> JobRecord:
-    return record(finished(status, arn=arn(number), **members), named=False)
+    return record(finished(status, arn=arn(number), **members), configured=False)
 
 
 def test_a_finished_job_that_is_too_many_is_let_go_and_no_list_brings_it_back() -> None:

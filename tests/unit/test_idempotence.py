@@ -149,7 +149,7 @@ class Exporter:
         )
         self.policy = POLICY if resumes is None else resumes.policy
         self.lanes = (TargetConfig(CredentialsRef(), WEST, (), ALL),) if resumes is None else resumes.lanes
-        past = None if resumes is None else book.past(resumes.clock.wall(), resumes.manager.lanes)
+        past = None if resumes is None else book.past(resumes.clock.wall(), resumes.manager.baselines)
         if past is not None:
             self.store.restore(past)
         self.manager.follow(self.manager.plan(self.lanes, self.policy, 1e9, self._connect), past)

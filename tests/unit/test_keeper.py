@@ -32,7 +32,7 @@ from exporter.telemetry.self_metrics import SelfMetrics
 ONE, TWO = record(finished(arn=arn(1))), record(finished(arn=arn(2)))
 MANY = Entry([record(finished(arn=arn(number))) for number in range(1000)])
 SERIES = ("braket_job_outcomes_total", ("1", "r", "d", "COMPLETED"))
-LANES = {"lane": CREATED}
+BASELINES = {"lane": CREATED}
 ASIDE = "state.db.20231114T223000Z"
 
 
@@ -45,7 +45,7 @@ class House:
         self.telemetry = SelfMetrics(list)
         event_log = EventLog(wrap_logger(None, processors=[self._log]))
         self.state_writer = StateWriter(str(path), event_log, self.telemetry, self.time.clock)
-        self.state_writer.watch(LANES)
+        self.state_writer.watch(BASELINES)
 
     @property
     def told(self) -> list[tuple[str, str]]:
@@ -84,7 +84,7 @@ def jobs(past: SavedState) -> set[str]:
 
 def with_past(path: Path, entry: Entry | None = None) -> None:
     with closing(State(str(path))) as state:
-        state.write(entry or Entry([ONE]), polled=CREATED + 100.0, lanes=LANES)
+        state.write(entry or Entry([ONE]), polled=CREATED + 100.0, baselines=BASELINES)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_new_file_has_no_past_and_is_there_to_be_written(house: House) -> None
     assert house.metrics()["up"] == 1.0
     assert house.metrics()["last_write_timestamp_seconds"] == house.time.wall
     assert house.state_writer.write(Entry([ONE]))
-    assert house.reopened() == SavedState(house.time.wall, [ONE], lanes=LANES)
+    assert house.reopened() == SavedState(house.time.wall, [ONE], baselines=BASELINES)
 
 
 def test_what_a_file_tells_is_loaded_and_told_once(house: House) -> None:
@@ -212,8 +212,8 @@ OF_ONE = f"WHERE mark = {mark_of(ONE.arn)}"
         (f"UPDATE jobs SET record = '{BAD_RECORD}' {OF_ONE}", "jobs: outside the years 1 to 9999", {"2"}),
         ("UPDATE polled SET time = 9e999", "polled: outside the years 1 to 9999", {"1", "2"}),
         (
-            f"INSERT INTO formers VALUES (1, 1.0, 'lane', '{BAD_RECORD}')",
-            "formers: outside the years 1 to 9999",
+            f"INSERT INTO tombstones VALUES (1, 1.0, 'lane', '{BAD_RECORD}')",
+            "tombstones: outside the years 1 to 9999",
             {"1", "2"},
         ),
         (
@@ -341,7 +341,7 @@ def test_a_file_that_cannot_be_opened_at_the_start_is_begun_once_it_can(tmp_path
     assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
     past = house.reopened()
     assert jobs(past) == {"1", "2"}
-    assert past == SavedState(house.time.wall, past.records, lanes=LANES)
+    assert past == SavedState(house.time.wall, past.records, baselines=BASELINES)
 
 
 def test_a_file_that_has_content_once_it_can_be_opened_is_set_aside_and_not_overwritten(tmp_path: Path) -> None:
@@ -412,7 +412,7 @@ def test_a_file_that_was_removed_is_written_whole(house: House) -> None:
     assert house.metrics()["up"] == 1.0
     past = house.reopened()
     assert jobs(past) == {"1", "2"}
-    assert past == SavedState(house.time.wall, past.records, {}, LANES, Totals({SERIES: 2.0}))
+    assert past == SavedState(house.time.wall, past.records, {}, BASELINES, Totals({SERIES: 2.0}))
 
 
 def test_a_file_in_whose_place_there_is_another_one_is_written_whole_and_the_other_is_kept(house: House) -> None:
@@ -475,7 +475,7 @@ def test_a_file_that_is_damaged_while_it_is_open_is_set_aside_and_written_whole(
         shutil.copy(house.path.with_name(each), crashed)
     past = content(crashed / "state.db")
     assert (jobs(past), past.totals.counters) == ({"1", "2"}, {SERIES: 8.0})
-    assert past.lanes == LANES
+    assert past.baselines == BASELINES
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
@@ -537,7 +537,7 @@ def test_a_file_that_begins_again_has_lanes_tombstones_and_floor_as_before(house
     house.time.advance(60.0)
     assert house.state_writer.write(Entry([TWO]))
     past = house.reopened()
-    assert (jobs(past), past.lanes) == ({"1", "2"}, {"lane": CREATED})
+    assert (jobs(past), past.baselines) == ({"1", "2"}, {"lane": CREATED})
     assert (past.tombstones, past.floor) == ({7: Tombstone(CREATED, None, "lane")}, CREATED - 1.0)
 
 
@@ -571,7 +571,7 @@ def test_a_file_that_cannot_take_the_whole_is_tried_again_and_takes_it_once_ther
     assert house.files == ["state.db"]
 
 
-# The time of the last poll, the lanes, the end.
+# The time of the last poll, the baselines, the end.
 
 
 def test_the_time_is_written_where_nothing_else_was_for_a_while(house: House) -> None:
@@ -605,15 +605,15 @@ def test_lanes_are_written_when_they_changed_and_only_then(house: House) -> None
     house.state_writer.write(Entry([ONE]))
     assert house.state_writer._state is not None
     with house.state_writer._state._transaction():  # to see whether they are written again
-        house.state_writer._state._connection.execute("DELETE FROM lanes")
-    house.state_writer.watch(dict(LANES))
+        house.state_writer._state._connection.execute("DELETE FROM baselines")
+    house.state_writer.watch(dict(BASELINES))
     house.state_writer.write(Entry([ONE]))
     state = house.state_writer._state.read()
     assert state is not None
-    assert state.lanes == {}
+    assert state.baselines == {}
     house.state_writer.watch({"other": CREATED + 5.0})
     house.state_writer.write(Entry([ONE]))
-    assert house.reopened().lanes == {"other": CREATED + 5.0}
+    assert house.reopened().baselines == {"other": CREATED + 5.0}
 
 
 def test_lanes_that_could_not_be_written_are_written_with_the_next(house: House) -> None:
@@ -623,7 +623,7 @@ def test_lanes_that_could_not_be_written_are_written_with_the_next(house: House)
     with no_file_larger_than(0):
         assert not house.state_writer.write(Entry([TWO]))
     assert house.state_writer.write(Entry([TWO]))
-    assert house.reopened().lanes == {"other": CREATED + 5.0}
+    assert house.reopened().baselines == {"other": CREATED + 5.0}
 
 
 def test_a_file_from_which_jobs_are_gone_becomes_smaller(house: House) -> None:
@@ -659,4 +659,4 @@ def test_a_keeper_that_never_opened_its_file_can_be_closed(house: House) -> None
 def test_one_without_anything_to_tell_begins_an_empty_file(house: House) -> None:
     assert house.state_writer.everything() == Entry()
     assert house.state_writer.write(Entry())
-    assert house.reopened() == SavedState(house.time.wall, [], lanes=LANES)
+    assert house.reopened() == SavedState(house.time.wall, [], baselines=BASELINES)

@@ -54,11 +54,11 @@ def test_an_entry_with_anything_new_is_one(entry: Entry) -> None:
 
 def test_a_past_and_an_origin_are_empty_unless_they_tell_something() -> None:
     assert SavedState(CREATED) == SavedState(CREATED, (), {}, {}, Totals({}, {}))
-    assert replace(SavedState(CREATED), lanes={"lane": 1.0}).lanes == {"lane": 1.0}
+    assert replace(SavedState(CREATED), baselines={"lane": 1.0}).baselines == {"lane": 1.0}
     assert Tombstone(CREATED, None) == (CREATED, None, "")
 
 
-@pytest.mark.parametrize("sound", [JobRecord(ARN), record(finished()), record(snapshot(), since=CREATED)])
+@pytest.mark.parametrize("sound", [JobRecord(ARN), record(finished()), record(snapshot(), baseline_at=CREATED)])
 def test_a_record_of_ours_is_sound(sound: JobRecord) -> None:
     check_record(sound)
 
@@ -69,7 +69,7 @@ def test_a_record_of_ours_is_sound(sound: JobRecord) -> None:
         (JobRecord("job"), "not a job ARN"),
         (replace(record(snapshot()), arn=arn(9)), "a job's answer is another one's"),
         (record(snapshot(), polled_at=float("nan")), "outside the years"),
-        (record(snapshot(), since=float("inf")), "outside the years"),
+        (record(snapshot(), baseline_at=float("inf")), "outside the years"),
         (record(snapshot(created=-1e18)), "outside the years"),
         (record(snapshot(started=1e18)), "outside the years"),
         (record(finished(ended=float("inf"))), "outside the years"),

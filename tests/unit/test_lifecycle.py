@@ -372,8 +372,8 @@ def test_the_time_of_the_last_poll_moves_while_a_job_is_active_and_stands_still_
 
 
 def test_looking_at_a_job_keeps_whether_it_is_named() -> None:
-    assert look(snapshot(), JobRecord(arn(1), named=False)).record.named is False
-    assert look(snapshot(), JobRecord(arn(1), named=True)).record.named is True
+    assert look(snapshot(), JobRecord(arn(1), configured=False)).record.configured is False
+    assert look(snapshot(), JobRecord(arn(1), configured=True)).record.configured is True
 
 
 # Events.
@@ -428,7 +428,7 @@ def test_an_unknown_value_of_a_baseline_job_is_told() -> None:
 
 
 def end_of(job: JobSnapshot | None, **members: Any) -> float | None:
-    known = record(job, **{"named": False, **members})
+    known = record(job, **{"configured": False, **members})
     return expires_at(known, retention=1000.0, retention_failed=5000.0)
 
 
@@ -458,7 +458,7 @@ def test_an_active_or_unknown_job_never_expires(job: JobSnapshot | None) -> None
 
 @pytest.mark.parametrize("status", FINAL)
 def test_a_job_that_is_named_in_the_settings_never_expires(status: str) -> None:
-    assert end_of(finished(status), named=True) is None
+    assert end_of(finished(status), configured=True) is None
 
 
 def test_a_job_that_never_answered_has_not_failed() -> None:
@@ -595,7 +595,7 @@ def test_an_ended_job_stays_ended(jobs: list[JobSnapshot], since: float) -> None
 
 
 def sighted(status: str = "RUNNING") -> JobRecord:
-    return JobRecord(ARN, sighted=status, named=False)
+    return JobRecord(ARN, first_listed_status=status, configured=False)
 
 
 def test_a_job_that_a_list_showed_active_and_that_ended_before_its_first_answer_counts_as_usual() -> None:
@@ -608,14 +608,14 @@ def test_a_job_that_a_list_showed_active_and_that_ended_before_its_first_answer_
     assert [found.key.type for found in seen.events] == ["FAILED"]
     outcomes = [step for step in seen.increments if step.metric == "braket_job_outcomes_total" and step.amount]
     assert [step.labels[-1] for step in outcomes] == ["FAILED"]
-    assert seen.record.sighted is None
+    assert seen.record.first_listed_status is None
     assert observe(seen.record, job, since=CREATED + 100.0, now=CREATED + 130.0).increments == ()
 
 
 def test_a_job_that_is_still_as_the_list_showed_it_is_baseline() -> None:
     seen = observe(sighted(), snapshot(), since=CREATED + 100.0, now=CREATED + 125.0)
     assert (seen.transition, seen.events, seen.discovered) == (None, (), True)
-    assert seen.record.sighted is None
+    assert seen.record.first_listed_status is None
 
 
 def test_a_list_that_lagged_makes_no_news_of_what_is_older_than_the_exporter() -> None:

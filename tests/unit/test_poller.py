@@ -187,7 +187,7 @@ def ended(job: str = A, status: str = "COMPLETED", **members: Any) -> JobSnapsho
 
 def test_before_the_first_answer_every_job_is_known_by_its_arn_and_named_in_the_settings() -> None:
     house = House({A: [running()], B: [running(B)]})
-    assert house.store.records() == [JobRecord(one, named=True, since=house.time.wall) for one in (A, B)]
+    assert house.store.records() == [JobRecord(one, configured=True, baseline_at=house.time.wall) for one in (A, B)]
 
 
 def test_a_step_asks_for_one_job_and_stores_what_it_learned() -> None:
@@ -966,7 +966,7 @@ def test_jobs_that_are_found_are_asked_for_and_the_account_is_learned() -> None:
     assert house.status().target == ("", REGION)
     house.run(5.0)
     assert [known.arn for known in house.store.records()] == [A]
-    assert house.job().named is False
+    assert house.job().configured is False
     assert house.status().target == (ACCOUNT, REGION)
     assert house.region.identified == 0
     assert (house.status().active, house.status().finished) == (1, 0)
@@ -1210,10 +1210,12 @@ def test_jobs_of_a_page_are_written_down_with_it_unless_they_had_ended() -> None
     house.region.put(B, died(2, 100.0, 50.0))
     house.begin("lane", NOW)
     assert house.poller.step() == 0.0
-    assert house.book.entries[0].records == (JobRecord(A, sighted="RUNNING", named=False, since=NOW, lane="lane"),)
+    assert house.book.entries[0].records == (
+        JobRecord(A, first_listed_status="RUNNING", configured=False, baseline_at=NOW, owner="lane"),
+    )
     assert len(house.book.entries) == 1
     house.run(5.0)
-    assert {job: record.lane for job, record in house.book.jobs.items()} == {A: "lane", B: "lane"}
+    assert {job: record.owner for job, record in house.book.jobs.items()} == {A: "lane", B: "lane"}
 
 
 def test_a_page_that_brings_nothing_new_writes_nothing() -> None:
@@ -1284,7 +1286,7 @@ def test_jobs_that_its_origin_had_forgotten_are_not_taken_up_but_for_those_that_
     house = Search(EVERYTHING)
     for number in (1, 2, 3):
         house.region.put(arn(number), died(number, 100.0, 50.0))
-    let_go = JobRecord(B, born(2, 100.0)[1], named=False, lane="lane", since=NOW - 500.0)
+    let_go = JobRecord(B, born(2, 100.0)[1], configured=False, owner="lane", baseline_at=NOW - 500.0)
     tombstones = {mark_of(A): Tombstone(NOW - 100.0, None, "lane"), mark_of(B): Tombstone(NOW - 100.0, let_go, "lane")}
     house.begin("lane", NOW - 500.0, tombstones).run(5.0)
     assert {record.arn for record in house.store.records()} == {B, C}
@@ -1295,7 +1297,7 @@ def test_jobs_that_its_origin_had_forgotten_are_not_taken_up_but_for_those_that_
 
 def known_before(house: Search, job: JobSnapshot, watch: JobSchedule | None) -> None:
     """Have a poller go on with a job that was found before it began."""
-    known = JobRecord(job.arn, kept(job), polled_at=NOW - 60.0, named=False, lane="lane")
+    known = JobRecord(job.arn, kept(job), polled_at=NOW - 60.0, configured=False, owner="lane")
     house.store.add(known)
     house.begin("lane", NOW - 500.0)
     house.poller.resume([(known, watch)])
@@ -1340,13 +1342,13 @@ def test_jobs_carry_the_key_of_the_lane_that_looks_for_them() -> None:
     house.begin("lane", NOW).run(5.0)
     policy, chosen = house.poller._state.policy, Selector(name=re.compile(".*"), all_jobs=True)
     house.poller.change((A,), EVERYTHING, policy, {}, "lane")
-    assert (house.job().named, house.job().lane) == (True, "")
+    assert (house.job().configured, house.job().owner) == (True, "")
     house.poller.change((), chosen, policy, {}, "other")
-    assert (house.job().named, house.job().lane) == (False, "other")
+    assert (house.job().configured, house.job().owner) == (False, "other")
     house.region.put(B, born(2, 50.0))
     house.run(100.0)
-    assert house.job(B).lane == "other"
-    assert house.job(B).since == NOW  # both selectors choose it
+    assert house.job(B).owner == "other"
+    assert house.job(B).baseline_at == NOW  # both selectors choose it
 
 
 def test_a_poller_that_begins_to_look_for_jobs_does_so_from_then_on_for_its_lane() -> None:
@@ -1357,7 +1359,7 @@ def test_a_poller_that_begins_to_look_for_jobs_does_so_from_then_on_for_its_lane
     house.poller.change((), EVERYTHING, house.poller._state.policy, {}, "other")
     assert house.poller.watching_since == NOW + 10.0
     house.run(5.0)
-    assert (house.job().lane, house.job().since) == ("other", NOW + 10.0)
+    assert (house.job().owner, house.job().baseline_at) == ("other", NOW + 10.0)
     assert house.log("job_transition") == []
 
 

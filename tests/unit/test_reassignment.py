@@ -54,8 +54,8 @@ def test_a_job_goes_to_the_first_that_looks_for_jobs_where_it_is_or_else_is_drop
 def test_after_a_restart_a_job_belongs_to_the_target_that_names_it_or_else_to_the_one_that_found_it() -> None:
     finding, naming = lane(selector=ALL), lane(A)
     owners = OwnersAfterRestart([place(0, naming), place(1, finding), place(2, finding)])
-    found = JobRecord(A, since=0.0, named=False, lane=finding.key)
+    found = JobRecord(A, baseline_at=0.0, configured=False, owner=finding.key)
     assert [owners.of(record) for record in (found, replace(found, arn=B))] == [0, 1]
     assert [owners.names(record) for record in (found, replace(found, arn=B))] == [True, False]
-    assert owners.of(JobRecord(B, since=0.0, named=True, lane=finding.key)) is None
-    assert owners.of(JobRecord(B, since=0.0, named=False, lane="another")) is None
+    assert owners.of(JobRecord(B, baseline_at=0.0, configured=True, owner=finding.key)) is None
+    assert owners.of(JobRecord(B, baseline_at=0.0, configured=False, owner="another")) is None

@@ -45,14 +45,14 @@ def listed(status: str = "RUNNING", **members: Any) -> JobSummary:
 
 
 def discovered(job: JobRecord) -> JobRecord:
-    return replace(job, named=False)
+    return replace(job, configured=False)
 
 
 RUNNING = discovered(record(snapshot()))
 COMPLETED = discovered(record(finished()))
 FAILED_JOB = discovered(record(finished("FAILED")))
 OUT_OF_TIME = discovered(record(finished(events=(event(MAX_RUNTIME_EXCEEDED, ENDED), event("COMPLETED", ENDED)))))
-UNKNOWN = JobRecord(ARN, named=False)
+UNKNOWN = JobRecord(ARN, configured=False)
 
 
 def gone(known: DiscoveredJobs, *records: JobRecord, now: float) -> list[tuple[str, str]]:
@@ -138,13 +138,13 @@ def test_what_was_forgotten_is_remembered_as_long_as_lists_may_tell_it() -> None
 
 @pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLING", "PAUSED"])
 def test_a_job_that_is_found_active_begins_with_the_status_that_was_told_alone(status: str) -> None:
-    expected = JobRecord(ARN, sighted=status, named=False, since=AFTER, lane="mine")
+    expected = JobRecord(ARN, first_listed_status=status, configured=False, baseline_at=AFTER, owner="mine")
     assert found_jobs().beginning(listed(status)) == expected
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
 def test_a_job_that_is_found_after_its_end_begins_with_nothing_known(status: str) -> None:
-    assert found_jobs().beginning(listed(status)) == JobRecord(ARN, named=False, since=AFTER, lane="mine")
+    assert found_jobs().beginning(listed(status)) == JobRecord(ARN, configured=False, baseline_at=AFTER, owner="mine")
 
 
 def test_a_job_that_was_let_go_before_its_end_goes_on_where_it_was() -> None:
@@ -152,7 +152,7 @@ def test_a_job_that_was_let_go_before_its_end_goes_on_where_it_was() -> None:
     known.let_go(RUNNING, DESELECTED, CREATED)
     assert gone(known, RUNNING, now=CREATED + USUAL) == [(ARN, DESELECTED)]
     assert known.wanted(listed(), now=CREATED + 1e9)
-    assert known.beginning(listed()) == replace(RUNNING, lane="mine")
+    assert known.beginning(listed()) == replace(RUNNING, owner="mine")
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
@@ -161,7 +161,7 @@ def test_the_end_of_a_job_that_was_let_go_before_is_not_lost(status: str) -> Non
     known.let_go(RUNNING, DESELECTED, CREATED)
     gone(known, RUNNING, now=CREATED + USUAL)
     assert known.wanted(listed(status), now=CREATED + 1e9)
-    assert known.beginning(listed(status)) == replace(RUNNING, lane="mine")
+    assert known.beginning(listed(status)) == replace(RUNNING, owner="mine")
 
 
 def test_a_job_that_was_taken_up_again_and_ended_is_not_taken_up_a_third_time() -> None:
@@ -169,11 +169,11 @@ def test_a_job_that_was_taken_up_again_and_ended_is_not_taken_up_a_third_time() 
     known.let_go(RUNNING, DESELECTED, CREATED)
     gone(known, RUNNING, now=CREATED + USUAL)
     known.take_in(listed("COMPLETED").arn)
-    assert known.beginning(listed("COMPLETED")) == JobRecord(ARN, named=False, since=BEFORE, lane="mine")
+    assert known.beginning(listed("COMPLETED")) == JobRecord(ARN, configured=False, baseline_at=BEFORE, owner="mine")
     known.note(COMPLETED)
     assert gone(known, COMPLETED, now=ENDED + USUAL) == [(ARN, RETENTION)]
     assert not known.wanted(listed("COMPLETED"), now=ENDED)
-    assert known.beginning(listed("COMPLETED")) == JobRecord(ARN, named=False, since=BEFORE, lane="mine")
+    assert known.beginning(listed("COMPLETED")) == JobRecord(ARN, configured=False, baseline_at=BEFORE, owner="mine")
 
 
 def test_a_job_of_which_nothing_was_ever_known_is_found_afresh() -> None:
@@ -181,7 +181,7 @@ def test_a_job_of_which_nothing_was_ever_known_is_found_afresh() -> None:
     known.let_go(UNKNOWN, NOT_FOUND, CREATED)
     assert gone(known, UNKNOWN, now=CREATED + USUAL) == [(ARN, NOT_FOUND)]
     assert known.wanted(listed("COMPLETED"), now=CREATED + USUAL)
-    assert known.beginning(listed("COMPLETED")) == JobRecord(ARN, named=False, since=BEFORE, lane="mine")
+    assert known.beginning(listed("COMPLETED")) == JobRecord(ARN, configured=False, baseline_at=BEFORE, owner="mine")
     known.prune(CREATED + 1e9)
 
 
@@ -459,7 +459,7 @@ def test_a_job_that_is_dropped_before_its_time_is_never_taken_up_again(
     assert known.members == set()
     known.prune(CREATED + 1.0)
     assert known.wanted(listed("RUNNING"), now=ENDED)
-    assert known.beginning(listed("RUNNING")).since == max(since, CREATED)
+    assert known.beginning(listed("RUNNING")).baseline_at == max(since, CREATED)
     assert not known.is_news(listed("RUNNING"))
 
 
@@ -542,7 +542,7 @@ def test_a_job_that_ended_and_was_forgotten_before_a_restart_is_not_taken_up_aga
 def test_a_job_that_was_let_go_before_a_restart_goes_on_where_it_was(status: str) -> None:
     known = resumed({MARK: Tombstone(CREATED, RUNNING, "mine")})
     assert known.wanted(listed(status), now=CREATED + 1e9)
-    assert known.beginning(listed(status)) == replace(RUNNING, lane="mine")
+    assert known.beginning(listed(status)) == replace(RUNNING, owner="mine")
     assert known.take_in(ARN) == MARK
     assert known.take_in(ARN) is None
     assert known._tombstones.all() == {}
@@ -567,4 +567,4 @@ def test_the_beginning_is_when_the_last_selector_came() -> None:
     assert known.watching_since == BEFORE
     known.select(Selector(all_jobs=True), AFTER, "other")
     assert known.watching_since == AFTER
-    assert known.beginning(listed()).lane == "other"
+    assert known.beginning(listed()).owner == "other"

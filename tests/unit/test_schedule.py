@@ -271,7 +271,7 @@ def test_no_number_of_failures_is_too_many(failures: int) -> None:
 )
 def test_every_backoff_is_positive_and_bounded(failures: int, jitter: float, interval: float) -> None:
     watch = JobSchedule(ARN, due=0.0, answered=0.0, failures=failures)
-    assert 0.5 < target_backoff(failures, jitter) <= 60.0
+    assert 0.5 <= target_backoff(failures, jitter) <= 60.0
     assert 0.0 < after_target_failure(watch, now=0.0, interval=interval).due <= interval
     assert interval <= after_job_failure(watch, asked=0.0, interval=interval).due <= max(interval, 300.0)
 
@@ -338,7 +338,9 @@ def test_an_active_job_is_asked_for_at_once_after_a_restart_and_is_as_stale_as_i
     assert again == JobSchedule(ARN, due=1000.0, answered=940.0, urgency=Priority.NEW, created=CREATED)
 
 
-@pytest.mark.parametrize("known", [JobRecord(ARN), JobRecord(ARN, sighted="QUEUED"), JobRecord(ARN, failing="X")])
+@pytest.mark.parametrize(
+    "known", [JobRecord(ARN), JobRecord(ARN, first_listed_status="QUEUED"), JobRecord(ARN, failing="X")]
+)
 def test_a_job_that_never_answered_is_waited_for_since_the_restart(known: JobRecord) -> None:
     assert after_restart(known) == JobSchedule(ARN, due=1000.0, answered=1000.0, urgency=Priority.NEW)
 

@@ -42,7 +42,7 @@ REST = (0,) * 19
 NUMBERS = Totals({OUTCOME: 3.0}, {QUEUE: Histogram((1, 0, 2, *REST), 40.5)})
 TOMBSTONES = {1: Tombstone(CREATED, None, "lane"), -(2**63): Tombstone(CREATED + 1.0, record(snapshot()), "")}
 FULL = Entry([record(finished()), JobRecord(arn(2))], tombstones=TOMBSTONES, totals=NUMBERS)
-LANES = {"one": CREATED, "other": CREATED + 1.0}
+BASELINES = {"one": CREATED, "other": CREATED + 1.0}
 
 
 @pytest.fixture
@@ -78,13 +78,13 @@ def some_jobs(count: int) -> list[JobRecord]:
 def filled(path: Path, entry: Entry = FULL) -> None:
     """Make a file with a past."""
     with opened(path) as state:
-        state.write(entry, polled=POLLED, lanes=LANES)
+        state.write(entry, polled=POLLED, baselines=BASELINES)
 
 
 def everything(state: State) -> tuple[Any, ...]:
     past = state.read()
     assert past is not None
-    return sorted(past.records, key=repr), past.tombstones, past.totals, past.lanes, past.polled
+    return sorted(past.records, key=repr), past.tombstones, past.totals, past.baselines, past.polled
 
 
 # What comes back.
@@ -113,7 +113,7 @@ def test_what_is_written_comes_back(path: Path) -> None:
     with opened(path) as state:
         assert state.used
         past = whole(state)
-    assert past == SavedState(POLLED, past.records if past else [], TOMBSTONES, LANES, NUMBERS)
+    assert past == SavedState(POLLED, past.records if past else [], TOMBSTONES, BASELINES, NUMBERS)
     assert known(past) == {ARN: record(finished()), arn(2): JobRecord(arn(2))}
 
 
@@ -154,14 +154,14 @@ ENTRIES = st.builds(
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
-@given(entry=ENTRIES, polled=MOMENTS, lanes=st.dictionaries(TEXT, MOMENTS, max_size=3))
+@given(entry=ENTRIES, polled=MOMENTS, baselines=st.dictionaries(TEXT, MOMENTS, max_size=3))
 def test_whatever_is_written_comes_back_as_it_was(
-    path: Path, entry: Entry, polled: float, lanes: dict[str, float]
+    path: Path, entry: Entry, polled: float, baselines: dict[str, float]
 ) -> None:
     with scratch(path), opened(path) as state:
-        state.write(entry, polled=polled, lanes=lanes)
+        state.write(entry, polled=polled, baselines=baselines)
         records = sorted(entry.records, key=repr)
-        assert everything(state) == (records, entry.tombstones, entry.totals, lanes, polled)
+        assert everything(state) == (records, entry.tombstones, entry.totals, baselines, polled)
 
 
 @settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -240,10 +240,10 @@ def test_lanes_stay_unless_they_are_given_anew(path: Path) -> None:
     filled(path)
     with opened(path) as state:
         state.write(Entry(), polled=POLLED + 1.0)
-        assert everything(state)[3:] == (LANES, POLLED + 1.0)
-        state.write(Entry(), polled=POLLED + 2.0, lanes={"one": 5.0})
+        assert everything(state)[3:] == (BASELINES, POLLED + 1.0)
+        state.write(Entry(), polled=POLLED + 2.0, baselines={"one": 5.0})
         assert everything(state)[3:] == ({"one": 5.0}, POLLED + 2.0)
-        state.write(Entry(), polled=POLLED + 2.0, lanes={})
+        state.write(Entry(), polled=POLLED + 2.0, baselines={})
         assert everything(state)[3:] == ({}, POLLED + 2.0)
 
 
@@ -286,7 +286,7 @@ def test_a_write_that_fails_in_the_middle_leaves_the_file_as_it_was(path: Path, 
     with opened(path) as state:
         before = everything(state)
         with pytest.raises((ZeroDivisionError, TypeError)):
-            state.write(entry, polled=POLLED + 9.0, lanes={})
+            state.write(entry, polled=POLLED + 9.0, baselines={})
         assert everything(state) == before
         state.write(Entry([record(snapshot(arn=arn(4)))]), polled=POLLED + 10.0)
         assert everything(state)[4] == POLLED + 10.0
@@ -314,7 +314,7 @@ from exporter.storage.sqlite_file import State
 
 state = State(sys.argv[1])
 first, second, third = (f"arn:aws:braket:us-west-2:123456789012:job/{number}" for number in (1, 2, 3))
-state.write(Entry([JobRecord(first), JobRecord(second)]), polled=1.0, lanes={"lane": 1.0})
+state.write(Entry([JobRecord(first), JobRecord(second)]), polled=1.0, baselines={"lane": 1.0})
 state.write(Entry([JobRecord(third)], [first]), polled=2.0)
 print("written", flush=True)
 sys.stdin.read()
@@ -346,7 +346,7 @@ def test_a_file_of_another_process_is_refused_until_that_is_killed_and_then_has_
         process.kill()
         process.wait()
         past = reopened(path)
-    assert past == SavedState(2.0, past.records if past else [], lanes={"lane": 1.0})
+    assert past == SavedState(2.0, past.records if past else [], baselines={"lane": 1.0})
     assert {name.rpartition("/")[2] for name in known(past)} == {"2", "3"}
 
 
@@ -420,10 +420,10 @@ def test_a_file_with_flipped_bytes_is_read_or_refused_and_nothing_else(
 ONES = [record(finished(arn=arn(number), created=CREATED + number)) for number in range(1, 4)]
 OTHER = ("braket_job_outcomes_total", (ACCOUNT, REGION, SV1, "FAILED"))
 OTHERS = ("braket_job_queue_duration_seconds", (ACCOUNT, REGION, "d"))
-TWO_FORMERS = {1: Tombstone(CREATED, None, "lane"), 2: Tombstone(CREATED + 1.0, record(snapshot()), "")}
+TWO_TOMBSTONES = {1: Tombstone(CREATED, None, "lane"), 2: Tombstone(CREATED + 1.0, record(snapshot()), "")}
 SOUND = Entry(
     ONES,
-    tombstones=TWO_FORMERS,
+    tombstones=TWO_TOMBSTONES,
     totals=Totals(
         {OUTCOME: 3.0, OTHER: 1.0},
         {QUEUE: Histogram((1, 0, 2, *REST), 40.5), OTHERS: Histogram((0, 1, 0, *REST), 20.0)},
@@ -435,14 +435,14 @@ DEEP = "[" * 100_000
 
 def without_one(table: str) -> SavedState:
     """Return what a sound file holds without the first row of a table."""
-    past = SavedState(POLLED, ONES, TWO_FORMERS, LANES, SOUND.totals)
+    past = SavedState(POLLED, ONES, TWO_TOMBSTONES, BASELINES, SOUND.totals)
     counters, histograms = SOUND.totals.counters, SOUND.totals.histograms
     return {
         "jobs": replace(past, records=ONES[1:], floor=POLLED),
-        "formers": replace(past, tombstones={2: past.tombstones[2]}, floor=POLLED),
+        "tombstones": replace(past, tombstones={2: past.tombstones[2]}, floor=POLLED),
         "counters": replace(past, totals=Totals({OTHER: 1.0}, histograms)),
         "histograms": replace(past, totals=Totals(counters, {OTHERS: histograms[OTHERS]})),
-        "lanes": replace(past, lanes={"other": LANES["other"]}),
+        "baselines": replace(past, baselines={"other": BASELINES["other"]}),
         # The newest of what else is known.
         "polled": replace(past, polled=CREATED + 130.0),
     }[table]
@@ -454,16 +454,16 @@ def without_one(table: str) -> SavedState:
         ("jobs", f"record = 'no JSON' {FIRST}"),
         ("jobs", f"record = '{{}}' {FIRST}"),
         ("jobs", f"record = '[]' {FIRST}"),
-        ("jobs", f"""record = '{{"arn": "{arn(1)}", "since": "yesterday"}}' {FIRST}"""),
+        ("jobs", f"""record = '{{"arn": "{arn(1)}", "baseline_at": "yesterday"}}' {FIRST}"""),
         ("jobs", f"""record = '{{"arn": "{arn(9)}"}}' {FIRST}"""),
-        ("jobs", f"""record = '{{"arn": "{arn(1)}", "since": {"9" * 400}}}' {FIRST}"""),
+        ("jobs", f"""record = '{{"arn": "{arn(1)}", "baseline_at": {"9" * 400}}}' {FIRST}"""),
         ("jobs", f"record = x'00ff' {FIRST}"),
         ("jobs", f"record = CAST(x'7b22ff227d' AS TEXT) {FIRST}"),
         ("jobs", f"record = replace(record, 'vqe', CAST(x'fffe' AS TEXT)) {FIRST}"),
         ("jobs", f"record = 5 {FIRST}"),
-        ("formers", "record = 'no JSON' WHERE mark = 1"),
-        ("formers", "created = 'long ago' WHERE mark = 1"),
-        ("formers", "created = 1e18 WHERE mark = 1"),
+        ("tombstones", "record = 'no JSON' WHERE mark = 1"),
+        ("tombstones", "created = 'long ago' WHERE mark = 1"),
+        ("tombstones", "created = 1e18 WHERE mark = 1"),
         ("counters", "value = 'many' WHERE value = 3"),
         ("counters", "value = -1 WHERE value = 3"),
         ("counters", "value = 9e999 WHERE value = 3"),
@@ -483,9 +483,9 @@ def without_one(table: str) -> SavedState:
         pytest.param("histograms", f"observations = '{DEEP}' WHERE sum = 40.5", id="deep"),
         ("histograms", "sum = 'much' WHERE sum = 40.5"),
         ("histograms", "sum = -1 WHERE sum = 40.5"),
-        ("lanes", "since = 'long ago' WHERE key = 'one'"),
-        ("lanes", "since = 9e999 WHERE key = 'one'"),
-        ("lanes", "since = 1e18, key = CAST(x'ff' AS TEXT) WHERE key = 'one'"),
+        ("baselines", "time = 'long ago' WHERE owner = 'one'"),
+        ("baselines", "time = 9e999 WHERE owner = 'one'"),
+        ("baselines", "time = 1e18, owner = CAST(x'ff' AS TEXT) WHERE owner = 'one'"),
         ("polled", "time = 'today'"),
         ("polled", "time = 1e18"),
         ("polled", "time = 1e300"),
@@ -507,7 +507,7 @@ def test_a_row_that_makes_no_sense_costs_itself_and_does_not_come_back(path: Pat
         assert state.skipped == Skipped()
 
 
-LOST = ("UPDATE jobs SET record = '' " + FIRST, "UPDATE formers SET created = 1e300 WHERE mark = 1")
+LOST = ("UPDATE jobs SET record = '' " + FIRST, "UPDATE tombstones SET created = 1e300 WHERE mark = 1")
 
 
 @pytest.mark.parametrize("lost", LOST)
@@ -529,10 +529,10 @@ def test_after_a_lost_row_the_floor_is_not_before_any_known_job(path: Path, lost
 
 def test_rows_that_make_no_sense_are_counted_over_all_tables(path: Path) -> None:
     filled(path, SOUND)
-    edited(path, "UPDATE jobs SET record = '[]'", "UPDATE counters SET value = -1", "UPDATE lanes SET since = 1e300")
+    edited(path, "UPDATE jobs SET record = '[]'", "UPDATE counters SET value = -1", "UPDATE baselines SET time = 1e300")
     with opened(path) as state:
         past = whole(state)
-        assert past == SavedState(POLLED, [], TWO_FORMERS, {}, Totals({}, SOUND.totals.histograms), POLLED)
+        assert past == SavedState(POLLED, [], TWO_TOMBSTONES, {}, Totals({}, SOUND.totals.histograms), POLLED)
         assert state.skipped.rows == 7
 
 
@@ -570,7 +570,7 @@ def test_without_the_time_of_the_last_write_the_last_poll_of_a_job_or_a_lane_sta
 @pytest.mark.parametrize("statement", ["DELETE FROM polled", "UPDATE polled SET time = 'today'"])
 def test_a_file_that_does_not_say_at_all_when_it_was_written_is_unreadable(path: Path, statement: str) -> None:
     filled(path, Entry([JobRecord(ARN)]))
-    edited(path, statement, "DELETE FROM lanes")
+    edited(path, statement, "DELETE FROM baselines")
     refused(path, "^it does not say when it was written$")
 
 
@@ -578,13 +578,13 @@ CHECKED = st.lists(
     st.sampled_from(
         [
             "UPDATE jobs SET record = {value}",
-            "UPDATE formers SET record = {value}",
-            "UPDATE formers SET created = {value}",
+            "UPDATE tombstones SET record = {value}",
+            "UPDATE tombstones SET created = {value}",
             "UPDATE counters SET labels = {value} WHERE value = 3",
             "UPDATE counters SET value = {value}",
             "UPDATE histograms SET observations = {value}",
             "UPDATE histograms SET sum = {value}",
-            "UPDATE lanes SET since = {value}",
+            "UPDATE baselines SET time = {value}",
             "UPDATE polled SET time = {value}",
         ]
     ),
@@ -629,7 +629,7 @@ ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELEC
 @pytest.mark.parametrize(
     "statements",
     [
-        ["DROP TABLE lanes"],
+        ["DROP TABLE baselines"],
         ["ALTER TABLE jobs ADD COLUMN colour TEXT"],
         ["ALTER TABLE jobs RENAME COLUMN record TO text"],
         ["CREATE TABLE more (a)"],
@@ -711,7 +711,7 @@ MANY = Entry(some_jobs(3000))
 
 def test_a_file_that_may_not_grow_is_unwritable_and_takes_the_same_once_it_may(path: Path) -> None:
     with opened(path) as state:
-        state.write(FULL, polled=POLLED, lanes=LANES)
+        state.write(FULL, polled=POLLED, baselines=BASELINES)
         before = everything(state)
         for _ in range(2):
             with no_file_larger_than(256 * 1024), pytest.raises(StateUnwritableError):
@@ -724,7 +724,7 @@ def test_a_file_that_may_not_grow_is_unwritable_and_takes_the_same_once_it_may(p
 
 def test_a_file_on_a_full_disk_is_unwritable_and_takes_the_same_once_there_is_room(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk, opened(disk / "state.db") as state:
-        state.write(FULL, polled=POLLED, lanes=LANES)
+        state.write(FULL, polled=POLLED, baselines=BASELINES)
         before = everything(state)
         with pytest.raises(StateUnwritableError, match=r"^database or disk is full$"):
             state.write(MANY, polled=POLLED + 1.0)
@@ -1002,7 +1002,7 @@ def test_a_log_that_is_cut_during_a_write_that_fails_is_found_before_the_next(pa
 def test_what_changes_nothing_in_an_open_file_is_not_found(path: Path) -> None:
     many = some_jobs(3000)
     with opened(path) as state:
-        state.write(Entry(many), polled=POLLED, lanes=LANES)
+        state.write(Entry(many), polled=POLLED, baselines=BASELINES)
         state.write(Entry(gone=[each.arn for each in many[100:]]), polled=POLLED)
         state.compact()
         path.chmod(0o640)
@@ -1068,10 +1068,10 @@ GOLDEN = JobRecord(
     polled_at=CREATED + 130.0,
     failing="AccessDeniedException",
     unknown=(("status", "PAUSED"),),
-    sighted="QUEUED",
-    named=False,
-    since=CREATED - 1.0,
-    lane="0123456789abcdef",
+    first_listed_status="QUEUED",
+    configured=False,
+    baseline_at=CREATED - 1.0,
+    owner="0123456789abcdef",
 )
 
 GOLDEN_TEXT = (
@@ -1084,8 +1084,8 @@ GOLDEN_TEXT = (
     '"failure_reason":"AlgorithmError: é","events":[{"key":["RUNNING",1700000040.0],"message":"It runs."}],'
     '"tags":[["team","chemistry"]],"unknown":[["status","PAUSED"]]},'
     '"events":[["RUNNING",1700000040.0],[null,null]],"counted":["outcome"],"polled_at":1700000130.0,'
-    '"failing":"AccessDeniedException","unknown":[["status","PAUSED"]],"sighted":"QUEUED","named":false,'
-    '"since":1699999999.0,"lane":"0123456789abcdef"}'
+    '"failing":"AccessDeniedException","unknown":[["status","PAUSED"]],"first_listed_status":"QUEUED","configured":false,'
+    '"baseline_at":1699999999.0,"owner":"0123456789abcdef"}'
 )
 
 
@@ -1114,10 +1114,10 @@ OLD_RECORD = {
     "polled_at": None,
     "failing": None,
     "unknown": (),
-    "sighted": None,
-    "named": True,
-    "since": 0.0,
-    "lane": "",
+    "first_listed_status": None,
+    "configured": True,
+    "baseline_at": 0.0,
+    "owner": "",
 }
 OLD_SNAPSHOT = {
     "arn": MISSING,
@@ -1182,8 +1182,8 @@ def test_the_first_version_of_the_schema_is_what_files_have() -> None:
                 " WITHOUT ROWID"
             ),
             "floor": "CREATE TABLE floor (only INTEGER PRIMARY KEY CHECK (only = 0), created REAL NOT NULL)",
-            "formers": (
-                "CREATE TABLE formers (mark INTEGER PRIMARY KEY, created REAL NOT NULL, lane TEXT NOT NULL,"
+            "tombstones": (
+                "CREATE TABLE tombstones (mark INTEGER PRIMARY KEY, created REAL NOT NULL, owner TEXT NOT NULL,"
                 " record TEXT)"
             ),
             "histograms": (
@@ -1191,7 +1191,7 @@ def test_the_first_version_of_the_schema_is_what_files_have() -> None:
                 " PRIMARY KEY (metric, labels) ) WITHOUT ROWID"
             ),
             "jobs": "CREATE TABLE jobs (mark INTEGER PRIMARY KEY, record TEXT NOT NULL)",
-            "lanes": "CREATE TABLE lanes (key TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID",
+            "baselines": "CREATE TABLE baselines (owner TEXT PRIMARY KEY, time REAL NOT NULL) WITHOUT ROWID",
             "polled": "CREATE TABLE polled (only INTEGER PRIMARY KEY CHECK (only = 0), time REAL NOT NULL)",
         }
 

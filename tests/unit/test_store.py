@@ -71,9 +71,9 @@ def test_a_job_that_may_not_be_watched_can_be_looked_for() -> None:
 
 def test_a_job_that_is_not_watched_yet_is_taken_in_by_the_first_who_adds_it() -> None:
     store = Store(job_families())
-    assert store.add(JobRecord(ARN, named=False))
-    assert not store.add(JobRecord(ARN, named=True))
-    assert store.records() == [JobRecord(ARN, named=False)]
+    assert store.add(JobRecord(ARN, configured=False))
+    assert not store.add(JobRecord(ARN, configured=True))
+    assert store.records() == [JobRecord(ARN, configured=False)]
 
 
 def test_a_job_that_is_watched_already_stays_as_it_is() -> None:
@@ -457,7 +457,7 @@ def test_a_hidden_job_that_is_forgotten_leaves_nothing_behind() -> None:
 
 def test_what_a_list_told_ranks_a_job_until_it_answers() -> None:
     store = limited(1, active(1))
-    store.add(JobRecord(arn(2), named=False), Rank(Standing.FINISHED, CREATED))
+    store.add(JobRecord(arn(2), configured=False), Rank(Standing.FINISHED, CREATED))
     assert [job.arn for job in store.fit()[0]] == [arn(2)]
     store.put(record(snapshot(arn=arn(2), created=CREATED + 9.0)))
     assert [job.arn for job in store.fit()[0]] == [arn(1)]
@@ -683,11 +683,11 @@ def test_what_is_remembered_of_forgotten_jobs_can_change() -> None:
     store, book = written_down()
     store.put(record(finished()))
     store.forget(ARN, {7: TOMBSTONE})
-    store.remember({7: TOMBSTONE._replace(lane="other"), 8: TOMBSTONE})
+    store.remember({7: TOMBSTONE._replace(owner="other"), 8: TOMBSTONE})
     store.flush()
     store.unremember([8])
     store.flush()
-    assert book.tombstones == {7: TOMBSTONE._replace(lane="other")}
+    assert book.tombstones == {7: TOMBSTONE._replace(owner="other")}
     Store(job_families()).remember({7: TOMBSTONE})
 
 
@@ -703,12 +703,12 @@ def test_a_job_that_is_forgotten_and_comes_back_is_written() -> None:
 
 def test_a_job_that_had_ended_and_was_never_asked_for_is_not_written_until_it_answered() -> None:
     store, book = written_down()
-    store.add(JobRecord(ARN, named=False, lane="lane"))
+    store.add(JobRecord(ARN, configured=False, owner="lane"))
     store.flush()
     assert book.entries == []
     assert store.everything() == Entry([])
-    store.add(JobRecord(arn(2), named=False, sighted="RUNNING"))
-    store.put(record(finished(), named=False))
+    store.add(JobRecord(arn(2), configured=False, first_listed_status="RUNNING"))
+    store.put(record(finished(), configured=False))
     assert book.jobs.keys() == {ARN, arn(2)}
 
 
@@ -839,7 +839,9 @@ class World:
         elif act == "amend" and known is not None:
             self.store.amend(replace(known, failing=how))
         elif act == "add":
-            begun = JobRecord(name, sighted="RUNNING" if how == "found" else None, named=how == "named")
+            begun = JobRecord(
+                name, first_listed_status="RUNNING" if how == "found" else None, configured=how == "named"
+            )
             self.store.add(record(snapshot(arn=name)) if how == "known" else begun)
         elif act == "forget" and known is not None:
             tombstone = {number: TOMBSTONE} if how == "remembered" else {}

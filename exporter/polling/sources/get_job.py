@@ -60,7 +60,7 @@ class GetJobSource:
         state.correct_time()
         wall = state.clock.wall()
         record = state.store.record(watch.arn)
-        observation = observe(record, snapshot, since=record.since, now=wall)
+        observation = observe(record, snapshot, since=record.baseline_at, now=wall)
         state.event_log.observed(observation)
         for field, _ in observation.unknown:
             state.telemetry.unknown_value(field)
