@@ -12,10 +12,8 @@ from typing import Any
 
 import boto3
 
-from exporter.aws.client import BraketClient
-from exporter.aws.sessions import LoginSession
-from exporter.core.jobs import Span, Target
-from exporter.core.targets import CredentialsRef
+from exporter.aws import BraketClient, LoginSession
+from exporter.core import CredentialsRef, Span, Target
 
 ROUNDS = 7
 REGION = "us-east-1"

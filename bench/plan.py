@@ -17,18 +17,11 @@ from statistics import median, quantiles
 
 import structlog
 
-from exporter.core.clock import Clock
-from exporter.core.errors import GET_JOB, SEARCH_JOBS
-from exporter.core.jobs import JobSnapshot, JobSummary, SearchPage, Span, Target
-from exporter.core.selector import Selector
-from exporter.polling.discovered_jobs import Retention
-from exporter.polling.discovery import Policy
+from exporter.core import GET_JOB, SEARCH_JOBS, Clock, JobSnapshot, JobSummary, SearchPage, Selector, Span, Target
+from exporter.polling import Policy, RateLimiter, Retention
 from exporter.polling.poller import TargetPoller
-from exporter.polling.rate_limiter import RateLimiter
-from exporter.storage.store import Store
-from exporter.storage.tombstones import Tombstones
-from exporter.telemetry.log_events import EventLog
-from exporter.telemetry.self_metrics import SelfMetrics
+from exporter.storage import Store, Tombstones
+from exporter.telemetry import EventLog, SelfMetrics
 
 RATE = 2.5
 EPOCH = 1_750_000_000.0

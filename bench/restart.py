@@ -14,12 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.aws.parse import parse_job
-from exporter.core.jobs import JobRecord, Target
-from exporter.core.selector import Selector
-from exporter.core.targets import CredentialsRef, TargetConfig
-from exporter.core.transitions import observe
+from exporter.core import CredentialsRef, JobRecord, Selector, Target, TargetConfig, observe
 from exporter.simulator import RECORDED_LIFE, Event, Phase, SimulatedJob, SimulatorServer, Status, World, job_arn
-from exporter.storage.persistence import Entry
+from exporter.storage import Entry
 from exporter.storage.sqlite_file import State
 
 FLEETS = ((1_000, 100), (10_000, 500), (100_000, 2_000))

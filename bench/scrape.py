@@ -17,11 +17,10 @@ from prometheus_client import generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from exporter.core.jobs import EventKey, JobEvent, JobRecord, JobSnapshot
-from exporter.core.transitions import observe
-from exporter.metrics.exposition import compressed_page
-from exporter.metrics.families import JOB_LABELS, job_families
-from exporter.storage.store import Store
+from exporter.core import EventKey, JobEvent, JobRecord, JobSnapshot, observe
+from exporter.metrics import compressed_page, job_families
+from exporter.metrics.families import JOB_LABELS
+from exporter.storage import Store
 
 FLEETS = ((1_000, 100), (10_000, 500), (100_000, 2_000))
 """How many jobs, and how many of them are active."""

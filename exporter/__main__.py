@@ -23,7 +23,7 @@ def main() -> None:
     # A tenth of the imports' time would go into the search for garbage, of which they leave hardly any.
     gc.disable()
     try:
-        from exporter.app.cli import main as run  # noqa: PLC0415 -- as above
+        from exporter.app import main as run  # noqa: PLC0415 -- as above
     except (ImportError, MemoryError, OSError) as error:  # the memory limit is too low for the libraries
         sys.exit(f"braket-exporter: cannot load its modules: {type(error).__name__}: {error}".strip(": "))
 

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from exporter.core.clock import Clock
-from exporter.core.jobs import EventKey, JobEvent, JobRecord, JobSnapshot
+from exporter.core import Clock, EventKey, JobEvent, JobRecord, JobSnapshot
 
 ACCOUNT = "123456789012"
 REGION = "us-west-2"

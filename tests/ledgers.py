@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from exporter.core.jobs import JobRecord
-from exporter.metrics.aggregates import Histogram, Series, Totals
-from exporter.storage.persistence import Entry, SavedState, Tombstone
+from exporter.core import JobRecord
+from exporter.metrics import Histogram, Series, Totals
+from exporter.storage import Entry, SavedState, Tombstone
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Any
 from builders import ARN
 from hypothesis import strategies as st
 
-from exporter.core.jobs import EVENT_TYPES, STATUSES, EventKey, JobEvent, JobRecord, JobSnapshot
+from exporter.core import EVENT_TYPES, STATUSES, EventKey, JobEvent, JobRecord, JobSnapshot
 
 TEXT = st.text(max_size=5)
 SECONDS = st.floats(allow_nan=False, allow_infinity=False)

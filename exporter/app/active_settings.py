@@ -4,13 +4,10 @@ from exporter.app.build import Exporter
 from exporter.app.setting_warnings import environment_warnings, warnings_of
 from exporter.app.settings import Settings
 from exporter.app.target_configs import Sessions, target_configs
-from exporter.aws.client import BraketClient
-from exporter.core.jobs import JobRecord
-from exporter.core.targets import TargetConfig
-from exporter.polling.discovered_jobs import Retention
-from exporter.polling.discovery import Policy
-from exporter.polling.polling_plan import Changes
-from exporter.storage.persistence import SavedState
+from exporter.aws import BraketClient
+from exporter.core import JobRecord, TargetConfig
+from exporter.polling import Changes, Policy, Retention
+from exporter.storage import SavedState
 
 
 class ActiveSettings:

@@ -8,16 +8,11 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.app.config_files import check_state_file
 from exporter.app.settings import Settings
-from exporter.core.clock import Clock
-from exporter.metrics.families import job_families
-from exporter.polling.manager import PollerManager
-from exporter.polling.rate_limiter import RateLimiter
-from exporter.storage.persistence import Entry, SavedState
-from exporter.storage.state_errors import StateInUseError
-from exporter.storage.state_writer import StateWriter
-from exporter.storage.store import Store
-from exporter.telemetry.log_events import EventLog, make_logger
-from exporter.telemetry.self_metrics import SelfMetrics
+from exporter.core import Clock
+from exporter.metrics import job_families
+from exporter.polling import PollerManager, RateLimiter
+from exporter.storage import Entry, SavedState, StateInUseError, StateWriter, Store
+from exporter.telemetry import EventLog, SelfMetrics, make_logger
 
 
 class StartError(Exception):

@@ -12,11 +12,9 @@ from exporter.app.permission_report import report
 from exporter.app.setting_warnings import environment_warnings, warnings_of
 from exporter.app.settings import Settings
 from exporter.app.target_configs import Sessions, target_configs
-from exporter.aws.client import BraketClient
-from exporter.core.clock import Clock
-from exporter.core.targets import TargetConfig
-from exporter.core.text import format_duration
-from exporter.metrics.families import job_families
+from exporter.aws import BraketClient
+from exporter.core import Clock, TargetConfig, format_duration
+from exporter.metrics import job_families
 
 
 @dataclass(frozen=True, slots=True)

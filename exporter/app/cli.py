@@ -17,7 +17,7 @@ from exporter.app.load_settings import CONFIG_VARIABLE, load
 from exporter.app.once import once
 from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default
 from exporter.app.signals import interrupted_by_signals
-from exporter.core.text import parse_duration, shown
+from exporter.core import parse_duration, shown
 
 Flags = Mapping[str, str]
 

@@ -5,8 +5,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from exporter.app.settings import Settings, SettingsError
-from exporter.web.http.access import FileAccessPolicy
-from exporter.web.http.web_config import WebConfigError
+from exporter.web.http import FileAccessPolicy, WebConfigError
 
 
 def check_state_file(settings: Settings) -> None:

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exporter.core.jobs import EventKey, JobEvent, JobRecord, JobSnapshot
-from exporter.core.transitions import observe
-from exporter.metrics.aggregates import Aggregates
-from exporter.metrics.families import FLEET_FAMILIES, JobFamily
-from exporter.polling.schedule import ROOM
+from exporter.core import EventKey, JobEvent, JobRecord, JobSnapshot, observe
+from exporter.metrics import FLEET_FAMILIES, Aggregates, JobFamily
+from exporter.polling import ROOM
 
 _TYPICAL = JobSnapshot(
     arn="arn",

@@ -13,8 +13,8 @@ from exporter.app.listen import format_address, listen
 from exporter.app.reload import Reloader
 from exporter.app.settings import Settings, count_jobs
 from exporter.app.signals import called_by_sighup, stopped_by_signals
-from exporter.aws.sessions import CONNECTIONS
-from exporter.web.http.access import FileAccessPolicy
+from exporter.aws import CONNECTIONS
+from exporter.web.http import FileAccessPolicy
 
 SWEEP_INTERVAL: Final = 5.0
 """Seconds between two runs of the periodic work."""

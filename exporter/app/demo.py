@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from exporter.core.arn import BRAKET_REGIONS
+from exporter.core import BRAKET_REGIONS
 
 SEED: Final = 7
 JOBS: Final = 40

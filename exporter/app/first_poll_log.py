@@ -3,7 +3,7 @@
 from typing import Final
 
 from exporter.app.build import Exporter
-from exporter.core.first_poll import fill_of
+from exporter.core import fill_of
 
 LOG_INTERVAL: Final = 10.0
 """Seconds between two log events."""

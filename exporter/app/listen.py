@@ -3,10 +3,9 @@
 from exporter.app.active_settings import ActiveSettings
 from exporter.app.build import Exporter, StartError
 from exporter.app.reload import Reloader
-from exporter.core.text import parse_listen
-from exporter.web.http.access import FileAccessPolicy
-from exporter.web.http.server import HttpServer
-from exporter.web.routes import PROBES, RELOAD, Web
+from exporter.core import parse_listen
+from exporter.web import PROBES, RELOAD, Web
+from exporter.web.http import FileAccessPolicy, HttpServer
 
 
 def listen(

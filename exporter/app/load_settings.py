@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, TargetSettings
-from exporter.core.text import as_text, closest, near, parse_mapping, shard_of, shown, split_list, typed
+from exporter.core import as_text, closest, near, parse_mapping, shard_of, shown, split_list, typed
 
 CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
 _TARGETS_VARIABLE: Final = f"{ENV_PREFIX}TARGETS"

@@ -10,12 +10,9 @@ from exporter.app.build import Exporter, build
 from exporter.app.first_poll_log import FirstPollLog
 from exporter.app.settings import Settings
 from exporter.app.signals import TimeoutReached, interrupted_after, stopped_by_signals
-from exporter.aws.sessions import CONNECTIONS
-from exporter.core.clock import Clock
-from exporter.core.first_poll import fill_of
-from exporter.core.jobs import JobRecord
-from exporter.core.text import format_duration
-from exporter.web.routes import expose
+from exporter.aws import CONNECTIONS
+from exporter.core import Clock, JobRecord, fill_of, format_duration
+from exporter.web import expose
 
 GLANCE_INTERVAL: Final = 0.02
 """Seconds between two looks at whether everything is polled."""

@@ -9,24 +9,26 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from exporter.aws.client import BraketClient
-from exporter.aws.failures import host_of
-from exporter.core.errors import (
+from exporter.aws import BraketClient, host_of
+from exporter.core import (
     ASSUME_ROLE,
     GET_CALLER_IDENTITY,
     GET_JOB,
     SEARCH_JOBS,
     AssumeRoleDeniedError,
     BraketError,
+    CredentialsRef,
     DeniedError,
+    JobSummary,
     MalformedError,
     NotFoundError,
     RejectedError,
+    Selector,
+    Span,
+    Target,
+    TargetConfig,
     UnauthenticatedError,
 )
-from exporter.core.jobs import JobSummary, Span, Target
-from exporter.core.selector import Selector
-from exporter.core.targets import CredentialsRef, TargetConfig
 
 MADE_UP_JOB: Final = "00000000-0000-4000-8000-000000000000"
 """A job that does not exist: AWS checks the permission before it says so."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from exporter.app.permission_check import Access, Answer, Verdict
-from exporter.core.jobs import Target
+from exporter.core import Target
 
 LONGEST_REASON: Final = 400
 

@@ -8,9 +8,9 @@ from exporter.app.active_settings import ActiveSettings
 from exporter.app.build import Exporter, StartError
 from exporter.app.config_files import web_config_errors
 from exporter.app.settings import Settings, SettingsError, count_jobs
-from exporter.polling.polling_plan import Changes
-from exporter.web.http.access import FileAccessPolicy
-from exporter.web.routes import Reloaded
+from exporter.polling import Changes
+from exporter.web import Reloaded
+from exporter.web.http import FileAccessPolicy
 
 RELOADED: Final = frozenset(
     {"jobs", "tags", "all_jobs", "job_name_regex", "regions", "targets", "shard", "total_shards"}

@@ -5,10 +5,18 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
-from exporter.core.arn import check_region, parse_job_arn
-from exporter.core.selector import parse_tag_rule
-from exporter.core.text import format_duration, near, parse_duration, parse_listen, shard_of, split_list
-from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families, tag_label
+from exporter.core import (
+    check_region,
+    format_duration,
+    near,
+    parse_duration,
+    parse_job_arn,
+    parse_listen,
+    parse_tag_rule,
+    shard_of,
+    split_list,
+)
+from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families, tag_label
 
 T = TypeVar("T")
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from exporter.app.settings import Settings
-from exporter.core.arn import BRAKET_IS_IN, BRAKET_REGIONS, parse_job_arn
-from exporter.core.text import format_duration
+from exporter.core import BRAKET_IS_IN, BRAKET_REGIONS, format_duration, parse_job_arn
 
 SERVICE_QUOTA: Final = 5.0
 """GetJob and SearchJobs calls a second that Braket allows an account in a Region, everybody's together, by default."""

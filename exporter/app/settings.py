@@ -28,7 +28,7 @@ from exporter.app.setting_types import (
     TagRules,
     TargetName,
 )
-from exporter.core.text import format_duration
+from exporter.core import format_duration
 
 ENV_PREFIX: Final = "BRAKET_EXPORTER_"
 

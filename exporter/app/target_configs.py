@@ -5,11 +5,17 @@ import re
 
 from exporter.app.setting_warnings import ignores_region
 from exporter.app.settings import Selection, Settings, SettingsError, TargetSettings
-from exporter.aws.failures import why_no_configuration
-from exporter.aws.sessions import LoginSession
-from exporter.core.arn import check_region, parse_job_arn
-from exporter.core.selector import Selector, parse_tag_rule
-from exporter.core.targets import CredentialsRef, Entry, TargetConfig, plan_targets
+from exporter.aws import LoginSession, why_no_configuration
+from exporter.core import (
+    CredentialsRef,
+    Entry,
+    Selector,
+    TargetConfig,
+    check_region,
+    parse_job_arn,
+    parse_tag_rule,
+    plan_targets,
+)
 
 Sessions = dict[CredentialsRef, LoginSession]
 """The session of each credentials reference."""

@@ -1,1 +1,14 @@
 """The only package that calls boto3: clients, credentials, responses to records, and one error for each failed call."""
+
+from exporter.aws.client import PAGE_SIZE, BraketClient
+from exporter.aws.failures import host_of, why_no_configuration
+from exporter.aws.sessions import CONNECTIONS, LoginSession
+
+__all__ = [
+    "CONNECTIONS",
+    "PAGE_SIZE",
+    "BraketClient",
+    "LoginSession",
+    "host_of",
+    "why_no_configuration",
+]

@@ -12,9 +12,20 @@ from exporter.aws.failures import account_in, arn_in, failure, late, not_of_serv
 from exporter.aws.parse import ParseError, parse_job, parse_page
 from exporter.aws.sessions import LoginSession
 from exporter.aws.transport import sender_of
-from exporter.core.arn import account_of, parse_job_arn
-from exporter.core.errors import GET_CALLER_IDENTITY, GET_JOB, SEARCH_JOBS, BraketError, UnauthenticatedError
-from exporter.core.jobs import EntryProblem, JobSnapshot, SearchPage, Span, Target
+from exporter.core import (
+    GET_CALLER_IDENTITY,
+    GET_JOB,
+    SEARCH_JOBS,
+    BraketError,
+    EntryProblem,
+    JobSnapshot,
+    SearchPage,
+    Span,
+    Target,
+    UnauthenticatedError,
+    account_of,
+    parse_job_arn,
+)
 
 CALL_DEADLINE: Final = 15.0
 """The time that a call has as a whole, seconds: credentials, making a client, sending and reading included."""

@@ -28,10 +28,11 @@ from botocore.exceptions import (
 
 from exporter.aws.attempt import Attempt, Phase, RefusedError
 from exporter.aws.deadline import DeadlineError
-from exporter.core.errors import (
+from exporter.core import (
     MALFORMED,
     AssumeRoleDeniedError,
     BraketError,
+    CredentialsRef,
     DeniedError,
     MalformedError,
     NotFoundError,
@@ -40,7 +41,6 @@ from exporter.core.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from exporter.core.targets import CredentialsRef
 
 CREDENTIALS: Final = "credentials"
 CONNECTION: Final = "connection"

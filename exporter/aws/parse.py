@@ -23,8 +23,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from exporter.core.arn import parse_job_arn
-from exporter.core.jobs import (
+from exporter.core import (
     EVENT_TYPES,
     STATUSES,
     EntryProblem,
@@ -33,8 +32,9 @@ from exporter.core.jobs import (
     JobSnapshot,
     JobSummary,
     SearchPage,
+    parse_job_arn,
+    parse_time,
 )
-from exporter.core.times import parse_time
 
 MAX_MESSAGE: Final = 2500
 """Characters of an event message or a failure reason that are kept. Braket's limits are 2,500 and 1,024."""

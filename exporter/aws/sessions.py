@@ -25,7 +25,7 @@ from exporter.aws.credential_process import CredentialProcess
 from exporter.aws.exchange import exchange, receiving, sending
 from exporter.aws.failures import MFA_NEEDED, endpoint_problem, is_url
 from exporter.aws.transport import bound
-from exporter.core.targets import CredentialsRef
+from exporter.core import CredentialsRef
 
 SESSION_NAME: Final = "braket-exporter"
 """The name of the exporter's sessions in CloudTrail."""

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from prometheus_client.utils import floatToGoString
 
-from exporter.core.jobs import STATUSES, Increment, JobSnapshot
+from exporter.core import STATUSES, Increment, JobSnapshot
 from exporter.metrics.families import FLEET_FAMILIES, JOBS, Family
 
 Labels = tuple[str, ...]

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from prometheus_client.utils import floatToGoString
 
-from exporter.core.jobs import JobRecord
+from exporter.core import JobRecord
 from exporter.metrics.aggregates import FleetSample
 from exporter.metrics.families import JOB_LABELS, Family, JobFamily
 from exporter.metrics.gzip_stream import PASSING_LEVEL, SegmentChain, chain, compress, gzipped, gzipped_size

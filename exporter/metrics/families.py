@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from exporter.core.arn import parse_device
-from exporter.core.jobs import EVENT_TYPES, STATUSES, JobRecord, JobSnapshot
+from exporter.core import EVENT_TYPES, STATUSES, JobRecord, JobSnapshot, parse_device
 
 Sample = tuple[tuple[str, ...], float]
 """The values of a family's labels, in order, and the sample's value."""

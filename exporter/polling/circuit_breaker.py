@@ -5,9 +5,7 @@ All times are monotonic seconds where unix seconds are not named.
 
 from collections.abc import Callable, Iterable
 
-from exporter.core.errors import BraketError
-from exporter.core.jobs import Target
-from exporter.core.target_status import Health, combined
+from exporter.core import BraketError, Health, Target, combined
 from exporter.polling.rate_limiter import RateLimiter
 from exporter.polling.retry_policy import OnOperation, OnTarget, Rule, Subject, rule_for, target_backoff
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from exporter.core.jobs import JobSnapshot, SearchPage, Span, Target
+from exporter.core import JobSnapshot, SearchPage, Span, Target
 
 
 class JobSource(Protocol):

@@ -7,12 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
-from exporter.core.drop_reasons import DESELECTED, RETENTION
-from exporter.core.jobs import JobRecord, JobSummary
-from exporter.core.selector import Selector
-from exporter.core.transitions import QUEUE, expires_at
-from exporter.storage.persistence import Tombstone
-from exporter.storage.tombstones import Tombstones
+from exporter.core import DESELECTED, QUEUE, RETENTION, JobRecord, JobSummary, Selector, expires_at
+from exporter.storage import Tombstone, Tombstones
 
 
 @dataclass(frozen=True, slots=True)

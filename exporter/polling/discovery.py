@@ -4,16 +4,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from exporter.core.jobs import JobRecord, JobSummary, SearchPage
-from exporter.core.selector import Selector
+from exporter.core import JobRecord, JobSummary, SearchPage, Selector
 from exporter.polling.discovered_jobs import DiscoveredJobs, Retention
 from exporter.polling.job_queue import JobQueue
 from exporter.polling.progress import Progress
 from exporter.polling.schedule import JobSchedule, Priority, after_list, unless_told
 from exporter.polling.search_planner import Search, SearchPlanner
-from exporter.storage.series_limit import Ranked, Standing, rank_of_listed
-from exporter.storage.store import Store
-from exporter.storage.tombstones import Tombstones
+from exporter.storage import Ranked, Standing, Store, Tombstones, rank_of_listed
 
 TOMBSTONE_SLACK: Final = 86400.0
 """So much longer than any list reaches back is a tombstone kept, seconds: a call under way was planned a while ago."""

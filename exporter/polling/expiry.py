@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from exporter.core.drop_reasons import MAX_JOBS
-from exporter.core.jobs import JobRecord
+from exporter.core import MAX_JOBS, JobRecord
 from exporter.polling.discovery import Discovery
 from exporter.polling.target_state import TargetState
-from exporter.storage.series_limit import Ranked
+from exporter.storage import Ranked
 
 
 def forget_expired(state: TargetState) -> None:

@@ -12,11 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from exporter.core.clock import Clock
-from exporter.core.drop_reasons import DESELECTED, MAX_JOBS
-from exporter.core.jobs import JobRecord
-from exporter.core.target_status import TargetStatus, merged
-from exporter.core.targets import TargetConfig
+from exporter.core import DESELECTED, MAX_JOBS, Clock, JobRecord, TargetConfig, TargetStatus, merged
 from exporter.polling.client import JobSource
 from exporter.polling.discovered_jobs import named_record, tombstone_of
 from exporter.polling.discovery import TOMBSTONE_SLACK, Policy
@@ -27,11 +23,8 @@ from exporter.polling.reassignment import OwnersAfterRestart, Place, configured_
 from exporter.polling.schedule import JobSchedule, resumed
 from exporter.polling.threads import Workers
 from exporter.polling.watched_jobs import Handover
-from exporter.storage.persistence import SavedState
-from exporter.storage.store import Store
-from exporter.storage.tombstones import Tombstones
-from exporter.telemetry.log_events import EventLog
-from exporter.telemetry.self_metrics import SelfMetrics
+from exporter.storage import SavedState, Store, Tombstones
+from exporter.telemetry import EventLog, SelfMetrics
 
 BATCH: Final = 1000
 """So many of the jobs that were known before a restart are in memory at a time."""

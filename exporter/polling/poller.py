@@ -5,10 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from exporter.core.clock import Clock
-from exporter.core.jobs import JobRecord, Target
-from exporter.core.selector import Selector
-from exporter.core.target_status import TargetStatus
+from exporter.core import Clock, JobRecord, Selector, Target, TargetStatus
 from exporter.polling.circuit_breaker import CircuitBreaker
 from exporter.polling.client import JobSource
 from exporter.polling.discovered_jobs import named_record
@@ -19,11 +16,8 @@ from exporter.polling.schedule import JobSchedule, Priority
 from exporter.polling.sources import Call, call_sources
 from exporter.polling.target_state import Start, TargetState
 from exporter.polling.watched_jobs import Handover
-from exporter.storage.series_limit import Ranked
-from exporter.storage.store import Store
-from exporter.storage.tombstones import Tombstones
-from exporter.telemetry.log_events import EventLog
-from exporter.telemetry.self_metrics import SelfMetrics
+from exporter.storage import Ranked, Store, Tombstones
+from exporter.telemetry import EventLog, SelfMetrics
 
 IDLE: Final = 1.0
 """Longest sleep of a worker, seconds: so often it shows that it lives."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from exporter.core.targets import TargetConfig, successors
+from exporter.core import TargetConfig, successors
 from exporter.polling.client import JobSource
 from exporter.polling.discovery import Policy
 from exporter.polling.poller import TargetPoller

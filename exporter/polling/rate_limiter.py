@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from exporter.core.jobs import Target
+from exporter.core import Target
 
 LOWEST_SHARE: Final = 1 / 32
 """A bucket that is throttled again and again halves down to this share of its limit."""

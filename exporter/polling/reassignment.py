@@ -8,9 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
-from exporter.core.arn import parse_job_arn
-from exporter.core.jobs import JobRecord, Target
-from exporter.core.targets import TargetConfig
+from exporter.core import JobRecord, Target, TargetConfig, parse_job_arn
 
 P = TypeVar("P")
 

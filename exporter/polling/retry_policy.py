@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from exporter.core.errors import (
+from exporter.core import (
     BraketError,
     DeniedError,
     JobError,

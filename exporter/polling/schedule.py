@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
-from exporter.core.jobs import TERMINAL_STATUSES, JobRecord
-from exporter.core.transitions import complete
+from exporter.core import TERMINAL_STATUSES, JobRecord, complete
 from exporter.polling.retry_policy import call_backoff, job_backoff
 
 QUESTIONS_AFTER_END: Final = 3

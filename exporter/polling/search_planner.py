@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, NamedTuple
 
-from exporter.aws.client import PAGE_SIZE
-from exporter.core.jobs import SearchPage, Span
+from exporter.aws import PAGE_SIZE
+from exporter.core import SearchPage, Span
 from exporter.polling.time_windows import CreationIndex, cover, partition
 
 OVERLAP_SECONDS: Final = 600.0

@@ -6,19 +6,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, NamedTuple
 
-from exporter.core.clock import Clock
-from exporter.core.errors import GET_JOB, MALFORMED, SEARCH_JOBS, BraketError
-from exporter.core.target_status import TargetStatus
+from exporter.core import GET_JOB, MALFORMED, SEARCH_JOBS, BraketError, Clock, TargetStatus
 from exporter.polling.circuit_breaker import CircuitBreaker
 from exporter.polling.client import JobSource
 from exporter.polling.discovery import Discovery, Policy
 from exporter.polling.retry_policy import TRIES_AT_START
 from exporter.polling.schedule import JobSchedule, suffices_alone
 from exporter.polling.watched_jobs import WatchedJobs
-from exporter.storage.store import Store
-from exporter.storage.tombstones import Tombstones
-from exporter.telemetry.log_events import EventLog
-from exporter.telemetry.self_metrics import SelfMetrics
+from exporter.storage import Store, Tombstones
+from exporter.telemetry import EventLog, SelfMetrics
 
 WRONG_CLOCK: Final = 60.0
 """A local clock that is off by more, seconds, has the first lists planned again."""

@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from exporter.core.jobs import Span
+from exporter.core import Span
 
 FILL: Final = 96
 """Known jobs that a window may hold; the rest of the page is for jobs that nobody has told us of."""

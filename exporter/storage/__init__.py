@@ -1,1 +1,28 @@
 """What is known of jobs, in memory and on disk."""
+
+from exporter.storage.job_index import LEAST_URGENT, NO_ANSWER, BlockSummary, StatusSummary, statuses_of, urgency_of
+from exporter.storage.persistence import Entry, SavedState, Tombstone
+from exporter.storage.series_limit import Ranked, Standing, rank_of_listed
+from exporter.storage.state_errors import StateInUseError
+from exporter.storage.state_writer import StateWriter
+from exporter.storage.store import Store
+from exporter.storage.tombstones import Tombstones
+
+__all__ = [
+    "LEAST_URGENT",
+    "NO_ANSWER",
+    "BlockSummary",
+    "Entry",
+    "Ranked",
+    "SavedState",
+    "Standing",
+    "StateInUseError",
+    "StateWriter",
+    "StatusSummary",
+    "Store",
+    "Tombstone",
+    "Tombstones",
+    "rank_of_listed",
+    "statuses_of",
+    "urgency_of",
+]

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from exporter.core.jobs import JobRecord
-from exporter.metrics.exposition import JobRow
-from exporter.metrics.gzip_stream import LASTING_LEVEL, Segment, SegmentChain, chain, compress
+from exporter.core import JobRecord
+from exporter.metrics import LASTING_LEVEL, JobRow, Segment, SegmentChain, chain, compress
 from exporter.storage.codec import pack, unpack
 from exporter.storage.job_index import BlockSummary, status_summaries
 from exporter.storage.series_limit import Rank, Ranked, rank_of

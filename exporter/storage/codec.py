@@ -10,7 +10,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
-from exporter.core.jobs import EventKey, JobEvent, JobRecord, JobSnapshot
+from exporter.core import EventKey, JobEvent, JobRecord, JobSnapshot
 
 _of_record = attrgetter(*(field.name for field in fields(JobRecord)))
 _of_snapshot = attrgetter(*(field.name for field in fields(JobSnapshot)))

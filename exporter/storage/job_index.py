@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from exporter.core.jobs import MAX_RUNTIME_EXCEEDED, JobRecord
-from exporter.core.transitions import failed, ran_out_of_time
+from exporter.core import MAX_RUNTIME_EXCEEDED, JobRecord, failed, ran_out_of_time
 
 NO_ANSWER: Final = "NO_ANSWER"
 """Stands where other jobs have their status: GetJob never answered for this one."""

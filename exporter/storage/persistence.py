@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, NamedTuple, Protocol
 
-from exporter.core.arn import parse_job_arn
-from exporter.core.jobs import JobRecord
-from exporter.core.times import parse_time
-from exporter.metrics.aggregates import Series, Totals
+from exporter.core import JobRecord, parse_job_arn, parse_time
+from exporter.metrics import Series, Totals
 
 _TOO_MUCH: Final = 1e300
 """JSON brings whole numbers that are no float any more."""

@@ -3,10 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.core.jobs import JobRecord
-from exporter.metrics.exposition import JobRow, Lines, render_job
-from exporter.metrics.families import Family, JobFamily
-from exporter.metrics.gzip_stream import SegmentChain
+from exporter.core import JobRecord
+from exporter.metrics import Family, JobFamily, JobRow, Lines, SegmentChain, render_job
 from exporter.storage.block import Block, chains_of
 
 

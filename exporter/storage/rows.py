@@ -13,9 +13,8 @@ from typing import Final, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from exporter.core.jobs import JobRecord
-from exporter.core.times import check_time
-from exporter.metrics.aggregates import Histogram, Series, Totals
+from exporter.core import JobRecord, check_time
+from exporter.metrics import Histogram, Series, Totals
 from exporter.storage.persistence import Entry, Tombstone, mark_of
 from exporter.storage.state_errors import first_line
 

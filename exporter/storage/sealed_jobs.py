@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Final
 
-from exporter.core.jobs import JobRecord
+from exporter.core import JobRecord
 from exporter.storage.block import CHUNK_JOBS, Block, seal
 from exporter.storage.rendered_lines import RenderedLines
 

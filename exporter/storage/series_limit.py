@@ -11,8 +11,7 @@ from heapq import nsmallest
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from exporter.core.jobs import JobRecord, JobSummary
-from exporter.core.transitions import failed
+from exporter.core import JobRecord, JobSummary, failed
 
 UNKNOWN: Final = float("-inf")
 """A time that Braket did not tell: nothing shows that the job is young."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from exporter.core.jobs import JobRecord
+from exporter.core import JobRecord
 from exporter.storage.file_changes import FileChanges
 from exporter.storage.persistence import Entry, SavedState
 from exporter.storage.rows import (

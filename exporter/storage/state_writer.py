@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from exporter.core.clock import Clock
+from exporter.core import Clock
 from exporter.storage.persistence import Entry, SavedState, check_record
 from exporter.storage.sqlite_file import State
 from exporter.storage.state_errors import StateError, StateInUseError, StateLostError, StateUnreadableError
-from exporter.telemetry.log_events import EventLog
-from exporter.telemetry.self_metrics import SelfMetrics
+from exporter.telemetry import EventLog, SelfMetrics
 
 RETRY_INTERVAL: Final = 5.0
 """So long a file that could not be written is left alone, seconds."""

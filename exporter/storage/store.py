@@ -28,10 +28,8 @@ The ledger calls ``everything`` under ``writing`` and its own lock; that takes t
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 
-from exporter.core.jobs import Increment, JobRecord
-from exporter.metrics.aggregates import Aggregates, Totals
-from exporter.metrics.exposition import JobRow, render_fleet
-from exporter.metrics.families import FLEET_FAMILIES, JobFamily
+from exporter.core import Increment, JobRecord
+from exporter.metrics import FLEET_FAMILIES, Aggregates, JobFamily, JobRow, Totals, render_fleet
 from exporter.storage.block import Block
 from exporter.storage.job_index import BlockSummary
 from exporter.storage.persistence import Entry, Persistence, SavedState, Tombstone, lasts

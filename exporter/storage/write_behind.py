@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from threading import Lock
 
-from exporter.core.jobs import JobRecord
-from exporter.metrics.aggregates import Series, Totals
+from exporter.core import JobRecord
+from exporter.metrics import Series, Totals
 from exporter.storage.persistence import DirtySet, Persistence, Tombstone
 
 

@@ -1,1 +1,10 @@
 """What the exporter says about itself: log events and its own metrics."""
+
+from exporter.telemetry.log_events import EventLog, make_logger
+from exporter.telemetry.self_metrics import SelfMetrics
+
+__all__ = [
+    "EventLog",
+    "SelfMetrics",
+    "make_logger",
+]

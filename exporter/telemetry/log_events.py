@@ -14,10 +14,17 @@ from typing import Any, Final, Literal, TextIO, cast
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from exporter.core.errors import BraketError
-from exporter.core.first_poll import Fill
-from exporter.core.jobs import MAX_RUNTIME_EXCEEDED, EntryProblem, JobEvent, JobSnapshot, Target, Transition
-from exporter.core.transitions import Observation
+from exporter.core import (
+    MAX_RUNTIME_EXCEEDED,
+    BraketError,
+    EntryProblem,
+    Fill,
+    JobEvent,
+    JobSnapshot,
+    Observation,
+    Target,
+    Transition,
+)
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "console"]

@@ -20,12 +20,8 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 
 from exporter import __version__
-from exporter.core.drop_reasons import DROP_REASONS
-from exporter.core.jobs import Target
-from exporter.core.target_status import TargetStatus
-from exporter.metrics.aggregates import Series
-from exporter.metrics.exposition import Format
-from exporter.metrics.families import ACCOUNT_LABELS, EXPORTER_FAMILIES
+from exporter.core import DROP_REASONS, Target, TargetStatus
+from exporter.metrics import ACCOUNT_LABELS, EXPORTER_FAMILIES, Format, Series
 
 UNKNOWN_FIELDS: Final = ("status", "eventType", "queuePosition")
 

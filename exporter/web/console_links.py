@@ -6,7 +6,7 @@ Only the ``aws`` partition has Braket. The address of a single job's page is not
 from typing import Final
 from urllib.parse import quote
 
-from exporter.core.arn import in_aws_partition, parse_job_arn
+from exporter.core import in_aws_partition, parse_job_arn
 
 _LOG_GROUP: Final = "/aws/braket/jobs"
 

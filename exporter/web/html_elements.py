@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from html import escape
 
-from exporter.core.text import format_span
+from exporter.core import format_span
 
 
 def table(label: str, heads: Iterable[str], rows: Iterable[str]) -> str:

@@ -8,9 +8,8 @@ from itertools import chain
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
-from exporter.core.arn import parse_device
-from exporter.core.jobs import JobRecord, JobSnapshot
-from exporter.storage.job_index import LEAST_URGENT, BlockSummary, StatusSummary, statuses_of, urgency_of
+from exporter.core import JobRecord, JobSnapshot, parse_device
+from exporter.storage import LEAST_URGENT, BlockSummary, StatusSummary, statuses_of, urgency_of
 
 MOST_ROWS: Final = 500
 """The highest number of jobs on the page; more would make a browser slow."""

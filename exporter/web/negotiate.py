@@ -1,6 +1,6 @@
 """Content negotiation by the headers ``Accept`` and ``Accept-Encoding`` (RFC 9110, section 12). Pure."""
 
-from exporter.metrics.exposition import Format
+from exporter.metrics import Format
 
 
 def choose_format(accept: str) -> Format:

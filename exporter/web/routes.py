@@ -4,12 +4,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from exporter import __version__
-from exporter.core.clock import Clock
-from exporter.core.target_status import TargetStatus
-from exporter.metrics.exposition import CONTENT_TYPES, Format, Page, compressed_page, plain_page, sample_names
-from exporter.storage.store import Store
-from exporter.telemetry.self_metrics import SelfMetrics
-from exporter.web.http.messages import Body, Request, Response
+from exporter.core import Clock, TargetStatus
+from exporter.metrics import CONTENT_TYPES, Format, Page, compressed_page, plain_page, sample_names
+from exporter.storage import Store
+from exporter.telemetry import SelfMetrics
+from exporter.web.http import Body, Request, Response
 from exporter.web.job_table import read_wish
 from exporter.web.negotiate import accepts_gzip, choose_format
 from exporter.web.status_page import render_page as render_html

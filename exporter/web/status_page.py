@@ -11,11 +11,8 @@ from dataclasses import replace
 from html import escape
 from typing import Final
 
-from exporter.core.first_poll import Fill, fill_of
-from exporter.core.jobs import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot
-from exporter.core.target_status import TargetStatus
-from exporter.core.text import format_span
-from exporter.storage.job_index import NO_ANSWER, BlockSummary, statuses_of
+from exporter.core import MAX_RUNTIME_EXCEEDED, Fill, JobRecord, JobSnapshot, TargetStatus, fill_of, format_span
+from exporter.storage import NO_ANSWER, BlockSummary, statuses_of
 from exporter.web.console_links import jobs_url, logs_url
 from exporter.web.html_elements import ago, badge, cell, foreign, head, link, moment, number, table
 from exporter.web.job_table import (

@@ -10,7 +10,7 @@ import yaml
 from chart_support import CHART, HELMS, container, refusal, render
 
 from exporter.app.settings import Settings, TargetSettings
-from exporter.core.text import parse_duration
+from exporter.core import parse_duration
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from dashboard_support import ASKED, MADE, Asked, interpolated, panels
 
-from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, JobFamily, job_families
+from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, JobFamily, job_families
 from grafana.__main__ import DASHBOARDS, FOLDER
 from grafana.dashboards import to_json
 

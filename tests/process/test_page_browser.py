@@ -11,12 +11,11 @@ from builders import CREATED, GARNET, FakeTime, arn, event, finished, record, sn
 from playwright.sync_api import Browser, Page, sync_playwright
 from processes import tool
 
-from exporter.core.jobs import JobRecord, Target
-from exporter.core.target_status import Health, TargetStatus
-from exporter.storage.store import Store
-from exporter.telemetry.self_metrics import SelfMetrics
-from exporter.web.http.server import HttpServer
-from exporter.web.routes import Reloaded, Web
+from exporter.core import Health, JobRecord, Target, TargetStatus
+from exporter.storage import Store
+from exporter.telemetry import SelfMetrics
+from exporter.web import Reloaded, Web
+from exporter.web.http import HttpServer
 
 ALONE: Final = ("--headless", "--disable-gpu", "--disable-quic", "--no-first-run")
 SILENT: Final = ("--disable-background-networking", "--disable-component-update", "--disable-sync")

@@ -15,11 +15,9 @@ from sts import Sts, moto_server, sts_before
 
 from exporter.app.permission_check import Access, Answer, Permission, Verdict, ask, ask_all, uncounted
 from exporter.app.permission_report import policies, report
-from exporter.aws.client import BraketClient
-from exporter.aws.sessions import LoginSession
-from exporter.core.jobs import Target
-from exporter.core.selector import Selector, TagRule
-from exporter.core.targets import CredentialsRef, TargetConfig
+from exporter.aws import BraketClient, LoginSession
+from exporter.core import CredentialsRef, Selector, Target, TargetConfig
+from exporter.core.selector import TagRule
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 
 ACCOUNT = "123456789012"  # the one that moto tells of keys it does not know

@@ -19,11 +19,9 @@ from processes import tool
 from exporter.app.settings import Settings
 from exporter.aws import failures
 from exporter.aws.parse import parse_job
-from exporter.core.drop_reasons import DROP_REASONS
-from exporter.core.jobs import EVENT_TYPES, STATUSES, Increment, JobRecord
-from exporter.core.transitions import complete, observe
-from exporter.metrics.aggregates import Aggregates
-from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, JOB_LABELS, job_families
+from exporter.core import DROP_REASONS, EVENT_TYPES, STATUSES, Increment, JobRecord, complete, observe
+from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, Aggregates, job_families
+from exporter.metrics.families import JOB_LABELS
 from exporter.simulator import Event, Job, Phase, ScriptedJob, SimulatedJob, Status, job_arn
 
 ROOT = Path(__file__).parents[2]

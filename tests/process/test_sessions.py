@@ -10,17 +10,16 @@ import pytest
 from processes import FAST, HASTY, Daemon, closed_port, daemon, eventually, iso, run, wire_job
 from sts import Asked, Sts, moto_server, sts_before
 
-from exporter.aws.client import BraketClient
-from exporter.aws.sessions import LoginSession
-from exporter.core.errors import (
+from exporter.aws import BraketClient, LoginSession
+from exporter.core import (
     AssumeRoleDeniedError,
     BraketError,
+    CredentialsRef,
     DeniedError,
+    Target,
     UnauthenticatedError,
     UnavailableError,
 )
-from exporter.core.jobs import Target
-from exporter.core.targets import CredentialsRef
 from exporter.simulator import ScriptedJob, SimulatorServer, World
 
 ACCOUNT = "123456789012"  # the one that moto tells of keys it does not know

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
-from exporter.core.errors import BraketError
+from exporter.core import BraketError
 
 R = TypeVar("R")
 

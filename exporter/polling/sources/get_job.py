@@ -4,10 +4,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from exporter.core.drop_reasons import NOT_FOUND
-from exporter.core.errors import GET_JOB, BraketError
-from exporter.core.jobs import JobRecord, JobSnapshot
-from exporter.core.transitions import observe
+from exporter.core import GET_JOB, NOT_FOUND, BraketError, JobRecord, JobSnapshot, observe
 from exporter.polling.retry_policy import GONE_AFTER, TRIES_AT_START, OnRequest, Rule, Subject, rule_for
 from exporter.polling.schedule import JobSchedule, after_answer, after_job_failure, after_target_failure, whose_turn
 from exporter.polling.sources.call import Call

@@ -3,9 +3,7 @@
 from functools import partial
 from typing import Final
 
-from exporter.core.drop_reasons import MAX_JOBS
-from exporter.core.errors import GET_CALLER_IDENTITY, SEARCH_JOBS, BraketError
-from exporter.core.jobs import EntryProblem, JobRecord, SearchPage
+from exporter.core import GET_CALLER_IDENTITY, MAX_JOBS, SEARCH_JOBS, BraketError, EntryProblem, JobRecord, SearchPage
 from exporter.polling.discovery import Discovery
 from exporter.polling.expiry import forget_beyond_limit, log_dropped
 from exporter.polling.retry_policy import OnRequest

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.telemetry.log_events import EventLog
+from exporter.telemetry import EventLog
 from exporter.web.http.basic_auth import Auth
 from exporter.web.http.channel import Channel, PlainChannel
 from exporter.web.http.messages import Request

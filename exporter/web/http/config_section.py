@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from exporter.core.text import as_text, near, shown, typed
+from exporter.core import as_text, near, shown, typed
 
 
 class Section:

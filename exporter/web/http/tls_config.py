@@ -7,7 +7,7 @@ from posixpath import join
 from types import MappingProxyType
 from typing import Final, Literal
 
-from exporter.core.text import near, typed
+from exporter.core import near, typed
 from exporter.web.http.config_section import Section
 
 ClientCertificate = Literal["none", "optional", "required"]

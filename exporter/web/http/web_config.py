@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
-from exporter.core.text import as_text, parse_mapping, typed
+from exporter.core import as_text, parse_mapping, typed
 from exporter.web.http.config_section import Section
 from exporter.web.http.tls_config import TLS_KEYS, TlsConfig, parse_tls_config
 

@@ -1,0 +1,229 @@
+"""The documentation says what the code does: each name of the public interface stands in it, with its true values."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exporter.app import cli
+from exporter.app.cost_estimate import Demand, predict
+from exporter.app.daemon import SWEEP_INTERVAL
+from exporter.app.load_settings import load
+from exporter.app.settings import Settings, format_default
+from exporter.core import DROP_REASONS
+from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, job_families
+from exporter.telemetry import log_events as logs
+from exporter.web.http import connection, reception, server
+from exporter.web.http.web_config import MAX_COST, parse_web_config
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+EVERY_FAMILY = (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES)
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("family", EVERY_FAMILY, ids=lambda family: family.name)
+def test_each_metric_has_its_row_with_type_labels_and_help(family: Family) -> None:
+    labels = ", ".join(f"`{label}`" for label in family.labels)
+    cells = ["", f" `{family.name}` ", f" {family.type} ", f" {labels} " if labels else " ", f" {family.help} ", ""]
+    assert "|".join(cells) in page("docs/metrics.md").split("\n")
+
+
+def test_no_metric_is_documented_that_does_not_exist() -> None:
+    names = {family.name for family in EVERY_FAMILY}
+    for path in (page for page in PAGES if page.name != "CHANGELOG.md"):  # which has the former names
+        found = set(re.findall(r"\bbraket_[a-z_]+[a-z]\b", path.read_text(encoding="utf-8")))
+        assert found - names == set(), path.name
+
+
+@pytest.mark.parametrize("key", Settings.model_fields)
+def test_each_setting_has_its_row_with_default_and_meaning(key: str) -> None:
+    default = format_default(key)
+    shown = f"`{default}`" if default else "none"
+    meaning = str(Settings.model_fields[key].description).replace("|", "\\|")
+    row = f"| `{key}` | {shown} | {meaning} |"
+    assert row in page("docs/configuration.md").split("\n")
+
+
+def test_no_setting_is_documented_that_does_not_exist() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \| (?:none|`[^`]*`) \|", page("docs/configuration.md"), re.MULTILINE)
+    assert rows == list(Settings.model_fields)
+
+
+def test_each_log_event_of_the_code_is_documented_and_each_documented_one_is_in_the_code() -> None:
+    source = Path(logs.__file__).read_text(encoding="utf-8")
+    names = re.findall(
+        r'"((?:job|poll|unknown)_[a-z]+|(?:config|first|search|state|tls)_[a-z_]+|started|stopped)"', source
+    )
+    written = set(names) - {"job_arn", "job_name"}
+    documented = set(re.findall(r"^\| `([a-z_]+)` \|", page("docs/logs.md"), re.MULTILINE))
+    assert documented == written
+
+
+def test_each_command_is_documented() -> None:
+    documented = re.findall(r"^\| `([a-z-]+)`(?: \(default\))? \|", page("docs/configuration.md"), re.MULTILINE)
+    assert [name for name in documented if name in cli.COMMANDS] == list(cli.COMMANDS)
+
+
+def test_the_sample_settings_file_is_good(tmp_path: Path) -> None:
+    sample = re.search(r"```yaml\n(# exporter\.yaml\n.*?)```", page("docs/configuration.md"), re.DOTALL)
+    assert sample is not None
+    path = tmp_path / "exporter.yaml"
+    path.write_text(sample[1])
+    settings = load({}, {}, str(path))
+    assert settings.poll_interval == 15.0
+    assert (len(settings.jobs), len(settings.tags), len(settings.regions)) == (2, 3, 2)
+
+
+def test_the_sample_of_several_accounts_is_good(tmp_path: Path) -> None:
+    sample = re.search(r"```yaml\n(# accounts\.yaml\n.*?)```", page("docs/configuration.md"), re.DOTALL)
+    assert sample is not None
+    path = tmp_path / "accounts.yaml"
+    path.write_text(sample[1])
+    assert [target.name for target in load({}, {}, str(path)).targets] == ["chemistry", "sandbox"]
+
+
+def examples(name: str, title: str) -> list[str]:
+    return re.findall(rf"```yaml\n(# {re.escape(title)}\n.*?)```", page(name), re.DOTALL)
+
+
+def test_the_sample_web_configuration_is_good() -> None:
+    (sample,) = examples("docs/web.md", "web.yml")
+    config = parse_web_config(sample, "/etc")
+    assert config.tls is not None
+    assert (config.tls.cert_file, config.tls.client_certificate, config.tls.min_version) == (
+        "/etc/server.crt",
+        "required",
+        "TLS13",
+    )
+    assert [*config.users] == ["prometheus"]
+
+
+def test_the_documented_limits_are_the_servers() -> None:
+    text = page("docs/web.md")
+    assert f"closed after {connection.HANDSHAKE_TIMEOUT:.0f} seconds each" in text
+    assert connection.HANDSHAKE_TIMEOUT == connection.REQUEST_TIMEOUT
+    assert f"| closed after {connection.IDLE_TIMEOUT:.0f} seconds |" in text
+    assert f"| closed after {connection.ANSWER_TIMEOUT:.0f} seconds |" in text
+    assert f"more than {connection.MAX_HEADER_BYTES // 1024} KiB" in text
+    assert f"is one of more than {server.MAX_CONNECTIONS} |" in text
+    assert f"While {reception.MAX_CHECKS} logins wait" in text
+    assert f"have {server.STOP_TIMEOUT:.0f} seconds to end" in text
+    assert f"looked at every {SWEEP_INTERVAL:.0f} seconds" in text
+    assert f"a cost from 4 to {MAX_COST}:" in text
+
+
+def test_the_documented_share_of_the_budget_is_the_planners() -> None:
+    found = [Demand(0, discovers=True)]
+    cost = predict(found, interval=30.0, discovery_interval=60.0, rate=2.5, max_jobs=1, families=())
+    assert cost.alone == 60
+    assert "(60 by default)" in page("docs/configuration.md")
+
+
+def test_each_reason_for_dropping_a_job_is_documented() -> None:
+    for reason in DROP_REASONS:
+        assert f"`{reason}`" in page("docs/metrics.md")
+
+
+def test_every_json_and_yaml_example_of_the_readme_parses() -> None:
+    blocks = re.findall(r"```(json|yaml)\n(.*?)```", page("README.md"), re.DOTALL)
+    assert [kind for kind, _ in blocks] == ["json", "yaml"]
+    policy, scrape = (yaml.safe_load(text) for _, text in blocks)
+    assert policy["Statement"][0]["Action"] == "braket:GetJob"
+    assert scrape["scrape_configs"][0]["job_name"] == "braket-exporter"
+
+
+def test_the_documented_numbers_of_series_are_those_predicted() -> None:
+    one = [Demand(1, discovers=True)]
+    cost = predict(one, interval=30.0, discovery_interval=60.0, rate=2.5, max_jobs=1, families=job_families())
+    assert (cost.series_per_job, cost.series_per_device) == (30, 87)
+    assert "about 30 series" in page("docs/configuration.md")
+    assert "about 90 of the fleet" in page("docs/configuration.md")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_between_pages_leads_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def anchors(path: Path) -> set[str]:
+    """List the addresses that GitHub gives the headings of a page."""
+    prose = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return {
+        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_into_a_page_leads_to_a_heading(path: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?://)([^)#]*)#([^)]+)\)", path.read_text(encoding="utf-8")):
+        assert anchor in anchors(path.parent / target if target else path), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_make_command_named_exists(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", page("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)`|\$ make ([a-z]+)", path.read_text(encoding="utf-8"))) <= {
+        pair for target in targets for pair in ((target, ""), ("", target))
+    }
+
+
+def test_the_readme_begins_with_a_sentence_real_lines_one_command_and_a_picture() -> None:
+    first = page("README.md").partition("\n## ")[0]
+    kinds = re.findall(r"^(Prometheus metrics|braket_|\$ |<img )", first, re.MULTILINE)
+    assert kinds == ["Prometheus metrics", "braket_", "braket_", "braket_", "braket_", "$ ", "<img "]
+    (picture,) = re.findall(r'<img src="([^"]+)"', first)
+    assert (ROOT / picture).exists()
+    assert page("README.md").count("\n") <= 130
+
+
+def test_the_lines_that_the_readme_shows_have_the_labels_of_their_families() -> None:
+    families = {family.name: family for family in EVERY_FAMILY}
+    own = {family.name for family in job_families()}
+    for name, labels in re.findall(r"^(braket_[a-z_]+)\{(.*)\} [0-9.]+$", page("README.md"), re.MULTILINE):
+        expected = {*families[name].labels, *(("job_arn", "job_name") if name in own else ())}
+        assert set(re.findall(r'([a-z_]+)="', labels)) == expected, name
+
+
+def test_the_policy_of_the_readme_is_the_one_for_jobs_that_are_found() -> None:
+    statements = [
+        [*json.loads(text)["Statement"]]
+        for name in ("README.md", "docs/permissions.md")
+        for text in re.findall(r"```json\n(.*?)```", page(name), re.DOTALL)
+        if "braket:SearchJobs" in text
+    ]
+    first, second = (sorted(each, key=lambda statement: str(statement["Action"])) for each in statements)
+    assert first == second
+
+
+def test_the_settings_that_the_readme_gives_systemd_are_good(tmp_path: Path) -> None:
+    (text,) = re.findall(r"printf '(.*?)' >/etc/braket-exporter/exporter\.yaml", page("README.md"))
+    path = tmp_path / "exporter.yaml"
+    path.write_text(text.replace("\\n", "\n"))
+    settings = load({}, {}, str(path))
+    assert (settings.all_jobs, settings.regions) == (True, ("us-west-2",))
+    assert "--config /etc/braket-exporter/exporter.yaml" in page("systemd/braket-exporter.service")
+
+
+def test_every_page_is_in_the_list_of_the_readme() -> None:
+    listed = re.findall(r"^\| \[[^\]]+\]\(([^)]+)\) \|", page("README.md"), re.MULTILINE)
+    assert sorted(ROOT / name for name in listed) == [path for path in PAGES if path.name != "README.md"]
+
+
+def test_every_file_that_contributors_are_told_of_exists() -> None:
+    named = re.findall(r"`([\w./-]*/[\w./-]*|Dockerfile)[` ]", page("CONTRIBUTING.md"))
+    assert len(named) > 15
+    for name in named:
+        assert (ROOT / name).exists(), name
+
+
+def test_the_test_that_contributors_are_shown_exists() -> None:
+    (name,) = re.findall(r"`(test_[a-z_]+)`", page("CONTRIBUTING.md"))
+    assert any(f"def {name}(" in path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))

@@ -1,0 +1,661 @@
+"""The keeper of the state file: a real file, time moved by hand, and trouble in between."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import CREATED, FakeTime, arn, finished, record
+from disks import no_file_larger_than
+from processes import environment
+from structlog import wrap_logger
+from structlog.testing import LogCapture
+from structlog.typing import EventDict
+
+from exporter.core import JobRecord
+from exporter.metrics import Totals
+from exporter.storage.persistence import Entry, SavedState, Tombstone, mark_of
+from exporter.storage.schema import MIGRATIONS
+from exporter.storage.sqlite_file import State
+from exporter.storage.state_errors import StateInUseError, StateUnwritableError
+from exporter.storage.state_writer import BEAT_INTERVAL, RETRY_INTERVAL, StateWriter
+from exporter.telemetry import EventLog, SelfMetrics
+
+ONE, TWO = record(finished(arn=arn(1))), record(finished(arn=arn(2)))
+MANY = Entry([record(finished(arn=arn(number))) for number in range(1000)])
+SERIES = ("braket_job_outcomes_total", ("1", "r", "d", "COMPLETED"))
+BASELINES = {"lane": CREATED}
+ASIDE = "state.db.20231114T223000Z"
+
+
+class House:
+    """A keeper with all that it is wired to, and a file that is a second one's at most in between."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.time = path, FakeTime()
+        self._log = LogCapture()
+        self.telemetry = SelfMetrics(list)
+        event_log = EventLog(wrap_logger(None, processors=[self._log]))
+        self.state_writer = StateWriter(str(path), event_log, self.telemetry, self.time.clock)
+        self.state_writer.watch(BASELINES)
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        return [(entry["event"], entry["log_level"]) for entry in self._log.entries]
+
+    def log(self, name: str) -> EventDict:
+        (entry,) = [entry for entry in self._log.entries if entry["event"] == name]
+        return entry
+
+    @property
+    def files(self) -> list[str]:
+        return sorted(each.name for each in self.path.parent.iterdir() if not each.is_dir())
+
+    def metrics(self) -> dict[str, float]:
+        """Read what is said of the file, without the beginning that is always the same."""
+        lines = self.telemetry.render("text", lambda name, _: "_state_" in name).decode().splitlines()
+        samples = (line.partition(" ") for line in lines if not line.startswith("#"))
+        return {name.removeprefix("braket_exporter_state_"): float(value) for name, _, value in samples}
+
+    def reopened(self) -> SavedState:
+        """Let go of the file, and read what it tells."""
+        self.state_writer.close()
+        return content(self.path)
+
+
+def content(path: Path) -> SavedState:
+    with closing(State(str(path))) as state:
+        past = state.read()
+        assert past is not None
+        return replace(past, records=[*past.records])
+
+
+def jobs(past: SavedState) -> set[str]:
+    return {each.arn[-1] for each in past.records}
+
+
+def with_past(path: Path, entry: Entry | None = None) -> None:
+    with closing(State(str(path))) as state:
+        state.write(entry or Entry([ONE]), polled=CREATED + 100.0, baselines=BASELINES)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def house(path: Path) -> Iterator[House]:
+    one = House(path)
+    yield one
+    one.state_writer.close()
+
+
+def spoil(path: Path) -> None:
+    """Overwrite a file in place, as a disk that fails does."""
+    with path.open("r+b") as file:
+        file.write(b"spoilt" * 1000)
+
+
+def newer(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version=99")
+
+
+# The start.
+
+
+def test_a_new_file_has_no_past_and_is_there_to_be_written(house: House) -> None:
+    assert house.state_writer.load() is None
+    assert house.told == []
+    assert house.metrics()["up"] == 1.0
+    assert house.metrics()["last_write_timestamp_seconds"] == house.time.wall
+    assert house.state_writer.write(Entry([ONE]))
+    assert house.reopened() == SavedState(house.time.wall, [ONE], baselines=BASELINES)
+
+
+def test_what_a_file_tells_is_loaded_and_told_once(house: House) -> None:
+    with_past(house.path, Entry([ONE, TWO], tombstones={7: Tombstone(1.0, None, "lane")}, totals=Totals({SERIES: 2.0})))
+    past = house.state_writer.load()
+    assert past is not None
+    assert (jobs(past), past.tombstones, past.totals.counters) == ({"1", "2"}, {7: (1.0, None, "lane")}, {SERIES: 2.0})
+    assert house.told == [("state_loaded", "info")]
+    entry = house.log("state_loaded")
+    assert (entry["file"], entry["jobs"], entry["last_poll_time"]) == (str(house.path), 2, "2023-11-14T22:15:00.000Z")
+    assert house.metrics()["up"] == 1.0
+    assert house.metrics()["size_bytes"] >= house.path.stat().st_size
+
+
+def test_a_file_that_another_process_has_is_refused(house: House) -> None:
+    with closing(State(str(house.path))), pytest.raises(StateInUseError, match="another process has it"):
+        house.state_writer.load()
+    assert house.told == []
+
+
+@pytest.mark.parametrize("ruin", [spoil, lambda path: path.write_bytes(b"no database at all"), newer])
+def test_a_file_that_makes_no_sense_is_set_aside_and_a_new_one_begins(
+    house: House, ruin: Callable[[Path], Any]
+) -> None:
+    with_past(house.path)
+    ruin(house.path)
+    ruined = house.path.read_bytes()
+    house.time.wall = 1_700_001_000.9
+    assert house.state_writer.load() is None
+    assert house.told == [("state_set_aside", "error")]
+    aside = house.path.with_name(ASIDE)
+    assert house.log("state_set_aside")["moved_to"] == str(aside)
+    assert house.log("state_set_aside")["file"] == str(house.path)
+    assert aside.read_bytes() == ruined
+    assert house.metrics()["up"] == 1.0
+    assert house.state_writer.write(Entry([TWO]))
+    assert jobs(house.reopened()) == {"2"}
+    assert house.files == ["state.db", ASIDE]
+
+
+KILLED = """
+import os, sys
+from exporter.storage.persistence import Entry
+from exporter.core.jobs import JobRecord
+from exporter.storage.sqlite_file import State
+
+state = State(sys.argv[1])
+names = [f"arn:aws:braket:us-west-2:123456789012:job/{number}" for number in range(200)]
+state.write(Entry([*map(JobRecord, names)]), polled=1.0)
+state._connection.execute("PRAGMA user_version=2")
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_belongs_to_a_file_is_set_aside_with_it(house: House) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, house.path], env=environment(), check=False)
+    house.path.with_name("state.db-shm").write_bytes(b"")
+    house.time.wall = 1_700_001_000.0
+    # Where there is no room, the log of writes cannot be brought into its file when that is closed.
+    with no_file_larger_than(0):
+        assert house.state_writer.load() is None
+    assert [name for name, _ in house.told] == ["state_set_aside", "state_failing"]
+    assert {ASIDE, f"{ASIDE}-wal", f"{ASIDE}-shm"} <= {*house.files}
+    with closing(State(str(house.path.with_name(ASIDE)), (*MIGRATIONS, ""))) as aside:
+        past = aside.read()
+        assert past is not None
+        assert len(past.records) == 200
+    assert house.state_writer.write(Entry([TWO]))
+    assert jobs(house.reopened()) == {"2"}
+
+
+def edited(path: Path, statement: str) -> None:
+    """Write to a file as no exporter does."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+BAD_RECORD = (
+    f'{{"arn": "{arn(1)}", "snapshot": '
+    f'{{"arn": "{arn(1)}", "name": "n", "status": "FAILED", "account": "1", "region": "r", "ended": 1e18}}}}'
+)
+OF_ONE = f"WHERE mark = {mark_of(ONE.arn)}"
+
+
+@pytest.mark.parametrize(
+    ("statement", "error", "left"),
+    [
+        (f"UPDATE jobs SET record = '{{}}' {OF_ONE}", "jobs: arn: Field required", {"2"}),
+        (f"UPDATE jobs SET record = '{BAD_RECORD}' {OF_ONE}", "jobs: outside the years 1 to 9999", {"2"}),
+        ("UPDATE polled SET time = 9e999", "polled: outside the years 1 to 9999", {"1", "2"}),
+        (
+            f"INSERT INTO tombstones VALUES (1, 1.0, 'lane', '{BAD_RECORD}')",
+            "tombstones: outside the years 1 to 9999",
+            {"1", "2"},
+        ),
+        (
+            "INSERT INTO counters VALUES ('braket_job_outcomes_total', '[1]', 1)",
+            "counters: braket_job_outcomes_total has no labels (1,)",
+            {"1", "2"},
+        ),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_skipped_and_reported_once(
+    house: House, statement: str, error: str, left: set[str]
+) -> None:
+    with_past(house.path, Entry([ONE, TWO], totals=Totals({SERIES: 2.0})))
+    edited(house.path, statement)
+    past = house.state_writer.load()
+    assert past is not None
+    assert (jobs(past), past.totals.counters) == (left, {SERIES: 2.0})
+    assert house.told == [("state_rows_skipped", "error"), ("state_loaded", "info")]
+    entry = house.log("state_rows_skipped")
+    assert (entry["file"], entry["rows"], entry["error"]) == (str(house.path), 1, error)
+    assert house.metrics()["up"] == 1.0
+    assert jobs(house.reopened()) == left
+    again = House(house.path)
+    assert again.state_writer.load() is not None
+    again.state_writer.close()
+    assert again.told == [("state_loaded", "info")]
+
+
+# Symbolic links.
+
+
+def test_a_link_is_followed_once_and_the_file_behind_it_counts(house: House, tmp_path: Path) -> None:
+    target, other = tmp_path / "disk" / "real.db", tmp_path / "other.db"
+    target.parent.mkdir()
+    house.path.symlink_to(target)
+    linked = House(house.path)
+    assert linked.state_writer.load() is None
+    assert linked.state_writer.write(Entry([ONE]))
+    assert linked.metrics()["size_bytes"] == sum(each.stat().st_size for each in target.parent.iterdir())
+    assert len([*target.parent.iterdir()]) == 2
+    house.path.unlink()
+    house.path.symlink_to(other)
+    assert linked.state_writer.write(Entry([TWO]))
+    linked.state_writer.close()
+    assert jobs(content(target)) == {"1", "2"}
+    assert not other.exists()
+
+
+def test_the_file_behind_a_link_is_set_aside_and_the_link_stays(house: House, tmp_path: Path) -> None:
+    target = tmp_path / "disk" / "real.db"
+    target.parent.mkdir()
+    target.write_bytes(b"no database at all")
+    house.path.symlink_to(target)
+    linked = House(house.path)
+    linked.time.wall = 1_700_001_000.0
+    assert linked.state_writer.load() is None
+    assert linked.log("state_set_aside")["file"] == str(target)
+    assert linked.state_writer.write(Entry([ONE]))
+    linked.state_writer.close()
+    assert house.path.readlink() == target
+    assert sorted(each.name for each in target.parent.iterdir()) == ["real.db", "real.db.20231114T223000Z"]
+    assert jobs(content(target)) == {"1"}
+
+
+def test_a_file_that_makes_no_sense_and_cannot_be_set_aside_stays_and_that_is_told(house: House) -> None:
+    house.path.write_bytes(b"no database at all")
+    house.path.with_name("state.db.20231114T223000Z").mkdir()
+    house.time.wall = 1_700_001_000.0
+    assert house.state_writer.load() is None
+    assert house.told == [("state_failing", "error")]
+    assert house.log("state_failing")["error"] == "file is not a database, and it cannot be set aside: Is a directory"
+    assert house.metrics() == {"up": 0.0}
+    assert not house.state_writer.write(Entry([ONE]))
+    assert house.path.read_bytes() == b"no database at all"
+    house.path.with_name("state.db.20231114T223000Z").rmdir()
+    house.time.advance(RETRY_INTERVAL)
+    assert house.state_writer.write(Entry([ONE]))
+    assert [name for name, _ in house.told] == ["state_failing", "state_set_aside", "state_recovered"]
+
+
+# A file that cannot be written.
+
+
+def test_a_file_that_takes_nothing_is_told_once_and_left_alone_between_tries(house: House) -> None:
+    house.state_writer.load()
+    house.state_writer.write(Entry([ONE]))
+    written, tries = house.metrics()["last_write_timestamp_seconds"], []
+    with no_file_larger_than(0):
+        for _ in range(4):
+            house.time.advance(RETRY_INTERVAL)
+            tries.append((house.state_writer.open, house.state_writer.write(Entry([TWO])), house.state_writer.open))
+    assert tries == [(True, False, False)] * 4
+    assert house.told == [("state_failing", "error")]
+    assert (house.metrics()["up"], house.metrics()["last_write_timestamp_seconds"]) == (0.0, written)
+    house.time.advance(RETRY_INTERVAL - 0.001)
+    before = house.state_writer.open
+    house.time.advance(0.001)
+    assert (before, house.state_writer.open) == (False, True)
+    assert house.state_writer.write(Entry([TWO]))
+    assert house.told == [("state_failing", "error"), ("state_recovered", "info")]
+    assert house.log("state_recovered")["failing_seconds"] == 20.0
+    assert house.metrics()["up"] == 1.0
+    assert house.state_writer.open
+    assert jobs(house.reopened()) == {"1", "2"}
+
+
+def test_trouble_that_comes_again_is_told_again(house: House) -> None:
+    house.state_writer.load()
+    for _ in range(2):
+        with no_file_larger_than(0):
+            assert not house.state_writer.write(Entry([ONE]))
+        assert house.state_writer.write(Entry([ONE]))
+    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"] * 2
+
+
+def test_a_file_that_cannot_be_opened_at_the_start_is_begun_once_it_can(tmp_path: Path) -> None:
+    house = House(tmp_path / "mount" / "state.db")
+    assert house.state_writer.load() is None
+    assert house.told == [("state_failing", "error")]
+    assert house.metrics() == {"up": 0.0}
+    house.state_writer.everything = lambda: Entry([ONE])
+    assert not house.state_writer.write(Entry([TWO]))
+    house.path.parent.mkdir()
+    assert house.state_writer.write(Entry([TWO]))
+    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
+    past = house.reopened()
+    assert jobs(past) == {"1", "2"}
+    assert past == SavedState(house.time.wall, past.records, baselines=BASELINES)
+
+
+def test_a_file_that_has_content_once_it_can_be_opened_is_set_aside_and_not_overwritten(tmp_path: Path) -> None:
+    house = House(tmp_path / "mount" / "state.db")
+    assert house.state_writer.load() is None
+    house.path.parent.mkdir()
+    with_past(house.path, Entry([ONE]))
+    house.state_writer.everything = lambda: Entry([TWO])
+    house.time.wall = 1_700_001_000.0
+    assert house.state_writer.write(Entry())
+    assert [name for name, _ in house.told] == ["state_failing", "state_set_aside", "state_recovered"]
+    assert house.log("state_set_aside")["error"] == "it was not read at the start"
+    assert jobs(content(house.path.with_name(ASIDE))) == {"1"}
+    assert jobs(house.reopened()) == {"2"}
+
+
+def test_a_file_that_makes_no_sense_once_it_can_be_opened_is_set_aside(tmp_path: Path) -> None:
+    house = House(tmp_path / "mount" / "state.db")
+    assert house.state_writer.load() is None
+    house.path.parent.mkdir()
+    house.path.write_bytes(b"no database at all")
+    assert house.state_writer.write(Entry([ONE]))
+    assert house.log("state_set_aside")["error"] == "file is not a database"
+    assert jobs(house.reopened()) == {"1"}
+
+
+def test_a_file_that_another_process_has_later_is_tried_again_until_that_is_gone(tmp_path: Path) -> None:
+    house = House(tmp_path / "mount" / "state.db")
+    assert house.state_writer.load() is None
+    house.path.parent.mkdir()
+    with closing(State(str(house.path))):
+        assert not house.state_writer.write(Entry([ONE]))
+    assert house.state_writer.write(Entry([ONE]))
+    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
+
+
+def test_a_file_that_could_be_opened_and_not_be_read_at_the_start_is_not_written_to(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_past(house.path)
+
+    def fail(*_: object) -> None:
+        raise StateUnwritableError("disk I/O error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(State, "read", fail)
+        assert house.state_writer.load() is None
+    assert house.log("state_failing")["error"] == "disk I/O error"
+    house.time.wall = 1_700_001_000.0
+    assert house.state_writer.write(Entry([TWO]))
+    assert jobs(content(house.path.with_name(ASIDE))) == {"1"}
+    assert jobs(house.reopened()) == {"2"}
+
+
+# A file that is lost while the exporter runs.
+
+
+def test_a_file_that_was_removed_is_written_whole(house: House) -> None:
+    house.state_writer.load()
+    house.state_writer.write(Entry([ONE]))
+    for each in house.files:
+        house.path.with_name(each).unlink()
+    house.state_writer.everything = lambda: Entry([ONE], totals=Totals({SERIES: 1.0}))
+    house.time.advance(60.0)
+    assert house.state_writer.write(Entry([TWO], totals=Totals({SERIES: 2.0})))
+    assert house.told == [("state_failing", "error"), ("state_recovered", "info")]
+    assert house.log("state_failing")["error"] == "it was removed while it was in use"
+    assert house.metrics()["up"] == 1.0
+    past = house.reopened()
+    assert jobs(past) == {"1", "2"}
+    assert past == SavedState(house.time.wall, past.records, {}, BASELINES, Totals({SERIES: 2.0}))
+
+
+def test_a_file_in_whose_place_there_is_another_one_is_written_whole_and_the_other_is_kept(house: House) -> None:
+    house.state_writer.load()
+    house.state_writer.write(Entry([ONE]))
+    for each in house.files:
+        house.path.with_name(each).unlink()
+    with_past(house.path, Entry([record(finished(arn=arn(3)))]))
+    house.state_writer.everything = lambda: Entry([ONE])
+    house.time.wall = 1_700_001_000.0
+    assert house.state_writer.write(Entry([TWO]))
+    assert [name for name, _ in house.told] == ["state_failing", "state_set_aside", "state_recovered"]
+    assert house.log("state_failing")["error"] == "it was replaced while it was in use"
+    assert jobs(content(house.path.with_name(ASIDE))) == {"3"}
+    assert jobs(house.reopened()) == {"1", "2"}
+
+
+def log_of(path: Path) -> Path:
+    return Path(f"{path}-wal")
+
+
+def overwrite(path: Path, offset: int = 0, count: int = 4096) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(b"\xa5" * count)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "header overwritten": overwrite,
+    "page overwritten": lambda path: overwrite(path, 20 * 4096),
+    "all overwritten": lambda path: overwrite(path, 0, path.stat().st_size),
+    "emptied": lambda path: os.truncate(path, 0),
+    "cut": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "log removed": lambda path: log_of(path).unlink(),
+    "log emptied": lambda path: os.truncate(log_of(path), 0),
+    "log cut": lambda path: os.truncate(log_of(path), log_of(path).stat().st_size // 2),
+    "log overwritten": lambda path: overwrite(log_of(path), 0, log_of(path).stat().st_size),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_file_that_is_damaged_while_it_is_open_is_set_aside_and_written_whole(
+    house: House, damage: Callable[[Path], object], tmp_path: Path
+) -> None:
+    with_past(house.path, Entry([record(finished(arn=arn(number))) for number in range(500)]))
+    house.state_writer.load()
+    house.state_writer.write(Entry([ONE]))
+    damage(house.path)
+    house.state_writer.everything = lambda: Entry([ONE], totals=Totals({SERIES: 7.0}))
+    house.time.wall = 1_700_001_000.0
+    assert house.state_writer.write(Entry([TWO], totals=Totals({SERIES: 8.0})))
+    assert house.told == [("state_loaded", "info"), ("state_set_aside", "error")]
+    assert house.log("state_set_aside")["error"].endswith(" while it was in use")
+    assert ASIDE in house.files
+    assert house.metrics()["up"] == 1.0
+    # What a process finds that starts after this one was killed.
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    for each in ("state.db", "state.db-wal"):
+        shutil.copy(house.path.with_name(each), crashed)
+    past = content(crashed / "state.db")
+    assert (jobs(past), past.totals.counters) == ({"1", "2"}, {SERIES: 8.0})
+    assert past.baselines == BASELINES
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_damage_is_found_by_the_next_beat_where_there_is_nothing_to_write(
+    house: House, damage: Callable[[Path], object]
+) -> None:
+    house.state_writer.load()
+    house.state_writer.write(MANY)
+    damage(house.path)
+    house.state_writer.everything = lambda: Entry([TWO])
+    house.time.advance(BEAT_INTERVAL)
+    house.state_writer.beat()
+    assert house.told == [("state_set_aside", "error")]
+    assert jobs(house.reopened()) == {"2"}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_damage_since_the_last_write_is_found_at_the_end(house: House, damage: Callable[[Path], object]) -> None:
+    house.state_writer.load()
+    house.state_writer.write(MANY)
+    damage(house.path)
+    house.state_writer.everything = lambda: Entry([TWO])
+    house.state_writer.close()
+    assert house.told == [("state_set_aside", "error")]
+    assert jobs(content(house.path)) == {"2"}
+
+
+def test_what_is_set_aside_is_as_the_damage_left_it(house: House) -> None:
+    house.state_writer.load()
+    house.state_writer.write(MANY)
+    overwrite(house.path, 4096)
+    left = house.path.read_bytes(), log_of(house.path).read_bytes()
+    house.time.wall = 1_700_001_000.0
+    assert house.state_writer.write(Entry([TWO]))
+    aside = house.path.with_name(ASIDE)
+    assert (aside.read_bytes(), log_of(aside).read_bytes()) == left
+
+
+def test_the_log_of_a_removed_file_is_not_applied_to_the_one_in_its_place(house: House, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "state.db"
+    other.parent.mkdir()
+    with_past(other, Entry([record(finished(arn=arn(3)))]))
+    house.state_writer.load()
+    house.state_writer.write(MANY)
+    other.rename(house.path)
+    house.time.wall = 1_700_001_000.0
+    assert house.state_writer.write(Entry([TWO]))
+    assert jobs(content(house.path.with_name(ASIDE))) == {"3"}
+
+
+def test_a_file_that_begins_again_has_lanes_tombstones_and_floor_as_before(house: House) -> None:
+    house.state_writer.load()
+    house.state_writer.watch({"lane": CREATED})
+    house.state_writer.write(Entry([ONE]))
+    house.path.unlink()
+    house.state_writer.everything = lambda: Entry(
+        [ONE], tombstones={7: Tombstone(CREATED, None, "lane")}, floor=CREATED - 1.0
+    )
+    house.time.advance(60.0)
+    assert house.state_writer.write(Entry([TWO]))
+    past = house.reopened()
+    assert (jobs(past), past.baselines) == ({"1", "2"}, {"lane": CREATED})
+    assert (past.tombstones, past.floor) == ({7: Tombstone(CREATED, None, "lane")}, CREATED - 1.0)
+
+
+def test_a_file_that_began_anew_and_took_no_more_than_the_whole_is_not_set_aside_for_it(house: House) -> None:
+    house.state_writer.load()
+    house.state_writer.write(Entry([ONE]))
+    house.path.unlink()
+    house.state_writer.everything = lambda: Entry([ONE])
+    with no_file_larger_than(256 * 1024):
+        for _ in range(3):
+            assert not house.state_writer.write(MANY)
+            house.time.advance(RETRY_INTERVAL)
+    assert house.state_writer.write(MANY)
+    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
+    assert len(house.reopened().records) == 1000
+    assert house.files == ["state.db"]
+
+
+def test_a_file_that_cannot_take_the_whole_is_tried_again_and_takes_it_once_there_is_room(house: House) -> None:
+    house.state_writer.load()
+    house.state_writer.write(Entry([ONE]))
+    house.path.unlink()
+    house.state_writer.everything = lambda: MANY
+    with no_file_larger_than(256 * 1024):
+        for _ in range(3):
+            assert not house.state_writer.write(Entry([TWO]))
+            house.time.advance(RETRY_INTERVAL)
+    assert house.state_writer.write(Entry([TWO]))
+    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
+    assert len(house.reopened().records) == 1000
+    assert house.files == ["state.db"]
+
+
+# The time of the last poll, the baselines, the end.
+
+
+def test_the_time_is_written_where_nothing_else_was_for_a_while(house: House) -> None:
+    house.state_writer.load()
+    began = house.time.wall
+    house.state_writer.write(Entry([ONE]))
+    house.time.advance(BEAT_INTERVAL - 1.0)
+    house.state_writer.beat()
+    assert house.metrics()["last_write_timestamp_seconds"] == began
+    house.time.advance(1.0)
+    house.state_writer.beat()
+    assert house.metrics()["last_write_timestamp_seconds"] == began + BEAT_INTERVAL
+    house.time.advance(BEAT_INTERVAL - 1.0)
+    house.state_writer.beat()
+    assert house.reopened().polled == began + BEAT_INTERVAL
+
+
+def test_the_time_is_not_tried_more_often_where_the_file_takes_nothing(house: House) -> None:
+    house.state_writer.load()
+    with no_file_larger_than(0):
+        house.time.advance(BEAT_INTERVAL)
+        house.state_writer.beat()
+        assert not house.state_writer.open
+    house.time.advance(BEAT_INTERVAL)
+    house.state_writer.beat()
+    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
+
+
+def test_lanes_are_written_when_they_changed_and_only_then(house: House) -> None:
+    house.state_writer.load()
+    house.state_writer.write(Entry([ONE]))
+    assert house.state_writer._state is not None
+    with house.state_writer._state._transaction():  # to see whether they are written again
+        house.state_writer._state._connection.execute("DELETE FROM baselines")
+    house.state_writer.watch(dict(BASELINES))
+    house.state_writer.write(Entry([ONE]))
+    state = house.state_writer._state.read()
+    assert state is not None
+    assert state.baselines == {}
+    house.state_writer.watch({"other": CREATED + 5.0})
+    house.state_writer.write(Entry([ONE]))
+    assert house.reopened().baselines == {"other": CREATED + 5.0}
+
+
+def test_lanes_that_could_not_be_written_are_written_with_the_next(house: House) -> None:
+    house.state_writer.load()
+    house.state_writer.write(Entry([ONE]))
+    house.state_writer.watch({"other": CREATED + 5.0})
+    with no_file_larger_than(0):
+        assert not house.state_writer.write(Entry([TWO]))
+    assert house.state_writer.write(Entry([TWO]))
+    assert house.reopened().baselines == {"other": CREATED + 5.0}
+
+
+def test_a_file_from_which_jobs_are_gone_becomes_smaller(house: House) -> None:
+    many = [record(finished(arn=arn(number))) for number in range(5000)]
+    house.state_writer.load()
+    house.state_writer.write(Entry(many))
+    house.state_writer.close()
+    before = house.path.stat().st_size
+    again = House(house.path)
+    again.state_writer.load()
+    assert again.state_writer.write(Entry(gone=[each.arn for each in many[500:]]))
+    again.state_writer.close()
+    assert house.path.stat().st_size < 0.2 * before + 256 * 4096
+
+
+def test_a_keeper_that_was_closed_leaves_the_file_to_others_and_writes_no_more(house: House) -> None:
+    house.state_writer.load()
+    house.state_writer.write(Entry([ONE]))
+    house.state_writer.close()
+    house.state_writer.close()
+    house.state_writer.everything = lambda: Entry([JobRecord(arn(9))])
+    assert not house.state_writer.write(Entry([TWO]))
+    assert jobs(content(house.path)) == {"1"}
+    assert house.told == []
+    assert house.files == ["state.db"]
+
+
+def test_a_keeper_that_never_opened_its_file_can_be_closed(house: House) -> None:
+    house.state_writer.close()
+    assert house.files == []
+
+
+def test_one_without_anything_to_tell_begins_an_empty_file(house: House) -> None:
+    assert house.state_writer.everything() == Entry()
+    assert house.state_writer.write(Entry())
+    assert house.reopened() == SavedState(house.time.wall, [], baselines=BASELINES)

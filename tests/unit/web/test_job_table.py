@@ -1,0 +1,297 @@
+"""Which jobs the page lists, and in which order."""
+
+from unittest.mock import patch
+
+import pytest
+from builders import CREATED, GARNET, SV1, arn, event, finished, record, snapshot
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.core import JobRecord
+from exporter.storage import BlockSummary, statuses_of
+from exporter.storage.job_index import status_summaries
+from exporter.web.job_table import (
+    EVERYTHING,
+    FIRST_ORDER,
+    MOST_ROWS,
+    Order,
+    Wish,
+    billable_seconds,
+    list_jobs,
+    ran_seconds,
+    read_wish,
+    short_device,
+)
+
+NOW = CREATED + 1000.0
+OUT_OF_TIME = (event("MAX_RUNTIME_EXCEEDED", CREATED + 100.0),)
+
+JOBS = [
+    record(snapshot(arn=arn(1), name="vqe-h2", device=GARNET, queue_position=3)),
+    record(finished(arn=arn(2), name="QAOA", failure_reason="AlgorithmError: secret", status="FAILED")),
+    record(finished(arn=arn(3), name="vqe-lih", events=OUT_OF_TIME, max_runtime_seconds=80)),
+    JobRecord(arn(4), failing="AccessDeniedException"),
+    JobRecord(arn(5)),
+]
+
+
+def names(wish: Wish, records: list[JobRecord] = JOBS) -> list[str]:
+    """Tell the jobs that a wish lists, by the last digits of their ARNs."""
+    return [record.arn[-1] for record in list_jobs(records, wish, NOW).shown]
+
+
+# What is asked for.
+
+
+@pytest.mark.parametrize(
+    ("query", "wish"),
+    [
+        ({}, EVERYTHING),
+        ({"q": [" vqe  h2 "]}, Wish(q="vqe  h2")),
+        ({"q": ["a", "b"], "status": []}, Wish(q="a")),
+        ({"status": ["FAILED"]}, Wish(status="FAILED")),
+        ({"status": ["no such status"]}, Wish(status="no such status")),
+        ({"sort": ["created"]}, Wish(sort="created", order="desc")),
+        ({"sort": ["job"]}, Wish(sort="job", order="asc")),
+        ({"sort": ["created"], "order": ["asc"]}, Wish(sort="created", order="asc")),
+        ({"sort": ["job"], "order": ["desc"]}, Wish(sort="job", order="desc")),
+        ({"sort": ["created"], "order": ["sideways"]}, Wish(sort="created", order="desc")),
+        ({"sort": ["role"], "order": ["desc"]}, EVERYTHING),
+        ({"order": ["desc"]}, EVERYTHING),
+        ({"anything": ["else"]}, EVERYTHING),
+        ({"q": ["x" * 1000]}, Wish(q="x" * 256)),
+    ],
+)
+def test_the_query_is_read_and_what_has_no_meaning_is_passed_over(query: dict[str, list[str]], wish: Wish) -> None:
+    assert read_wish(query) == wish
+
+
+@pytest.mark.parametrize(
+    ("wish", "href"),
+    [
+        (EVERYTHING, "."),
+        (Wish(q="a b&c=d#"), "?q=a+b%26c%3Dd%23"),
+        (Wish("vqe", "FAILED", "created", "desc"), "?q=vqe&status=FAILED&sort=created&order=desc"),
+        (Wish(order="desc"), "."),
+    ],
+)
+def test_a_wish_has_an_address(wish: Wish, href: str) -> None:
+    assert wish.href == href
+
+
+def test_sorting_by_the_same_again_turns_the_order_round_and_keeps_the_rest() -> None:
+    wish = Wish(q="vqe", status="FAILED").sorted_by("created")
+    assert wish == Wish("vqe", "FAILED", "created", "desc")
+    assert wish.sorted_by("created") == Wish("vqe", "FAILED", "created", "asc")
+    assert wish.sorted_by("created").sorted_by("created") == wish
+    assert wish.sorted_by("job") == Wish("vqe", "FAILED", "job", "asc")
+
+
+# Search and filter.
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("", "12345"),
+        ("vqe", "13"),
+        ("VQE h2", "1"),
+        ("h2 vqe", "1"),
+        ("qaoa", "2"),
+        ("garnet", "1"),
+        ("sv1", "23"),
+        (":job/00000000-0000-4000-8000-000000000004", "4"),
+        ("algorithmerror", "2"),
+        ("accessdenied", "4"),
+        ("failed", "2"),
+        ("secret", ""),
+        ("vqe nothing", ""),
+    ],
+)
+def test_a_search_finds_the_jobs_that_have_all_of_its_words(q: str, found: str) -> None:
+    assert sorted(names(Wish(q=q))) == [*found]
+
+
+@pytest.mark.parametrize(
+    ("status", "found"),
+    [
+        ("RUNNING", "1"),
+        ("FAILED", "2"),
+        ("COMPLETED", "3"),
+        ("MAX_RUNTIME_EXCEEDED", "3"),
+        ("NO_ANSWER", "45"),
+        ("failed", ""),
+        ("NEW", ""),
+    ],
+)
+def test_a_status_picks_the_jobs_that_have_it(status: str, found: str) -> None:
+    assert sorted(names(Wish(status=status))) == [*found]
+
+
+def test_statuses_are_counted_among_what_the_search_found_whichever_is_chosen() -> None:
+    listing = list_jobs(JOBS, Wish(q="vqe", status="RUNNING"), NOW)
+    assert listing.found == {"RUNNING": 1, "COMPLETED": 1, "MAX_RUNTIME_EXCEEDED": 1}
+    assert (len(listing.shown), listing.fitting, listing.total) == (1, 1, 5)
+
+
+def test_a_job_that_ran_out_of_time_has_two_statuses() -> None:
+    assert [statuses_of(job) for job in JOBS] == [
+        ("RUNNING",),
+        ("FAILED",),
+        ("COMPLETED", "MAX_RUNTIME_EXCEEDED"),
+        ("NO_ANSWER",),
+        ("NO_ANSWER",),
+    ]
+
+
+# Order.
+
+
+def test_what_asks_for_a_look_comes_first() -> None:
+    assert names(EVERYTHING) == ["2", "3", "4", "1", "5"]
+
+
+@pytest.mark.parametrize(
+    ("key", "order", "found"),
+    [
+        ("status", "asc", "32451"),
+        ("status", "desc", "14523"),
+        ("job", "asc", "45213"),
+        ("job", "desc", "31254"),
+        ("device", "asc", "23145"),
+        ("device", "desc", "12345"),
+        ("region", "asc", "12345"),
+        ("queue", "asc", "12345"),
+        ("created", "desc", "12345"),
+        ("used", "desc", "31245"),
+        ("used", "asc", "21345"),
+        ("billable", "desc", "23145"),
+        ("answered", "asc", "12345"),
+    ],
+)
+def test_jobs_without_a_value_come_last_in_either_order(key: str, order: Order, found: str) -> None:
+    assert "".join(names(Wish(sort=key, order=order))) == found
+
+
+def test_every_key_sorts_every_job() -> None:
+    for key in FIRST_ORDER:
+        for order in ("asc", "desc"):
+            assert sorted(names(read_wish({"sort": [key], "order": [order]}))) == [*"12345"]
+
+
+@given(st.lists(st.none() | st.integers(0, 9), max_size=40), st.sampled_from(["asc", "desc"]))
+def test_places_in_the_queue_are_in_order_whatever_they_are(places: list[int | None], order: Order) -> None:
+    records = [record(snapshot(arn=arn(number), queue_position=place)) for number, place in enumerate(places)]
+    shown = list_jobs(records, Wish(sort="queue", order=order), NOW).shown
+    told = [job.snapshot.queue_position for job in shown if job.snapshot is not None]
+    known = sorted((place for place in places if place is not None), reverse=order == "desc")
+    assert told == [*known, *[None] * places.count(None)]
+
+
+@pytest.mark.parametrize("sort", ["", "created", "queue"])
+def test_no_more_rows_are_shown_than_a_browser_bears(sort: str) -> None:
+    records = [record(snapshot(arn=arn(number), created=CREATED + number)) for number in range(MOST_ROWS + 100)]
+    listing = list_jobs(records, Wish(sort=sort), NOW)
+    assert (len(listing.shown), listing.fitting, listing.total) == (500, 600, 600)
+
+
+# Jobs in piles.
+
+
+class Looks:
+    """Makes piles, and remembers which of them were looked at."""
+
+    def __init__(self) -> None:
+        self.at: list[int] = []
+
+    def summary(self, number: int, jobs: list[JobRecord]) -> BlockSummary:
+        def records() -> list[JobRecord]:
+            self.at.append(number)
+            return jobs
+
+        return BlockSummary(len(jobs), status_summaries(jobs), records)
+
+
+def ended_at(number: int, status: str = "COMPLETED") -> JobRecord:
+    return record(finished(arn=arn(number), status=status, created=CREATED + number, events=()))
+
+
+SOME = st.lists(
+    st.builds(ended_at, st.integers(0, 30), st.sampled_from(["COMPLETED", "FAILED", "CANCELLED"])), max_size=8
+)
+
+
+@given(SOME, st.lists(SOME, max_size=6), st.sampled_from(["", "FAILED", "COMPLETED", "QUEUED"]))
+def test_piles_change_nothing_about_what_is_listed(
+    loose: list[JobRecord], piled: list[list[JobRecord]], status: str
+) -> None:
+    for wish in (Wish(status=status), Wish(status=status, q="vqe"), Wish(status=status, sort="created")):
+        with patch("exporter.web.job_table.MOST_ROWS", 5):
+            summaries = [Looks().summary(0, jobs) for jobs in piled]
+            ours = list_jobs(loose, wish, NOW, summaries)
+            plain = list_jobs([*loose, *(job for jobs in piled for job in jobs)], wish, NOW)
+        assert (ours.fitting, ours.found, ours.total) == (plain.fitting, plain.found, plain.total)
+        assert [told(job) for job in ours.shown] == [told(job) for job in plain.shown]
+
+
+def told(job: JobRecord) -> tuple[str, float | None]:
+    assert job.snapshot is not None
+    return job.snapshot.status if job.snapshot.status == "FAILED" else "", job.snapshot.created
+
+
+@pytest.mark.parametrize(
+    ("wish", "looked_at", "first"),
+    [
+        (EVERYTHING, [1, 2], "34"),
+        (Wish(status="COMPLETED"), [2], "23"),
+        (Wish(status="FAILED"), [1], "4"),
+        (Wish(status="QUEUED"), [], ""),
+        (Wish(q="vqe"), [0, 1, 2], "34"),
+        (Wish(sort="created", order="asc"), [0, 1, 2], "01"),
+    ],
+)
+def test_a_pile_that_does_not_matter_is_not_looked_at(wish: Wish, looked_at: list[int], first: str) -> None:
+    looks = Looks()
+    summaries = [
+        looks.summary(0, [ended_at(1)]),
+        looks.summary(1, [ended_at(0), ended_at(4, "FAILED")]),
+        looks.summary(2, [ended_at(2), ended_at(3)]),
+    ]
+    with patch("exporter.web.job_table.MOST_ROWS", 2):
+        shown = list_jobs([], wish, NOW, summaries).shown
+    assert looks.at == looked_at
+    assert sorted(job.arn[-1] for job in shown) == sorted(first)
+
+
+# What a job has.
+
+
+def test_a_job_runs_from_its_start_to_its_end_or_until_now() -> None:
+    assert ran_seconds(record(snapshot()), NOW) == 960.0
+    assert ran_seconds(record(finished()), NOW) == 80.0
+    assert ran_seconds(record(finished(ended=None)), NOW) is None
+    assert ran_seconds(record(snapshot(started=None)), NOW) is None
+    assert ran_seconds(record(snapshot(started=NOW + 5.0)), NOW) == 0.0
+    assert ran_seconds(JobRecord("arn"), NOW) is None
+
+
+def test_what_is_billed_is_billed_for_each_instance() -> None:
+    assert billable_seconds(record(finished())) == 80.0
+    assert billable_seconds(record(finished(instance_count=3))) == 240.0
+    assert billable_seconds(record(finished(instance_count=None))) == 80.0
+    assert billable_seconds(record(snapshot())) is None
+    assert billable_seconds(JobRecord("arn")) is None
+
+
+@pytest.mark.parametrize(
+    ("device", "short"),
+    [
+        (SV1, "amazon/sv1"),
+        (GARNET, "iqm/Garnet"),
+        ("local:pennylane/lightning.qubit", "local:pennylane/lightning.qubit"),
+        ("arn:aws:braket:::device/annealer/x/y", "arn:aws:braket:::device/annealer/x/y"),
+        ("", ""),
+    ],
+)
+def test_a_device_is_told_by_provider_and_name(device: str, short: str) -> None:
+    assert short_device(device) == short
