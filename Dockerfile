@@ -1,4 +1,4 @@
-# docs/container.md says how to build this and how to run it.
+# docs/get-started/container.md says how to build this and how to run it.
 
 # Any Debian with python3 3.11 or newer and its pip. Pin it with --build-arg PYTHON_IMAGE=NAME@sha256:DIGEST.
 ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-bookworm

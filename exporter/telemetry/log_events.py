@@ -1,4 +1,4 @@
-"""Structured logs: one event a line on stderr, with the fields that ``docs/logs.md`` lists.
+"""Structured logs: one event a line on stderr, with the fields that ``docs/use/logs.md`` lists.
 
 Lines of the libraries (botocore, urllib3, warnings) take the same form, so that every line of a pod parses.
 """

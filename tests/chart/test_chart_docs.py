@@ -1,4 +1,4 @@
-"""docs/kubernetes.md and the chart's README: what they show works."""
+"""docs/get-started/kubernetes.md and the chart's README: what they show works."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from chart_support import CHART, ROOT, of_kind, render
 
 from exporter.web.http.web_config import parse_web_config
 
-PAGES = (ROOT / "docs" / "kubernetes.md", CHART / "README.md")
+PAGES = (ROOT / "docs" / "get-started" / "kubernetes.md", CHART / "README.md")
 BLOCKS = {
     name: text
     for page in PAGES

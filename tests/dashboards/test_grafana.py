@@ -260,7 +260,7 @@ def test_a_plain_grafana_finds_the_dashboards_where_the_documentation_mounts_the
     (provider,) = _provisioning("dashboards/braket.yaml")["providers"]
     path = provider["options"]["path"]
     assert (provider["type"], path) == ("file", "/etc/grafana/dashboards")
-    documented = (ROOT / "docs" / "dashboards.md").read_text(encoding="utf-8")
+    documented = (ROOT / "docs" / "use" / "dashboards.md").read_text(encoding="utf-8")
     assert f"$PWD/grafana/dashboards:{path}:ro" in documented
     assert "$PWD/grafana/provisioning:/etc/grafana/provisioning:ro" in documented
 
@@ -268,13 +268,13 @@ def test_a_plain_grafana_finds_the_dashboards_where_the_documentation_mounts_the
 def test_a_plain_grafana_has_the_data_source_that_its_environment_names() -> None:
     (source,) = _provisioning("datasources/prometheus.yaml")["datasources"]
     assert (source["type"], source["url"], source["isDefault"]) == ("prometheus", "$PROMETHEUS_URL", True)
-    assert "-e PROMETHEUS_URL=" in (ROOT / "docs" / "dashboards.md").read_text(encoding="utf-8")
+    assert "-e PROMETHEUS_URL=" in (ROOT / "docs" / "use" / "dashboards.md").read_text(encoding="utf-8")
 
 
 @each_dashboard
 def test_each_dashboard_is_documented(name: str) -> None:
     row = f"| {MADE[name]['title']} | `{MADE[name]['uid']}` |"
-    assert row in (ROOT / "docs" / "dashboards.md").read_text(encoding="utf-8")
+    assert row in (ROOT / "docs" / "use" / "dashboards.md").read_text(encoding="utf-8")
 
 
 def _provisioning(path: str) -> Any:

@@ -122,13 +122,13 @@ def test_grafana_finds_the_dashboards_where_its_provisioning_looks_for_them() ->
 
 
 def test_the_document_has_the_url_of_every_service() -> None:
-    text = (ROOT / "docs/stack.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/get-started/stack.md").read_text(encoding="utf-8")
     ports = [address.partition(":")[2] for address in ADDRESSES.values()]
     assert [port for port in ports if f"<http://localhost:{port}>" not in text] == []
 
 
 def test_the_document_says_how_the_jobs_of_the_demo_live() -> None:
-    text = (ROOT / "docs/stack.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/get-started/stack.md").read_text(encoding="utf-8")
     assert f"live {demo.SPEED} times faster than real ones, {demo.BIRTHS_PER_MINUTE} more come each minute" in text
 
 

@@ -22,7 +22,7 @@ def examples(name: str, title: str) -> list[str]:
 
 
 def test_prometheus_takes_the_sample_that_goes_with_it(tmp_path: Path) -> None:
-    (sample,) = examples("docs/web.md", "prometheus.yml")
+    (sample,) = examples("docs/operate/tls.md", "prometheus.yml")
     authority = Authority.in_folder(tmp_path)
     authority.issue("prometheus")
     (tmp_path / "password").write_text("x")
@@ -33,7 +33,7 @@ def test_prometheus_takes_the_sample_that_goes_with_it(tmp_path: Path) -> None:
 
 
 def test_the_documented_way_to_make_a_hash_makes_one() -> None:
-    (code,) = re.findall(r"^\$ \.venv/bin/python -c '(.*)'$", page("docs/web.md"), re.MULTILINE)
+    (code,) = re.findall(r"^\$ \.venv/bin/python -c '(.*)'$", page("docs/operate/tls.md"), re.MULTILINE)
     code = code.replace("getpass.getpass()", "'wonderland'")
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert [*parse_web_config(f"basic_auth_users: {{alice: {made}}}", "").users] == ["alice"]

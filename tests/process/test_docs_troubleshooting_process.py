@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md, against what real exporters print."""
+"""docs/operate/troubleshooting.md, against what real exporters print."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from processes import FAST, closed_port, daemon, eventually, iso, run, wire_job
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs/operate/troubleshooting.md").read_text(encoding="utf-8")
 
 ARN = "arn:aws:braket:us-west-2:123456789012:job/0a1b2c3d-0000-4000-8000-000000000001"
 UNKNOWN = "arn:aws:braket:us-west-2:123456789012:job/0a1b2c3d-0000-4000-8000-000000000002"

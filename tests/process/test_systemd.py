@@ -61,7 +61,7 @@ def test_systemd_does_find_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_systemd_finds_nothing_wrong_with_the_documented_addition(tmp_path: Path) -> None:
-    text = (ROOT / "docs/systemd.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/get-started/systemd.md").read_text(encoding="utf-8")
     (addition,) = re.findall(r"```ini\n# systemctl edit braket-exporter\n(.*?)```", text, re.DOTALL)
     path = installed(tmp_path)
     path.write_text(f"{path.read_text(encoding='utf-8')}\n{addition}", encoding="utf-8")
@@ -115,7 +115,7 @@ def test_a_reload_that_comes_too_early_does_not_end_it_for_good() -> None:
 
 
 def test_the_documented_settings_are_good_and_keep_the_state_in_the_folder_of_the_service(tmp_path: Path) -> None:
-    text = (ROOT / "docs/systemd.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/get-started/systemd.md").read_text(encoding="utf-8")
     (sample,) = re.findall(rf"^# cat >{SETTINGS_FILE} <<END\n(.*?)^END$", text, re.DOTALL | re.MULTILINE)
     path = tmp_path / "exporter.yaml"
     path.write_text(sample, encoding="utf-8")
@@ -126,5 +126,5 @@ def test_the_documented_settings_are_good_and_keep_the_state_in_the_folder_of_th
     "path", [PROGRAM.removesuffix("/bin/braket-exporter"), SETTINGS_FILE, "/var/lib/braket-exporter"]
 )
 def test_the_document_names_the_paths_of_the_unit(path: str) -> None:
-    assert path in (ROOT / "docs/systemd.md").read_text(encoding="utf-8")
+    assert path in (ROOT / "docs/get-started/systemd.md").read_text(encoding="utf-8")
     assert path in TEXT

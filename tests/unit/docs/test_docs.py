@@ -19,7 +19,7 @@ from exporter.web.http import connection, reception, server
 from exporter.web.http.web_config import MAX_COST, parse_web_config
 
 ROOT = Path(__file__).parents[3]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if path.parent.name != "runbooks")
 EVERY_FAMILY = (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES)
 
 
@@ -31,7 +31,7 @@ def page(name: str) -> str:
 def test_each_metric_has_its_row_with_type_labels_and_help(family: Family) -> None:
     labels = ", ".join(f"`{label}`" for label in family.labels)
     cells = ["", f" `{family.name}` ", f" {family.type} ", f" {labels} " if labels else " ", f" {family.help} ", ""]
-    assert "|".join(cells) in page("docs/metrics.md").split("\n")
+    assert "|".join(cells) in page("docs/use/metrics.md").split("\n")
 
 
 def test_no_metric_is_documented_that_does_not_exist() -> None:
@@ -47,11 +47,11 @@ def test_each_setting_has_its_row_with_default_and_meaning(key: str) -> None:
     shown = f"`{default}`" if default else "none"
     meaning = str(Settings.model_fields[key].description).replace("|", "\\|")
     row = f"| `{key}` | {shown} | {meaning} |"
-    assert row in page("docs/configuration.md").split("\n")
+    assert row in page("docs/operate/configuration.md").split("\n")
 
 
 def test_no_setting_is_documented_that_does_not_exist() -> None:
-    rows = re.findall(r"^\| `([a-z_]+)` \| (?:none|`[^`]*`) \|", page("docs/configuration.md"), re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z_]+)` \| (?:none|`[^`]*`) \|", page("docs/operate/configuration.md"), re.MULTILINE)
     assert rows == list(Settings.model_fields)
 
 
@@ -61,17 +61,17 @@ def test_each_log_event_of_the_code_is_documented_and_each_documented_one_is_in_
         r'"((?:job|poll|unknown)_[a-z]+|(?:config|first|search|state|tls)_[a-z_]+|started|stopped)"', source
     )
     written = set(names) - {"job_arn", "job_name"}
-    documented = set(re.findall(r"^\| `([a-z_]+)` \|", page("docs/logs.md"), re.MULTILINE))
+    documented = set(re.findall(r"^\| `([a-z_]+)` \|", page("docs/use/logs.md"), re.MULTILINE))
     assert documented == written
 
 
 def test_each_command_is_documented() -> None:
-    documented = re.findall(r"^\| `([a-z-]+)`(?: \(default\))? \|", page("docs/configuration.md"), re.MULTILINE)
+    documented = re.findall(r"^\| `([a-z-]+)`(?: \(default\))? \|", page("docs/operate/configuration.md"), re.MULTILINE)
     assert [name for name in documented if name in cli.COMMANDS] == list(cli.COMMANDS)
 
 
 def test_the_sample_settings_file_is_good(tmp_path: Path) -> None:
-    sample = re.search(r"```yaml\n(# exporter\.yaml\n.*?)```", page("docs/configuration.md"), re.DOTALL)
+    sample = re.search(r"```yaml\n(# exporter\.yaml\n.*?)```", page("docs/operate/configuration.md"), re.DOTALL)
     assert sample is not None
     path = tmp_path / "exporter.yaml"
     path.write_text(sample[1])
@@ -81,7 +81,7 @@ def test_the_sample_settings_file_is_good(tmp_path: Path) -> None:
 
 
 def test_the_sample_of_several_accounts_is_good(tmp_path: Path) -> None:
-    sample = re.search(r"```yaml\n(# accounts\.yaml\n.*?)```", page("docs/configuration.md"), re.DOTALL)
+    sample = re.search(r"```yaml\n(# accounts\.yaml\n.*?)```", page("docs/operate/configuration.md"), re.DOTALL)
     assert sample is not None
     path = tmp_path / "accounts.yaml"
     path.write_text(sample[1])
@@ -93,7 +93,7 @@ def examples(name: str, title: str) -> list[str]:
 
 
 def test_the_sample_web_configuration_is_good() -> None:
-    (sample,) = examples("docs/web.md", "web.yml")
+    (sample,) = examples("docs/operate/tls.md", "web.yml")
     config = parse_web_config(sample, "/etc")
     assert config.tls is not None
     assert (config.tls.cert_file, config.tls.client_certificate, config.tls.min_version) == (
@@ -105,7 +105,7 @@ def test_the_sample_web_configuration_is_good() -> None:
 
 
 def test_the_documented_limits_are_the_servers() -> None:
-    text = page("docs/web.md")
+    text = page("docs/operate/tls.md")
     assert f"closed after {connection.HANDSHAKE_TIMEOUT:.0f} seconds each" in text
     assert connection.HANDSHAKE_TIMEOUT == connection.REQUEST_TIMEOUT
     assert f"| closed after {connection.IDLE_TIMEOUT:.0f} seconds |" in text
@@ -122,12 +122,12 @@ def test_the_documented_share_of_the_budget_is_the_planners() -> None:
     found = [Demand(0, discovers=True)]
     cost = predict(found, interval=30.0, discovery_interval=60.0, rate=2.5, max_jobs=1, families=())
     assert cost.alone == 60
-    assert "(60 by default)" in page("docs/configuration.md")
+    assert "(60 by default)" in page("docs/operate/configuration.md")
 
 
 def test_each_reason_for_dropping_a_job_is_documented() -> None:
     for reason in DROP_REASONS:
-        assert f"`{reason}`" in page("docs/metrics.md")
+        assert f"`{reason}`" in page("docs/use/metrics.md")
 
 
 def test_every_json_and_yaml_example_of_the_readme_parses() -> None:
@@ -142,8 +142,8 @@ def test_the_documented_numbers_of_series_are_those_predicted() -> None:
     one = [Demand(1, discovers=True)]
     cost = predict(one, interval=30.0, discovery_interval=60.0, rate=2.5, max_jobs=1, families=job_families())
     assert (cost.series_per_job, cost.series_per_device) == (30, 87)
-    assert "about 30 series" in page("docs/configuration.md")
-    assert "about 90 of the fleet" in page("docs/configuration.md")
+    assert "about 30 series" in page("docs/operate/configuration.md")
+    assert "about 90 of the fleet" in page("docs/operate/configuration.md")
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -195,7 +195,7 @@ def test_the_lines_that_the_readme_shows_have_the_labels_of_their_families() -> 
 def test_the_policy_of_the_readme_is_the_one_for_jobs_that_are_found() -> None:
     statements = [
         [*json.loads(text)["Statement"]]
-        for name in ("README.md", "docs/permissions.md")
+        for name in ("README.md", "docs/operate/permissions.md")
         for text in re.findall(r"```json\n(.*?)```", page(name), re.DOTALL)
         if "braket:SearchJobs" in text
     ]

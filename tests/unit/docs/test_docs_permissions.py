@@ -1,4 +1,4 @@
-"""docs/permissions.md: its policies are those that the exporter itself would ask for, and grant what the code calls."""
+"""docs/operate/permissions.md: its policies are those that the exporter itself would ask for, and grant what the code calls."""
 
 import json
 import re
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from exporter.aws import BraketClient
 
 ROOT = Path(__file__).parents[3]
-TEXT = (ROOT / "docs/permissions.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs/operate/permissions.md").read_text(encoding="utf-8")
 OWN = "the SDK's own credentials"
 ACCOUNT = "123456789012"
 ROLES = ["arn:aws:iam::111122223333:role/braket-exporter", "arn:aws:iam::444455556666:role/braket-exporter"]
@@ -126,7 +126,7 @@ def test_the_policy_for_several_accounts_is_the_one_that_check_config_asks_for()
 def test_the_trust_of_the_other_accounts_fits_the_sample_settings() -> None:
     trust, _ = policies_of("Several accounts")
     (statement,) = trust["Statement"]
-    configuration = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    configuration = (ROOT / "docs/operate/configuration.md").read_text(encoding="utf-8")
     assert f"external_id: {statement['Condition']['StringEquals']['sts:ExternalId']}\n" in configuration
     assert f"role_arn: {ROLES[0]}\n" in configuration
     assert statement["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:role/braket-exporter"}
@@ -152,7 +152,7 @@ def test_roles_of_eks_are_trusted_as_the_chart_says() -> None:
     }
     assert pod_identity["Statement"][0]["Principal"] == {"Service": "pods.eks.amazonaws.com"}
     assert actions(pod_identity) == {"sts:AssumeRole", "sts:TagSession"}
-    kubernetes = (ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")
+    kubernetes = (ROOT / "docs/get-started/kubernetes.md").read_text(encoding="utf-8")
     assert "the role trusts `pods.eks.amazonaws.com` (`sts:AssumeRole` and `sts:TagSession`)" in kubernetes
     assert "--namespace monitoring \\\n    --service-account braket-exporter" in kubernetes
 

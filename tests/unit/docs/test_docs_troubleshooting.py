@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md: what it says one sees is what the exporter writes, and every name in it exists."""
+"""docs/operate/troubleshooting.md: what it says one sees is what the exporter writes, and every name in it exists."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from exporter.core import DROP_REASONS
 from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, JobFamily, job_families
 
 ROOT = Path(__file__).parents[3]
-TEXT = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs/operate/troubleshooting.md").read_text(encoding="utf-8")
 SCHEMA = json.loads((ROOT / "docs/log.schema.json").read_text(encoding="utf-8"))
 FAMILIES = {family.name: family for family in (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES)}
 EVENTS = {reference["$ref"].rpartition("/")[2] for reference in SCHEMA["oneOf"]} - {"library"}

@@ -30,7 +30,7 @@ from exporter.telemetry.log_events import EventLog, make_logger
 
 ROOT = Path(__file__).parents[3]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "docs/log.schema.json").read_text(encoding="utf-8"))
-LOGS = (ROOT / "docs/logs.md").read_text(encoding="utf-8")
+LOGS = (ROOT / "docs/use/logs.md").read_text(encoding="utf-8")
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
 SHAPES = [reference["$ref"].removeprefix("#/$defs/") for reference in SCHEMA["oneOf"]]
 EVENTS = [shape for shape in SHAPES if shape != "library"]
