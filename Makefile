@@ -5,7 +5,7 @@ SOURCES := exporter grafana compose tests bench
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test check bench dashboards chart lock format clean
+.PHONY: help demo quick test check bench docs dashboards chart lock format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: .venv/development ## measure, beside the named peers; prints ratios
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/scrape.py
 	$(BIN)/python bench/restart.py
+
+docs: .venv/development ## build the documentation site into .cache/site; check its links
+	$(BIN)/mkdocs build --strict --quiet
 
 dashboards: .venv/development ## write the Grafana dashboards anew, from their code in grafana/
 	$(BIN)/python -m grafana

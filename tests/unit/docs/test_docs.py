@@ -27,6 +27,9 @@ def page(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+DEVELOPMENT = page("docs/contribute/development.md")
+
+
 @pytest.mark.parametrize("family", EVERY_FAMILY, ids=lambda family: family.name)
 def test_each_metric_has_its_row_with_type_labels_and_help(family: Family) -> None:
     labels = ", ".join(f"`{label}`" for label in family.labels)
@@ -146,10 +149,33 @@ def test_the_documented_numbers_of_series_are_those_predicted() -> None:
     assert "about 90 of the fleet" in page("docs/operate/configuration.md")
 
 
+HOME = "https://github.com/braket-exporter/braket-exporter/blob/main/"
+RAW = "https://raw.githubusercontent.com/braket-exporter/braket-exporter/main/"
+
+
+def links(path: Path) -> list[tuple[Path, str]]:
+    """List the links of a page to files of the project, as (file, anchor)."""
+    text = path.read_text(encoding="utf-8")
+    found = []
+    for link in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text):
+        target, _, anchor = "".join(link).partition("#")
+        if target.startswith((HOME, RAW)):
+            found.append((ROOT / target.removeprefix(HOME).removeprefix(RAW), anchor))
+        elif not target.startswith("http"):
+            found.append((path.parent / target if target else path, anchor))
+    return found
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_every_link_between_pages_leads_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\((?!https?://)([^)#]+)", path.read_text(encoding="utf-8")):
-        assert (path.parent / target).exists(), target
+def test_every_link_to_a_file_of_the_project_leads_somewhere(path: Path) -> None:
+    for target, _ in links(path):
+        assert target.exists(), target
+
+
+def test_every_link_of_the_readme_works_on_pypi() -> None:
+    relative = re.findall(r"\]\((?!https://)([^)]+)\)|src=\"(?!https://)([^\"]+)", page("README.md"))
+    assert relative == []
+    assert len(links(ROOT / "README.md")) > 15
 
 
 def anchors(path: Path) -> set[str]:
@@ -163,8 +189,8 @@ def anchors(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_every_link_into_a_page_leads_to_a_heading(path: Path) -> None:
-    for target, anchor in re.findall(r"\]\((?!https?://)([^)#]*)#([^)]+)\)", path.read_text(encoding="utf-8")):
-        assert anchor in anchors(path.parent / target if target else path), f"{target}#{anchor}"
+    for target, anchor in links(path):
+        assert not anchor or anchor in anchors(target), f"{target}#{anchor}"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -177,10 +203,8 @@ def test_every_make_command_named_exists(path: Path) -> None:
 
 def test_the_readme_begins_with_a_sentence_real_lines_one_command_and_a_picture() -> None:
     first = page("README.md").partition("\n## ")[0]
-    kinds = re.findall(r"^(Prometheus metrics|braket_|\$ |<img )", first, re.MULTILINE)
-    assert kinds == ["Prometheus metrics", "braket_", "braket_", "braket_", "braket_", "$ ", "<img "]
-    (picture,) = re.findall(r'<img src="([^"]+)"', first)
-    assert (ROOT / picture).exists()
+    kinds = re.findall(r"^(braket-exporter is a Prometheus exporter|braket_|\$ make demo|<img )", first, re.MULTILINE)
+    assert kinds == ["braket-exporter is a Prometheus exporter", *["braket_"] * 4, "$ make demo", "<img "]
     assert page("README.md").count("\n") <= 130
 
 
@@ -203,27 +227,13 @@ def test_the_policy_of_the_readme_is_the_one_for_jobs_that_are_found() -> None:
     assert first == second
 
 
-def test_the_settings_that_the_readme_gives_systemd_are_good(tmp_path: Path) -> None:
-    (text,) = re.findall(r"printf '(.*?)' >/etc/braket-exporter/exporter\.yaml", page("README.md"))
-    path = tmp_path / "exporter.yaml"
-    path.write_text(text.replace("\\n", "\n"))
-    settings = load({}, {}, str(path))
-    assert (settings.all_jobs, settings.regions) == (True, ("us-west-2",))
-    assert "--config /etc/braket-exporter/exporter.yaml" in page("systemd/braket-exporter.service")
-
-
-def test_every_page_is_in_the_list_of_the_readme() -> None:
-    listed = re.findall(r"^\| \[[^\]]+\]\(([^)]+)\) \|", page("README.md"), re.MULTILINE)
-    assert sorted(ROOT / name for name in listed) == [path for path in PAGES if path.name != "README.md"]
-
-
 def test_every_file_that_contributors_are_told_of_exists() -> None:
-    named = re.findall(r"`([\w./-]*/[\w./-]*|Dockerfile)[` ]", page("CONTRIBUTING.md"))
-    assert len(named) > 15
+    named = re.findall(r"`((?:exporter|tests|docs|helm|\.ci|\.github)/[\w./-]*|Dockerfile)[` ]", DEVELOPMENT)
+    assert len(named) > 12
     for name in named:
         assert (ROOT / name).exists(), name
 
 
 def test_the_test_that_contributors_are_shown_exists() -> None:
-    (name,) = re.findall(r"`(test_[a-z_]+)`", page("CONTRIBUTING.md"))
+    (name,) = re.findall(r"`(test_[a-z_]+)`", DEVELOPMENT)
     assert any(f"def {name}(" in path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))

@@ -1,4 +1,4 @@
-"""docs/operate/api-calls.md and docs/operate/cardinality.md: their tables are what the code predicts, to the last digit."""
+"""The tables of the pages about API calls and cardinality are what the code predicts."""
 
 import re
 from pathlib import Path

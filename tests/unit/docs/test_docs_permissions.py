@@ -1,4 +1,4 @@
-"""docs/operate/permissions.md: its policies are those that the exporter itself would ask for, and grant what the code calls."""
+"""docs/operate/permissions.md: its policies are the ones that the exporter asks for, and grant what the code calls."""
 
 import json
 import re
