@@ -1,4 +1,4 @@
-"""The tables of the pages about API calls and cardinality are what the code predicts."""
+"""docs/operate/costs.md: its tables are what the code predicts, to the last digit."""
 
 import re
 from pathlib import Path
@@ -11,14 +11,14 @@ from exporter.core import format_duration
 from exporter.metrics import job_families
 
 ROOT = Path(__file__).parents[3]
-CALLS = (ROOT / "docs/operate/api-calls.md").read_text(encoding="utf-8")
-SERIES = (ROOT / "docs/operate/cardinality.md").read_text(encoding="utf-8")
+CALLS = (ROOT / "docs/operate/costs.md").read_text(encoding="utf-8")
+SERIES = (ROOT / "docs/operate/costs.md").read_text(encoding="utf-8")
 QUOTA = 300
 """Calls a minute of each operation that AWS allows in an account and Region."""
 
 DEVICES = 5
 BYTES_OF_A_SERIES = 3500
-"""Of Prometheus's memory, as docs/operate/cardinality.md has it measured."""
+"""Of Prometheus's memory, as docs/operate/costs.md has it measured."""
 
 
 def default(key: str) -> float:
