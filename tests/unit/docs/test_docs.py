@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from exporter import __version__
 from exporter.app import cli
 from exporter.app.cost_estimate import Demand, predict
 from exporter.app.daemon import SWEEP_INTERVAL
@@ -150,6 +151,33 @@ def test_the_documented_numbers_of_series_are_those_predicted() -> None:
 def test_every_link_between_pages_leads_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\((?!https?://)([^)#]+)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_into_the_repository_leads_to_a_file(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    repository = r"https://github\.com/braket-exporter/braket-exporter/(?:blob|tree)/main/"
+    for target in re.findall(rf"\]\({repository}([^)#]*)", text):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_published_artefacts_have_the_version_of_the_release(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    versions = re.findall(r"ghcr\.io/braket-exporter/braket-exporter:(\S+)", text)
+    versions += re.findall(r"charts/braket-exporter --version (\S+)", text)
+    versions += re.findall(r"githubusercontent\.com/braket-exporter/braket-exporter/v([^/]+)/", text)
+    assert set(versions) <= {__version__}
+
+
+def test_artefacts_are_installed_from_where_the_release_publishes_them() -> None:
+    release = page(".github/workflows/release.yml")
+    assert "ghcr.io/${{ github.repository }}:${{ needs.version.outputs.version }}" in release
+    assert "ghcr.io/braket-exporter/braket-exporter:" in page("docs/get-started/container.md")
+    assert '"oci://ghcr.io/$GITHUB_REPOSITORY_OWNER/charts"' in release
+    assert "oci://ghcr.io/braket-exporter/charts/braket-exporter" in page("docs/get-started/kubernetes.md")
+    assert "https://pypi.org/project/braket-exporter/" in release
+    assert "pipx install braket-exporter" in page("docs/get-started/python.md")
 
 
 def anchors(path: Path) -> set[str]:
