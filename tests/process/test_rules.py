@@ -1203,5 +1203,5 @@ def test_a_runbook_names_only_what_exists(path: Path) -> None:
 
 def test_the_documentation_lists_each_alert_with_its_severity() -> None:
     text = (ROOT / "docs" / "use" / "alerting.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| \[`(\w+)`\]\(runbooks/(\w+)\.md\) \| (\w+) \|", text, re.MULTILINE)
+    listed = re.findall(r"^\| \[`(\w+)`\]\(\.\./runbooks/(\w+)\.md\) \| (\w+) \|", text, re.MULTILINE)
     assert listed == [(alert, alert, ALERTS[alert]["labels"]["severity"]) for alert in (*JOB_ALERTS, *EXPORTER_ALERTS)]

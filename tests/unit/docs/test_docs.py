@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from exporter import __version__
 from exporter.app import cli
 from exporter.app.cost_estimate import Demand, predict
 from exporter.app.daemon import SWEEP_INTERVAL
@@ -39,6 +40,7 @@ def test_each_metric_has_its_row_with_type_labels_and_help(family: Family) -> No
 
 def test_no_metric_is_documented_that_does_not_exist() -> None:
     names = {family.name for family in EVERY_FAMILY}
+    names |= {f"{family.name}_bucket" for family in EVERY_FAMILY if family.type == "histogram"}
     for path in (page for page in PAGES if page.name != "CHANGELOG.md"):  # which has the former names
         found = set(re.findall(r"\bbraket_[a-z_]+[a-z]\b", path.read_text(encoding="utf-8")))
         assert found - names == set(), path.name
@@ -176,6 +178,33 @@ def test_every_link_of_the_readme_works_on_pypi() -> None:
     relative = re.findall(r"\]\((?!https://)([^)]+)\)|src=\"(?!https://)([^\"]+)", page("README.md"))
     assert relative == []
     assert len(links(ROOT / "README.md")) > 15
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_into_the_repository_leads_to_a_file(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    repository = r"https://github\.com/braket-exporter/braket-exporter/(?:blob|tree)/main/"
+    for target in re.findall(rf"\]\({repository}([^)#]*)", text):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_published_artefacts_have_the_version_of_the_release(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    versions = re.findall(r"ghcr\.io/braket-exporter/braket-exporter:(\S+)", text)
+    versions += re.findall(r"charts/braket-exporter --version (\S+)", text)
+    versions += re.findall(r"githubusercontent\.com/braket-exporter/braket-exporter/v([^/]+)/", text)
+    assert set(versions) <= {__version__}
+
+
+def test_artefacts_are_installed_from_where_the_release_publishes_them() -> None:
+    release = page(".github/workflows/release.yml")
+    assert "ghcr.io/${{ github.repository }}:${{ needs.version.outputs.version }}" in release
+    assert "ghcr.io/braket-exporter/braket-exporter:" in page("docs/get-started/container.md")
+    assert '"oci://ghcr.io/$GITHUB_REPOSITORY_OWNER/charts"' in release
+    assert "oci://ghcr.io/braket-exporter/charts/braket-exporter" in page("docs/get-started/kubernetes.md")
+    assert "https://pypi.org/project/braket-exporter/" in release
+    assert "pipx install braket-exporter" in page("docs/get-started/python.md")
 
 
 def anchors(path: Path) -> set[str]:
