@@ -105,9 +105,7 @@ class Web:
         """Make the response to one request."""
         method, route = self._routes.get(request.path, ("", None))
         if route is None:
-            return Response(
-                404, b"Not found. There are /metrics, /api/v1/jobs, /-/healthy, /-/ready, /-/reload and /.\n"
-            )
+            return Response(404, f"Not found. Paths: {', '.join(self._routes)}.\n".encode())
         if request.method != method:
             return Response(405, f"Method not allowed; use {method}.\n".encode(), headers={"Allow": method})
         return route(request)
