@@ -20,6 +20,7 @@ class Grammar:
         switches: flags that take ``true`` or ``false``, and are true without it.
         bare: flags that take no value.
         elsewhere: flags that do not exist, each with the reason.
+        repeatable: flags of ``valued`` whose values add up, separated by commas.
     """
 
     commands: Sequence[str]
@@ -27,6 +28,7 @@ class Grammar:
     switches: Collection[str]
     bare: Collection[str]
     elsewhere: Mapping[str, str]
+    repeatable: Collection[str] = ()
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -67,7 +69,8 @@ def read_arguments(arguments: Iterable[str], grammar: Grammar) -> CommandLine:
             words.append(text)
         elif name in grammar.flags:
             try:
-                flags[name] = value if equals and name not in grammar.bare else _value(name, equals, left, grammar)
+                given = value if equals and name not in grammar.bare else _value(name, equals, left, grammar)
+                flags[name] = f"{flags[name]},{given}" if name in flags and name in grammar.repeatable else given
             except ValueError as error:
                 problems.append(str(error))
                 meant.add(name)
