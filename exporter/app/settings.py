@@ -4,7 +4,7 @@ The description of each field is its help text.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -28,21 +28,13 @@ from exporter.app.setting_types import (
     TagRules,
     TargetName,
 )
-from exporter.core import format_duration
+from exporter.core import ProblemsError, format_duration
 
 ENV_PREFIX: Final = "BRAKET_EXPORTER_"
 
 
-class SettingsError(Exception):
-    """The settings are invalid.
-
-    Attributes:
-        problems: one line for each: the key, the value and which values are valid.
-    """
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = tuple(problems)
+class SettingsError(ProblemsError):
+    """The settings are invalid."""
 
 
 class Selection(BaseModel):

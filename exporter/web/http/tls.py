@@ -18,7 +18,13 @@ _PIECE: Final = 128 * 1024
 """The bytes that are encrypted at once; other connections are served between two pieces."""
 
 _VERSIONS: Final = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
-_CLIENT: Final = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
+_VERIFY_MODES: Final = {
+    "NoClientCert": ssl.CERT_NONE,
+    # It requests a certificate and accepts any or none, so a client connects as if none were requested.
+    "RequestClientCert": ssl.CERT_NONE,
+    "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
+    "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
+}
 _HANDSHAKE: Final = 0x16
 """The first byte of every TLS connection."""
 
@@ -37,7 +43,7 @@ def make_context(config: TlsConfig) -> ssl.SSLContext:
     problems = _unreadable_files(config) or [*_load_pair(context, config), *_load_authorities(context, config)]
     if problems:
         raise WebConfigError([f"tls_server_config.{problem}" for problem in problems])
-    context.verify_mode = _CLIENT[config.client_certificate]
+    context.verify_mode = _VERIFY_MODES[config.client_auth_type]
     return context
 
 
@@ -49,9 +55,9 @@ def _unreadable_files(config: TlsConfig) -> list[str]:
     ]
 
 
-def _unreadable(key: str, path: str | None) -> Iterator[str]:
+def _unreadable(key: str, path: str) -> Iterator[str]:
     try:
-        if path is not None:
+        if path:
             Path(path).read_bytes()
     except OSError as error:
         yield f"{key}: {path} cannot be read: {error.strerror}"
@@ -78,7 +84,7 @@ def _load_pair(context: ssl.SSLContext, config: TlsConfig) -> Iterator[str]:
 
 def _load_authorities(context: ssl.SSLContext, config: TlsConfig) -> Iterator[str]:
     try:
-        if config.client_ca_file is not None:
+        if config.client_ca_file:
             context.load_verify_locations(config.client_ca_file)
     except OSError:  # an SSLError is one
         yield f"client_ca_file: {config.client_ca_file} holds no certificate"

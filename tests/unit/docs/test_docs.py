@@ -96,9 +96,9 @@ def test_the_sample_web_configuration_is_good() -> None:
     (sample,) = examples("docs/web.md", "web.yml")
     config = parse_web_config(sample, "/etc")
     assert config.tls is not None
-    assert (config.tls.cert_file, config.tls.client_certificate, config.tls.min_version) == (
+    assert (config.tls.cert_file, config.tls.client_auth_type, config.tls.min_version) == (
         "/etc/server.crt",
-        "required",
+        "RequireAndVerifyClientCert",
         "TLS13",
     )
     assert [*config.users] == ["prometheus"]
