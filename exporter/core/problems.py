@@ -16,10 +16,6 @@ MOST_WRONG_ELEMENTS: Final = 10
 
 _HIDDEN: Final = "hidden_value"
 
-_MAPPING: Final = "a mapping of keys to values"
-_LIST: Final = "a list"
-_LIST_OR_TEXT: Final = "a list, or text with commas"
-
 Location = tuple[int | str, ...]
 
 
@@ -36,7 +32,7 @@ class ProblemsError(Exception):
 
 
 def hidden_value(reason: str) -> PydanticCustomError:
-    """Make the error of a validator whose description does not show the value, which may be a password."""
+    """Make the error of a validator for a value that is not shown: a secret, or a long list."""
     return PydanticCustomError(_HIDDEN, "{reason}", {"reason": reason})
 
 
@@ -72,12 +68,7 @@ def _describe(detail: ErrorDetails, model: type[BaseModel], noun: str) -> str:
     path = _path(loc)
     if kind == _HIDDEN:
         return f"{path}: {detail['msg']}"
-    expected = _expected(_field(model, loc))
-    if kind != "value_error":
-        return f"{path} = {shown(value)}: expected {expected}"
-    reason = str(detail["ctx"]["error"])
-    if expected in (_MAPPING, _LIST, _LIST_OR_TEXT) and _has_elements(value):  # the reason names the element
-        return f"{path}: {reason}"
+    reason = detail["ctx"]["error"] if kind == "value_error" else f"expected {_expected(_field(model, loc))}"
     return f"{path} = {shown(value)}: {reason}"
 
 
@@ -90,13 +81,6 @@ def _describe_unknown(key: str, model: type[BaseModel], outer: Location, noun: s
 def _path(loc: Iterable[int | str]) -> str:
     """Write a location, such as ``targets[0].name``."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{typed(part)}" for part in loc).lstrip(".")
-
-
-def _has_elements(value: object) -> bool:
-    try:
-        return isinstance(split_list(value), list | tuple | dict)
-    except ValueError:
-        return False
 
 
 def _field(model: type[BaseModel], loc: Location) -> FieldInfo:
@@ -129,8 +113,8 @@ def _expected(field: FieldInfo) -> str:
     if kind in (int, float):
         return f"a {'whole ' * (kind is int)}number{_bounds(field)}"
     if get_origin(kind) in (tuple, frozenset):
-        return _LIST_OR_TEXT if BeforeValidator(split_list) in field.metadata else _LIST
-    return _MAPPING if isinstance(kind, type) and issubclass(kind, BaseModel) else "text"
+        return "a list" + ", or text with commas" * (BeforeValidator(split_list) in field.metadata)
+    return "a mapping of keys to values" if isinstance(kind, type) and issubclass(kind, BaseModel) else "text"
 
 
 def _choices(names: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body in parts, each made when it is sent, so that the whole body is never in memory; and its size in bytes."""
+    """A body in parts, and its size in bytes. Each part is made when it is sent; the whole body is never in memory."""
 
     size: int
     parts: Iterable[bytes]

@@ -68,7 +68,7 @@ def _check_suite(name: str) -> str:
 
 def _check_suites(names: tuple[str, ...]) -> tuple[str, ...]:
     if names and not any(name in _SUITES for name in names):
-        raise ValueError("names none for TLS 1.2; to allow TLS 1.3 only, set min_version: TLS13")
+        raise hidden_value("names none for TLS 1.2; to allow TLS 1.3 only, set min_version: TLS13")
     return names
 
 
@@ -97,9 +97,9 @@ class TlsConfig(Section):
     curve_preferences: Annotated[None, unsupported("leave it out")] = None
 
     @property
-    def files(self) -> tuple[str, ...]:
-        """The paths of all files."""
-        return tuple(path for path in (self.cert_file, self.key_file, self.client_ca_file) if path)
+    def files(self) -> dict[str, str]:
+        """The paths of all files, by key."""
+        return {key: path for key in ("cert_file", "key_file", "client_ca_file") if (path := getattr(self, key))}
 
     @property
     def ciphers(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ def _check_secret(_: object) -> None:
 
 def _check_few(numbers: tuple[int, ...]) -> tuple[int, ...]:
     if len(numbers) > 12:
-        raise ValueError("too many")
+        raise hidden_value("too many")
     return numbers
 
 

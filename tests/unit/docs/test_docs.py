@@ -109,7 +109,7 @@ def test_the_documented_limits_are_the_servers() -> None:
     assert f"closed after {connection.HANDSHAKE_TIMEOUT:.0f} seconds each" in text
     assert connection.HANDSHAKE_TIMEOUT == connection.REQUEST_TIMEOUT
     assert f"| closed after {connection.IDLE_TIMEOUT:.0f} seconds |" in text
-    assert f"| closed after {connection.ANSWER_TIMEOUT:.0f} seconds |" in text
+    assert f"| closed after {connection.RESPONSE_TIMEOUT:.0f} seconds |" in text
     assert f"more than {connection.MAX_HEADER_BYTES // 1024} KiB" in text
     assert f"is one of more than {server.MAX_CONNECTIONS} |" in text
     assert f"While {reception.MAX_CHECKS} logins wait" in text

@@ -45,7 +45,7 @@ def problems_of_tls(members: str) -> list[str]:
 def test_a_certificate_and_its_key_are_all_that_tls_needs() -> None:
     config = parse(f"tls_server_config: {{{PAIR}}}")
     assert config.tls is not None
-    assert config.tls.files == ("/etc/web/server.crt", "/etc/web/server.key")
+    assert [*config.tls.files.values()] == ["/etc/web/server.crt", "/etc/web/server.key"]
     assert config == WebConfig(tls_server_config=config.tls)
     assert config.tls.model_fields_set == {"cert_file", "key_file"}
 
@@ -87,7 +87,7 @@ basic_auth_users:
         "prefer_server_cipher_suites": True,
     }
     assert config.tls.ciphers == ("ECDHE-RSA-CHACHA20-POLY1305",)
-    assert config.tls.files == ("/etc/web/tls/server.crt", "/run/server.key", "/etc/web/ca.crt")
+    assert [*config.tls.files.values()] == ["/etc/web/tls/server.crt", "/run/server.key", "/etc/web/ca.crt"]
     assert config.headers == {
         "Content-Security-Policy": "default-src 'self'",
         "X-Frame-Options": "deny",
