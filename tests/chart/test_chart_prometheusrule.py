@@ -179,12 +179,12 @@ def test_labels_for_every_alert_leave_recording_rules_alone_and_yield_to_an_aler
 @pytest.mark.parametrize(
     ("alert", "old", "new"),
     [
-        ("BraketJobStuckCancelling", "CANCELLING for half an hour", "CANCELLING for 2h"),
+        ("BraketJobStuckCancelling", "CANCELLING for 30 minutes", "CANCELLING for 2h"),
         ("BraketExporterDown", "any braket-exporter for 10 minutes", "any braket-exporter for more than 2h"),
-        ("BraketExporterTargetFailing", "as a whole for 10 minutes", "as a whole for 2h"),
+        ("BraketExporterTargetFailing", "as a whole has failed for 10 minutes", "as a whole has failed for 2h"),
     ],
 )
-def test_a_text_that_tells_how_long_an_alert_waits_changes_with_it(alert: str, old: str, new: str) -> None:
+def test_a_text_with_the_wait_of_an_alert_changes_with_it(alert: str, old: str, new: str) -> None:
     description = ORIGINAL[alert]["annotations"]["description"]
     assert changes(alerts={alert: {"for": "2h"}}) == {
         alert: {"for": (ORIGINAL[alert]["for"], "2h"), "description": (description, description.replace(old, new))}
@@ -236,12 +236,15 @@ def test_prometheus_fires_by_the_users_thresholds_and_writes_them_out(tmp_path: 
     }
     labels = {"job_arn": "a", "job_name": "vqe", "aws_account_id": "1", "aws_region": "r", "device": "d"}
     queued = (
-        "Hybrid job vqe has been queued for 2h 0m 0s",
-        "The job a on d in r has been queued for 2h 5m 0s. The device may be offline or its queue long.",
+        "vqe: hybrid job has been queued for 2h 0m 0s",
+        "The job a on d in r has been queued for 2h 5m 0s. The device may be offline, or its queue may be long.",
     )
     near = (
-        "Hybrid job vqe has used 95% of its maximum run time",
-        "The job a on d in r will be stopped when it reaches its maximum run time. It can still save a checkpoint.",
+        "vqe: hybrid job has used 95% of its maximum run time",
+        (
+            "The job a on d in r is near its maximum run time. Braket stops the job at that time. "
+            "Until then, the job can save a checkpoint."
+        ),
     )
 
     def asked(minute: int, alert: str, *texts: tuple[str, str]) -> dict[str, Any]:

@@ -605,33 +605,36 @@ def test_a_name_that_needs_escaping_fires_as_it_is(name: str, jobs: Promtool) ->
 THE_JOB = f"The job {ARN} on {SV1} in us-east-1"
 TEXTS: dict[str, tuple[str, str]] = {
     "BraketJobFailed": (
-        "Hybrid job {{ x }} failed",
-        f"{THE_JOB} failed 5m 0s ago (AlgorithmError). The log of the exporter has the reason.",
+        "{{ x }}: hybrid job failed",
+        f"{THE_JOB} failed 5m 0s ago (AlgorithmError). The log of the exporter shows the failure reason.",
     ),
     "BraketJobMaxRuntimeExceeded": (
-        "Hybrid job {{ x }} ran out of time",
+        "{{ x }}: hybrid job exceeded its maximum run time",
         (
-            f"{THE_JOB} reached its maximum run time 5m 0s ago and was stopped. "
-            "Its results may be incomplete, whatever its status says."
+            f"{THE_JOB} reached its maximum run time 5m 0s ago, and Braket stopped it. "
+            "Its results may be incomplete, even if its status is COMPLETED."
         ),
     ),
     "BraketJobNearMaxRuntime": (
-        "Hybrid job {{ x }} has used 80 % of its maximum run time",
-        f"{THE_JOB} will be stopped when it reaches its maximum run time. It can still save a checkpoint.",
+        "{{ x }}: hybrid job has used 80 % of its maximum run time",
+        (
+            f"{THE_JOB} is near its maximum run time. Braket stops the job at that time. "
+            "Until then, the job can save a checkpoint."
+        ),
     ),
     "BraketJobStuckInQueue": (
-        "Hybrid job {{ x }} has been queued for a day",
-        f"{THE_JOB} has been queued for 1d 0h 6m 0s. The device may be offline or its queue long.",
+        "{{ x }}: hybrid job has been queued for a day",
+        f"{THE_JOB} has been queued for 1d 0h 6m 0s. The device may be offline, or its queue may be long.",
     ),
     "BraketJobStuckCancelling": (
-        "Hybrid job {{ x }} does not end after its cancellation",
-        f"{THE_JOB} has been CANCELLING for half an hour. It may go on being billed.",
+        "{{ x }}: hybrid job is stuck in CANCELLING",
+        f"{THE_JOB} has been CANCELLING for 30 minutes. Braket may still bill its instances.",
     ),
     "BraketJobDeprioritized": (
-        "Hybrid job {{ x }} lost its priority",
+        "{{ x }}: hybrid job lost its priority",
         (
-            f"{THE_JOB} created no quantum task for a while and lost its priority on the device. "
-            "It waits, and its instance is billed."
+            f"{THE_JOB} lost its priority on the device because it created no quantum task for a while. "
+            "Its next tasks wait, and its instance is still billed."
         ),
     ),
 }
@@ -866,53 +869,56 @@ TROUBLES: dict[str, tuple[Series, dict[str, str], str, str]] = {
     "BraketExporterDown": (
         own("up", steady(0.0), WHOLE),
         {"severity": "critical"},
-        "No braket-exporter is scraped",
-        "Prometheus has had no sample of any braket-exporter for 10 minutes. Failed jobs would go unnoticed.",
+        "Prometheus scrapes no braket-exporter",
+        (
+            "Prometheus has received no sample from any braket-exporter for 10 minutes. "
+            "Meanwhile, failed jobs cause no alert."
+        ),
     ),
     "BraketExporterTargetFailing": (
         target_up(steady(0.0), WHOLE),
         {**TARGET, "severity": "critical"},
         "braket-exporter cannot poll 123456789012 in us-east-1",
         (
-            "The target has failed as a whole for 10 minutes: credentials, permissions, network or quota. "
-            "Failed jobs there would go unnoticed."
+            "The target as a whole has failed for 10 minutes. Possible causes: credentials, permissions, network, quota. "
+            "Meanwhile, failed jobs of the target cause no alert."
         ),
     ),
     "BraketExporterStale": (
         staleness(steady(1230.0), WHOLE),
         {**TARGET, "severity": "warning"},
-        "braket-exporter has stale data of 123456789012 in us-east-1",
-        "The last successful poll of an active job there was 20m 30s ago.",
+        "braket-exporter has stale data for 123456789012 in us-east-1",
+        "The last successful poll of the active job with the oldest data was 20m 30s ago.",
     ),
     "BraketExporterThrottled": (
         joined(requests("ok", lambda minute: 6.0 * minute, WHOLE), requests("429", lambda minute: 2.0 * minute, WHOLE)),
         {**TARGET, "severity": "warning"},
-        "Braket throttles the calls of 123456789012 in us-east-1",
+        "Braket throttles API calls for 123456789012 in us-east-1",
         (
-            "25% of the calls of the exporter were refused for want of quota, "
-            "which it shares with every SDK in the account."
+            "Braket throttled 25% of the exporter's API calls in the last 15 minutes. "
+            "All SDK users of the account share the service quota."
         ),
     ),
     "BraketExporterConfigReloadFailed": (
         reloaded(steady(0.0), WHOLE),
         {"instance": FIRST, "severity": "warning"},
-        "braket-exporter 10.0.0.1:9834 could not read its new settings",
-        "The settings that were read before are still in force. The log of the exporter says what is wrong.",
+        "braket-exporter 10.0.0.1:9834 failed to reload its settings",
+        "The previous settings are still active. The log of the exporter shows the problems.",
     ),
     "BraketExporterStateFailing": (
         state_up(steady(0.0), WHOLE),
         {"instance": FIRST, "severity": "warning"},
         "braket-exporter 10.0.0.1:9834 cannot write its state file",
         (
-            "It goes on in memory, and nothing is missing from its metrics. "
-            "A restart now would go back to what was written last. The log of the exporter says why."
+            "The exporter keeps its state in memory, and its metrics are complete. "
+            "A restart restores the state of the last successful write. The log of the exporter shows the cause."
         ),
     ),
     "BraketExporterJobsDropped": (
         dropped("max_jobs", steady(7.0), range(150, 180)),
         {"reason": "max_jobs", "severity": "warning"},
-        "braket-exporter drops the series of jobs: max_jobs",
-        "7 jobs lost their series within an hour for a reason other than age.",
+        "braket-exporter dropped the series of jobs: max_jobs",
+        "7 jobs lost their series in the last hour. The reason is max_jobs, not retention.",
     ),
 }
 
@@ -952,9 +958,9 @@ def test_an_alert_on_a_target_says_which_one(
     own_name = {"target": name} if name else {}
     summaries = {
         "BraketExporterTargetFailing": f"braket-exporter cannot poll {written} in us-east-1",
-        "BraketExporterStale": f"braket-exporter has stale data of {written} in us-east-1",
+        "BraketExporterStale": f"braket-exporter has stale data for {written} in us-east-1",
         "BraketExporterThrottled": (
-            f"Braket throttles the calls of {target['aws_account_id'] or 'an unknown account'} in us-east-1"
+            f"Braket throttles API calls for {target['aws_account_id'] or 'an unknown account'} in us-east-1"
         ),
     }
     questions = []
