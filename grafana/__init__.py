@@ -1,5 +1,5 @@
-"""The Grafana dashboards, as code: ``python -m grafana`` (or ``make dashboards``) writes the JSON that is committed.
+"""The Grafana dashboards, as code: ``python -m grafana`` (or ``make dashboards``) writes the committed JSON files.
 
-``queries`` knows the metrics, ``variables`` the choices at the top of a dashboard, ``panels`` how things look, and
-``dashboards`` puts rows of panels on a page. ``fleet``, ``job`` and ``exporter`` say what is on each.
+``queries`` has the PromQL, ``variables`` the dashboard variables, ``panels`` the panel types, and ``dashboards`` the
+layout. ``fleet``, ``job`` and ``exporter`` define one dashboard each.
 """

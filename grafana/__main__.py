@@ -13,11 +13,11 @@ DASHBOARDS: Final = {
     "braket-job.json": job.make,
     "braket-exporter.json": exporter.make,
 }
-"""What is written, by the name of the file."""
+"""The builders of the dashboards, by file name."""
 
 
 def main() -> None:
-    """Write the files anew."""
+    """Write the files."""
     FOLDER.mkdir(exist_ok=True)
     for name, make in DASHBOARDS.items():
         (FOLDER / name).write_text(to_json(make()), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A dashboard: rows of panels on a grid of 24 columns, the same links on each."""
+"""The layout of a dashboard: rows of panels on a grid of 24 columns, and links to the other dashboards."""
 
 import json
 from collections.abc import Sequence
@@ -27,16 +27,16 @@ COLUMNS: Final = 24
 FLEET: Final = "braket-fleet"
 JOB: Final = "braket-job"
 EXPORTER: Final = "braket-exporter"
-"""The dashboards' identities; the alerts lead to the last two by them."""
+"""The UIDs of the dashboards. The alerts link to the last two."""
 
 
 class Row(NamedTuple):
     """Panels side by side.
 
     Attributes:
-        height: in units of the grid, of about 38 pixels.
-        panels: each with its width in columns; together at most 24.
-        title: a heading above the row, if there is one.
+        height: in grid units of about 38 pixels.
+        panels: each with its width in columns; at most 24 in total.
+        title: of the row, if it has one.
     """
 
     height: int
@@ -55,7 +55,7 @@ def assemble(
     since: str,
     links: Sequence[Builder[DashboardLink]] = (),
 ) -> Dashboard:
-    """Put a dashboard together; ``since`` is the range that it shows at first, such as 24h."""
+    """Build a dashboard; ``since`` is its default time range, such as 24h."""
     made = (
         dashboard.Dashboard(title)
         .uid(uid)
@@ -76,7 +76,7 @@ def assemble(
 
 
 def annotation(name: str, expr: str, title: str, text: str, colour: str) -> Builder[AnnotationQuery]:
-    """Mark the times that a query gives, in milliseconds of unix time."""
+    """Annotate the times that a query returns, in milliseconds of Unix time."""
     return (
         dashboard.AnnotationQuery()
         .name(name)
@@ -92,7 +92,7 @@ def annotation(name: str, expr: str, title: str, text: str, colour: str) -> Buil
 
 
 def to_json(made: Dashboard) -> str:
-    """Write a dashboard as the file that Grafana reads."""
+    """Convert a dashboard to JSON for Grafana."""
     return json.dumps(made, cls=JSONEncoder, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -119,7 +119,7 @@ def _placed(rows: Sequence[Row]) -> list[Panel | RowPanel]:
         for width, builder in row.panels:
             panel = builder.build()
             if isinstance(panel.options, TableOptions):
-                panel.options.footer = None  # the SDK's default, which Grafana has moved elsewhere
+                panel.options.footer = None  # the SDK's default; Grafana has moved this option
             panel.id_val, panel.grid_pos = len(placed) + 1, GridPos(x=left, y=top, w=width, h=row.height)
             placed.append(panel)
             left += width

@@ -1,4 +1,4 @@
-"""The dashboard of the exporter itself: can what the other dashboards show be trusted, and what does it cost?"""
+"""The dashboard of the exporter: health of targets, data age, API calls, process and state file."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from grafana.panels import BAD, GOOD, WARNING, Column, Query, graph, number, row
 from grafana.queries import TARGET_FILTER, of_accounts, of_exporters, of_targets
 
 _STALE_SECONDS: Final = 600
-"""As in the alert rules."""
+"""The threshold of the alert rules."""
 
 _REQUESTS: Final = "aws_account_id_aws_region_operation:braket_exporter_api_requests:rate5m"
 _UP: Final = of_targets("braket_exporter_target_up")
@@ -20,12 +20,12 @@ _TARGET: Final = "{{aws_account_id}} {{aws_region}} {{target}}"
 
 
 def make() -> Dashboard:
-    """Put the dashboard together."""
+    """Build the dashboard."""
     return assemble(
         EXPORTER,
         "Amazon Braket / Exporter",
-        "How the exporter fares: its calls, its budget, and how old its knowledge is.",
-        [_now(), _calls(), _targets(), _times(), _answers(), _process(), _state()],
+        "Health of the exporter: targets, data age, API calls and rate limits, process, state file.",
+        [_now(), _calls(), _targets(), _times(), _responses(), _process(), _state()],
         variables=variables.of_the_exporter(),
         annotations=[
             annotation(
@@ -36,9 +36,9 @@ def make() -> Dashboard:
                 "blue",
             ),
             annotation(
-                "Settings read",
+                "Settings reloaded",
                 "1000 * braket_exporter_config_last_reload_success_timestamp_seconds",
-                "Settings read",
+                "Settings reloaded",
                 "{{instance}}",
                 "green",
             ),
@@ -49,23 +49,23 @@ def make() -> Dashboard:
 
 def _now() -> Row:
     failing = number(
-        "Targets that fail",
-        "Targets that cannot be polled as a whole.",
+        "Failing targets",
+        "Targets that the exporter cannot poll as a whole.",
         Query(f"count({_UP}) - sum({_UP})"),
         steps=((None, GOOD), (1, BAD)),
         no_value="No exporter",
     )
     stalest = number(
-        "Oldest knowledge",
-        "Age of what is known of the active job that was not answered for longest.",
+        "Data age",
+        "Time since the last successful poll of the active job with the oldest data.",
         Query(f"max({_STALENESS})"),
         unit="s",
         steps=((None, GOOD), (300, WARNING), (_STALE_SECONDS, BAD)),
-        no_value="No active job",
+        no_value="No active jobs",
     )
     throttled = number(
-        "Calls throttled",
-        "Share of the calls of the last 15 minutes that Braket refused for want of quota.",
+        "Throttled calls",
+        "Share of API calls that Braket throttled in the last 15 minutes.",
         Query(f"({_rate(_THROTTLED)} or vector(0)) / {_rate()}"),
         unit="percentunit",
         steps=((None, GOOD), (0.01, WARNING), (0.1, BAD)),
@@ -73,24 +73,24 @@ def _now() -> Row:
         no_value="No calls",
     )
     settings = number(
-        "Settings",
-        "Whether the settings that were last read are in force.",
+        "Settings reload",
+        "Result of the last settings reload. After a failed reload, the previous settings are still active.",
         Query("min(braket_exporter_config_last_reload_successful)"),
         steps=((None, BAD), (1, GOOD)),
-        texts={0: "refused", 1: "in force"},
+        texts={0: "failed", 1: "successful"},
         no_value="No exporter",
     )
     memory = number(
         "Memory",
-        "Resident memory of the largest exporter.",
+        "Resident memory of the exporter that uses the most.",
         Query(f"max({of_exporters('process_resident_memory_bytes')})"),
         unit="bytes",
-        no_value="Not told",
+        no_value="No data",
         graph=True,
     )
     version = number(
         "Version",
-        "Of each exporter that Prometheus scrapes.",
+        "Version of each exporter that Prometheus scrapes.",
         Query("count by (version) (braket_exporter_build_info)", "{{version}}"),
         show="name",
         no_value="No exporter",
@@ -113,29 +113,29 @@ def _calls() -> Row:
             (
                 12,
                 graph(
-                    "Calls against the budget",
-                    "HTTP attempts by operation, and what the exporter allows itself for each; it halves that when "
-                    "Braket throttles. The service quota is shared with the SDKs of all users in the account. "
-                    "Needs the recording rules that come with the exporter.",
+                    "API calls",
+                    "HTTP requests and rate limit by operation. The exporter halves the rate limit when Braket "
+                    "throttles. All SDK users of the account share the service quota. "
+                    "Requires the recording rules of the exporter.",
                     Query(f"sum by (operation) ({_REQUESTS}{{{TARGET_FILTER}}})", "{{operation}}"),
-                    Query(f"sum by (operation) ({_BUDGET})", "{{operation}} budget"),
+                    Query(f"sum by (operation) ({_BUDGET})", "{{operation}} limit"),
                     unit="reqps",
-                    dashed=["GetJob budget", "SearchJobs budget"],
+                    dashed=["GetJob limit", "SearchJobs limit"],
                     no_value="No calls, or the recording rules are not loaded",
                 ),
             ),
             (
                 12,
                 graph(
-                    "Calls that did not succeed",
-                    "HTTP attempts by operation and error code.",
+                    "API errors",
+                    "Failed HTTP requests by operation and error code.",
                     Query(
                         "sum by (operation, code) (rate(braket_exporter_api_requests_total"
                         f'{{{TARGET_FILTER},code!="ok"}}[$__rate_interval]))',
                         "{{operation}} {{code}}",
                     ),
                     unit="reqps",
-                    no_value="All calls succeeded",
+                    no_value="No errors",
                 ),
             ),
         ],
@@ -148,7 +148,7 @@ def _targets() -> Row:
     }
     table = rows(
         "Targets",
-        "Each target that is polled: an account and Region, with the name of the target in the settings.",
+        "Polled targets: account, Region and the name of the target in the settings.",
         Query(_UP),
         Query(f"1000 * {of_targets('braket_exporter_target_last_success_timestamp_seconds')}"),
         Query(_STALENESS),
@@ -160,14 +160,12 @@ def _targets() -> Row:
             Column("aws_region", "Region"),
             Column("Value #A", "Up", unit="short", steps=((None, BAD), (1, GOOD))),
             Column("Value #B", "Last success", unit="dateTimeFromNow"),
-            Column(
-                "Value #C", "Oldest knowledge", unit="s", steps=((None, GOOD), (300, WARNING), (_STALE_SECONDS, BAD))
-            ),
-            Column("Value #D", "Last pass took", unit="s"),
+            Column("Value #C", "Data age", unit="s", steps=((None, GOOD), (300, WARNING), (_STALE_SECONDS, BAD))),
+            Column("Value #D", "Poll duration", unit="s"),
             Column("Value #E", "Active jobs", unit="short"),
             Column("Value #F", "Finished jobs", unit="short"),
         ],
-        no_value="No exporter is scraped",
+        no_value="No exporter",
     )
     return Row(7, [(24, table)], "Targets")
 
@@ -179,19 +177,19 @@ def _times() -> Row:
             (
                 12,
                 graph(
-                    "Oldest knowledge",
-                    "Age of what is known of the active job that was not answered for longest.",
+                    "Data age history",
+                    "Time since the last successful poll of the active job with the oldest data, by target.",
                     Query(_STALENESS, _TARGET),
                     unit="s",
                     limit=((_STALE_SECONDS, BAD),),
-                    no_value="No active job",
+                    no_value="No active jobs",
                 ),
             ),
             (
                 12,
                 graph(
-                    "Time of a pass",
-                    "How long the last pass over all jobs that were due took.",
+                    "Poll duration",
+                    "Duration of the last poll of all due jobs, by target.",
                     Query(of_targets("braket_exporter_target_poll_duration_seconds"), _TARGET),
                     unit="s",
                 ),
@@ -200,7 +198,7 @@ def _times() -> Row:
     )
 
 
-def _answers() -> Row:
+def _responses() -> Row:
     buckets = (
         "sum by (le, operation) (rate(braket_exporter_api_request_duration_seconds_bucket"
         f"{{{TARGET_FILTER}}}[$__rate_interval]))"
@@ -211,18 +209,18 @@ def _answers() -> Row:
             (
                 8,
                 graph(
-                    "Time of a call",
-                    "Of one HTTP attempt: the median and the time that one in twenty takes longer than.",
+                    "API call duration",
+                    "Duration of an HTTP request: median and 95th percentile by operation.",
                     Query(f"histogram_quantile(0.5, {buckets})", "{{operation}} median"),
-                    Query(f"histogram_quantile(0.95, {buckets})", "{{operation}} 95 %"),
+                    Query(f"histogram_quantile(0.95, {buckets})", "{{operation}} p95"),
                     unit="s",
                 ),
             ),
             (
                 8,
                 graph(
-                    "Jobs that lost their series",
-                    "In each step of the graph, by reason. Age is the usual one.",
+                    "Dropped jobs",
+                    "Jobs that lost their series in each step of the graph, by reason. The usual reason is retention.",
                     Query(
                         "sum by (reason) (increase(braket_exporter_jobs_dropped_total[$__rate_interval])) > 0",
                         "{{reason}}",
@@ -234,19 +232,19 @@ def _answers() -> Row:
             (
                 8,
                 graph(
-                    "Answers that were not understood",
-                    "Answers of Braket that could not be read, and values that this release does not know, by field.",
-                    Query("sum(increase(braket_exporter_parse_errors_total[$__rate_interval])) > 0", "unreadable"),
+                    "Unexpected responses",
+                    "Responses of Braket that the exporter cannot parse, and unknown values by field.",
+                    Query("sum(increase(braket_exporter_parse_errors_total[$__rate_interval])) > 0", "parse errors"),
                     Query(
                         "sum by (field) (increase(braket_exporter_unknown_values_total[$__rate_interval])) > 0",
                         "unknown {{field}}",
                     ),
                     bars=True,
-                    no_value="All answers were understood",
+                    no_value="None",
                 ),
             ),
         ],
-        "Answers",
+        "Responses and drops",
     )
 
 
@@ -257,8 +255,8 @@ def _process() -> Row:
             (
                 6,
                 graph(
-                    "Time of a scrape",
-                    "As Prometheus measures it.",
+                    "Scrape duration",
+                    "Duration of a scrape, measured by Prometheus.",
                     Query(of_exporters("scrape_duration_seconds"), "{{instance}}"),
                     unit="s",
                 ),
@@ -266,8 +264,8 @@ def _process() -> Row:
             (
                 6,
                 graph(
-                    "Samples of a scrape",
-                    "About 30 for each job that is kept.",
+                    "Samples per scrape",
+                    "Number of samples in a scrape: about 30 for each job.",
                     Query(of_exporters("scrape_samples_scraped"), "{{instance}}"),
                 ),
             ),
@@ -275,7 +273,7 @@ def _process() -> Row:
                 6,
                 graph(
                     "Memory",
-                    "Resident memory.",
+                    "Resident memory of each exporter.",
                     Query(of_exporters("process_resident_memory_bytes"), "{{instance}}"),
                     unit="bytes",
                 ),
@@ -284,7 +282,7 @@ def _process() -> Row:
                 6,
                 graph(
                     "CPU",
-                    "Share of one core.",
+                    "CPU time as a share of one core.",
                     Query(of_exporters("rate(process_cpu_seconds_total[$__rate_interval])"), "{{instance}}"),
                     unit="percentunit",
                 ),
@@ -302,19 +300,19 @@ def _state() -> Row:
                 6,
                 number(
                     "State file",
-                    "Whether the state file takes what is written. While it does not, all is kept in memory only, and "
-                    "a restart would go back to the last write.",
+                    "Result of the last write to the state file. While writes fail, the state is only in memory, and "
+                    "a restart restores the state of the last successful write.",
                     Query("min(braket_exporter_state_up)"),
                     steps=((None, BAD), (1, GOOD)),
-                    texts={0: "failing", 1: "written"},
+                    texts={0: "failed", 1: "successful"},
                     no_value="No state file",
                 ),
             ),
             (
                 9,
                 graph(
-                    "Age of the last write",
-                    "How far back a restart would go.",
+                    "State age",
+                    "Time since the last successful write to the state file. A restart restores that state.",
                     Query("time() - braket_exporter_state_last_write_timestamp_seconds", "{{instance}}"),
                     unit="s",
                     no_value="No state file",
@@ -323,8 +321,8 @@ def _state() -> Row:
             (
                 9,
                 graph(
-                    "Size of the state",
-                    "The state file and its write-ahead log.",
+                    "State size",
+                    "Size of the state file and its write-ahead log.",
                     Query("braket_exporter_state_size_bytes", "{{instance}}"),
                     unit="bytes",
                     no_value="No state file",

@@ -1,4 +1,4 @@
-"""The dashboard of all jobs: what runs, waits and fails, how long things take and what they bill."""
+"""The dashboard of all jobs: status, problems, durations and billed time."""
 
 from typing import Final
 
@@ -24,8 +24,8 @@ from grafana.queries import of_each_job, of_fleet, with_device_name
 _OUTCOMES: Final = "aws_account_id_aws_region_device_outcome:braket_job_outcomes:max"
 _QUEUED_FOR: Final = "aws_account_id_aws_region_device_le:braket_job_queue_duration_seconds_bucket:increase1d"
 _RAN_FOR: Final = "aws_account_id_aws_region_device_le:braket_job_run_duration_seconds_bucket:increase1d"
-_RECORDED: Final = "Needs the recording rules that come with the exporter."
-_NOTHING_RECORDED: Final = "No job ended, or the recording rules are not loaded"
+_RECORDED: Final = "Requires the recording rules of the exporter."
+_NOTHING_RECORDED: Final = "No ended jobs, or the recording rules are not loaded"
 
 _CHOSEN_STATUS: Final = 'status=~"$status"'
 
@@ -41,12 +41,12 @@ _ARN: Final = Column("job_arn", "ARN")
 
 
 def make() -> Dashboard:
-    """Put the dashboard together."""
+    """Build the dashboard."""
     return assemble(
         FLEET,
         "Amazon Braket / Fleet",
-        "The hybrid jobs of all accounts and Regions that the exporter follows.",
-        [_now(), _what_and_who(), _over_time(), _durations(), _billed(), _jobs()],
+        "Hybrid jobs of all accounts and Regions that the exporter watches.",
+        [_now(), _problems(), _over_time(), _durations(), _billed(), _jobs()],
         variables=variables.of_the_fleet(),
         annotations=[
             annotation(
@@ -57,9 +57,9 @@ def make() -> Dashboard:
                 STATUS_COLOURS["FAILED"],
             ),
             annotation(
-                "Ran out of time",
+                "Max runtime exceeded",
                 queries.times_of("MAX_RUNTIME_EXCEEDED"),
-                "{{job_name}} ran out of time",
+                "{{job_name}} exceeded its maximum run time",
                 "{{job_arn}} on {{device}}",
                 STATUS_COLOURS["MAX_RUNTIME_EXCEEDED"],
             ),
@@ -78,7 +78,7 @@ def _now() -> Row:
                 4,
                 number(
                     "Running",
-                    "Jobs that run now.",
+                    "Running jobs.",
                     Query(f"sum({of_fleet(count, where=_status('RUNNING'))})"),
                     steps=((None, STATUS_COLOURS["RUNNING"]),),
                 ),
@@ -87,26 +87,25 @@ def _now() -> Row:
                 4,
                 number(
                     "Queued",
-                    "Jobs that wait now.",
+                    "Queued jobs.",
                     Query(f"sum({of_fleet(count, where=_status('QUEUED'))})"),
                     steps=((None, STATUS_COLOURS["QUEUED"]),),
                 ),
             ),
-            (4, _ended_as("FAILED", "Failed", "Jobs that FAILED within the range of the dashboard.")),
+            (4, _ended_as("FAILED", "Failed", "Jobs that ended as FAILED in the selected time range.")),
             (
                 4,
                 _ended_as(
                     "MAX_RUNTIME_EXCEEDED",
-                    "Out of time",
-                    "Jobs that Braket stopped at their maximum run time within the range of the dashboard, whatever "
-                    "their status.",
+                    "Max runtime exceeded",
+                    "Jobs that Braket stopped at their maximum run time in the selected time range, with any status.",
                 ),
             ),
             (
                 4,
                 number(
-                    "Billed",
-                    "Billable time of the jobs that ended within the range of the dashboard, times their instances.",
+                    "Billed time",
+                    "Billable time of the jobs that ended in the selected time range, multiplied by their instances.",
                     Query(f"sum({queries.increase_of_fleet('braket_billable_seconds_total', 'instance_type')})"),
                     unit="s",
                     decimals=1,
@@ -115,8 +114,8 @@ def _now() -> Row:
             (
                 4,
                 number(
-                    "Targets that fail",
-                    "Targets that the exporter cannot poll: their data is stale.",
+                    "Failing targets",
+                    "Targets that the exporter cannot poll as a whole. Their data is stale.",
                     Query(f"count({failing}) - sum({failing})"),
                     steps=((None, GOOD), (1, BAD)),
                     no_value="No exporter",
@@ -133,18 +132,18 @@ def _ended_as(outcome: str, title: str, description: str) -> Builder[Panel]:
     )
 
 
-def _what_and_who() -> Row:
+def _problems() -> Row:
     by_status = graph(
         "Jobs by status",
-        "All jobs that are watched, finished ones for as long as they are kept.",
+        "Watched jobs by status. A finished job counts until its retention ends.",
         Query(f"sum by (status) ({of_fleet('braket_jobs', 'status', where=_CHOSEN_STATUS)})", "{{status}}"),
         colours=STATUS_COLOURS,
         stacked=True,
     )
     problems = rows(
         "Problems",
-        "Jobs that FAILED or ran out of time within the range of the dashboard, and active ones that have used 80 % of "
-        "their maximum run time, have been queued for a day or have been CANCELLING for half an hour.",
+        "Jobs that failed or exceeded their maximum run time in the selected time range. Active jobs that have used "
+        "80 % of their maximum run time, have been queued for a day, or have been CANCELLING for 30 minutes.",
         Query(queries.problems()),
         columns=[
             Column("problem", "Problem", colours=PROBLEM_COLOURS, width=220),
@@ -154,7 +153,7 @@ def _what_and_who() -> Row:
             Column("Value", "Since", unit="dateTimeFromNow", width=160),
             _ARN,
         ],
-        no_value="No job has a problem",
+        no_value="No problems",
     )
     return Row(10, [(9, by_status), (15, problems)])
 
@@ -167,9 +166,9 @@ def _over_time() -> Row:
             (
                 12,
                 graph(
-                    "Jobs that ended",
-                    "How many ended in each step of the graph, by outcome. A job that ran out of time counts under its "
-                    f"status, too. {_RECORDED}",
+                    "Ended jobs",
+                    "Jobs that ended in each step of the graph, by outcome. A job that exceeded its maximum run time "
+                    f"also counts under its status. {_RECORDED}",
                     Query(queries.grown(_OUTCOMES, "outcome"), "{{outcome}}"),
                     colours=STATUS_COLOURS,
                     bars=True,
@@ -181,7 +180,7 @@ def _over_time() -> Row:
                 12,
                 graph(
                     "Active jobs by device",
-                    "Jobs that are queued, running or being cancelled, for the devices that have most.",
+                    "QUEUED, RUNNING and CANCELLING jobs, for the ten devices with the most.",
                     Query(f"topk(10, sum by (device_name) ({with_device_name(active)}))", "{{device_name}}"),
                     stacked=True,
                     beside=True,
@@ -198,9 +197,9 @@ def _durations() -> Row:
             (
                 12,
                 _percentiles(
-                    "Time in the queue",
-                    "From creation to start, of the jobs that started within 24 hours, by device: the median and the "
-                    f"time that one in twenty waits longer than. {_RECORDED}",
+                    "Queue time",
+                    "Time from creation to start of the jobs that started within 24 hours: median and 95th percentile "
+                    f"by device. {_RECORDED}",
                     _QUEUED_FOR,
                 ),
             ),
@@ -208,13 +207,13 @@ def _durations() -> Row:
                 12,
                 _percentiles(
                     "Run time",
-                    "From start to end, of the jobs that ended within 24 hours, by device: the median and the time "
-                    f"that one in twenty runs longer than. {_RECORDED}",
+                    "Time from start to end of the jobs that ended within 24 hours: median and 95th percentile "
+                    f"by device. {_RECORDED}",
                     _RAN_FOR,
                 ),
             ),
         ],
-        "How long it takes",
+        "Queue and run times",
     )
 
 
@@ -223,7 +222,7 @@ def _percentiles(title: str, description: str, recorded: str) -> Builder[Panel]:
         title,
         description,
         Query(queries.quantile(0.5, recorded), "{{device_name}} median"),
-        Query(queries.quantile(0.95, recorded), "{{device_name}} 95 %"),
+        Query(queries.quantile(0.95, recorded), "{{device_name}} p95"),
         unit="s",
         no_value=_NOTHING_RECORDED,
         beside=True,
@@ -238,8 +237,8 @@ def _billed() -> Row:
             (
                 12,
                 bars(
-                    "By device",
-                    "Billable time of the jobs that ended within the range of the dashboard, times their instances.",
+                    "Billed time by device",
+                    "Billable time of the jobs that ended in the selected time range, multiplied by their instances.",
                     Query(f"topk(8, sum by (device_name) ({with_device_name(seconds)}) > 0)", "{{device_name}}"),
                     unit="s",
                 ),
@@ -247,14 +246,15 @@ def _billed() -> Row:
             (
                 12,
                 bars(
-                    "By instance type",
-                    "The same by the type of the instances.",
+                    "Billed time by instance",
+                    "Billable time of the jobs that ended in the selected time range, multiplied by their instances, "
+                    "by instance type.",
                     Query(f"topk(8, sum by (instance_type) ({seconds}) > 0)", "{{instance_type}}"),
                     unit="s",
                 ),
             ),
         ],
-        "What is billed",
+        "Billed time",
     )
 
 
@@ -271,7 +271,7 @@ def _jobs() -> Row:
                 12,
                 rows(
                     "Newest jobs",
-                    f"The {queries.MOST_JOBS} newest of the chosen statuses.",
+                    f"The {queries.MOST_JOBS} newest jobs with the selected statuses.",
                     Query(f"sort_desc({queries.described(newest, 'device_name', 'aws_region')})"),
                     columns=[
                         Column("status", "Status", colours=STATUS_COLOURS, width=120),
@@ -281,25 +281,25 @@ def _jobs() -> Row:
                         Column("Value", "Created", unit="dateTimeFromNow", width=160),
                         _ARN,
                     ],
-                    no_value="No job is known",
+                    no_value="No jobs",
                 ),
             ),
             (
                 12,
                 rows(
-                    "Longest in the queue",
-                    "Jobs that are queued, with their place; Braket tells places above 15 as 15.",
+                    "Longest queued jobs",
+                    "Queued jobs with their queue position. 15 also stands for positions that Braket reports as >15.",
                     Query(queries.described(waiting, "device_name", "aws_region")),
                     Query(queries.described(position, "device_name", "aws_region")),
                     columns=[
-                        Column("Value #A", "Waits for", unit="dtdurations", width=150),
-                        Column("Value #B", "Place", unit="short", width=70),
+                        Column("Value #A", "Queued for", unit="dtdurations", width=150),
+                        Column("Value #B", "Position", unit="short", width=80),
                         _NAME,
                         _DEVICE,
                         _REGION,
                         _ARN,
                     ],
-                    no_value="No job is queued",
+                    no_value="No queued jobs",
                 ),
             ),
         ],

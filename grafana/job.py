@@ -1,4 +1,4 @@
-"""The dashboard of one job: where it is in its life, what is left of its time, what it bills."""
+"""The dashboard of one job: status, queue position, run time, billed time and events."""
 
 from typing import Final
 
@@ -16,8 +16,8 @@ _CREATED: Final = of_job("braket_job_created_timestamp_seconds")
 _STARTED: Final = of_job("braket_job_started_timestamp_seconds")
 _ENDED: Final = of_job("braket_job_ended_timestamp_seconds")
 _LIMIT: Final = of_job("braket_job_max_runtime_seconds")
-_PLACE: Final = of_job("braket_job_queue_position")
-_PLACE_IS_FLOOR: Final = f"({of_job('braket_job_queue_position_is_floor')} == 1)"
+_POSITION: Final = of_job("braket_job_queue_position")
+_POSITION_IS_FLOOR: Final = f"({of_job('braket_job_queue_position_is_floor')} == 1)"
 _BILLABLE: Final = of_job("braket_job_billable_duration_seconds")
 
 _FACTS: Final = (
@@ -30,27 +30,27 @@ _USED: Final = f"({_RUN_TIME}) / {_LIMIT}"
 
 
 def make() -> Dashboard:
-    """Put the dashboard together."""
+    """Build the dashboard."""
     events = of_job("braket_job_event_timestamp_seconds", "event_type")
     return assemble(
         JOB,
         "Amazon Braket / Job",
-        "One hybrid job.",
-        [_now(), _life(), _phases(), _over_time(), _facts()],
+        "Status, queue position, run time, billed time and events of one hybrid job.",
+        [_now(), _status_history(), _phases(), _over_time(), _facts()],
         variables=variables.of_one_job(),
-        annotations=[annotation("Events", f"1000 * {events}", "{{event_type}}", "by Braket's clock", "blue")],
+        annotations=[annotation("Events", f"1000 * {events}", "{{event_type}}", "Time of Braket", "blue")],
         since="24h",
         links=[
             _link(
                 "AWS console",
                 "https://${job_region}.console.aws.amazon.com/braket/home?region=${job_region}#/jobs",
-                "The jobs of its Region in the Amazon Braket console",
+                "Jobs of the Region in the Amazon Braket console",
             ),
             _link(
                 "Logs",
                 "https://${job_region}.console.aws.amazon.com/cloudwatch/home?region=${job_region}"
                 "#logsV2:log-groups/log-group/$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3D${job_name}",
-                "The log streams of the job in CloudWatch Logs",
+                "Log streams of the job in CloudWatch Logs",
             ),
         ],
     )
@@ -64,30 +64,31 @@ def _link(title: str, url: str, tooltip: str) -> DashboardLink:
 def _now() -> Row:
     status = number(
         "Status",
-        "What Braket says of the job.",
+        "Status that Braket reports for the job.",
         Query(f"max by (status) (braket_job_status{{{JOB_FILTER}}} == 1)", "{{status}}"),
         show="name",
         colours=STATUS_COLOURS,
-        no_value="No such job",
+        no_value="Unknown job",
     )
-    place = number(
-        "Place in the queue",
-        "Of the device's queue of jobs. Braket tells places above 15 as more than 15, and none once the job runs.",
-        Query(f"{_PLACE} unless on () {_PLACE_IS_FLOOR}", "place"),
-        Query(f"{_PLACE} and on () {_PLACE_IS_FLOOR}", "more than"),
+    position = number(
+        "Queue position",
+        "Position in the queue of the device. Braket reports positions above 15 as more than 15, and no position "
+        "for a running job.",
+        Query(f"{_POSITION} unless on () {_POSITION_IS_FLOOR}", "position"),
+        Query(f"{_POSITION} and on () {_POSITION_IS_FLOOR}", "more than"),
         show="value_and_name",
         no_value="Not queued",
     )
     left = number(
-        "Time left",
-        "Until Braket stops the job at its maximum run time.",
+        "Remaining run time",
+        "Time until Braket stops the job at its maximum run time.",
         Query(f"clamp_min({_STARTED} + {_LIMIT} - time(), 0) unless on () {_ENDED}"),
         unit="dtdurations",
         no_value="Not running",
     )
     used = number(
-        "Used of its maximum",
-        "Run time as a share of the maximum run time. An alert tells from 80 % on.",
+        "Run time used",
+        "Run time as a share of the maximum run time. An alert fires at 80 %.",
         Query(_USED),
         unit="percentunit",
         steps=((None, GOOD), (NEAR_THE_LIMIT, WARNING), (0.95, BAD)),
@@ -95,62 +96,62 @@ def _now() -> Row:
         no_value="Not started",
     )
     billable = number(
-        "Billable time",
-        "Of each instance, and times the instances. Braket tells it once the job has ended.",
-        Query(_BILLABLE, "each"),
-        Query(f"{_BILLABLE} * {of_job('braket_job_instances')}", "together"),
+        "Billed time",
+        "Billable time of one instance and of all instances. Braket reports it at the end of the job.",
+        Query(_BILLABLE, "one instance"),
+        Query(f"{_BILLABLE} * {of_job('braket_job_instances')}", "all instances"),
         unit="s",
         show="value_and_name",
-        no_value="Not told yet",
+        no_value="Not yet reported",
     )
     failure = number(
-        "Failure",
-        "The class of the failure reason; the reason itself is in the log of the exporter.",
+        "Failure category",
+        "Category of the failure reason. The log of the exporter shows the failure reason.",
         Query(of_job("braket_job_failure", "category"), "{{category}}"),
         show="name",
         steps=((None, BAD),),
         no_value="None",
     )
-    return Row(4, [(4, status), (4, place), (4, left), (4, used), (4, billable), (4, failure)])
+    return Row(4, [(4, status), (4, position), (4, left), (4, used), (4, billable), (4, failure)])
 
 
-def _life() -> Row:
+def _status_history() -> Row:
     codes = " or ".join(
         f'{number} * braket_job_status{{{JOB_FILTER},status="{status}"}}' for number, status in enumerate(_STATUSES, 1)
     )
     texts = {number: (status, STATUS_COLOURS[status]) for number, status in enumerate(_STATUSES, 1)}
-    life = timeline(
-        "Status over time",
-        "What the exporter saw. Marks are Braket's events, at the times that Braket gives.",
+    history = timeline(
+        "Status history",
+        "Status of the job at each scrape. Annotations mark the events of the job, at the times that Braket reports.",
         Query(f"max({codes})", "status"),
-        texts={0: ("unknown to this dashboard", "text"), **texts},
+        texts={0: ("unknown status", "text"), **texts},
     )
-    return Row(5, [(24, life)])
+    return Row(5, [(24, history)])
 
 
 def _phases() -> Row:
     running, uploading = (_event(kind) for kind in ("RUNNING", "UPLOADING_RESULTS"))
     phases = bars(
         "Phases",
-        "How long each part of the job's life took, or takes. Its code runs between the events RUNNING and "
-        "UPLOADING_RESULTS; before, its instance is prepared.",
-        Query(f"({_STARTED} or {_UNTIL_NOW}) - {_CREATED}", "in the queue"),
+        "Duration of each phase of the job. The code of the job runs between the events RUNNING and "
+        "UPLOADING_RESULTS. Before that, Braket prepares the instance.",
+        Query(f"({_STARTED} or {_UNTIL_NOW}) - {_CREATED}", "queued"),
         Query(f"({running} or {_UNTIL_NOW}) - {_STARTED}", "preparing"),
-        Query(f"({uploading} or {_UNTIL_NOW}) - {running}", "running its code"),
-        Query(f"{_UNTIL_NOW} - {uploading}", "uploading results"),
+        Query(f"({uploading} or {_UNTIL_NOW}) - {running}", "running"),
+        Query(f"{_UNTIL_NOW} - {uploading}", "uploading"),
         unit="s",
     )
     events = rows(
         "Events",
-        "The latest time of each type of event, and how many there were.",
+        "Time of the latest event of each type, and number of events.",
         Query(f"sort(1000 * {of_job('braket_job_event_timestamp_seconds', 'event_type')})"),
         Query(f"{of_job('braket_job_events_total', 'event_type')} > 0"),
         columns=[
             Column("event_type", "Event", colours=STATUS_COLOURS),
             Column("Value #A", "Latest", unit="dateTimeAsIso", width=180),
-            Column("Value #B", "Times", unit="short", width=70),
+            Column("Value #B", "Count", unit="short", width=70),
         ],
-        no_value="Braket has told no event",
+        no_value="No events",
     )
     return Row(8, [(12, phases), (12, events)])
 
@@ -160,16 +161,16 @@ def _event(kind: str) -> str:
 
 
 def _over_time() -> Row:
-    place = graph(
-        "Place in the queue over time",
-        "15 stands for more than 15, where the second line is.",
-        Query(_PLACE, "place"),
-        Query(f"{_PLACE} and on () {_PLACE_IS_FLOOR}", "or behind it"),
-        dashed=["or behind it"],
-        no_value="Not queued in this time",
+    position = graph(
+        "Queue position history",
+        "Position in the queue of the device. The dashed line marks positions that Braket reports as more than 15.",
+        Query(_POSITION, "position"),
+        Query(f"{_POSITION} and on () {_POSITION_IS_FLOOR}", "more than"),
+        dashed=["more than"],
+        no_value="Not queued",
     )
     used = graph(
-        "Used of its maximum over time",
+        "Run time history",
         "Run time as a share of the maximum run time.",
         Query(_USED, "used"),
         unit="percentunit",
@@ -177,21 +178,21 @@ def _over_time() -> Row:
         no_value="Not started",
     )
     failing = number(
-        "Polls of it fail with",
-        "The code of Braket's error, while GetJob fails for this very job. What is shown is then old.",
+        "GetJob errors",
+        "Error code while GetJob fails for this job. The data of the job is then stale.",
         Query(of_job("braket_job_poll_failing", "code"), "{{code}}"),
         show="name",
         steps=((None, BAD),),
-        no_value="Nothing",
+        no_value="None",
     )
-    return Row(7, [(10, place), (10, used), (4, failing)])
+    return Row(7, [(10, position), (10, used), (4, failing)])
 
 
 def _facts() -> Row:
     times = [f"braket_job_{name}_timestamp_seconds" for name in ("created", "started", "ended", "last_poll")]
     facts = rows(
-        "Facts",
-        "What does not change about the job, its times, and when Braket last answered for it.",
+        "Job details",
+        "Properties and times of the job, and time of the last successful poll.",
         Query(of_job("braket_job_info", *_FACTS)),
         Query(of_job("braket_job_instances", "job_arn")),
         Query(of_job("braket_job_max_runtime_seconds", "job_arn")),
@@ -205,12 +206,12 @@ def _facts() -> Row:
             Column("device_type", "Type", width=90),
             Column("instance_type", "Instance type", width=130),
             Column("Value #B", "Instances", unit="short", width=90),
-            Column("Value #C", "Maximum", unit="dtdurations", width=120),
+            Column("Value #C", "Max run time", unit="dtdurations", width=120),
             Column("Value #D", "Created", unit="dateTimeAsIso", width=170),
             Column("Value #E", "Started", unit="dateTimeAsIso", width=170),
             Column("Value #F", "Ended", unit="dateTimeAsIso", width=170),
-            Column("Value #G", "Last answer", unit="dateTimeFromNow"),
+            Column("Value #G", "Last poll", unit="dateTimeFromNow"),
         ],
-        no_value="No such job",
+        no_value="Unknown job",
     )
     return Row(4, [(24, facts)])

@@ -1,4 +1,4 @@
-"""How things look: each kind of panel with this project's habits, and the colours that mean the same everywhere."""
+"""Panel types with common defaults, and the colours of statuses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,7 +62,7 @@ STATUS_COLOURS: Final = {
     "CANCELLED": "#8e8e8e",
     "MAX_RUNTIME_EXCEEDED": "purple",
 }
-"""Of the statuses, and of the event that ends a job as badly as one."""
+"""Colours of the statuses and of the event MAX_RUNTIME_EXCEEDED."""
 
 PROBLEM_COLOURS: Final = {
     "FAILED": STATUS_COLOURS["FAILED"],
@@ -73,7 +73,7 @@ PROBLEM_COLOURS: Final = {
 }
 
 Steps = Sequence[tuple[float | None, str]]
-"""From which value on (``None``: from the lowest) which colour."""
+"""Lower bounds (``None``: the lowest) and colours of thresholds."""
 
 PLAIN: Final[Steps] = ((None, NEUTRAL),)
 
@@ -83,8 +83,8 @@ class Query:
     """One query of a panel.
 
     Attributes:
-        expr: PromQL, in which Grafana puts its variables.
-        legend: the name of each series, such as ``{{status}}``.
+        expr: PromQL with Grafana variables.
+        legend: name of each series, such as ``{{status}}``.
     """
 
     expr: str
@@ -96,13 +96,13 @@ class Column:
     """A column of a table.
 
     Attributes:
-        label: of the query's answer; ``Value`` is the sample's value.
-        title: for people.
-        unit: Grafana's name of a unit; without one the column is text, whatever it looks like.
-        colours: of the texts that may stand in it.
-        link: title and address of where a click leads.
-        width: in pixels; without one the column takes what is left.
-        steps: colours of numbers.
+        label: of the query's result; ``Value`` is the sample's value.
+        title: of the column.
+        unit: Grafana unit; without one the column is text.
+        colours: of texts in the column.
+        link: title and URL of the cells' link.
+        width: in pixels; without one the column takes the remaining width.
+        steps: thresholds of numbers.
     """
 
     label: str
@@ -115,12 +115,12 @@ class Column:
 
 
 class _Builder(Protocol):
-    """What the builders of all kinds of panels have in common, to this module's knowledge."""
+    """The methods that this module uses of all panel builders."""
 
     def title(self, title: str) -> Self: ...
     def description(self, description: str) -> Self: ...
-    def datasource(self, datasource: Any) -> Self: ...  # noqa: ANN401 -- as the SDK has it
-    def with_target(self, target: Any) -> Self: ...  # noqa: ANN401 -- likewise
+    def datasource(self, datasource: Any) -> Self: ...  # noqa: ANN401 -- as in the SDK
+    def with_target(self, target: Any) -> Self: ...  # noqa: ANN401 -- as in the SDK
     def unit(self, unit: str) -> Self: ...
     def no_value(self, no_value: str) -> Self: ...
     def override_by_name(self, name: str, properties: list[DynamicConfigValue]) -> Self: ...
@@ -142,20 +142,20 @@ def number(
     texts: Mapping[int, str] | None = None,
     graph: bool = False,
 ) -> Builder[Panel]:
-    """The latest value, large.
+    """Build a panel with the latest value.
 
     Args:
         title: of the panel.
-        description: what is shown and what it tells.
+        description: of the panel.
         queries: one or more.
-        unit: Grafana's name of a unit.
-        steps: from which value on which colour.
-        decimals: digits after the point; as many as fit if not given.
-        no_value: what to say where there is nothing.
+        unit: Grafana unit.
+        steps: thresholds.
+        decimals: digits after the decimal point; as many as fit by default.
+        no_value: text without data.
         show: the value, or the name of its series, or both.
-        colours: by the names of series.
-        texts: what to say in place of a number.
-        graph: whether to draw the way to the latest value behind it.
+        colours: by series name.
+        texts: replacements of values.
+        graph: whether to draw the history behind the value.
     """
     panel = _described(stat.Panel(), title, description, unit, no_value)
     panel = (
@@ -170,7 +170,7 @@ def number(
         panel = panel.decimals(decimals)
     if texts:
         panel = panel.mappings([ValueMap({str(value): ValueMappingResult(text) for value, text in texts.items()})])
-    return _coloured(_asking(panel, queries, instant=not graph), colours or {})
+    return _coloured(_with_queries(panel, queries, instant=not graph), colours or {})
 
 
 def graph(
@@ -188,22 +188,22 @@ def graph(
     no_value: str = "No data",
     beside: bool = False,
 ) -> Builder[Panel]:
-    """Values over time.
+    """Build a graph over time.
 
     Args:
         title: of the panel.
-        description: what is shown and what it tells.
+        description: of the panel.
         queries: one or more.
-        unit: Grafana's name of a unit.
-        colours: by the names of series.
-        stacked: whether the series add up to a whole.
-        bars: whether each value stands for its step alone.
-        limit: values at which a line is drawn.
-        dashed: names of series that are limits of the others.
-        most: the highest value, where there is one.
+        unit: Grafana unit.
+        colours: by series name.
+        stacked: whether to stack the series.
+        bars: whether to draw bars instead of lines.
+        limit: thresholds drawn as lines.
+        dashed: names of series with dashed lines.
+        most: maximum of the axis.
         interval: the shortest step, such as 10m.
-        no_value: what to say where there is nothing.
-        beside: whether the names of the series stand beside the graph, where they may be many.
+        no_value: text without data.
+        beside: whether the legend is on the right, for many series.
     """
     panel = _described(timeseries.Panel(), title, description, unit, no_value)
     panel = (
@@ -237,13 +237,13 @@ def graph(
                 DynamicConfigValue("color", {"mode": "fixed", "fixedColor": WARNING}),
             ],
         )
-    return _coloured(_asking(panel, queries, instant=False), colours or {})
+    return _coloured(_with_queries(panel, queries, instant=False), colours or {})
 
 
 def bars(
     title: str, description: str, *queries: Query, unit: str = "short", colours: Mapping[str, str] | None = None
 ) -> Builder[Panel]:
-    """The latest value of each of several series, side by side as horizontal bars."""
+    """Build horizontal bars with the latest value of each series."""
     panel = _described(bargauge.Panel(), title, description, unit, "No data")
     panel = (
         panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
@@ -258,11 +258,11 @@ def bars(
         .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
         .legend(_legend(shown=False))
     )
-    return _coloured(_asking(panel, queries, instant=True), colours or {})
+    return _coloured(_with_queries(panel, queries, instant=True), colours or {})
 
 
 def timeline(title: str, description: str, *queries: Query, texts: Mapping[int, tuple[str, str]]) -> Builder[Panel]:
-    """What something was, over time; ``texts`` gives the name and colour of each number."""
+    """Build a state timeline; ``texts`` maps each value to a text and a colour."""
     panel = _described(statetimeline.Panel(), title, description, "short", "No data")
     panel = (
         panel.mappings([ValueMap({str(value): _mapped(text, colour) for value, (text, colour) in texts.items()})])
@@ -274,18 +274,18 @@ def timeline(title: str, description: str, *queries: Query, texts: Mapping[int, 
         .fill_opacity(80)
         .row_height(0.8)
     )
-    return _asking(panel, queries, instant=False)
+    return _with_queries(panel, queries, instant=False)
 
 
 def rows(title: str, description: str, *queries: Query, columns: Sequence[Column], no_value: str) -> Builder[Panel]:
-    """A table with one row for each series, and the columns that are named.
+    """Build a table with one row per series and the given columns.
 
-    Several queries are joined by the labels that they share; the value of query A is the column ``Value #A``.
+    Several queries are joined by their common labels; the value of query A is the column ``Value #A``.
     """
     panel = _described(table.Panel(), title, description, "string", no_value)
     shown = [column.label for column in columns]
     order = {
-        "indexByName": {label: place for place, label in enumerate(shown)},
+        "indexByName": {label: index for index, label in enumerate(shown)},
         "renameByName": {column.label: column.title for column in columns},
     }
     if len(queries) > 1:
@@ -296,7 +296,7 @@ def rows(title: str, description: str, *queries: Query, columns: Sequence[Column
     for column in columns:
         panel = panel.with_override(MatcherConfig("byName", column.title), _look_of(column))
     panel = panel.thresholds(_thresholds(PLAIN)).show_header(show_header=True)
-    return _asking(panel, queries, instant=True, form=PromQueryFormat.TABLE)
+    return _with_queries(panel, queries, instant=True, form=PromQueryFormat.TABLE)
 
 
 def _look_of(column: Column) -> list[DynamicConfigValue]:
@@ -319,7 +319,7 @@ def _described(panel: B, title: str, description: str, unit: str, no_value: str)
     return panel.title(title).description(description).datasource(DATA_SOURCE).unit(unit).no_value(no_value)
 
 
-def _asking(
+def _with_queries(
     panel: B, queries: Sequence[Query], *, instant: bool, form: PromQueryFormat = PromQueryFormat.TIME_SERIES
 ) -> B:
     for letter, query in zip("ABCDEFGH", queries, strict=False):

@@ -1,9 +1,10 @@
 """PromQL for the dashboards. Pure.
 
-Several exporters may tell the same (a replaced pod, a second Prometheus job): everything is first brought down to one
-series for each thing that it speaks of, with ``max by``, and only then added up.
+Several exporters may expose the same series (a replaced pod, a second Prometheus job). Each query therefore removes
+duplicates with ``max by`` before it sums.
 
-Grafana puts its variables in: ``$account``, ``$region`` and ``$device`` are regular expressions, ``$job`` is one ARN.
+The queries use Grafana variables: ``$account``, ``$region`` and ``$device`` are regular expressions,
+``$job`` is an ARN.
 """
 
 from typing import Final
@@ -13,12 +14,12 @@ GROUP_FILTER: Final = f'{TARGET_FILTER},device=~"$device"'
 JOB_FILTER: Final = 'job_arn="$job"'
 
 MOST_JOBS: Final = 50
-"""Rows in a table, or jobs in a graph: more would only make a browser slow."""
+"""Maximum rows of a table and jobs of a graph, so that browsers stay fast."""
 
 QUEUED_FOR_LONG_SECONDS: Final = 86400
 CANCELLING_FOR_LONG_SECONDS: Final = 1800
 NEAR_THE_LIMIT: Final = 0.8
-"""All three as in the alert rules."""
+"""The thresholds of the alert rules."""
 
 _ACCOUNT: Final = "aws_account_id, aws_region"
 _TARGET: Final = f"{_ACCOUNT}, target"
@@ -34,70 +35,70 @@ def _matchers(*parts: str) -> str:
 
 
 def of_fleet(metric: str, *labels: str, where: str = "") -> str:
-    """One series for each account, Region, device and the given labels; ``where`` narrows by a matcher."""
+    """Select one series per account, Region, device and the given labels; ``where`` is another matcher."""
     return f"max by ({_and(_GROUP, *labels)}) ({metric}{{{_matchers(GROUP_FILTER, where)}}})"
 
 
 def of_targets(metric: str, *labels: str, where: str = "") -> str:
-    """One series of an exporter's metric for each target and the given labels."""
+    """Select one series of an exporter metric per target and the given labels."""
     return f"max by ({_and(_TARGET, *labels)}) ({metric}{{{_matchers(TARGET_FILTER, where)}}})"
 
 
 def of_accounts(metric: str, *labels: str, where: str = "") -> str:
-    """One series of an exporter's metric for each account, Region and the given labels."""
+    """Select one series of an exporter metric per account, Region and the given labels."""
     return f"max by ({_and(_ACCOUNT, *labels)}) ({metric}{{{_matchers(TARGET_FILTER, where)}}})"
 
 
 def increase_of_fleet(metric: str, *labels: str, where: str = "") -> str:
-    """How much a counter of the fleet grew within the time that the dashboard shows."""
+    """Calculate the increase of a fleet counter within the selected time range."""
     return f"max by ({_and(_GROUP, *labels)}) (increase({metric}{{{_matchers(GROUP_FILTER, where)}}}[$__range]))"
 
 
 def grown(recorded: str, *labels: str, where: str = "") -> str:
-    """How much a recorded counter grew in each step of a graph, in whole numbers.
+    """Calculate the increase of a recorded counter in each step of a graph, in whole numbers.
 
-    ``increase`` extrapolates, so that one failed job would be 1.03, and loses what falls between two windows. A counter
-    that fell, since an exporter was replaced, has not grown.
+    ``increase`` extrapolates, so one failed job could be 1.03, and it misses an increase between two windows. A
+    decrease, as after the replacement of an exporter, counts as 0.
     """
     series = f"{recorded}{{{_matchers(GROUP_FILTER, where)}}}"
     return f"sum by ({', '.join(labels)}) (clamp_min({series} - ({series} offset $__interval or {series} * 0), 0))"
 
 
 def with_device_name(series: str) -> str:
-    """Add a label ``device_name``: a device's ARN from its provider on, such as iqm/Garnet; what is no ARN as it is."""
+    """Add a label ``device_name``: the provider and name in a device ARN, such as iqm/Garnet, or the unchanged text."""
     return f'label_replace({series}, "device_name", "$1", "device", "(?:.*:device/[^/]+/)?(.+)")'
 
 
 def quantile(share: float, recorded_buckets: str) -> str:
-    """A quantile by device of a recorded histogram's growth; without the devices where nothing was observed."""
+    """Calculate a quantile by device of a recorded histogram; devices without observations are absent."""
     buckets = with_device_name(f"{recorded_buckets}{{{GROUP_FILTER}}}")
     return f"histogram_quantile({share:g}, sum by (le, device_name) ({buckets})) >= 0"
 
 
 def of_job(metric: str, *labels: str, where: str = "") -> str:
-    """One series of the chosen job for the given labels."""
+    """Select one series of the selected job per the given labels."""
     by = f" by ({', '.join(labels)})" if labels else ""
     return f"max{by} ({metric}{{{_matchers(JOB_FILTER, where)}}})"
 
 
 def of_each_job(metric: str, *labels: str, where: str = "") -> str:
-    """One series for each job and the given labels."""
+    """Select one series per job and the given labels."""
     return f"max by ({_and('job_arn', *labels)}) ({metric}{{{where}}})"
 
 
 def jobs_that_are(status: str) -> str:
-    """The jobs in a status, or in one of several: it is a regular expression."""
+    """Select the jobs with a status; ``status`` is a regular expression."""
     matcher = f'status=~"{status}"'
     return f"({of_each_job('braket_job_status', where=matcher)} == 1)"
 
 
 def job_facts() -> str:
-    """What is known of the jobs in the chosen accounts, Regions and devices; of two exporters one counts."""
+    """Select the info series of the jobs in the selected accounts, Regions and devices, one per job."""
     return f"topk by (job_arn) (1, braket_job_info{{{GROUP_FILTER}}})"
 
 
 def described(series: str, *facts: str) -> str:
-    """Give series of jobs the labels that describe a job, and leave out the jobs that are not chosen."""
+    """Add the labels of ``job_facts`` to series of jobs, and drop jobs that are not selected."""
     return f"({series}) * on (job_arn) group_left ({_and('job_name', *facts)}) {job_facts()}"
 
 
@@ -111,7 +112,7 @@ _NEAR_THE_LIMIT: Final = (
     f"{of_each_job('braket_job_started_timestamp_seconds')} "
     f"+ {NEAR_THE_LIMIT:g} * {of_each_job('braket_job_max_runtime_seconds')}"
 )
-# Where Braket gives no time of the end, that of the last answer, which stands still from then on.
+# Without endedAt, the time of the last poll, which no longer changes after the end.
 _END: Final = (
     f"({of_each_job('braket_job_ended_timestamp_seconds')} "
     f"or on (job_arn) {of_each_job('braket_job_last_poll_timestamp_seconds')})"
@@ -119,9 +120,9 @@ _END: Final = (
 
 
 def problems() -> str:
-    """Every job with a problem, by the label ``problem``, and since when it has it, in milliseconds of unix time.
+    """List jobs with a problem in the label ``problem``, with its start in milliseconds of Unix time.
 
-    What has ended is told for as long as the dashboard's range; what is active, while it lasts.
+    Problems of ended jobs are listed within the selected time range, problems of active jobs while they last.
     """
     since = {
         "FAILED": f"{_lately(_END)} and on (job_arn) {jobs_that_are('FAILED')} unless on (job_arn) {_OUT_OF_TIME}",
@@ -135,12 +136,12 @@ def problems() -> str:
 
 
 def ends_of(status: str) -> str:
-    """When the latest jobs of a status ended, in milliseconds of unix time."""
+    """List the end times of the latest jobs with a status, in milliseconds of Unix time."""
     return _latest(f"{of_each_job('braket_job_ended_timestamp_seconds')} and on (job_arn) {jobs_that_are(status)}")
 
 
 def times_of(event_type: str) -> str:
-    """When the latest events of a type happened, in milliseconds of unix time."""
+    """List the times of the latest events of a type, in milliseconds of Unix time."""
     return _latest(of_each_job("braket_job_event_timestamp_seconds", where=f'event_type="{event_type}"'))
 
 
@@ -153,5 +154,5 @@ def _lately(time: str) -> str:
 
 
 def of_exporters(metric: str) -> str:
-    """A series that Prometheus or the client library keeps of many programs, of the exporters only."""
+    """Select series of Prometheus or of the client library, of exporters only."""
     return f"{metric} and on (job, instance) braket_exporter_build_info"

@@ -1,4 +1,4 @@
-"""The choices at the top of a dashboard."""
+"""The variables of a dashboard."""
 
 from typing import Final
 
@@ -20,11 +20,11 @@ DATA_SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 Variable = Builder[VariableModel]
 
 MOST_CHOICES: Final = 500
-"""Jobs to choose from, the newest: a list of ten thousand helps nobody. A link may name any other."""
+"""Maximum jobs of the job selector, newest first. Links can select any other job."""
 
 
 def of_the_exporter() -> list[Variable]:
-    """The data source, the account and the Region; each tells what any exporter has, even one without jobs."""
+    """Return data source, account and Region, including those without jobs."""
     return [
         _data_source(),
         _several("account", "Account", "label_values(braket_exporter_target_up, aws_account_id)"),
@@ -37,7 +37,7 @@ def of_the_exporter() -> list[Variable]:
 
 
 def of_the_fleet() -> list[Variable]:
-    """The data source and what jobs can be told apart by."""
+    """Return data source, account, Region, device and status."""
     return [
         _data_source(),
         _several("account", "Account", "label_values(braket_jobs, aws_account_id)"),
@@ -48,14 +48,14 @@ def of_the_fleet() -> list[Variable]:
 
 
 def of_one_job() -> list[Variable]:
-    """Those of the fleet, one job among those that they leave, and what links to AWS need to know of it."""
+    """Return the variables of the fleet, the job, and hidden variables for links to AWS."""
     return [
         *of_the_fleet(),
         _job(),
-        _query("job_region", "Region of the job", f"label_values(braket_job_info{{{JOB_FILTER}}}, aws_region)").hide(
+        _query("job_region", "Job Region", f"label_values(braket_job_info{{{JOB_FILTER}}}, aws_region)").hide(
             VariableHide.HIDE_VARIABLE
         ),
-        _query("job_name", "Name of the job", f"label_values(braket_job_info{{{JOB_FILTER}}}, job_name)").hide(
+        _query("job_name", "Job name", f"label_values(braket_job_info{{{JOB_FILTER}}}, job_name)").hide(
             VariableHide.HIDE_VARIABLE
         ),
     ]
@@ -78,7 +78,7 @@ def _several(name: str, label: str, query: str) -> QueryVariable:
 
 
 def _job() -> Variable:
-    """The newest jobs, told apart by the beginning of what identifies them: names are not unique."""
+    """Offer the newest jobs by name and the start of their identifier, because names are not unique."""
     created = of_each_job("braket_job_created_timestamp_seconds", "job_name")
     jobs = f"{created} and on (job_arn) {jobs_that_are('$status')} and on (job_arn) braket_job_info{{{GROUP_FILTER}}}"
     identity = f'label_replace(topk({MOST_CHOICES}, {jobs}), "id", "$1", "job_arn", ".*:job/(.{{1,8}}).*")'

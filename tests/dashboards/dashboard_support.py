@@ -1,4 +1,4 @@
-"""The dashboards that the code makes, and each of their queries as Grafana would send it."""
+"""The generated dashboards, and their queries as Grafana sends them."""
 
 import json
 import re
@@ -12,7 +12,7 @@ MADE: dict[str, dict[str, Any]] = {name: json.loads(to_json(make())) for name, m
 
 
 class Asked(NamedTuple):
-    """A query of a dashboard, and where it stands."""
+    """A query of a dashboard, and its panel."""
 
     dashboard: str
     place: str
@@ -45,7 +45,7 @@ CHOICES = dict.fromkeys(("$account", "$region", "$device", "$status"), ".*")
 
 
 def interpolated(text: str, job: str = "arn") -> str:
-    """Put in what Grafana puts in."""
+    """Replace Grafana variables."""
     for name, value in (INTERVALS | CHOICES | {"$job": job}).items():
         text = re.sub(rf"{re.escape(name)}(?!\w)", lambda _, value=value: value, text)  # type: ignore[misc]
     return text

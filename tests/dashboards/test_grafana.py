@@ -1,4 +1,4 @@
-"""The Grafana dashboards: what the code makes, and what a real Prometheus answers to each of their queries."""
+"""The Grafana dashboards: layout, panels, queries and provisioning."""
 
 import json
 import re
@@ -29,11 +29,11 @@ each_panel = pytest.mark.parametrize(
 each_dashboard = pytest.mark.parametrize("name", MADE)
 
 
-# What the code makes
+# Layout and panels
 
 
 @each_dashboard
-def test_the_committed_file_is_what_the_code_makes(name: str) -> None:
+def test_the_committed_file_is_up_to_date(name: str) -> None:
     assert (FOLDER / name).read_text(encoding="utf-8") == to_json(DASHBOARDS[name]()), "run make dashboards"
 
 
@@ -41,7 +41,7 @@ def test_nothing_but_the_dashboards_is_committed_beside_them() -> None:
     assert sorted(path.name for path in FOLDER.iterdir()) == sorted(DASHBOARDS)
 
 
-def test_the_alerts_lead_to_dashboards_and_variables_that_exist() -> None:
+def test_alerts_link_to_existing_dashboards_and_variables() -> None:
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in RULES.glob("*.yaml")]
     rules = [rule for file in files for group in file["groups"] for rule in group["rules"] if "alert" in rule]
     links = {rule["annotations"]["dashboard"] for rule in rules}
@@ -71,8 +71,8 @@ def test_the_rows_leave_no_gap_to_the_right(name: str) -> None:
 
 
 @each_dashboard
-def test_the_first_answers_fit_on_a_screen_of_1080_pixels(name: str) -> None:
-    # A row of the grid takes 38 pixels; browser and Grafana's own head take about 250 of the 1080.
+def test_the_first_rows_fit_on_a_screen_of_1080_pixels(name: str) -> None:
+    # A row of the grid has 38 pixels; the headers of browser and Grafana have about 250 of the 1080.
     second = sorted({panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in MADE[name]["panels"]})[1]
     assert 38 * second <= 830
 
@@ -89,7 +89,7 @@ def test_every_dashboard_has_an_identity_and_a_title_of_its_own() -> None:
 
 
 @each_panel
-def test_every_panel_is_described_and_says_what_nothing_means(name: str, panel: dict[str, Any]) -> None:
+def test_every_panel_has_a_description_a_unit_and_a_text_without_data(name: str, panel: dict[str, Any]) -> None:
     assert panel["description"].endswith("."), name
     defaults = panel["fieldConfig"]["defaults"]
     assert defaults["noValue"]
@@ -97,7 +97,7 @@ def test_every_panel_is_described_and_says_what_nothing_means(name: str, panel: 
 
 
 @each_panel
-def test_every_panel_takes_the_chosen_data_source(name: str, panel: dict[str, Any]) -> None:
+def test_every_panel_uses_the_selected_data_source(name: str, panel: dict[str, Any]) -> None:
     sources = [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
     assert sources == [{"type": "prometheus", "uid": "${datasource}"}] * len(sources), name
 
@@ -138,7 +138,7 @@ def _colours(panel: dict[str, Any]) -> Iterator[tuple[str, str]]:
     )
 
 
-def test_what_is_chosen_goes_along_from_the_fleet_to_a_job() -> None:
+def test_links_keep_the_selected_variables_from_the_fleet_to_a_job() -> None:
     links = {
         entry["value"][0]["url"]
         for name, panel in EVERY_PANEL
@@ -161,14 +161,14 @@ def test_what_is_chosen_goes_along_from_the_fleet_to_a_job() -> None:
         assert "amazon-braket" in made["tags"]
 
 
-def test_a_job_leads_to_the_console_of_its_region_and_to_its_logs() -> None:
+def test_a_job_links_to_the_console_of_its_region_and_to_its_logs() -> None:
     console, logs = (link["url"] for link in MADE["braket-job.json"]["links"][1:])
     assert console == "https://${job_region}.console.aws.amazon.com/braket/home?region=${job_region}#/jobs"
     assert logs.startswith("https://${job_region}.console.aws.amazon.com/cloudwatch/home?region=${job_region}#logsV2")
     assert logs.endswith("$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3D${job_name}")
 
 
-# What the queries ask for
+# Queries
 
 RECORDED = {
     rule["record"]
@@ -185,7 +185,7 @@ OF_PROMETHEUS = {
     "process_resident_memory_bytes": {"job", "instance"},
     "process_cpu_seconds_total": {"job", "instance"},
 }
-"""What Prometheus, and every client library, keeps of a scraped program."""
+"""Metrics of Prometheus and of every client library."""
 
 
 def _labels_of(family: Family) -> set[str]:
@@ -245,7 +245,7 @@ def test_every_metric_of_the_exporter_is_in_a_dashboard() -> None:
     }
 
 
-def test_whatever_asks_for_every_job_is_bounded() -> None:
+def test_queries_of_all_jobs_are_bounded() -> None:
     of_jobs = {family.name for family in job_families()}
     for asked in ASKED:
         found = [*selectors(interpolated(asked.expr))]
@@ -265,7 +265,7 @@ def test_a_plain_grafana_finds_the_dashboards_where_the_documentation_mounts_the
     assert "$PWD/grafana/provisioning:/etc/grafana/provisioning:ro" in documented
 
 
-def test_a_plain_grafana_has_the_data_source_that_its_environment_names() -> None:
+def test_a_plain_grafana_has_the_data_source_of_its_environment() -> None:
     (source,) = _provisioning("datasources/prometheus.yaml")["datasources"]
     assert (source["type"], source["url"], source["isDefault"]) == ("prometheus", "$PROMETHEUS_URL", True)
     assert "-e PROMETHEUS_URL=" in (ROOT / "docs" / "use" / "dashboards.md").read_text(encoding="utf-8")

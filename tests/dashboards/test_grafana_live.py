@@ -1,4 +1,4 @@
-"""A real Prometheus answers each query of the dashboards: of a fleet that is well, and of the same fleet in trouble."""
+"""Each query of the dashboards, on a real Prometheus: with a healthy fleet, and with the same fleet with problems."""
 
 import json
 import math
@@ -25,17 +25,17 @@ DAY: Final = 86400.0
 EMPTY_WHEN_WELL: Final = {
     ("fleet", "Problems", "A"),
     ("fleet", "annotation Failed", "A"),
-    ("fleet", "annotation Ran out of time", "A"),
-    ("job", "Place in the queue", "B"),
-    ("job", "Failure", "A"),
-    ("job", "Place in the queue over time", "B"),
-    ("job", "Polls of it fail with", "A"),
-    ("exporter", "Calls that did not succeed", "A"),
-    ("exporter", "Jobs that lost their series", "A"),
-    ("exporter", "Answers that were not understood", "A"),
-    ("exporter", "Answers that were not understood", "B"),
+    ("fleet", "annotation Max runtime exceeded", "A"),
+    ("job", "Queue position", "B"),
+    ("job", "Failure category", "A"),
+    ("job", "Queue position history", "B"),
+    ("job", "GetJob errors", "A"),
+    ("exporter", "API errors", "A"),
+    ("exporter", "Dropped jobs", "A"),
+    ("exporter", "Unexpected responses", "A"),
+    ("exporter", "Unexpected responses", "B"),
 }
-"""Every other query has an answer as soon as jobs live."""
+"""Every other query has a result while jobs run."""
 
 
 _QUEUED_FOR: Final = "aws_account_id_aws_region_device_le:braket_job_queue_duration_seconds_bucket:max"
@@ -194,7 +194,7 @@ def troubled(well: Stage) -> Stage:
 
 
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: "-".join(asked.key))
-def test_of_a_fleet_that_is_well_every_query_has_the_answer_that_it_should(asked: Asked, well: Stage) -> None:
+def test_every_query_of_a_healthy_fleet_has_the_expected_result(asked: Asked, well: Stage) -> None:
     if asked.key in EMPTY_WHEN_WELL:
         assert well.answer(asked) == []
     else:
@@ -210,7 +210,7 @@ VARIABLES = [
 
 
 @pytest.mark.parametrize(("name", "variable"), VARIABLES, ids=[f"{name}-{made['name']}" for name, made in VARIABLES])
-def test_every_variable_has_something_to_choose(name: str, variable: dict[str, Any], well: Stage) -> None:
+def test_every_variable_has_options(name: str, variable: dict[str, Any], well: Stage) -> None:
     query = interpolated(variable["query"]["query"], job_arn("running"))
     if labelled := re.fullmatch(r"label_values\((.+), (\w+)\)", query):
         found = {metric[labelled[2]] for metric, _ in well.prometheus.query(labelled[1])}
@@ -249,7 +249,7 @@ EXPECTED_CHOICES = {
 
 
 def test_a_graph_of_what_ended_counts_in_whole_numbers(well: Stage) -> None:
-    (asked,) = (asked for asked in ASKED if asked.place == "Jobs that ended")
+    (asked,) = (asked for asked in ASKED if asked.place == "Ended jobs")
     ended = {series["metric"]["outcome"]: float(series["values"][-1][1]) for series in well.answer(asked)}
     assert ended == {"COMPLETED": 1.0, "FAILED": 0.0, "CANCELLED": 0.0, "MAX_RUNTIME_EXCEEDED": 0.0}
 
@@ -257,11 +257,11 @@ def test_a_graph_of_what_ended_counts_in_whole_numbers(well: Stage) -> None:
 @pytest.mark.parametrize(
     "asked", [asked for asked in ASKED if asked.key in EMPTY_WHEN_WELL], ids=lambda a: "-".join(a.key)
 )
-def test_of_a_fleet_in_trouble_the_others_have_an_answer(asked: Asked, troubled: Stage) -> None:
+def test_the_other_queries_have_a_result_with_problems(asked: Asked, troubled: Stage) -> None:
     eventually(lambda: troubled.answer(asked), 30)
 
 
-def test_each_problem_is_listed_once_with_what_leads_to_the_job(troubled: Stage) -> None:
+def test_each_problem_is_listed_once_with_the_labels_of_its_link(troubled: Stage) -> None:
     (asked,) = (asked for asked in ASKED if asked.place == "Problems")
 
     def problems() -> dict[str, str]:
@@ -281,8 +281,8 @@ def test_each_problem_is_listed_once_with_what_leads_to_the_job(troubled: Stage)
         assert sample["metric"]["device_name"] == "Garnet"
 
 
-def test_a_job_has_one_row_of_facts(troubled: Stage) -> None:
-    rows = [troubled.answer(asked) for asked in ASKED if asked.place == "Facts"]
+def test_a_job_has_one_row_of_details(troubled: Stage) -> None:
+    rows = [troubled.answer(asked) for asked in ASKED if asked.place == "Job details"]
     assert [len(row) for row in rows] == [1] * 7
 
 
