@@ -21,7 +21,7 @@ VALUES = sorted((Path(__file__).parent / "values").glob("*.yaml"))
 HELMS = ("helm3", "helm4")
 RELEASE, NAMESPACE = "quantum", "monitored"
 NAME = "quantum-braket-exporter"
-"""What the objects of the release are called."""
+"""The full name of the release's objects."""
 
 SELECTOR = {"app.kubernetes.io/name": "braket-exporter", "app.kubernetes.io/instance": RELEASE}
 LABELS = {
@@ -36,7 +36,7 @@ Manifest = dict[str, Any]
 
 
 class _Loader(yaml.CSafeLoader):
-    """Refuse a key that is written twice, which Helm does not see and Kubernetes does."""
+    """Reject a duplicate key, which Helm ignores and Kubernetes rejects."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -50,7 +50,7 @@ def read(text: str) -> list[Manifest]:
 
 
 def program(name: str) -> str:
-    """Find what .ci/tools installs; without it the test is skipped, or fails where ``CI`` is true."""
+    """Find a tool of .ci/tools; without it, the test is skipped, or fails if ``CI`` is true."""
     found = shutil.which(name, path=f"{TOOLS}{os.pathsep}{os.environ['PATH']}")
     if found is None:
         missing = f"{name} is not installed; .ci/tools does it"
@@ -61,7 +61,7 @@ def program(name: str) -> str:
 
 
 def run(name: str, *arguments: str | Path, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-    """Run one of the tools to its end; Helm finds no settings and no cluster of the person who tests."""
+    """Run a tool; Helm uses no settings and no cluster of the user."""
     with tempfile.TemporaryDirectory() as home:
         helm = {f"HELM_{kind}_HOME": f"{home}/{kind}" for kind in ("CACHE", "CONFIG", "DATA")}
         path = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
@@ -104,14 +104,14 @@ def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
 
 
 def only(manifests: list[Manifest], kind: str, name: str = NAME) -> Manifest:
-    """Pick the one object of a kind that has that name."""
+    """Return the object of a kind with a name."""
     found = [manifest for manifest in of_kind(manifests, kind) if manifest["metadata"]["name"] == name]
     assert len(found) == 1, [(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests]
     return found[0]
 
 
 def refusal(values: Mapping[str, Any], helm: str = "helm4") -> str:
-    """Render the chart with wrong values, and return what people are told."""
+    """Render the chart with invalid values, and return the error message."""
     done = run(helm, "template", RELEASE, CHART, "--values", "-", stdin=json.dumps(values))
     assert done.returncode == 1
     assert done.stdout == ""

@@ -1,4 +1,4 @@
-"""templates/configmap.yaml: what the chart writes is what the exporter reads."""
+"""templates/configmap.yaml: the exporter reads the settings that the chart writes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,14 +24,14 @@ def settings_of(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def loaded(config: Mapping[str, Any], folder: Path) -> Settings:
-    """Read as the exporter does what the chart makes of settings."""
+    """Read the settings of the chart as the exporter does."""
     path = folder / "exporter.yaml"
     path.write_text(only(render({"config": config}), "ConfigMap")["data"]["exporter.yaml"], encoding="utf-8")
     return load({}, {}, str(path))
 
 
 def web_config(folder: Path, values: Path) -> Path:
-    """Write what the Secrets of a set of values hold, as the pod sees it."""
+    """Write the files in the Secrets of a set of values, as mounted in the pod."""
     given = yaml.safe_load(values.read_text(encoding="utf-8")).get("webConfig", {"existingSecret": ""})
     text: dict[str, Any] = {}
     if given.get("tls"):
@@ -66,7 +66,7 @@ def test_it_holds_the_settings_and_nothing_else() -> None:
     ],
     ids=lambda value: str(value) if "config" in value else "",
 )  # fmt: skip
-def test_all_jobs_are_watched_unless_something_else_is_said(values: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_all_jobs_are_watched_by_default(values: dict[str, Any], expected: dict[str, Any]) -> None:
     assert settings_of(values) == {"listen_address": ":9834", "state_file": STATE_FILE, **expected}
 
 
@@ -89,14 +89,14 @@ def test_the_number_of_shards_is_that_of_the_pods() -> None:
         ("regions", ["us-west-2"]),
     ],
 )
-def test_what_targets_take_the_place_of_is_refused_beside_them(key: str, value: object) -> None:
-    told = refusal({"config": {"targets": [{"all_jobs": True}], key: value}})
-    assert f"config.targets takes the place of config.{key}; move it into a target" in told
+def test_targets_and_a_key_that_they_replace_are_rejected(key: str, value: object) -> None:
+    reported = refusal({"config": {"targets": [{"all_jobs": True}], key: value}})
+    assert f"config.targets and config.{key} are both set; move config.{key} into a target" in reported
 
 
-def test_nothing_to_watch_is_refused_before_anything_is_installed() -> None:
-    told = refusal({"config": {"all_jobs": False}})
-    assert "nothing to watch: set config.jobs, config.tags, config.all_jobs or config.targets" in told
+def test_settings_without_jobs_are_rejected_before_the_installation() -> None:
+    reported = refusal({"config": {"all_jobs": False}})
+    assert "config selects no jobs; set config.jobs, config.tags, config.all_jobs or config.targets" in reported
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_nothing_to_watch_is_refused_before_anything_is_installed() -> None:
         ("per_job_metrics", False, False),
     ],
 )
-def test_a_value_reaches_the_exporter_as_it_was_given(key: str, given: object, read: object, tmp_path: Path) -> None:
+def test_the_exporter_reads_the_given_value(key: str, given: object, read: object, tmp_path: Path) -> None:
     assert getattr(loaded({key: given}, tmp_path), key) == read
 
 
@@ -144,5 +144,5 @@ def test_a_shard_knows_its_share_from_its_pods_name(tmp_path: Path) -> None:
     assert "shard: 2\n" in done.stdout, done.stderr
 
 
-def test_there_is_none_where_the_exporter_runs_elsewhere() -> None:
+def test_there_is_none_without_the_exporter() -> None:
     assert of_kind(render({"exporter": {"enabled": False}}), "ConfigMap") == []

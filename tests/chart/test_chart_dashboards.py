@@ -12,7 +12,7 @@ NAMES = {
 ENABLED = {"dashboards": {"enabled": True}, "exporter": {"enabled": False}}
 
 
-def test_there_is_none_unless_asked_for() -> None:
+def test_there_is_none_by_default() -> None:
     assert [one["metadata"]["name"] for one in of_kind(render(), "ConfigMap")] == ["quantum-braket-exporter"]
 
 
@@ -23,7 +23,7 @@ def test_each_dashboard_has_a_config_map() -> None:
 
 
 @pytest.mark.parametrize("file", NAMES)
-def test_a_dashboard_is_that_of_the_file_under_the_label_that_the_sidecar_looks_for(file: str) -> None:
+def test_a_config_map_has_the_dashboards_file_and_the_label_of_the_sidecar(file: str) -> None:
     config_map = only(render(ENABLED), "ConfigMap", NAMES[file])
     assert config_map["metadata"]["namespace"] == NAMESPACE
     assert config_map["metadata"]["labels"] == {**LABELS, "grafana_dashboard": "1"}

@@ -10,7 +10,7 @@ HARDENED = {
 }
 
 
-def test_one_pod_is_replaced_only_when_it_is_gone_so_that_the_calls_never_double() -> None:
+def test_a_pod_is_replaced_only_after_its_end_so_that_calls_do_not_double() -> None:
     deployment = only(render(), "Deployment")
     assert deployment["metadata"] == {"name": NAME, "namespace": NAMESPACE, "labels": LABELS}
     assert deployment["spec"]["replicas"] == 1
@@ -18,7 +18,7 @@ def test_one_pod_is_replaced_only_when_it_is_gone_so_that_the_calls_never_double
     assert deployment["spec"]["revisionHistoryLimit"] == 3
 
 
-def test_a_first_poll_of_an_hour_is_no_failed_rollout() -> None:
+def test_a_first_poll_of_an_hour_does_not_fail_a_rollout() -> None:
     assert only(render(), "Deployment")["spec"]["progressDeadlineSeconds"] == 3600
 
 
@@ -40,7 +40,7 @@ def test_the_pod_is_hardened_by_default() -> None:
     assert container()["securityContext"] == HARDENED
 
 
-def test_the_pod_gets_no_token_unless_asked_for() -> None:
+def test_the_pod_has_no_token_by_default() -> None:
     assert pod()["automountServiceAccountToken"] is False
     asked = pod({"serviceAccount": {"automountServiceAccountToken": True}})
     assert asked["automountServiceAccountToken"] is True
@@ -55,11 +55,11 @@ def test_openshift_may_choose_the_user() -> None:
     }
 
 
-def test_the_variables_of_services_stay_away() -> None:
+def test_the_pod_has_no_variables_of_services() -> None:
     assert pod()["enableServiceLinks"] is False
 
 
-def test_the_exporter_reads_its_settings_from_a_folder_that_a_change_reaches() -> None:
+def test_the_exporter_reads_its_settings_from_a_directory_that_receives_changes() -> None:
     assert container()["env"] == [{"name": "BRAKET_EXPORTER_CONFIG", "value": "/etc/braket-exporter/exporter.yaml"}]
     mount, volume = container()["volumeMounts"][0], pod()["volumes"][0]
     assert mount == {"name": "config", "mountPath": "/etc/braket-exporter", "readOnly": True}
@@ -84,7 +84,7 @@ def test_a_label_for_all_objects_changes_no_checksum() -> None:
     assert plain == labelled
 
 
-def test_the_probes_ask_for_the_loop_and_for_the_first_poll() -> None:
+def test_the_probes_request_the_health_and_the_readiness_path() -> None:
     probes = {name: probe for name, probe in container().items() if name.endswith("Probe")}
     assert probes == {
         "startupProbe": {
@@ -109,7 +109,7 @@ def test_the_probes_ask_for_the_loop_and_for_the_first_poll() -> None:
 
 
 @pytest.mark.parametrize("probe", ["startupProbe", "livenessProbe", "readinessProbe"])
-def test_a_probe_can_be_left_out_or_changed(probe: str) -> None:
+def test_a_probe_can_be_disabled_or_changed(probe: str) -> None:
     assert probe not in container({probe: {"enabled": False}})
     assert container({probe: {"initialDelaySeconds": 7}})[probe]["initialDelaySeconds"] == 7
 
@@ -119,7 +119,7 @@ def test_the_port_is_that_on_which_the_exporter_listens() -> None:
     assert container({"containerPort": 9000})["ports"][0]["containerPort"] == 9000
 
 
-def test_the_image_is_that_of_the_chart_unless_told_otherwise() -> None:
+def test_the_image_is_the_one_of_the_chart_by_default() -> None:
     digest = "sha256:" + "0123456789abcdef" * 4
     assert container()["image"] == IMAGE
     assert container()["imagePullPolicy"] == "IfNotPresent"
@@ -128,7 +128,7 @@ def test_the_image_is_that_of_the_chart_unless_told_otherwise() -> None:
     assert container({"image": {**other, "digest": digest}})["image"] == f"registry.example.com/braket@{digest}"
 
 
-def test_no_value_takes_keys_of_aws_but_a_secret_may_hold_its_files() -> None:
+def test_aws_keys_come_from_a_secret_not_from_values() -> None:
     values = {"aws": {"credentialsSecret": "aws-files"}}
     assert container(values)["env"][1:] == [
         {"name": "AWS_SHARED_CREDENTIALS_FILE", "value": "/etc/aws/credentials"},
@@ -138,7 +138,7 @@ def test_no_value_takes_keys_of_aws_but_a_secret_may_hold_its_files() -> None:
     assert pod(values)["volumes"][2:] == [{"name": "aws", "secret": {"secretName": "aws-files", "defaultMode": 0o440}}]
 
 
-def test_resources_are_the_users_to_say() -> None:
+def test_resources_can_be_set() -> None:
     resources = {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}}
     assert "resources" not in container()
     assert container({"resources": resources})["resources"] == resources
@@ -169,7 +169,7 @@ def test_variables_volumes_and_containers_can_be_added() -> None:
     assert spec["imagePullSecrets"] == [{"name": "registry"}]
 
 
-def test_the_pod_goes_where_the_user_wants_it() -> None:
+def test_scheduling_can_be_set() -> None:
     scheduling = {
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"key": "dedicated", "operator": "Exists"}],
@@ -184,7 +184,7 @@ def test_the_pod_goes_where_the_user_wants_it() -> None:
     assert scheduling.keys().isdisjoint(pod())
 
 
-def test_pods_carry_the_users_labels_and_annotations() -> None:
+def test_pods_have_the_users_labels_and_annotations() -> None:
     values = {
         "commonLabels": {"team": "platform"},
         "podLabels": {"team": "chemistry", "app.kubernetes.io/name": "not-mine"},
@@ -195,5 +195,5 @@ def test_pods_carry_the_users_labels_and_annotations() -> None:
     assert metadata["annotations"].keys() == {"checksum/config", "example.com/a"}
 
 
-def test_there_is_none_where_the_exporter_runs_elsewhere() -> None:
+def test_there_is_none_without_the_exporter() -> None:
     assert of_kind(render({"exporter": {"enabled": False}}), "Deployment") == []

@@ -1,4 +1,4 @@
-"""docs/get-started/kubernetes.md and the chart's README: what they show works."""
+"""docs/get-started/kubernetes.md and the chart's README: examples, links and commands."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ BLOCKS = {
     for name, text in re.findall(r"```yaml\n# (\S+)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 }
 OTHER_FILES = {"web-config.yaml": BLOCKS.pop("web-config.yaml")}
-"""What is shown beside values."""
+"""Examples other than values."""
 
 EXPORTER = {"ServiceAccount", "ConfigMap", "Service", "Deployment", "Pod"}
 KINDS = {
@@ -48,7 +48,7 @@ def test_an_example_can_be_installed(name: str) -> None:
     assert {manifest["kind"] for manifest in render(values(name))} == KINDS[name]
 
 
-def test_all_examples_can_be_used_together_but_for_the_exporter_that_runs_elsewhere() -> None:
+def test_all_examples_can_be_used_together_except_the_one_without_the_exporter() -> None:
     merged: dict[str, Any] = {}
     for name in ("irsa.yaml", "monitor.yaml", "alerts.yaml", "state.yaml", "resources.yaml"):
         merged |= values(name)
@@ -56,7 +56,7 @@ def test_all_examples_can_be_used_together_but_for_the_exporter_that_runs_elsewh
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_every_link_leads_to_a_page_and_a_heading(page: Path) -> None:
+def test_every_link_has_a_page_and_a_heading(page: Path) -> None:
     text = page.read_text(encoding="utf-8").replace(f"]({REPOSITORY}", f"]({ROOT}/")
     links = re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", text)
     assert links
@@ -68,7 +68,7 @@ def test_every_link_leads_to_a_page_and_a_heading(page: Path) -> None:
         assert not anchor or anchor in slugs, (target, anchor)
 
 
-def test_the_command_that_asks_for_permissions_is_in_the_image() -> None:
+def test_the_command_that_checks_permissions_is_in_the_image() -> None:
     assert "/opt/braket-exporter/bin/braket-exporter check-config --online" in PAGES[0].read_text(encoding="utf-8")
     assert "/opt/braket-exporter/bin" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 

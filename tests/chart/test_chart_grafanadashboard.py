@@ -6,7 +6,7 @@ JOB = "quantum-braket-exporter-dashboard-job"
 ENABLED = {"grafanaDashboard": {"enabled": True}}
 
 
-def test_there_is_none_unless_asked_for() -> None:
+def test_there_is_none_by_default() -> None:
     assert of_kind(render(), "GrafanaDashboard") == []
     assert of_kind(render({"dashboards": {"enabled": True}}), "GrafanaDashboard") == []
 
@@ -31,7 +31,7 @@ def test_each_dashboard_is_read_from_its_config_map() -> None:
     }
 
 
-def test_without_the_sidecar_its_config_maps_do_not_carry_the_sidecars_label() -> None:
+def test_without_the_sidecar_its_config_maps_do_not_have_the_sidecars_label() -> None:
     assert only(render(ENABLED), "ConfigMap", JOB)["metadata"]["labels"] == LABELS
 
 

@@ -31,7 +31,7 @@ def names(values: dict[str, Any], release: str) -> set[str]:
         ({"fullnameOverride": "x" * 62 + "-y"}, "quantum", "x" * 62),
     ],
 )
-def test_objects_are_called_after_the_release_and_the_chart(
+def test_objects_have_the_names_of_the_release_and_the_chart(
     values: dict[str, Any], release: str, expected: str
 ) -> None:
     assert only(render(values, release), "Deployment", expected)
@@ -48,7 +48,7 @@ def test_no_name_and_no_label_is_longer_than_kubernetes_allows(values: dict[str,
         assert len({(one["kind"], one["metadata"]["name"]) for one in manifests}) == len(manifests)
 
 
-def test_an_ending_survives_the_cut() -> None:
+def test_a_suffix_is_not_truncated() -> None:
     found = names({**ALL_ON, "fullnameOverride": "f" * 63}, "quantum")
     assert found == {
         "f" * 63,
@@ -61,14 +61,14 @@ def test_an_ending_survives_the_cut() -> None:
     }
 
 
-def test_every_object_says_what_it_belongs_to() -> None:
+def test_every_object_has_the_labels_of_its_release() -> None:
     for manifest in render(ALL_ON):
         if manifest["kind"] != "Pod":
             assert manifest["metadata"]["labels"].items() >= LABELS.items()
             assert manifest["metadata"]["namespace"] == "monitored"
 
 
-def test_common_labels_and_annotations_reach_every_object_and_never_a_selector() -> None:
+def test_common_labels_and_annotations_are_on_every_object_and_in_no_selector() -> None:
     for manifest in everything():
         assert manifest["metadata"]["labels"]["team"] == "platform"
         assert manifest["kind"] == "Pod" or manifest["metadata"]["annotations"]["example.com/owner"] == "platform"
@@ -76,7 +76,7 @@ def test_common_labels_and_annotations_reach_every_object_and_never_a_selector()
     assert only(everything(), "Service")["spec"]["selector"] == SELECTOR
 
 
-def test_the_labels_of_the_chart_cannot_be_taken_over() -> None:
+def test_the_labels_of_the_chart_cannot_be_overridden() -> None:
     own = {"commonLabels": {"app.kubernetes.io/name": "other", "app.kubernetes.io/instance": "other"}}
     for manifest in render(own):
         assert manifest["metadata"]["labels"]["app.kubernetes.io/instance"] == "quantum"
@@ -85,7 +85,7 @@ def test_the_labels_of_the_chart_cannot_be_taken_over() -> None:
 
 
 @pytest.mark.parametrize("release", ["123", "1e3", "0x1f", "null", "true"])
-def test_a_release_whose_name_looks_like_another_thing_stays_text(release: str) -> None:
+def test_a_release_name_like_a_number_or_boolean_is_a_string(release: str) -> None:
     for manifest in render(ALL_ON, release):
         assert manifest["metadata"]["labels"]["app.kubernetes.io/instance"] == release
     pods = of_kind(render({}, release), "Deployment")[0]["spec"]

@@ -1,4 +1,4 @@
-"""Every set of values with both Helms: linted, rendered, packaged, and accepted by those who get the result."""
+"""Every set of values with both Helms: linted, rendered, packaged, and accepted by Kubernetes and Prometheus."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def every_manifest() -> tuple[Manifest, ...]:
     return tuple({json.dumps(manifest, sort_keys=True): manifest for manifest in manifests}.values())
 
 
-def test_there_are_values_for_what_people_do() -> None:
+def test_there_are_values_for_each_use() -> None:
     assert [path.stem for path in VALUES] == [
         "dashboards-only",
         "defaults",
@@ -71,7 +71,7 @@ def test_there_are_values_for_what_people_do() -> None:
 
 @each_helm
 @each_values
-def test_helm_finds_nothing_to_complain_about(values: Path, helm: str) -> None:
+def test_helm_lint_reports_no_problems(values: Path, helm: str) -> None:
     done = run(helm, "lint", "--strict", CHART, "--values", values)
     assert done.returncode == 0, done.stdout
     assert "[WARNING]" not in done.stdout
@@ -92,12 +92,12 @@ def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @each_values
-def test_the_package_renders_what_the_folder_does(values: Path, package: tuple[str, Path]) -> None:
+def test_the_package_and_the_directory_render_the_same(values: Path, package: tuple[str, Path]) -> None:
     helm, archive = package
     assert render_file(values, helm, archive) == render_file(values, helm)
 
 
-def test_the_package_holds_the_dashboards_themselves(package: tuple[str, Path]) -> None:
+def test_the_package_contains_the_dashboards(package: tuple[str, Path]) -> None:
     listed = subprocess.run(["tar", "-tvzf", package[1]], capture_output=True, text=True, check=True).stdout
     dashboards = [line for line in listed.splitlines() if "/dashboards/" in line]
     assert len(dashboards) == 3
@@ -123,7 +123,7 @@ def test_kubernetes_accepts_every_object(kubernetes: str) -> None:
     }
 
 
-def test_kubernetes_would_not_accept_a_field_that_it_does_not_know() -> None:
+def test_kubernetes_rejects_an_unknown_field() -> None:
     service = of_kind([*every_manifest()], "Service")[0]
     wrong = {**service, "spec": {**service["spec"], "publishNotReadyAdresses": True}}
     with pytest.raises(kubernetes_validate.ValidationError, match="publishNotReadyAdresses"):
@@ -142,7 +142,7 @@ def test_the_prometheus_operator_knows_every_field() -> None:
     assert {*done.stdout.split()} == {*kinds}
 
 
-def test_the_prometheus_operator_would_not_know_another_field() -> None:
+def test_the_prometheus_operator_rejects_an_unknown_field() -> None:
     monitor: dict[str, Any] = json.loads(json.dumps(of_kind([*every_manifest()], "PodMonitor")[0]))
     monitor["spec"]["podMetricsEndpoints"][0]["intervall"] = "30s"
     done = checked_by_the_operators_models([monitor])
@@ -163,7 +163,7 @@ def test_prometheus_accepts_the_rules(tmp_path: Path) -> None:
 
 
 @each_values
-def test_no_object_is_written_twice(values: Path) -> None:
+def test_no_object_is_a_duplicate(values: Path) -> None:
     manifests = render_file(values)
     names = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests]
     assert len(names) == len(set(names))
@@ -177,7 +177,7 @@ IMMUTABLE = {
 
 
 @pytest.mark.parametrize(("old", "new"), [*permutations(VALUES, 2)], ids=lambda path: path.stem)
-def test_an_upgrade_to_other_values_changes_nothing_that_kubernetes_keeps(old: Path, new: Path) -> None:
+def test_an_upgrade_to_other_values_changes_no_immutable_field(old: Path, new: Path) -> None:
     before, after = ({(one["kind"], one["metadata"]["name"]): one for one in render_file(path)} for path in (old, new))
     for kind, name in before.keys() & after.keys():
         for field in IMMUTABLE.get(kind, ()):
@@ -202,6 +202,6 @@ def test_an_upgrade_to_another_version_changes_only_the_labels_and_the_image(tmp
     assert len(read(new)) == len(read(old))
 
 
-def test_the_helms_are_what_they_are_called() -> None:
+def test_the_helms_have_the_versions_of_their_names() -> None:
     assert run("helm3", "version", "--short").stdout.startswith("v3.")
     assert run("helm4", "version", "--short").stdout.startswith("v4.")

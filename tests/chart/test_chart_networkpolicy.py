@@ -19,12 +19,12 @@ EGRESS = [
 ]
 
 
-def test_there_is_none_unless_asked_for() -> None:
+def test_there_is_none_by_default() -> None:
     assert of_kind(render(), "NetworkPolicy") == []
     assert of_kind(render({**ENABLED, "exporter": {"enabled": False}}), "NetworkPolicy") == []
 
 
-def test_it_lets_scrapes_in_and_names_aws_and_the_pods_identity_out() -> None:
+def test_it_allows_scrapes_dns_aws_and_the_pods_identity() -> None:
     policy = only(render(ENABLED), "NetworkPolicy")
     assert policy["metadata"] == {"name": NAME, "namespace": NAMESPACE, "labels": LABELS}
     assert policy["spec"] == {
@@ -35,7 +35,7 @@ def test_it_lets_scrapes_in_and_names_aws_and_the_pods_identity_out() -> None:
     }
 
 
-def test_with_peers_only_they_and_the_pod_of_helm_test_may_scrape() -> None:
+def test_with_peers_only_the_peers_and_the_pod_of_helm_test_can_scrape() -> None:
     spec = only(everything(), "NetworkPolicy")["spec"]
     monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     assert spec["ingress"] == [
@@ -45,6 +45,6 @@ def test_with_peers_only_they_and_the_pod_of_helm_test_may_scrape() -> None:
     assert spec["egress"] == [*EGRESS, {"ports": [{"port": 3128}]}]
 
 
-def test_it_knows_the_pod_of_helm_test() -> None:
+def test_it_selects_the_pod_of_helm_test() -> None:
     pod = only(render(ENABLED), "Pod", f"{NAME}-test")
     assert TEST_POD["podSelector"]["matchLabels"] == pod["metadata"]["labels"]

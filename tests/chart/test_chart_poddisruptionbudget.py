@@ -10,24 +10,24 @@ def budget(**values: object) -> dict[str, object]:
     return dict(manifest["spec"])
 
 
-def test_there_is_none_unless_asked_for() -> None:
+def test_there_is_none_by_default() -> None:
     assert of_kind(render(), "PodDisruptionBudget") == []
     values = {"podDisruptionBudget": {"enabled": True}, "exporter": {"enabled": False}}
     assert of_kind(render(values), "PodDisruptionBudget") == []
 
 
-def test_by_default_it_holds_up_no_drain_of_a_node() -> None:
+def test_by_default_it_does_not_block_a_drain_of_a_node() -> None:
     assert budget() == {"maxUnavailable": 1, "selector": {"matchLabels": SELECTOR}}
 
 
 @pytest.mark.parametrize("value", [0, 2, "34%"])
-def test_it_says_how_many_may_be_away_or_must_be_there(value: object) -> None:
+def test_it_has_the_number_of_unavailable_or_available_pods(value: object) -> None:
     assert budget(maxUnavailable=value) == {"maxUnavailable": value, "selector": {"matchLabels": SELECTOR}}
     minimum = budget(maxUnavailable=None, minAvailable=value)
     assert minimum == {"minAvailable": value, "selector": {"matchLabels": SELECTOR}}
 
 
 @pytest.mark.parametrize("values", [{"minAvailable": 1}, {"maxUnavailable": None}])
-def test_both_or_none_are_refused(values: dict[str, object]) -> None:
-    told = refusal({"podDisruptionBudget": {"enabled": True, **values}})
-    assert "podDisruptionBudget: set one of maxUnavailable and minAvailable, and the other one to null" in told
+def test_both_or_none_are_rejected(values: dict[str, object]) -> None:
+    reported = refusal({"podDisruptionBudget": {"enabled": True, **values}})
+    assert "podDisruptionBudget: set either maxUnavailable or minAvailable, and set the other to null" in reported

@@ -5,12 +5,12 @@ from chart_support import LABELS, NAME, NAMESPACE, SELECTOR, everything, of_kind
 ENABLED = {"podMonitor": {"enabled": True}}
 
 
-def test_there_is_none_unless_asked_for() -> None:
+def test_there_is_none_by_default() -> None:
     assert of_kind(render(), "PodMonitor") == []
     assert of_kind(render({**ENABLED, "exporter": {"enabled": False}}), "PodMonitor") == []
 
 
-def test_it_scrapes_the_pods_under_one_name_whatever_the_release_is_called() -> None:
+def test_it_scrapes_the_pods_under_one_name_for_every_release() -> None:
     monitor = only(render(ENABLED), "PodMonitor")
     assert monitor["metadata"] == {"name": NAME, "namespace": NAMESPACE, "labels": LABELS}
     assert monitor["spec"] == {
@@ -21,7 +21,7 @@ def test_it_scrapes_the_pods_under_one_name_whatever_the_release_is_called() -> 
     }
 
 
-def test_it_selects_the_exporters_pods_and_not_the_one_of_helm_test() -> None:
+def test_it_selects_the_exporters_pods_but_not_the_pod_of_helm_test() -> None:
     manifests = render(ENABLED)
     wanted = only(manifests, "PodMonitor")["spec"]["selector"]["matchLabels"].items()
     assert wanted <= workload(manifests)["spec"]["template"]["metadata"]["labels"].items()

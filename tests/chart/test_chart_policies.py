@@ -15,7 +15,7 @@ THE_USERS = {
     "CKV_K8S_15": "always pulling: a release's tag does not move; `image.pullPolicy` is the user's",
     "CKV_K8S_43": "a digest: the chart is written before the image is built; `image.digest` is the user's",
 }
-"""Findings with values that leave this to the user; with everything set there are none of them."""
+"""Findings with default values; with everything set, there are none."""
 
 OF_A_POD_THAT_RUNS_ONCE = {
     "CKV_K8S_8": "a liveness probe: the pod of `helm test` ends by itself",
@@ -48,7 +48,7 @@ def found(findings: list[dict[str, Any]], values: str) -> set[tuple[str, str]]:
     }
 
 
-def test_every_finding_is_explained_and_every_explanation_needed(findings: list[dict[str, Any]]) -> None:
+def test_every_finding_has_an_explanation_and_no_explanation_is_unused(findings: list[dict[str, Any]]) -> None:
     assert found(findings, "defaults") == {
         *(("Deployment", check) for check in THE_USERS),
         *(("Pod", check) for check in THE_USERS | OF_A_POD_THAT_RUNS_ONCE),
@@ -73,7 +73,7 @@ def pods(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("path", VALUES, ids=lambda path: path.stem)
-def test_every_pod_keeps_the_restricted_pod_security_standard(path: Path) -> None:
+def test_every_pod_complies_with_the_restricted_pod_security_standard(path: Path) -> None:
     for spec in pods(path):
         assert {"hostNetwork", "hostPID", "hostIPC", "hostUsers"}.isdisjoint(spec)
         assert spec["securityContext"]["runAsNonRoot"] is True

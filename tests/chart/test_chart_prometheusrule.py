@@ -38,7 +38,7 @@ def groups_with(**values: object) -> list[dict[str, Any]]:
 
 
 def changes(**values: object) -> dict[str, dict[str, tuple[Any, Any]]]:
-    """Return what values change in the rules: by rule and field, the old and the new text."""
+    """Return the changes of the rules by rule and field: the old and the new text."""
     changed = rules(groups_with(**values))
     assert changed.keys() == ORIGINAL.keys()
     found = {name: dict(_differences(ORIGINAL[name], changed[name])) for name in ORIGINAL}
@@ -53,11 +53,11 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tup
             yield field, (old.get(field), new.get(field))
 
 
-def test_there_is_none_unless_asked_for() -> None:
+def test_there_is_none_by_default() -> None:
     assert of_kind(render(), "PrometheusRule") == []
 
 
-def test_it_is_there_also_where_the_exporter_runs_elsewhere() -> None:
+def test_it_exists_without_the_exporter() -> None:
     manifests = render({"exporter": {"enabled": False}, "prometheusRule": {"enabled": True}})
     assert [manifest["kind"] for manifest in manifests] == ["PrometheusRule"]
 
@@ -109,7 +109,7 @@ def test_a_threshold_has_a_place_in_the_rules() -> None:
         ("throttledRatio", 0.25, {"BraketExporterThrottled": {"expr": ("> 0.1", "> 0.25")}}),
     ],
 )
-def test_a_threshold_is_changed_wherever_it_stands_and_nowhere_else(
+def test_a_threshold_changes_each_of_its_places_and_nothing_else(
     threshold: str, value: float, expected: dict[str, dict[str, tuple[str, str]]]
 ) -> None:
     found = changes(thresholds={threshold: value})
@@ -127,7 +127,7 @@ def test_every_threshold_is_tested() -> None:
     assert len(TABLE["thresholds"]) == 6
 
 
-def test_nothing_of_the_old_thresholds_is_left_when_all_are_changed() -> None:
+def test_no_old_threshold_remains_when_all_are_changed() -> None:
     thresholds = dict.fromkeys(TABLE["thresholds"], 7777) | {"nearMaxRuntimeRatio": 0.7777, "throttledRatio": 0.7777}
     changed = json.dumps(groups_with(thresholds=thresholds))
     assert changed.count("7777") == 9
@@ -137,7 +137,7 @@ def test_nothing_of_the_old_thresholds_is_left_when_all_are_changed() -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_each_alert_can_be_turned_off(alert: str) -> None:
+def test_each_alert_can_be_disabled(alert: str) -> None:
     left = rules(groups_with(alerts={alert: {"enabled": False}}))
     assert left == {name: rule for name, rule in ORIGINAL.items() if name != alert}
 
@@ -147,7 +147,7 @@ def test_a_group_without_rules_is_left_out() -> None:
     assert [group["name"] for group in groups_with(alerts=off)] == ["braket-jobs", "braket-recording"]
 
 
-def test_an_alert_that_is_said_to_be_on_is_as_it_was() -> None:
+def test_an_enabled_alert_is_unchanged() -> None:
     assert changes(alerts={"BraketJobFailed": {"enabled": True}}) == {}
 
 
@@ -169,7 +169,7 @@ def test_each_alert_takes_a_severity_labels_and_annotations(alert: str) -> None:
     }  # fmt: skip
 
 
-def test_labels_for_every_alert_leave_recording_rules_alone_and_yield_to_an_alerts_own() -> None:
+def test_labels_of_all_alerts_are_not_on_recording_rules_and_do_not_override_an_alerts_labels() -> None:
     own = {"BraketJobFailed": {"labels": {"team": "chemistry"}}}
     found = changes(alertLabels={"team": "platform"}, alerts=own)
     teams = {name: fields["team"][1] for name, fields in found.items()}
@@ -193,7 +193,7 @@ def test_a_text_with_the_wait_of_an_alert_changes_with_it(alert: str, old: str, 
 
 
 @pytest.mark.parametrize("alert", ["BraketJobFailed", "BraketExporterStale"])
-def test_an_alert_waits_as_long_as_the_user_says(alert: str) -> None:
+def test_the_wait_of_an_alert_can_be_set(alert: str) -> None:
     assert changes(alerts={alert: {"for": "2h"}}) == {alert: {"for": (ORIGINAL[alert].get("for"), "2h")}}
 
 
@@ -216,12 +216,12 @@ def test_its_metadata_can_be_set() -> None:
     assert metadata["annotations"] == {"example.com/owner": "platform", "example.com/rule": "yes"}
 
 
-def test_a_misspelt_alert_is_refused() -> None:
-    told = refusal({"prometheusRule": {"alerts": {"BraketJobFailled": {"enabled": False}}}})
-    assert "at '/prometheusRule/alerts': additional properties 'BraketJobFailled' not allowed" in told
+def test_a_misspelled_alert_is_rejected() -> None:
+    reported = refusal({"prometheusRule": {"alerts": {"BraketJobFailled": {"enabled": False}}}})
+    assert "at '/prometheusRule/alerts': additional properties 'BraketJobFailled' not allowed" in reported
 
 
-def test_prometheus_fires_by_the_users_thresholds_and_writes_them_out(tmp_path: Path) -> None:
+def test_prometheus_uses_and_shows_the_users_thresholds(tmp_path: Path) -> None:
     groups = groups_with(thresholds={"stuckInQueueSeconds": 7200, "nearMaxRuntimeRatio": 0.95})
     rule_file = tmp_path / "rules.json"
     rule_file.write_text(json.dumps({"groups": groups}), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""values.schema.json: wrong values are refused, and its settings are those of the code."""
+"""values.schema.json: invalid values are rejected, and its settings match the code."""
 
 import json
 import re
@@ -20,7 +20,7 @@ CHARTS_OWN = {"listen_address", "web_config_file", "state_file", "shard", "total
 """Settings that follow from other values: containerPort, webConfig, state, the pod's name, sharding.totalShards."""
 
 FOR_A_PARENT = {"global", "enabled"}
-"""What Helm and a chart that contains this one add."""
+"""Keys of Helm and of parent charts."""
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def closed(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every object of the schema whose keys are listed."""
+    """Yield every object of the schema with listed keys."""
     schema = resolved(schema)
     if "properties" in schema:
         yield path, schema
@@ -74,7 +74,7 @@ def test_a_choice_is_that_of_the_code(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["poll_interval", "discovery_interval", "lookback", "retention", "retention_failed"])
-def test_a_duration_of_the_exporter_is_one_of_the_chart_and_a_word_is_not(key: str) -> None:
+def test_the_chart_accepts_the_durations_of_the_exporter_and_rejects_words(key: str) -> None:
     pattern = CONFIG[key]["pattern"]
     for text in ("30s", "5m", "24h", "7d", "2w", "1h30m", "1d 12h", "1w2d3h4m5.5s", "45", "1.5h"):
         assert parse_duration(text) > 0
@@ -91,7 +91,7 @@ def test_the_alerts_are_those_of_the_rules() -> None:
 
 @pytest.mark.parametrize("helm", HELMS)
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "reported"),
     [
         ({"replicas": 2}, "additional properties 'replicas' not allowed"),
         ({"config": {"poll_intervall": "15s"}}, "at '/config': additional properties 'poll_intervall' not allowed"),
@@ -139,21 +139,21 @@ def test_the_alerts_are_those_of_the_rules() -> None:
     ],
     ids=str,
 )
-def test_a_wrong_value_is_refused_with_its_place(values: Mapping[str, Any], told: str, helm: str) -> None:
-    assert told in refusal(values, helm)
+def test_an_invalid_value_is_rejected_with_its_path(values: Mapping[str, Any], reported: str, helm: str) -> None:
+    assert reported in refusal(values, helm)
 
 
-def test_every_wrong_value_is_told_at_once() -> None:
-    told = refusal({"config": {"poll_intervall": 1}, "sharding": {"totalShards": 0}, "replicas": 2})
-    assert all(word in told for word in ("poll_intervall", "totalShards", "replicas"))
+def test_all_invalid_values_are_reported_at_once() -> None:
+    reported = refusal({"config": {"poll_intervall": 1}, "sharding": {"totalShards": 0}, "replicas": 2})
+    assert all(word in reported for word in ("poll_intervall", "totalShards", "replicas"))
 
 
-def test_a_chart_that_contains_this_one_may_add_its_own() -> None:
+def test_a_parent_chart_can_add_its_own_values() -> None:
     assert render({"global": {"imageRegistry": "x"}, "enabled": True}) == render()
 
 
 @pytest.mark.parametrize("key", ["podSecurityContext", "securityContext", "affinity", "dnsConfig"])
-def test_what_is_kubernetes_own_may_have_keys_that_are_not_listed(key: str) -> None:
+def test_fields_of_kubernetes_can_have_unlisted_keys(key: str) -> None:
     assert render({key: {"somethingNew": True}})
 
 

@@ -5,7 +5,7 @@ from chart_support import LABELS, NAME, NAMESPACE, SELECTOR, everything, of_kind
 HEADLESS = "quantum-braket-exporter-headless"
 
 
-def test_the_service_leads_to_the_pods() -> None:
+def test_the_service_selects_the_pods() -> None:
     service = only(render(), "Service")
     assert service["metadata"] == {
         "name": NAME,
@@ -20,7 +20,7 @@ def test_the_service_leads_to_the_pods() -> None:
     }
 
 
-def test_the_service_is_as_the_user_wants_it() -> None:
+def test_everything_about_the_service_can_be_set() -> None:
     service = only(everything(), "Service")
     assert service["metadata"]["annotations"] == {"example.com/owner": "platform", "example.com/service": "yes"}
     assert service["metadata"]["labels"]["example.com/service"] == "yes"
@@ -43,5 +43,5 @@ def test_only_shards_have_a_headless_service() -> None:
     }
 
 
-def test_there_is_none_where_the_exporter_runs_elsewhere() -> None:
+def test_there_is_none_without_the_exporter() -> None:
     assert of_kind(render({"exporter": {"enabled": False}, "sharding": {"totalShards": 2}}), "Service") == []

@@ -16,16 +16,16 @@ def test_it_mounts_no_token_by_default() -> None:
     assert asked["automountServiceAccountToken"] is True
 
 
-def test_it_carries_the_role_for_irsa() -> None:
+def test_it_has_the_role_for_irsa() -> None:
     account = only(render({"serviceAccount": {"annotations": ROLE, "name": "reader"}}), "ServiceAccount", "reader")
     assert account["metadata"]["annotations"] == ROLE
 
 
-def test_one_that_exists_is_left_alone() -> None:
+def test_an_existing_one_is_not_created() -> None:
     assert of_kind(render({"serviceAccount": {"create": False, "name": "reader"}}), "ServiceAccount") == []
 
 
-def test_there_is_none_where_the_exporter_runs_elsewhere() -> None:
+def test_there_is_none_without_the_exporter() -> None:
     assert of_kind(render({"exporter": {"enabled": False}}), "ServiceAccount") == []
 
 

@@ -5,12 +5,12 @@ from chart_support import LABELS, NAME, NAMESPACE, SELECTOR, everything, of_kind
 ENABLED = {"serviceMonitor": {"enabled": True}}
 
 
-def test_there_is_none_unless_asked_for() -> None:
+def test_there_is_none_by_default() -> None:
     assert of_kind(render(), "ServiceMonitor") == []
     assert of_kind(render({**ENABLED, "exporter": {"enabled": False}}), "ServiceMonitor") == []
 
 
-def test_it_scrapes_the_service_under_one_name_whatever_the_release_is_called() -> None:
+def test_it_scrapes_the_service_under_one_name_for_every_release() -> None:
     monitor = only(render(ENABLED), "ServiceMonitor")
     assert monitor["metadata"] == {"name": NAME, "namespace": NAMESPACE, "labels": LABELS}
     assert monitor["spec"] == {

@@ -1,4 +1,4 @@
-"""templates/_state.tpl and persistentvolumeclaim.yaml: where the state file is, and how long it lives."""
+"""templates/_state.tpl and persistentvolumeclaim.yaml: place and lifetime of the state file."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ SHARDED: dict[str, Any] = {"sharding": {"totalShards": 3}}
 
 
 def state(**members: object) -> dict[str, Any]:
-    """Write the values of a volume that outlives the pod."""
+    """Write the values of a persistent volume."""
     return {"state": {"persistentVolumeClaim": {"enabled": True, **members}}}
 
 
@@ -34,14 +34,14 @@ def settings(manifests: list[Manifest]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("values", [{}, SHARDED])
-def test_a_container_that_starts_again_finds_its_state_in_its_pod(values: dict[str, Any]) -> None:
+def test_a_restarted_container_has_its_state(values: dict[str, Any]) -> None:
     assert settings(render(values))["state_file"] == "/var/lib/braket-exporter/state.sqlite"
     assert container(values)["volumeMounts"][1] == MOUNT
     assert pod(values)["volumes"][1] == {"name": "state", "emptyDir": {"sizeLimit": "1Gi"}}
     assert of_kind(render(values), "PersistentVolumeClaim") == []
 
 
-def test_how_large_it_may_become_in_its_pod_is_the_users_to_say() -> None:
+def test_its_size_limit_can_be_set() -> None:
     assert pod({"state": {"sizeLimit": "64Mi"}})["volumes"][1]["emptyDir"] == {"sizeLimit": "64Mi"}
 
 
@@ -59,7 +59,7 @@ def test_the_root_of_the_file_system_stays_read_only_and_the_volume_is_given_to_
         assert pod(values)["securityContext"]["fsGroup"] == pod(values)["securityContext"]["runAsGroup"] == 65532
 
 
-def test_one_pod_has_a_claim_that_the_chart_makes() -> None:
+def test_one_pod_has_a_claim_that_the_chart_creates() -> None:
     manifests = render(state())
     claim = only(manifests, "PersistentVolumeClaim", f"{NAME}-state")
     assert claim["metadata"] == {"name": f"{NAME}-state", "namespace": NAMESPACE, "labels": LABELS}
@@ -72,7 +72,7 @@ def test_two_pods_never_share_the_file() -> None:
     assert only(render(state()), "Deployment")["spec"]["strategy"] == {"type": "Recreate"}
 
 
-def test_a_claim_asks_for_what_the_user_says() -> None:
+def test_the_spec_of_a_claim_can_be_set() -> None:
     claim = only(everything(), "PersistentVolumeClaim", f"{NAME}-state")
     assert claim["metadata"]["labels"] == {**LABELS, "team": "platform"}
     assert claim["metadata"]["annotations"] == {"example.com/owner": "platform", "helm.sh/resource-policy": "keep"}
@@ -83,13 +83,13 @@ def test_a_claim_asks_for_what_the_user_says() -> None:
     }
 
 
-def test_a_claim_that_exists_takes_the_place_of_the_charts() -> None:
+def test_an_existing_claim_replaces_the_claim_of_the_chart() -> None:
     values = state(existingClaim="mine")
     assert of_kind(render(values), "PersistentVolumeClaim") == []
     assert pod(values)["volumes"][1] == {"name": "state", "persistentVolumeClaim": {"claimName": "mine"}}
 
 
-def test_each_of_several_pods_has_a_claim_of_its_own() -> None:
+def test_each_shard_has_its_own_claim() -> None:
     values = {**SHARDED, **state(storageClassName="gp3", annotations={"example.com/backup": "no"})}
     manifests = render(values)
     (claim,) = only(manifests, "StatefulSet", f"{NAME}-persistent")["spec"]["volumeClaimTemplates"]
@@ -104,13 +104,13 @@ def test_each_of_several_pods_has_a_claim_of_its_own() -> None:
     assert [volume["name"] for volume in pod(values)["volumes"]] == ["config"]
 
 
-def test_claims_can_be_turned_on_and_off_though_kubernetes_never_changes_those_of_a_statefulset() -> None:
+def test_claims_can_be_enabled_and_disabled_although_those_of_a_statefulset_are_immutable() -> None:
     (without,), (with_claims,) = (of_kind(render({**SHARDED, **values}), "StatefulSet") for values in ({}, state()))
     assert without["metadata"]["name"] == NAME
     assert with_claims["metadata"]["name"] == f"{NAME}-persistent"
 
 
-def test_the_names_leave_room_for_what_kubernetes_adds() -> None:
+def test_the_names_are_short_enough_for_suffixes_of_kubernetes() -> None:
     long = {"fullnameOverride": "f" * 63}
     (stateful_set,) = of_kind(render({**SHARDED, **state(), **long}), "StatefulSet")
     assert stateful_set["metadata"]["name"] == "f" * 41 + "-persistent"
@@ -119,32 +119,32 @@ def test_the_names_leave_room_for_what_kubernetes_adds() -> None:
 
 
 @pytest.mark.parametrize("values", [{}, {"commonLabels": {"team": "platform"}, "podLabels": {"a": "b"}}])
-def test_nothing_that_may_change_is_in_the_claims_of_a_statefulset(values: dict[str, Any]) -> None:
+def test_the_claims_of_a_statefulset_have_no_variable_metadata(values: dict[str, Any]) -> None:
     (stateful_set,) = of_kind(render({**SHARDED, **state(), **values}), "StatefulSet")
     assert stateful_set["spec"]["volumeClaimTemplates"][0]["metadata"] == {"name": "state", "labels": SELECTOR}
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "reported"),
     [
         (
             {"state": {"enabled": False, "persistentVolumeClaim": {"enabled": True}}},
-            "state.persistentVolumeClaim.enabled goes with state.enabled: true",
+            "state.persistentVolumeClaim.enabled is true, but state.enabled is false; set state.enabled: true",
         ),
         (
             {"state": {"persistentVolumeClaim": {"existingClaim": "mine"}}},
-            "state.persistentVolumeClaim.existingClaim goes with state.persistentVolumeClaim.enabled: true",
+            "existingClaim is set, but state.persistentVolumeClaim.enabled is false; set",
         ),
         (
             {**SHARDED, **state(existingClaim="mine")},
-            "state.persistentVolumeClaim.existingClaim is for one pod: with sharding.totalShards above 1 each pod has",
+            "state.persistentVolumeClaim.existingClaim is valid for one pod only, but sharding.totalShards is ",
         ),
     ],
 )
-def test_what_cannot_work_together_is_refused(values: dict[str, Any], told: str) -> None:
-    assert told in refusal(values)
+def test_invalid_combinations_are_rejected(values: dict[str, Any], reported: str) -> None:
+    assert reported in refusal(values)
 
 
-def test_there_is_no_claim_where_the_exporter_runs_elsewhere() -> None:
+def test_there_is_no_claim_without_the_exporter() -> None:
     off = {"exporter": {"enabled": False}}
     assert render({**state(), **off}) == render({**SHARDED, **state(), **off}) == []

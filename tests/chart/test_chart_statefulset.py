@@ -6,7 +6,7 @@ from chart_support import LABELS, NAME, NAMESPACE, SELECTOR, container, of_kind,
 SHARDED = {"sharding": {"totalShards": 3}}
 
 
-def test_with_several_shards_a_statefulset_takes_the_deployments_place() -> None:
+def test_with_several_shards_a_statefulset_replaces_the_deployment() -> None:
     manifests = render(SHARDED)
     assert of_kind(manifests, "Deployment") == []
     stateful_set = only(manifests, "StatefulSet")
@@ -27,14 +27,14 @@ def test_each_pod_takes_its_shard_from_its_own_name() -> None:
     ]
 
 
-def test_its_pods_are_those_of_the_deployment_but_for_the_shard() -> None:
+def test_its_pods_equal_those_of_the_deployment_except_for_the_shard() -> None:
     one, three = (workload(render(values))["spec"]["template"] for values in ({}, SHARDED))
     del one["spec"]["containers"][0]["env"], three["spec"]["containers"][0]["env"]
     assert one["metadata"].pop("annotations") != three["metadata"].pop("annotations")
     assert one == three
 
 
-def test_its_name_leaves_room_for_the_hash_that_kubernetes_makes_a_label_of() -> None:
+def test_its_name_is_short_enough_for_the_hash_that_kubernetes_adds() -> None:
     manifests = render({**SHARDED, "fullnameOverride": "a" * 60})
     assert only(manifests, "StatefulSet", "a" * 52)["spec"]["serviceName"] == "a" * 54 + "-headless"
 
@@ -44,5 +44,5 @@ def test_one_shard_is_a_deployment(values: dict[str, object]) -> None:
     assert of_kind(render(values), "StatefulSet") == []
 
 
-def test_there_is_none_where_the_exporter_runs_elsewhere() -> None:
+def test_there_is_none_without_the_exporter() -> None:
     assert of_kind(render({**SHARDED, "exporter": {"enabled": False}}), "StatefulSet") == []

@@ -1,4 +1,4 @@
-"""templates/tests/scrape.yaml: what `helm test` runs, here against a real exporter."""
+"""templates/tests/scrape.yaml: the pod of `helm test`, against a real exporter."""
 
 import subprocess
 import sys
@@ -17,10 +17,10 @@ def scrape(values: dict[str, Any] | None = None) -> dict[str, Any]:
     return only(render(values), "Pod", TEST)
 
 
-def ask(
+def run_test(
     address: str, timeout: float, scheme: str = "http", client: Path = Path("/nowhere")
 ) -> "subprocess.CompletedProcess[str]":
-    """Run what the container runs, but ask another address, with what is in another folder."""
+    """Run the command of the container with another address and another directory."""
     script, service, _ = scrape()["spec"]["containers"][0]["args"]
     assert service == f"http://{NAME}.{NAMESPACE}:9834"
     hasty = script.replace("time.sleep(2)", "time.sleep(0.01)")
@@ -35,7 +35,7 @@ def ask(
     )
 
 
-def test_it_runs_only_when_asked_for_and_goes_when_it_was_good() -> None:
+def test_it_runs_only_with_helm_test_and_is_deleted_after_a_success() -> None:
     metadata = scrape()["metadata"]
     assert metadata["namespace"] == NAMESPACE
     assert metadata["annotations"] == {
@@ -46,7 +46,7 @@ def test_it_runs_only_when_asked_for_and_goes_when_it_was_good() -> None:
     assert scrape()["spec"]["activeDeadlineSeconds"] == 120
 
 
-def test_it_is_of_the_exporters_own_image_and_as_hardened() -> None:
+def test_it_has_the_exporters_image_and_security_settings() -> None:
     spec, exporter = scrape()["spec"], pod()
     assert spec["containers"][0]["image"] == IMAGE
     assert spec["containers"][0]["command"] == ["python3", "-c"]
@@ -55,7 +55,7 @@ def test_it_is_of_the_exporters_own_image_and_as_hardened() -> None:
         assert spec[key] == exporter[key]
 
 
-def test_it_takes_the_users_resources_labels_and_nodes() -> None:
+def test_it_has_the_users_resources_labels_and_nodes() -> None:
     values = {
         "resources": {"limits": {"memory": "1Gi"}},
         "commonLabels": {"team": "platform"},
@@ -77,24 +77,24 @@ def test_no_selector_of_the_exporter_matches_it() -> None:
     assert long["app.kubernetes.io/name"] == "n" * 58 + "-test"
 
 
-def test_it_asks_the_service_on_its_port() -> None:
+def test_it_requests_the_service_on_its_port() -> None:
     args = scrape({"service": {"port": 80}})["spec"]["containers"][0]["args"]
     assert args[1] == f"http://{NAME}.{NAMESPACE}:80"
 
 
-def test_it_is_content_with_a_running_exporter_that_cannot_reach_aws() -> None:
+def test_it_succeeds_with_a_running_exporter_that_cannot_reach_aws() -> None:
     nowhere = {"AWS_ENDPOINT_URL_BRAKET": f"http://127.0.0.1:{closed_port()}"}
     with daemon("--jobs", JOB, env=nowhere) as exporter:
         eventually(lambda: exporter.logs("poll_failed"))
-        done = ask(exporter.address, timeout=20)
+        done = run_test(exporter.address, timeout=20)
     assert done.returncode == 0, done.stderr
     assert 'braket_exporter_target_up{aws_account_id="123456789012",aws_region="us-west-2",target=""}' in done.stdout
 
 
 @pytest.mark.parametrize("page", ["index", "nothing"])
-def test_it_fails_where_no_exporter_answers(page: str) -> None:
+def test_it_fails_without_a_response_of_an_exporter(page: str) -> None:
     if page == "nothing":
-        done = ask(f"127.0.0.1:{closed_port()}", timeout=20)
+        done = run_test(f"127.0.0.1:{closed_port()}", timeout=20)
         assert "Connection refused" in done.stderr
     else:
         server = "import http.server as h, sys; s = h.HTTPServer(('127.0.0.1', 0), h.SimpleHTTPRequestHandler); "
@@ -104,12 +104,12 @@ def test_it_fails_where_no_exporter_answers(page: str) -> None:
         ) as other:
             try:
                 assert other.stdout is not None
-                done = ask(f"127.0.0.1:{int(other.stdout.readline())}", timeout=20)
+                done = run_test(f"127.0.0.1:{int(other.stdout.readline())}", timeout=20)
             finally:
                 other.kill()
         assert "404" in done.stderr
     assert done.returncode == 1
 
 
-def test_there_is_none_where_the_exporter_runs_elsewhere() -> None:
+def test_there_is_none_without_the_exporter() -> None:
     assert of_kind(render({"exporter": {"enabled": False}}), "Pod") == []

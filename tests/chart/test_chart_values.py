@@ -1,4 +1,4 @@
-"""values.yaml, README.md and Chart.yaml: documented, current, in step with the project."""
+"""values.yaml, README.md and Chart.yaml: documented and up to date."""
 
 import re
 import shutil
@@ -23,14 +23,12 @@ def test_the_charts_versions_are_the_projects() -> None:
     assert LABELS["app.kubernetes.io/version"] == exporter.__version__
 
 
-def test_the_table_of_values_is_what_the_generator_makes(tmp_path: Path) -> None:
+def test_the_table_of_values_is_up_to_date(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     shutil.copy(CHART / "README.md", readme)
     done = run("readme-generator", "--values", CHART / "values.yaml", "--readme", readme)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert readme.read_text(encoding="utf-8") == (CHART / "README.md").read_text(encoding="utf-8"), (
-        "make it anew, in helm/braket-exporter: ../../.cache/tools/bin/readme-generator -v values.yaml -r README.md"
-    )
+    assert readme.read_text(encoding="utf-8") == (CHART / "README.md").read_text(encoding="utf-8"), "run make chart"
 
 
 def test_every_value_has_its_row() -> None:
@@ -44,7 +42,7 @@ CHARTS_OWN = {"listen_address", "shard", "state_file", "total_shards", "web_conf
 
 
 @pytest.mark.parametrize("key", sorted(CHARTS_OWN))
-def test_what_is_the_charts_own_is_no_setting_of_it(key: str) -> None:
+def test_settings_that_the_chart_controls_are_not_values(key: str) -> None:
     assert f"@extra config.{key} " not in VALUES
 
 
@@ -66,7 +64,7 @@ def switches(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, b
             yield from switches(value, f"{path}.{key}".lstrip("."))
 
 
-def test_everything_is_on_in_the_values_that_are_called_so() -> None:
+def test_everything_is_enabled_in_everything_yaml() -> None:
     everything = yaml.safe_load((Path(__file__).parent / "values" / "everything.yaml").read_text(encoding="utf-8"))
     off = {path for path, enabled in switches(yaml.safe_load(VALUES)) if not enabled}
     assert off == {path for path, enabled in switches(everything) if enabled}

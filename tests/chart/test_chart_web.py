@@ -1,4 +1,4 @@
-"""templates/_web.tpl: TLS and passwords, in every template, and what asks for them against a real exporter."""
+"""templates/_web.tpl: TLS and passwords in every template; probes and helm test against a real exporter."""
 
 import subprocess
 import sys
@@ -53,7 +53,7 @@ def endpoints(values: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def test_without_a_secret_nothing_of_it_is_there() -> None:
+def test_without_a_secret_there_is_no_web_configuration() -> None:
     assert "web_config_file" not in only(render(), "ConfigMap")["data"]["exporter.yaml"]
     assert {one["name"] for one in pod()["volumes"]} == {"config", "state"}
     assert "volumes" not in only(render(), "Pod", f"{NAME}-test")["spec"]
@@ -83,7 +83,7 @@ def test_with_tls_the_kubelet_probes_by_https() -> None:
 
 
 @pytest.mark.parametrize("values", [web(FILE, LOGIN), web(TLS, LOGIN), web(TLS, CERTIFICATE)])
-def test_where_something_must_be_shown_a_command_probes_as_often(values: dict[str, Any]) -> None:
+def test_with_a_login_or_certificate_a_command_probes_at_the_same_interval(values: dict[str, Any]) -> None:
     made = container(values)
     scheme = "https" if values["webConfig"].get("tls") else "http"
     for probe, path, timeout in zip(PROBES, ("healthy", "healthy", "ready"), "255", strict=True):
@@ -94,12 +94,12 @@ def test_where_something_must_be_shown_a_command_probes_as_often(values: dict[st
     assert "/opt/braket-exporter/bin/python" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
-def test_a_command_asks_the_containers_port_and_gives_up_with_its_probe() -> None:
+def test_a_command_requests_the_containers_port_with_the_timeout_of_its_probe() -> None:
     values = {**web(TLS, LOGIN), "containerPort": 9000, "livenessProbe": {"timeoutSeconds": 9}}
     assert container(values)["livenessProbe"]["exec"]["command"][4:] == ["https://localhost:9000", "/-/healthy", "9"]
 
 
-def test_what_is_shown_is_mounted_where_it_is_asked_for() -> None:
+def test_login_and_certificate_are_mounted_in_the_directory_of_the_command() -> None:
     values = web(TLS, LOGIN, CERTIFICATE)
     assert container(values)["volumeMounts"][2:] == [WEB_MOUNT, CLIENT_MOUNT]
     assert pod(values)["volumes"][3:] == [BOTH]
@@ -142,35 +142,37 @@ def test_prometheus_scrapes_by_https_with_password_and_certificate() -> None:
     )
 
 
-def test_prometheus_may_have_a_certificate_of_its_own() -> None:
+def test_prometheus_can_have_its_own_certificate() -> None:
     own = {"cert": {"secret": {"name": "own", "key": "a"}}, "keySecret": {"name": "own", "key": "b"}}
     values = {"webConfig": {**TLS, **CERTIFICATE}, **{key: {"enabled": True, "tlsConfig": own} for key in MONITORS}}
     assert [endpoint["tlsConfig"] for endpoint in endpoints(values)] == [own] * 2
 
 
+NO_SECRET = "webConfig.existingSecret is empty; set it to the Secret with the web configuration file"
+NO_TLS = "webConfig.tls is false; set webConfig.tls: true"
+TLS_ON = "webConfig.tls is true; set ca and serverName to verify the exporter's certificate"
+
+
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "reported"),
     [
-        ({"webConfig": {"tls": True}}, "webConfig.tls goes with webConfig.existingSecret, the Secret with the web"),
-        ({"webConfig": LOGIN}, "webConfig.basicAuth.existingSecret goes with webConfig.existingSecret"),
-        ({"webConfig": {"certificateSecret": "a"}}, "webConfig.certificateSecret goes with webConfig.existingSecret"),
-        ({"webConfig": {**FILE, "certificateSecret": "a"}}, "webConfig.certificateSecret goes with webConfig.tls: tr"),
-        (
-            {"webConfig": {**FILE, **CERTIFICATE}},
-            "webConfig.clientCertificate.existingSecret goes with webConfig.tls: true",
-        ),
-        ({"webConfig": TLS, "serviceMonitor": {"enabled": True}}, "serviceMonitor.tlsConfig: say how Prometheus is to"),
-        ({"webConfig": TLS, "podMonitor": {"enabled": True}}, "podMonitor.tlsConfig: say how Prometheus is to verify"),
-        ({"podMonitor": {"tlsConfig": {"serverName": "a"}}}, "podMonitor.tlsConfig goes with webConfig.tls: true"),
+        ({"webConfig": {"tls": True}}, f"webConfig.tls is set, but {NO_SECRET}"),
+        ({"webConfig": LOGIN}, f"webConfig.basicAuth.existingSecret is set, but {NO_SECRET}"),
+        ({"webConfig": {"certificateSecret": "a"}}, f"webConfig.certificateSecret is set, but {NO_SECRET}"),
+        ({"webConfig": {**FILE, "certificateSecret": "a"}}, f"webConfig.certificateSecret is set, but {NO_TLS}"),
+        ({"webConfig": {**FILE, **CERTIFICATE}}, f"webConfig.clientCertificate.existingSecret is set, but {NO_TLS}"),
+        ({"webConfig": TLS, "serviceMonitor": {"enabled": True}}, f"serviceMonitor.tlsConfig is empty, but {TLS_ON}"),
+        ({"webConfig": TLS, "podMonitor": {"enabled": True}}, f"podMonitor.tlsConfig is empty, but {TLS_ON}"),
+        ({"podMonitor": {"tlsConfig": {"serverName": "a"}}}, f"podMonitor.tlsConfig is set, but {NO_TLS}"),
     ],
     ids=str,
 )
-def test_what_does_not_go_together_is_refused(values: dict[str, Any], told: str) -> None:
-    assert told in refusal(values)
+def test_invalid_combinations_are_rejected(values: dict[str, Any], reported: str) -> None:
+    assert reported in refusal(values)
 
 
 class Place:
-    """What the Secrets hold, as files."""
+    """The content of the Secrets, as files."""
 
     def __init__(self, folder: Path, *, tls: bool, login: bool, certificate: bool) -> None:
         self.values = web(TLS if tls else FILE, LOGIN if login else {}, CERTIFICATE if certificate else {})
@@ -198,7 +200,7 @@ class Place:
         self.file.write_text(yaml.safe_dump(text), encoding="utf-8")
 
     def probe(self, name: str, address: str) -> "subprocess.CompletedProcess[str]":
-        """Run a probe's command, with the interpreter, the address and the folder that there are here."""
+        """Run a probe's command with the interpreter, address and directory of this test."""
         _, *command = container(self.values)[name]["exec"]["command"]
         command[2] = command[2].replace("/etc/braket-exporter-client", str(self.client))
         command[3] = f"{self.scheme}://{address}"
@@ -224,7 +226,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return Place(tmp_path, tls="tls" in parts, login="login" in parts, certificate="certificate" in parts)
 
 
-def test_probes_and_helm_test_are_let_in_and_without_their_files_they_are_not(place: Place) -> None:
+def test_probes_and_helm_test_succeed_only_with_their_files(place: Place) -> None:
     nowhere = {"AWS_ENDPOINT_URL_BRAKET": f"http://127.0.0.1:{closed_port()}"}
     with daemon("--jobs", JOB, "--web-config-file", str(place.file), env=nowhere) as exporter:
         live, ready = (place.probe(name, exporter.address) for name in ("livenessProbe", "readinessProbe"))
@@ -243,7 +245,7 @@ def test_probes_and_helm_test_are_let_in_and_without_their_files_they_are_not(pl
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_a_login_with_line_ends_is_let_in_and_a_wrong_one_is_named_as_the_cause(tmp_path: Path, end: str) -> None:
+def test_a_login_with_newlines_is_accepted_and_a_wrong_login_is_named_as_the_cause(tmp_path: Path, end: str) -> None:
     place = Place(tmp_path, tls=False, login=True, certificate=False)
     (place.client / "username").write_bytes(f"{USER}{end}".encode())
     (place.client / "password").write_bytes(f"{PASSWORD}{end}".encode())
@@ -254,11 +256,11 @@ def test_a_login_with_line_ends_is_let_in_and_a_wrong_one_is_named_as_the_cause(
         refused = place.probe("livenessProbe", exporter.address)
     assert (live.returncode, live.stderr) == (0, "")
     assert refused.returncode == 1
-    cause = "the exporter refuses the login of webConfig.basicAuth.existingSecret"
+    cause = "the exporter rejects the login in the Secret of webConfig.basicAuth.existingSecret"
     assert refused.stderr == f"OSError: /-/healthy: 401 Unauthorized: {cause}\n"
 
 
-def test_a_probe_fails_in_one_line_where_nothing_answers(tmp_path: Path) -> None:
+def test_a_probe_without_a_response_fails_with_one_line(tmp_path: Path) -> None:
     place = Place(tmp_path, tls=True, login=True, certificate=False)
     done = place.probe("livenessProbe", f"127.0.0.1:{closed_port()}")
     assert done.returncode == 1

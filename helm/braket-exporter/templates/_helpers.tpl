@@ -100,12 +100,12 @@ annotations:
 {{- if $settings.targets }}
 {{- range list "jobs" "tags" "all_jobs" "job_name_regex" "regions" }}
 {{- if get $settings . }}
-{{- fail (printf "config.targets takes the place of config.%s; move it into a target" .) }}
+{{- fail (printf "config.targets and config.%s are both set; move config.%s into a target" . .) }}
 {{- end }}
 {{- end }}
 {{- else if not (or $settings.jobs $settings.tags $settings.all_jobs) }}
 {{- if hasKey $settings "all_jobs" }}
-{{- fail "config: nothing to watch: set config.jobs, config.tags, config.all_jobs or config.targets" }}
+{{- fail "config selects no jobs; set config.jobs, config.tags, config.all_jobs or config.targets" }}
 {{- end }}
 {{- $_ := set $settings "all_jobs" true }}
 {{- end }}

@@ -9,11 +9,11 @@ exec:
     - -c
     - |
       import sys
-      {{- $root.Files.Get "files/ask.py" | trim | nindent 6 }}
+      {{- $root.Files.Get "files/fetch.py" | trim | nindent 6 }}
 
 
       try:
-          ask(sys.argv[1], sys.argv[2], Path("/etc/braket-exporter-client"), float(sys.argv[3]))
+          fetch(sys.argv[1], sys.argv[2], Path("/etc/braket-exporter-client"), float(sys.argv[3]))
       except (OSError, http.client.HTTPException) as error:
           sys.exit(f"{type(error).__name__}: {error}")
     - {{ include "braket-exporter.scheme" $root }}://localhost:{{ $root.Values.containerPort }}

@@ -2,7 +2,7 @@
 {{- define "braket-exporter.replaced" -}}
 {{- $change := index . 1 }}
 {{- if not (contains $change.old (index . 0)) }}
-{{- fail (printf "files/thresholds.yaml: there is no %q in %s" $change.old (index . 3)) }}
+{{- fail (printf "files/thresholds.yaml: the rule %s does not contain %q" (index . 3) $change.old) }}
 {{- end }}
 {{- replace $change.old (replace "{}" (index . 2) $change.new) (index . 0) }}
 {{- end }}

@@ -2,13 +2,13 @@
 {{- define "braket-exporter.checkState" -}}
 {{- with .Values.state.persistentVolumeClaim }}
 {{- if and .enabled (not $.Values.state.enabled) }}
-{{- fail "state.persistentVolumeClaim.enabled goes with state.enabled: true" }}
+{{- fail "state.persistentVolumeClaim.enabled is true, but state.enabled is false; set state.enabled: true" }}
 {{- end }}
 {{- if and .existingClaim (not .enabled) }}
-{{- fail "state.persistentVolumeClaim.existingClaim goes with state.persistentVolumeClaim.enabled: true" }}
+{{- fail "state.persistentVolumeClaim.existingClaim is set, but state.persistentVolumeClaim.enabled is false; set state.persistentVolumeClaim.enabled: true" }}
 {{- end }}
 {{- if and .existingClaim (gt (int $.Values.sharding.totalShards) 1) }}
-{{- fail "state.persistentVolumeClaim.existingClaim is for one pod: with sharding.totalShards above 1 each pod has a file, and a claim, of its own" }}
+{{- fail (printf "state.persistentVolumeClaim.existingClaim is valid for one pod only, but sharding.totalShards is %d; remove existingClaim, and each pod gets its own claim" (int $.Values.sharding.totalShards)) }}
 {{- end }}
 {{- end }}
 {{- end }}

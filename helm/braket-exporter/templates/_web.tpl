@@ -4,18 +4,18 @@
 {{- $parts := dict "tls" $web.tls "certificateSecret" $web.certificateSecret "basicAuth.existingSecret" $web.basicAuth.existingSecret "clientCertificate.existingSecret" $web.clientCertificate.existingSecret }}
 {{- range $part, $value := $parts }}
 {{- if and $value (not $web.existingSecret) }}
-{{- fail (printf "webConfig.%s goes with webConfig.existingSecret, the Secret with the web configuration file" $part) }}
+{{- fail (printf "webConfig.%s is set, but webConfig.existingSecret is empty; set it to the Secret with the web configuration file" $part) }}
 {{- end }}
 {{- if and $value (not $web.tls) (has $part (list "certificateSecret" "clientCertificate.existingSecret")) }}
-{{- fail (printf "webConfig.%s goes with webConfig.tls: true" $part) }}
+{{- fail (printf "webConfig.%s is set, but webConfig.tls is false; set webConfig.tls: true" $part) }}
 {{- end }}
 {{- end }}
 {{- range $monitor := list "serviceMonitor" "podMonitor" }}
 {{- with get $.Values $monitor }}
 {{- if and .tlsConfig (not $web.tls) }}
-{{- fail (printf "%s.tlsConfig goes with webConfig.tls: true" $monitor) }}
+{{- fail (printf "%s.tlsConfig is set, but webConfig.tls is false; set webConfig.tls: true" $monitor) }}
 {{- else if and .enabled $web.tls (not .tlsConfig) }}
-{{- fail (printf "%s.tlsConfig: say how Prometheus is to verify the exporter's certificate: with ca and serverName, or not at all: insecureSkipVerify: true" $monitor) }}
+{{- fail (printf "%s.tlsConfig is empty, but webConfig.tls is true; set ca and serverName to verify the exporter's certificate, or set insecureSkipVerify: true" $monitor) }}
 {{- end }}
 {{- end }}
 {{- end }}

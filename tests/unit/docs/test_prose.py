@@ -1,11 +1,12 @@
 """The texts that users and contributors read keep to plain words and short sentences."""
 
 import io
+import json
 import re
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from exporter.app.settings import Settings
 from exporter.metrics import EXPORTER_FAMILIES, job_families
 
 ROOT = Path(__file__).parents[3]
+CHART = ROOT / "helm" / "braket-exporter"
 
 WORDS: Final = {
     r"tells?|told|telling": "report, return, log, show, send",
@@ -56,19 +58,66 @@ def pages() -> Iterator[Text]:
 
 
 def program_texts() -> Iterator[Text]:
-    """Yield the texts that the exporter shows, and those of the rules and the chart."""
+    """Yield the texts that the exporter shows, and those of the rules, the dashboards and the chart."""
     for key, field in Settings.model_fields.items():
         yield Text(f"setting {key}", str(field.description))
     for family in (*job_families(), *EXPORTER_FAMILIES):
         yield Text(f"metric {family.name}", family.help)
-    for path in sorted((ROOT / "helm" / "braket-exporter" / "rules").glob("*.yaml")):
+    for path in sorted((CHART / "rules").glob("*.yaml")):
         for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
             for rule in group["rules"]:
                 for name, text in rule.get("annotations", {}).items():
                     if not name.endswith("_url"):
                         yield Text(f"{rule['alert']}.{name}", text)
     for name in ("values.yaml", "templates/NOTES.txt", "Chart.yaml"):
-        yield Text(f"chart {name}", (ROOT / "helm" / "braket-exporter" / name).read_text(encoding="utf-8"))
+        yield Text(f"chart {name}", (CHART / name).read_text(encoding="utf-8"))
+    yield from dashboard_texts()
+    yield from failure_texts()
+    yield from schema_texts(json.loads((CHART / "values.schema.json").read_text(encoding="utf-8")))
+
+
+def dashboard_texts() -> Iterator[Text]:
+    """Yield the titles and texts of the panels, columns, links, annotations and variables of each dashboard."""
+    for path in sorted((ROOT / "grafana" / "dashboards").glob("*.json")):
+        dashboard = json.loads(path.read_text(encoding="utf-8"))
+        for key, text in found_texts(dashboard):
+            yield Text(f"{path.name} {key} {text[:40]!r}", text)
+
+
+def found_texts(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each text that Grafana shows, with its key."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from found_texts(value, key if key == "renameByName" else name)
+    elif isinstance(node, list):
+        for value in node:
+            yield from found_texts(value, key)
+    elif isinstance(node, str) and node and key in GRAFANA_TEXTS:
+        yield key, node
+
+
+GRAFANA_TEXTS: Final = {
+    *("title", "description", "noValue", "text", "label", "name", "tooltip"),
+    *("legendFormat", "renameByName", "titleFormat", "textFormat"),
+}
+"""Keys of the texts in a dashboard."""
+
+
+def failure_texts() -> Iterator[Text]:
+    """Yield the messages with which the chart rejects values."""
+    for path in sorted((CHART / "templates").glob("*.*")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if found := re.search(r'\bfail (?:\(printf )?"([^"]+)"', line):
+                yield Text(f"{path.name}:{number}", found[1])
+
+
+def schema_texts(node: Any, place: str = "schema") -> Iterator[Text]:
+    """Yield the descriptions of the chart's schema."""
+    if isinstance(node, dict):
+        if isinstance(node.get("description"), str):
+            yield Text(place, node["description"])
+        for name, value in node.items():
+            yield from schema_texts(value, f"{place}.{name}")
 
 
 def source_texts() -> Iterator[Text]:
@@ -101,6 +150,19 @@ def test_sentences_of_pages_are_short(text: Text) -> None:
     prose = "\n".join(line for line in text.text.splitlines() if not line.startswith(("|", "#", "<")))
     sentences = re.split(r"(?<=[.:;!?])\s|\n\s*(?:\n|[-*] )", prose)
     assert [sentence for sentence in sentences if len(sentence.split()) > LONGEST_SENTENCE] == []
+
+
+def test_titles_of_panels_have_one_to_four_words() -> None:
+    titles = [
+        text for text in dashboard_texts() if " title " in text.place and not text.text.startswith("Amazon Braket /")
+    ]
+    assert len(titles) > 50
+    assert [title for title in titles if not 1 <= len(re.sub(r"\{\{.*?\}\}", "JOB", title.text).split()) <= 4] == []
+
+
+def test_every_message_of_the_chart_is_found() -> None:
+    templates = [path.read_text(encoding="utf-8") for path in (CHART / "templates").rglob("*.*")]
+    assert len([*failure_texts()]) == sum(text.count("fail ") for text in templates) > 10
 
 
 def test_the_check_finds_a_word_and_names_what_to_write() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 
-def ask(service: str, path: str, client: Path, timeout: float) -> str:
+def fetch(service: str, path: str, client: Path, timeout: float) -> str:
     url = urlsplit(service)
     if url.scheme == "https":
         # As in the kubelet's own probes, the exporter's certificate is not verified.
@@ -19,15 +19,15 @@ def ask(service: str, path: str, client: Path, timeout: float) -> str:
         link = http.client.HTTPConnection(url.netloc, timeout=timeout)
     headers = {}
     if (client / "username").exists():
-        # A Secret made from a file often ends in a line end.
+        # A Secret created from a file often ends with a newline.
         login = b":".join((client / name).read_bytes().rstrip(b"\r\n") for name in ("username", "password"))
         headers["Authorization"] = "Basic " + base64.b64encode(login).decode()
     link.request("GET", path, headers=headers)
-    answer = link.getresponse()
-    if answer.status == 401:
+    response = link.getresponse()
+    if response.status == 401:
         raise OSError(
-            f"{path}: 401 {answer.reason}: the exporter refuses the login of webConfig.basicAuth.existingSecret"
+            f"{path}: 401 {response.reason}: the exporter rejects the login in the Secret of webConfig.basicAuth.existingSecret"
         )
-    if answer.status != 200:
-        raise OSError(f"{path}: {answer.status} {answer.reason}")
-    return answer.read().decode()
+    if response.status != 200:
+        raise OSError(f"{path}: {response.status} {response.reason}")
+    return response.read().decode()
