@@ -40,15 +40,17 @@ class SettingsError(ProblemsError):
 class Selection(BaseModel):
     """Which jobs to watch, for all of the settings or for one of ``targets``."""
 
-    jobs: JobArns = Field((), description="job ARNs to watch; each one's Region comes from its ARN")
+    jobs: JobArns = Field((), description="ARNs of jobs to watch; the Region is part of the ARN")
     tags: TagRules = Field(
         (),
-        description="watch jobs that carry these tags: team=chemistry,stage=prod|dev,owner=*; "
-        "all keys must fit, each with one of its values",
+        description="watch jobs with these tags: team=chemistry,stage=prod|dev,owner=*; a job must have every "
+        "key, with one of the key's values",
     )
     all_jobs: bool = Field(default=False, description="watch every job of the account and Region")
-    job_name_regex: Regex | None = Field(None, description="keep only discovered jobs whose whole name matches")
-    regions: Regions = Field((), description="Regions to discover jobs in; the SDK's Region if there are none")
+    job_name_regex: Regex | None = Field(
+        None, description="regular expression that must match the whole name of a discovered job"
+    )
+    regions: Regions = Field((), description="Regions in which to discover jobs; the Region of the AWS SDK if empty")
 
     @property
     def discovers(self) -> bool:
@@ -63,7 +65,7 @@ class TargetSettings(Selection):
 
     name: TargetName | None = Field(None, description="value of the label target")
     role_arn: RoleArn | None = Field(None, description="role to assume")
-    external_id: str | None = Field(None, description="what the role's trust policy asks for")
+    external_id: str | None = Field(None, description="external ID that the trust policy of the role requires")
     profile: str | None = Field(None, description="profile of the AWS configuration files")
 
     @property
@@ -114,55 +116,57 @@ class Settings(Selection, BaseSettings):
 
     targets: Annotated[tuple[TargetSettings, ...], AfterValidator(_check_targets)] = Field(
         (),
-        description="only in the file: a list of name, regions, role_arn, external_id, profile, jobs, tags, all_jobs, "
-        "job_name_regex, for several accounts; in place of the keys above",
+        description="only in the file: a list of name, regions, role_arn, external_id, profile, jobs, tags, "
+        "all_jobs, job_name_regex, for several accounts; replaces the keys above",
     )
-    poll_interval: Duration = Field(30.0, description="how stale an active job may become")
-    discovery_interval: Duration = Field(60.0, description="how often new jobs are looked for")
-    lookback: Duration = Field(1209600.0, description="how far back jobs are looked for, by their creation")
+    poll_interval: Duration = Field(30.0, description="maximum data age of an active job")
+    discovery_interval: Duration = Field(60.0, description="interval between searches for new jobs")
+    lookback: Duration = Field(1209600.0, description="maximum age of discovered jobs, by creation time")
     retention: Duration = Field(
         86400.0,
-        description="how long a finished job keeps its series, counted from its end; "
-        "a job named in jobs keeps them as long as it is listed",
+        description="time for which a finished job keeps its series after its end; a job named in jobs keeps its "
+        "series while it is listed",
     )
     retention_failed: Duration = Field(
-        259200.0, description="the same for FAILED jobs and jobs with MAX_RUNTIME_EXCEEDED"
+        259200.0, description="retention of FAILED jobs and of jobs with MAX_RUNTIME_EXCEEDED"
     )
     max_jobs: JobLimit = Field(
         10000,
         ge=1,
-        description="most jobs with per-job series; beyond it the oldest finished ones lose theirs first, "
-        "active and failed ones last",
+        description="maximum number of jobs with per-job series; the oldest finished jobs lose their series "
+        "first, active and failed jobs last",
     )
-    per_job_metrics: bool = Field(default=True, description="false keeps only the fleet metrics")
-    disabled_metrics: MetricNames = Field((), description="metric names to leave out")
+    per_job_metrics: bool = Field(
+        default=True, description="export per-job metrics; false exports only aggregate metrics"
+    )
+    disabled_metrics: MetricNames = Field((), description="names of metrics to omit")
     tag_labels: TagKeys = Field((), description="tag keys that become labels tag_<key> of braket_job_info")
     api_requests_per_second: Rate = Field(
         2.5,
         gt=0,
         allow_inf_nan=False,
-        description="budget per account, Region and API operation; the default is half of the service quota",
+        description="rate limit per account, Region and API operation; the default is half of the service quota",
     )
     listen_address: ListenAddress = Field(
-        ":9834", description="HOST:PORT, :PORT or [::1]:PORT; port 0 picks a free one and logs it"
+        ":9834", description="HOST:PORT, :PORT or [::1]:PORT; port 0 selects a free port and logs it"
     )
     web_config_file: str | None = Field(
-        None, description="TLS and basic auth in the format of Prometheus's exporter-toolkit"
+        None, description="file with TLS and basic authentication in the format of Prometheus's exporter-toolkit"
     )
     state_file: FilePath | None = Field(
-        None, description="SQLite file in which jobs, counters and the log cursor survive a restart"
+        None, description="SQLite file in which jobs, counters and the log position survive a restart"
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least important level to log")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="minimum level of log lines")
     log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="auto is console on a terminal, json elsewhere"
+        "auto", description="auto is console on a terminal, otherwise json"
     )
     shard: Shard = Field(
         0,
         ge=0,
-        description="which share of the targets is this process's, from 0; or the name of a StatefulSet's pod, "
-        "which ends in it",
+        description="number of this process among total_shards, from 0; or the name of a StatefulSet's pod, "
+        "which ends with the number",
     )
-    total_shards: Count = Field(1, ge=1, le=1000, description="among how many processes the targets are shared")
+    total_shards: Count = Field(1, ge=1, le=1000, description="number of processes that share the targets")
 
 
 SCALAR_KEYS: Final = tuple(key for key in Settings.model_fields if key != "targets")
