@@ -25,7 +25,7 @@ _OUTCOMES: Final = "aws_account_id_aws_region_device_outcome:braket_job_outcomes
 _QUEUED_FOR: Final = "aws_account_id_aws_region_device_le:braket_job_queue_duration_seconds_bucket:increase1d"
 _RAN_FOR: Final = "aws_account_id_aws_region_device_le:braket_job_run_duration_seconds_bucket:increase1d"
 _RECORDED: Final = "Requires the recording rules of the exporter."
-_NOTHING_RECORDED: Final = "No ended jobs, or the recording rules are not loaded"
+_NOTHING_RECORDED: Final = "No jobs, or the recording rules are not loaded"
 
 _CHOSEN_STATUS: Final = 'status=~"$status"'
 
@@ -180,7 +180,7 @@ def _over_time() -> Row:
                 12,
                 graph(
                     "Active jobs by device",
-                    "QUEUED, RUNNING and CANCELLING jobs, for the ten devices with the most.",
+                    "QUEUED, RUNNING and CANCELLING jobs on the ten devices with the most active jobs.",
                     Query(f"topk(10, sum by (device_name) ({with_device_name(active)}))", "{{device_name}}"),
                     stacked=True,
                     beside=True,

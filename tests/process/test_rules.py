@@ -880,7 +880,8 @@ TROUBLES: dict[str, tuple[Series, dict[str, str], str, str]] = {
         {**TARGET, "severity": "critical"},
         "braket-exporter cannot poll 123456789012 in us-east-1",
         (
-            "The target as a whole has failed for 10 minutes. Possible causes: credentials, permissions, network, quota. "
+            "The target as a whole has failed for 10 minutes. "
+            "Possible causes: credentials, permissions, network, quota. "
             "Meanwhile, failed jobs of the target cause no alert."
         ),
     ),
