@@ -1,5 +1,7 @@
 """The settings in use: puts new settings into effect in the running parts."""
 
+from collections.abc import Callable
+
 from exporter.app.build import Exporter
 from exporter.app.setting_warnings import environment_warnings, warnings_of
 from exporter.app.settings import Settings
@@ -8,6 +10,16 @@ from exporter.aws import BraketClient
 from exporter.core import JobRecord, TargetConfig
 from exporter.polling import Changes, Policy, Retention
 from exporter.storage import SavedState
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return the poll policy of the daemon."""
+    return Policy(
+        poll_interval=settings.poll_interval,
+        discovery_interval=settings.discovery_interval,
+        lookback=settings.lookback,
+        retention=Retention(settings.retention, settings.retention_failed),
+    )
 
 
 class ActiveSettings:
@@ -19,11 +31,14 @@ class ActiveSettings:
     Args:
         exporter: the parts that follow the settings.
         settings: the settings at the start. They take effect with the first ``take``.
+        policy: returns the poll policy that the settings describe.
     """
 
-    def __init__(self, exporter: Exporter, settings: Settings) -> None:
+    def __init__(
+        self, exporter: Exporter, settings: Settings, policy: Callable[[Settings], Policy] = policy_of
+    ) -> None:
         self.settings = settings
-        self._exporter = exporter
+        self._exporter, self._policy = exporter, policy
         self._sessions: Sessions = {}
 
     def take(self, settings: Settings, past: SavedState | None = None) -> Changes:
@@ -43,7 +58,7 @@ class ActiveSettings:
             labels = frozenset(settings.tag_labels)
             return BraketClient(sessions[config.login], config.target, exporter.telemetry.request, labels)
 
-        plan = exporter.manager.plan(wanted, _policy(settings), settings.api_requests_per_second, connect)
+        plan = exporter.manager.plan(wanted, self._policy(settings), settings.api_requests_per_second, connect)
         for session in self._sessions.values():
             session.renew(forced=True)
         changes = exporter.manager.follow(plan, past)
@@ -71,12 +86,3 @@ class ActiveSettings:
         """The jobs that the settings name and this process polls."""
         named = dict.fromkeys(arn for selection in (self.settings, *self.settings.targets) for arn in selection.jobs)
         return [record for arn in named if (record := self._exporter.store.find(arn)) is not None]
-
-
-def _policy(settings: Settings) -> Policy:
-    return Policy(
-        poll_interval=settings.poll_interval,
-        discovery_interval=settings.discovery_interval,
-        lookback=settings.lookback,
-        retention=Retention(settings.retention, settings.retention_failed),
-    )

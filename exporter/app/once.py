@@ -2,23 +2,27 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from exporter.app.active_settings import ActiveSettings
+from exporter.app.active_settings import ActiveSettings, policy_of
 from exporter.app.build import Exporter, build
 from exporter.app.first_poll_log import FirstPollLog
 from exporter.app.settings import Settings
 from exporter.app.signals import TimeoutReached, interrupted_after, stopped_by_signals
 from exporter.aws import CONNECTIONS
 from exporter.core import Clock, JobRecord, fill_of, format_duration
+from exporter.polling import Policy
 from exporter.web import expose
 
-GLANCE_INTERVAL: Final = 0.02
-"""Seconds between two looks at whether everything is polled."""
+CHECK_INTERVAL: Final = 0.02
+"""Seconds between two checks whether everything is polled."""
 
-FIRST_FEW: Final = 3
-"""The most names in a list of what is missing."""
+MAX_LISTED: Final = 3
+"""The maximum number of names in a list of failures."""
+
+NEVER: Final = float("inf")
+"""The interval of a poll that is not repeated, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +59,21 @@ def once(settings: Settings, timeout: float) -> Once:
         return Once(b"", (f"{late} before the first call",))
     active.warn()
     with stopped_by_signals() as stop:
-        complete = _poll(exporter, stop, deadline, min(GLANCE_INTERVAL, timeout))
+        complete = _poll(exporter, stop, deadline, min(CHECK_INTERVAL, timeout))
     unfinished = () if complete else (late, *_pending(exporter))
     return Once(_page(exporter, settings), (*unfinished, *_silent(exporter, active.named_jobs)))
 
 
 def _prepare(settings: Settings) -> tuple[Exporter, ActiveSettings]:
     exporter = build(settings)
-    active = ActiveSettings(exporter, settings)
+    active = ActiveSettings(exporter, settings, _policy)
     active.take(settings)
     return exporter, active
+
+
+def _policy(settings: Settings) -> Policy:
+    """Return a policy that polls and lists each job once, however late the main thread stops the pollers."""
+    return replace(policy_of(settings), poll_interval=NEVER, discovery_interval=NEVER)
 
 
 def _poll(exporter: Exporter, stop: threading.Event, deadline: float, interval: float) -> bool:
@@ -120,5 +129,5 @@ def _silent(exporter: Exporter, named: Sequence[JobRecord]) -> Iterator[str]:
 
 
 def _first_few(names: Sequence[str]) -> str:
-    more = len(names) - FIRST_FEW
-    return ", ".join(names[:FIRST_FEW]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - MAX_LISTED
+    return ", ".join(names[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""docs/operate/api-calls.md and docs/operate/cardinality.md: their tables are what the code predicts, to the last digit."""
+"""docs/operate/api-calls.md and docs/operate/cardinality.md: their tables are what the code predicts."""
 
 import re
 from pathlib import Path

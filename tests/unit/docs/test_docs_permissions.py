@@ -1,4 +1,4 @@
-"""docs/operate/permissions.md: its policies are those that the exporter itself would ask for, and grant what the code calls."""
+"""docs/operate/permissions.md: its policies are those that ``check-config`` proposes, and grant what the code calls."""
 
 import json
 import re
