@@ -2,7 +2,7 @@
 
 import random
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
@@ -11,7 +11,7 @@ from exporter.app.settings import Settings
 from exporter.core import Clock
 from exporter.metrics import job_families
 from exporter.polling import PollerManager, RateLimiter
-from exporter.storage import Entry, SavedState, StateInUseError, StateWriter, Store
+from exporter.storage import SavedState, StateInUseError, StateWriter, Store
 from exporter.telemetry import EventLog, SelfMetrics, make_logger
 
 
@@ -24,11 +24,11 @@ class Exporter:
     """The parts that the commands drive.
 
     Attributes:
-        journal: the log events.
+        event_log: the log events.
         telemetry: the exporter's own metrics.
         store: the jobs.
-        crew: the pollers.
-        keeper: writes to the state file, if there is one.
+        manager: the pollers.
+        state_writer: writes the state file, if there is one.
         clock: the time.
     """
 
@@ -65,13 +65,13 @@ class Exporter:
             self.state_writer.watch(self.manager.baselines)  # the first response may have corrected them
         self.store.flush()
         if self.state_writer is not None:
-            self.state_writer.beat()
+            self.state_writer.beat(self.store.everything)
 
     def close(self) -> None:
         """Write the last changes to the state file and close it."""
         self.store.flush()
         if self.state_writer is not None:
-            self.state_writer.close()
+            self.state_writer.close(self.store.everything)
 
 
 def build(settings: Settings) -> Exporter:
@@ -94,7 +94,7 @@ def build_parts(settings: Settings, logger: FilteringBoundLogger, clock: Clock) 
         clock: the time.
     """
     event_log = EventLog(logger)
-    telemetry = SelfMetrics(lambda: manager.statuses())  # noqa: PLW0108 -- the pollers need it, too
+    telemetry = SelfMetrics()
     state_writer = (
         None if settings.state_file is None else StateWriter(settings.state_file, event_log, telemetry, clock)
     )
@@ -108,11 +108,4 @@ def build_parts(settings: Settings, logger: FilteringBoundLogger, clock: Clock) 
         clock=clock,
         random=random.random,
     )
-    if state_writer is not None:
-        state_writer.everything = lambda: _everything(store, manager)
     return Exporter(event_log, telemetry, store, manager, state_writer, clock)
-
-
-def _everything(store: Store, manager: PollerManager) -> Entry:
-    """Collect the whole state, for a new state file."""
-    return replace(store.everything(), tombstones=manager.tombstones.all(), floor=manager.tombstones.floor)

@@ -103,7 +103,8 @@ def _poll(exporter: Exporter, stop: threading.Event, deadline: float, interval: 
 
 def _page(exporter: Exporter, settings: Settings) -> bytes:
     disabled = frozenset(settings.disabled_metrics)
-    return b"".join(expose(exporter.store, exporter.telemetry, "text", disabled=disabled).parts)
+    page = expose(exporter.store, exporter.telemetry, exporter.manager.statuses(), "text", disabled=disabled)
+    return b"".join(page.parts)
 
 
 def _pending(exporter: Exporter) -> Iterator[str]:

@@ -124,7 +124,7 @@ class House:
         self.source = Source(self.time, {job: list(script) for job, script in scripts.items()}, latency)
         self.book = Book()
         self.store = Store(job_families(), self.book)
-        self.telemetry = SelfMetrics(lambda: [self.poller.status()])
+        self.telemetry = SelfMetrics()
         self._log = LogCapture()
         self.event_log = EventLog(wrap_logger(None, processors=[self._log]))
         self.poller = TargetPoller(
@@ -165,7 +165,7 @@ class House:
         return [entry for entry in self._log.entries if entry["event"] == name]
 
     def exporter_metrics(self) -> list[str]:
-        return self.telemetry.render("text", lambda _, __: True).decode().splitlines()
+        return self.telemetry.render("text", lambda _, __: True, [self.poller.status()]).decode().splitlines()
 
     def page(self) -> str:
         return b"".join(b"".join(lines) for _, lines in self.store.view().families()).decode()
@@ -905,7 +905,7 @@ class Search(House):
         self.region = Region(self.time, target=Target(account, REGION))
         self.book = Book()
         self.store = Store(job_families(), self.book)
-        self.telemetry = SelfMetrics(lambda: [self.poller.status()])
+        self.telemetry = SelfMetrics()
         self._log = LogCapture()
         self.event_log = EventLog(wrap_logger(None, processors=[self._log]))
         self.rate, self.interval, self.selector = rate, interval, selector
