@@ -106,7 +106,7 @@ def series_formula() -> str:
     """Write the formula of the number of series."""
     cost = predicted(Demand(1, discovers=True))
     return (
-        f"```\nseries = {cost.series_per_job} × jobs with series + {cost.series_per_device} × devices (in each Region)"
+        f"```\nseries = {cost.series_per_job} * jobs with series + {cost.series_per_device} * devices (in each Region)"
         f" + about {SERIES_PER_TARGET} for each account and Region + about {OTHER_SERIES}\n```\n"
     )
 
