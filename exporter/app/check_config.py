@@ -7,7 +7,7 @@ import yaml
 
 from exporter.app.config_files import check_state_file, guard_of
 from exporter.app.cost_estimate import Demand, Prediction, predict
-from exporter.app.permission_check import ask_all, uncounted
+from exporter.app.permission_check import ask_all
 from exporter.app.permission_report import report
 from exporter.app.setting_warnings import environment_warnings, warnings_of
 from exporter.app.settings import Settings
@@ -15,6 +15,7 @@ from exporter.app.target_configs import Sessions, target_configs
 from exporter.aws import BraketClient
 from exporter.core import Clock, TargetConfig, format_duration
 from exporter.metrics import job_families
+from exporter.telemetry import SelfMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ def check_config(settings: Settings, *, online: bool) -> Checked:
     if not online:
         return Checked(describe(settings, polled))
     since = Clock().wall() - settings.lookback
-    clients = [BraketClient(sessions[config.login], config.target, uncounted) for config in polled]
+    count = SelfMetrics().request
+    clients = [BraketClient(sessions[config.login], config.target, count) for config in polled]
     accesses = ask_all(polled, clients, since)
     found = [access.active for access in accesses]
     return Checked(describe(settings, polled, found) + report(accesses), all(access.complete for access in accesses))

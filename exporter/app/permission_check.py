@@ -144,10 +144,6 @@ def ask_all(configs: Sequence[TargetConfig], sources: Sequence[BraketClient], si
     return [done[number] for number in sorted(done)]
 
 
-def uncounted(target: Target, operation: str, code: str, seconds: float) -> None:
-    """Take no note of an HTTP attempt: there are no metrics here."""
-
-
 @dataclass(slots=True)
 class _Found:
     """The jobs that SearchJobs showed: some to read, and the number of active ones that are not named."""

@@ -13,11 +13,12 @@ from odd import Odd, odd_endpoint
 from processes import LONG_AGO, closed_port, run, wire_job
 from sts import Sts, moto_server, sts_before
 
-from exporter.app.permission_check import Access, Answer, Permission, Verdict, ask, ask_all, uncounted
+from exporter.app.permission_check import Access, Answer, Permission, Verdict, ask, ask_all
 from exporter.app.permission_report import policies, report
 from exporter.aws import BraketClient, LoginSession
 from exporter.core import CredentialsRef, Selector, Target, TargetConfig
 from exporter.core.selector import TagRule
+from exporter.telemetry import SelfMetrics
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
 
 ACCOUNT = "123456789012"  # the one that moto tells of keys it does not know
@@ -71,7 +72,7 @@ def lane(
 
 
 def asked(one: TargetConfig) -> Access:
-    client = BraketClient(LoginSession(one.login, one.target.region), one.target, uncounted)
+    client = BraketClient(LoginSession(one.login, one.target.region), one.target, SelfMetrics().request)
     return ask(one, client, LONG_AGO - 60)
 
 
