@@ -1,4 +1,4 @@
-"""The settings in use: puts new settings into effect in the running parts."""
+"""The active settings: applies new settings to the running components."""
 
 from collections.abc import Callable
 
@@ -23,14 +23,14 @@ def policy_of(settings: Settings) -> Policy:
 
 
 class ActiveSettings:
-    """The settings in use, and the AWS sessions that belong to them.
+    """The active settings and their AWS sessions.
 
     Attributes:
-        settings: the settings in use.
+        settings: the active settings.
 
     Args:
-        exporter: the parts that follow the settings.
-        settings: the settings at the start. They take effect with the first ``take``.
+        exporter: the components that the settings configure.
+        settings: the settings at the start; the first ``apply`` activates them.
         policy: returns the poll policy that the settings describe.
     """
 
@@ -41,48 +41,48 @@ class ActiveSettings:
         self._exporter, self._policy = exporter, policy
         self._sessions: Sessions = {}
 
-    def take(self, settings: Settings, past: SavedState | None = None) -> Changes:
-        """Put settings into effect, all of them or none. The state of jobs and targets stays.
+    def apply(self, settings: Settings, saved: SavedState | None = None) -> Changes:
+        """Apply settings, all of them or none. The state of jobs and targets is kept.
 
         Args:
             settings: the settings.
-            past: the state before a restart.
+            saved: the state before a restart.
 
         Raises:
-            SettingsError: no Region is known to look for jobs in.
+            SettingsError: no Region is configured for discovery.
         """
         sessions, exporter = dict(self._sessions), self._exporter
-        wanted = target_configs(settings, sessions)
+        configs = target_configs(settings, sessions)
 
         def connect(config: TargetConfig) -> BraketClient:
             labels = frozenset(settings.tag_labels)
             return BraketClient(sessions[config.login], config.target, exporter.telemetry.request, labels)
 
-        plan = exporter.manager.plan(wanted, self._policy(settings), settings.api_requests_per_second, connect)
+        plan = exporter.manager.plan(configs, self._policy(settings), settings.api_requests_per_second, connect)
         for session in self._sessions.values():
             session.renew(forced=True)
-        changes = exporter.manager.follow(plan, past)
+        changes = exporter.manager.follow(plan, saved)
         exporter.manager.limit(settings.max_jobs)
         if exporter.state_writer is not None:
             exporter.state_writer.watch(exporter.manager.baselines)
         exporter.store.flush()
-        self.settings, self._sessions = settings, {config.login: sessions[config.login] for config in wanted}
+        self.settings, self._sessions = settings, {config.login: sessions[config.login] for config in configs}
         exporter.telemetry.settings_loaded(exporter.clock.wall())
         return changes
 
     def warn(self) -> None:
-        """Log the settings, and variables of the AWS SDK, that are valid and probably a mistake."""
+        """Log warnings about unusual settings and AWS SDK variables."""
         regions = [poller.target.region for poller in self._exporter.manager.pollers]
         for warning in (*warnings_of(self.settings, regions), *environment_warnings(self.settings)):
             self._exporter.event_log.config_warning(warning.setting, warning.message)
 
     @property
     def known_jobs(self) -> int:
-        """The number of jobs with a response in the state file, before the first poll."""
-        return len(self._exporter.store) - sum(job.snapshot is None for job in self.named_jobs)
+        """The number of jobs in the state file that have responded, before the first poll."""
+        return len(self._exporter.store) - sum(job.snapshot is None for job in self.configured_jobs)
 
     @property
-    def named_jobs(self) -> list[JobRecord]:
-        """The jobs that the settings name and this process polls."""
-        named = dict.fromkeys(arn for selection in (self.settings, *self.settings.targets) for arn in selection.jobs)
-        return [record for arn in named if (record := self._exporter.store.find(arn)) is not None]
+    def configured_jobs(self) -> list[JobRecord]:
+        """The jobs in ``jobs`` that this process polls."""
+        arns = dict.fromkeys(arn for selection in (self.settings, *self.settings.targets) for arn in selection.jobs)
+        return [record for arn in arns if (record := self._exporter.store.find(arn)) is not None]

@@ -23,7 +23,7 @@ Flags = Mapping[str, str]
 
 _PROGRAM: Final = "braket-exporter"
 _NO_THREAD: Final = "can't start new thread"
-"""Python's words."""
+"""The text of Python's RuntimeError."""
 
 _ONLINE: Final = "--online"
 _TIMEOUT: Final = "--timeout"
@@ -64,7 +64,7 @@ class UsageError(Exception):
 
 
 class IncompleteError(Exception):
-    """A command has written its output, and something is missing in it; the text is one line for people."""
+    """The output of a command is incomplete; the text is one line that says why."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,23 +74,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interrupted_by_signals():
             return _dispatch(line)
     except UsageError as error:
-        _tell(f"{_PROGRAM}: {error}", f"{_PROGRAM} --help lists commands and flags.")
+        _print_to_stderr(f"{_PROGRAM}: {error}", f"{_PROGRAM} --help lists commands and flags.")
         return 2
     except SettingsError as error:
-        _tell(f"{_PROGRAM}: invalid settings:", *(f"  {problem}" for problem in error.problems))
+        _print_to_stderr(f"{_PROGRAM}: invalid settings:", *(f"  {problem}" for problem in error.problems))
         return 2
     except KeyboardInterrupt:
-        if line.command not in _UNDONE:
+        if line.command not in _INTERRUPTED:
             return 0
-        _tell(f"{_PROGRAM}: interrupted before {_UNDONE[line.command]}")
+        _print_to_stderr(f"{_PROGRAM}: interrupted before {_INTERRUPTED[line.command]}")
         return 1
     except (StartError, OutputError, IncompleteError, MemoryError, RuntimeError) as error:
-        _tell(f"{_PROGRAM}: {_cause(error)}")
+        _print_to_stderr(f"{_PROGRAM}: {_cause(error)}")
         return 1
 
 
 def _cause(error: Exception) -> str:
-    """Write in one line why a command ended; a bug is raised again."""
+    """Return the reason for the end of a command in one line; raise a bug again."""
     if isinstance(error, MemoryError):
         return "out of memory; raise the memory limit"
     if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
@@ -117,20 +117,20 @@ def _run_command(command: str, line: CommandLine) -> int:
     flags = {_key(flag): value for flag, value in line.flags.items() if flag in _SETTINGS}
     problems = [*line.problems, *_misplaced(command, line.flags)]
     if problems:
-        # Beside them the settings' own problems, but for those that only follow from a misspelled flag.
+        # Report the problems of the settings, too, without those that follow from a misspelled flag.
         try:
-            load(flags, os.environ, config, demo.DEFAULTS if command == "demo" else {}, {*map(_key, line.meant)})
+            load(flags, os.environ, config, demo.DEFAULTS if command == "demo" else {}, {*map(_key, line.suggested)})
         except SettingsError as error:
             problems += error.problems
         raise SettingsError(problems)
-    return COMMANDS[command](flags, config, {flag: line.flags[flag] for flag in _OF_COMMANDS if flag in line.flags})
+    return COMMANDS[command](flags, config, {flag: line.flags[flag] for flag in _COMMAND_FLAGS if flag in line.flags})
 
 
 def _misplaced(command: str, flags: Mapping[str, str]) -> list[str]:
     """List the problems of the flags that are not settings."""
     problems = [
         f"{flag} is valid only with {owner}, not with {command}"
-        for flag, owner in _OF_COMMANDS.items()
+        for flag, owner in _COMMAND_FLAGS.items()
         if flag in flags and owner != command
     ]
     try:
@@ -169,7 +169,7 @@ def _check_config(flags: Flags, config: str | None, own: Flags) -> int:
 
 def _demo(flags: Flags, config: str | None, _: Flags) -> int:
     with demo.endpoint():
-        return daemon.run(partial(load, flags, os.environ, config, demo.DEFAULTS), config, _greet, warn=False)
+        return daemon.run(partial(load, flags, os.environ, config, demo.DEFAULTS), config, _print_banner, warn=False)
 
 
 COMMANDS: Final[dict[str, Callable[[Flags, str | None, Flags], int]]] = {
@@ -180,12 +180,12 @@ COMMANDS: Final[dict[str, Callable[[Flags, str | None, Flags], int]]] = {
 }
 
 
-_UNDONE: Final = {"once": "every job was polled", "check-config": "everything was checked"}
-"""The commands whose result a signal takes away, and what was not done then."""
+_INTERRUPTED: Final = {"once": "every job was polled", "check-config": "everything was checked"}
+"""The commands without a result after a signal, and their unfinished work."""
 
 
-_OF_COMMANDS: Final = {_ONLINE: "check-config", _TIMEOUT: "once"}
-"""The flags that are not settings, each with its command."""
+_COMMAND_FLAGS: Final = {_ONLINE: "check-config", _TIMEOUT: "once"}
+"""The flags that belong to one command."""
 
 _SETTINGS: Final = tuple(map(_flag, SCALAR_KEYS))
 _SWITCHES: Final = tuple(_flag(key) for key in SCALAR_KEYS if Settings.model_fields[key].annotation is bool)
@@ -194,14 +194,14 @@ GRAMMAR: Final = Grammar(
     commands=tuple(COMMANDS),
     valued=("--config", _TIMEOUT, *(flag for flag in _SETTINGS if flag not in _SWITCHES)),
     switches=_SWITCHES,
-    bare=(_ONLINE, "--help", "-h", "--version"),
-    elsewhere={"--targets": "--targets: set targets in the YAML file; it cannot be a flag"},
+    valueless=(_ONLINE, "--help", "-h", "--version"),
+    unsupported={"--targets": "--targets: set targets in the YAML file; it cannot be a flag"},
 )
 
 
-def _greet(scheme: str, address: tuple[str, int]) -> None:
+def _print_banner(scheme: str, address: tuple[str, int]) -> None:
     url = f"{scheme}://localhost:{address[1]}"
-    _tell(
+    _print_to_stderr(
         "",
         "The demo runs: simulated hybrid jobs whose hours pass in minutes. Open",
         f"  {url}/         the page for people",
@@ -212,10 +212,10 @@ def _greet(scheme: str, address: tuple[str, int]) -> None:
 
 
 def _write(page: bytes) -> None:
-    """Write to stdout, to the last byte.
+    """Write all bytes to stdout.
 
     Raises:
-        OutputError: the disk is full, the reader went away, or there is no stdout.
+        OutputError: the disk is full, the pipe is closed, or there is no stdout.
     """
     if sys.stdout is None:
         raise OutputError("cannot write to stdout: it is closed")
@@ -223,18 +223,18 @@ def _write(page: bytes) -> None:
         sys.stdout.buffer.write(page)
         sys.stdout.buffer.flush()
     except OSError as error:
-        # What stays in the buffer would fail again, and be reported again, when the interpreter ends.
+        # The interpreter would flush the buffer at its end, fail again and report that.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise OutputError(f"cannot write to stdout: {error.strerror}") from error
 
 
-def _tell(*lines: str) -> None:
-    with suppress(OSError):  # where stderr takes nothing, the exit status has to do
+def _print_to_stderr(*lines: str) -> None:
+    with suppress(OSError):  # the exit status remains when stderr is closed or full
         sys.stderr.write("".join(f"{line}\n" for line in lines))
 
 
 def _help() -> str:
-    """Write what ``--help`` prints."""
+    """Return the output of ``--help``."""
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
         usage="%(prog)s [COMMAND] [--config FILE] [--KEY VALUE ...]",

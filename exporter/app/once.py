@@ -31,7 +31,7 @@ class Once:
 
     Attributes:
         page: the exposition.
-        missing: what is missing in it, human-readable; empty when every target and every named job responded.
+        missing: the reasons why it is incomplete; empty when every target and every configured job responded.
     """
 
     page: bytes
@@ -39,7 +39,7 @@ class Once:
 
 
 def once(settings: Settings, timeout: float) -> Once:
-    """Poll everything once. The state file belongs to the daemon and is not used.
+    """Poll everything once, without the state file, which belongs to the daemon.
 
     Args:
         settings: the settings.
@@ -47,27 +47,27 @@ def once(settings: Settings, timeout: float) -> Once:
 
     Raises:
         StartError: the exporter cannot start.
-        SettingsError: no Region is known to look for jobs in.
-        KeyboardInterrupt: a signal came before every job was polled.
+        SettingsError: no Region is configured for discovery.
+        KeyboardInterrupt: a signal arrived before every job was polled.
     """
-    late = f"timed out after {format_duration(timeout)}"
+    timed_out = f"timed out after {format_duration(timeout)}"
     deadline = Clock().monotonic() + timeout
     try:
         with interrupted_after(timeout):
             exporter, active = _prepare(settings.model_copy(update={"state_file": None}))
     except TimeoutReached:
-        return Once(b"", (f"{late} before the first call",))
+        return Once(b"", (f"{timed_out} before the first call",))
     active.warn()
     with stopped_by_signals() as stop:
         complete = _poll(exporter, stop, deadline, min(CHECK_INTERVAL, timeout))
-    unfinished = () if complete else (late, *_pending(exporter))
-    return Once(_page(exporter, settings), (*unfinished, *_silent(exporter, active.named_jobs)))
+    unfinished = () if complete else (timed_out, *_pending(exporter))
+    return Once(_page(exporter, settings), (*unfinished, *_failures(exporter, active.configured_jobs)))
 
 
 def _prepare(settings: Settings) -> tuple[Exporter, ActiveSettings]:
     exporter = build(settings)
     active = ActiveSettings(exporter, settings, _policy)
-    active.take(settings)
+    active.apply(settings)
     return exporter, active
 
 
@@ -91,7 +91,7 @@ def _poll(exporter: Exporter, stop: threading.Event, deadline: float, interval: 
         if stop.wait(interval):
             break
         exporter.manager.keep_within_limit()
-        progress.look()
+        progress.log_if_due()
     interrupted = stop.is_set()
     stop.set()
     exporter.manager.join()
@@ -108,7 +108,7 @@ def _page(exporter: Exporter, settings: Settings) -> bytes:
 
 
 def _pending(exporter: Exporter) -> Iterator[str]:
-    """Yield what is not polled yet."""
+    """Yield a line for the list of jobs and for the jobs that are not polled yet."""
     fill = fill_of(exporter.manager.statuses())
     if not fill.listed:
         yield "the list of jobs is not complete"
@@ -116,17 +116,17 @@ def _pending(exporter: Exporter) -> Iterator[str]:
         yield f"{fill.waiting} of {fill.total} jobs are not polled yet"
 
 
-def _silent(exporter: Exporter, named: Sequence[JobRecord]) -> Iterator[str]:
-    """Yield which targets and named jobs have no response."""
+def _failures(exporter: Exporter, configured: Sequence[JobRecord]) -> Iterator[str]:
+    """Yield a line for the targets and for the configured jobs without a response."""
     statuses = exporter.manager.statuses()
     down = [status.target for status in statuses if not status.health.up]
     if down:
         names = _first_few([f"{target.account or 'unknown account'}/{target.region}" for target in down])
         yield f"{len(down)} of {len(statuses)} targets did not respond: {names}"
-    silent = [job for job in named if job.snapshot is None or job.failing is not None]
-    if silent:
-        names = _first_few([f"{job.arn} ({job.failing or 'no response'})" for job in silent])
-        yield f"GetJob failed for {len(silent)} of {len(named)} jobs named in jobs: {names}"
+    failed = [job for job in configured if job.snapshot is None or job.failing is not None]
+    if failed:
+        names = _first_few([f"{job.arn} ({job.failing or 'no response'})" for job in failed])
+        yield f"GetJob failed for {len(failed)} of {len(configured)} jobs named in jobs: {names}"
 
 
 def _first_few(names: Sequence[str]) -> str:

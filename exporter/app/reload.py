@@ -25,7 +25,7 @@ class Reloader:
 
     Args:
         exporter: logs and counts the reloads.
-        active: the settings in use.
+        active: the active settings.
         read: reads the settings.
         file: the path of the settings file, for the log.
         guard: reads the web configuration file, if there is one. A reload checks this file, too.
@@ -65,7 +65,7 @@ class Reloader:
             rules = None if self._access_policy is None else self._access_policy.read()
         kept = {key: getattr(current, key) for key in Settings.model_fields if key not in RELOADED}
         later = [key for key, value in kept.items() if getattr(given, key) != value]
-        changes = self._active.take(given.model_copy(update=kept))
+        changes = self._active.apply(given.model_copy(update=kept))
         if self._access_policy is not None and rules is not None:
             self._access_policy.adopt(rules)
         self._succeeded(changes, later)

@@ -91,13 +91,13 @@ def _check_path(text: str) -> str:
 
 
 def _once(values: tuple[T, ...]) -> tuple[T, ...]:
-    """Take each value once, where it is first."""
+    """Remove duplicates."""
     return tuple(dict.fromkeys(values))
 
 
 def _number(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError("expected a number, not true or false")  # noqa: TRY004 -- pydantic takes ValueErrors
+        raise ValueError("expected a number, not true or false")  # noqa: TRY004 -- pydantic handles ValueErrors
     return value
 
 

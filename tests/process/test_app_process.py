@@ -688,7 +688,7 @@ def test_the_progress_of_a_long_first_poll_is_logged(fleet: Aggregates) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     often = "import exporter.app.daemon as daemon, exporter.app.first_poll_log as log\n"
-    often += "daemon.SWEEP_INTERVAL, log.LOG_INTERVAL = 0.02, 0.1"
+    often += "daemon.MAINTENANCE_INTERVAL, log.LOG_INTERVAL = 0.02, 0.1"
     with exporting(fleet, "--api-requests-per-second", "2", prelude=often) as exporter:
         eventually(lambda: exporter.get("/-/ready").status == 200)
         told = exporter.logs("first_poll_progress")
@@ -700,8 +700,8 @@ def test_the_progress_of_a_long_first_poll_is_logged(fleet: Aggregates) -> None:
 def test_a_bug_in_the_retention_ends_it_too(fleet: Aggregates) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
-    broken = "import exporter.app.daemon, exporter.polling.poller\n"
-    broken += "exporter.app.daemon.SWEEP_INTERVAL = 0.1\nexporter.polling.poller.TargetPoller.forget_expired = None"
+    broken = "import exporter.app.daemon, exporter.polling.poller\nexporter.app.daemon.MAINTENANCE_INTERVAL = 0.1\n"
+    broken += "exporter.polling.poller.TargetPoller.forget_expired = None"
     with exporting(fleet, prelude=broken) as exporter:
         assert exporter.wait() == 1
     assert "TypeError" in "\n".join(exporter.lines)

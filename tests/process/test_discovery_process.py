@@ -40,7 +40,7 @@ CHEMISTRY = {"team": "chemistry"}
 
 OFTEN = (*FAST, "--discovery-interval", "0.1s")
 FOR_EVER = ("--retention", "30d", "--retention-failed", "30d")
-PROMPT = "import exporter.app.daemon; exporter.app.daemon.SWEEP_INTERVAL = 0.05"
+PROMPT = "import exporter.app.daemon; exporter.app.daemon.MAINTENANCE_INTERVAL = 0.05"
 """Run before the exporter: the end of a retention is looked for all the time."""
 
 QUEUED = (Phase(0.0, Status.QUEUED, position="1"),)

@@ -25,13 +25,13 @@ A, B, C = job_arn("a"), job_arn("b"), job_arn("c")
 
 HASTY = (
     "import exporter.storage.state_writer as writer; writer.RETRY_INTERVAL = writer.BEAT_INTERVAL = 0.2\n"
-    "import exporter.app.daemon; exporter.app.daemon.SWEEP_INTERVAL = 0.05"
+    "import exporter.app.daemon; exporter.app.daemon.MAINTENANCE_INTERVAL = 0.05"
 )
 """Run before the exporter: it often looks whether the state file can be written."""
 
 COUNTERS = ("braket_job_outcomes_total", "braket_job_transitions_total", "braket_billable_seconds_total")
 
-OFTEN = "import exporter.app.daemon; exporter.app.daemon.SWEEP_INTERVAL = 0.05"
+OFTEN = "import exporter.app.daemon; exporter.app.daemon.MAINTENANCE_INTERVAL = 0.05"
 """Run before the exporter: it tidies up often."""
 
 

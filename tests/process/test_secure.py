@@ -18,7 +18,7 @@ from servers import prometheus_with
 
 from exporter.simulator import ScriptedJob, SimulatorServer, World, job_arn
 
-OFTEN = "import exporter.app.daemon; exporter.app.daemon.SWEEP_INTERVAL = 0.05"
+OFTEN = "import exporter.app.daemon; exporter.app.daemon.MAINTENANCE_INTERVAL = 0.05"
 """Run before the exporter: it looks often whether the file has changed."""
 
 LARGE = """
