@@ -26,7 +26,7 @@ def test_every_table_is_in_a_page() -> None:
 def test_half_of_the_quota_is_left_for_other_users() -> None:
     half = 60 * default("api_requests_per_second")
     assert half == QUOTA / 2
-    assert "room for 6 users who wait for a job" in " ".join(PAGES[0].read_text(encoding="utf-8").split())
+    assert "suffices for 6 users who wait for a job" in " ".join(PAGES[0].read_text(encoding="utf-8").split())
     assert half // (2 * 60 / 5) == 6
 
 
