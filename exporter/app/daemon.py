@@ -23,7 +23,7 @@ MAINTENANCE_INTERVAL: Final = 5.0
 def run(
     read: Callable[[], Settings],
     file: str | None = None,
-    listening: Callable[[str, tuple[str, int]], None] = lambda *_: None,
+    listening: Callable[[str, tuple[str, int]], None] | None = None,
     *,
     warn: bool = True,
 ) -> int:
@@ -55,7 +55,8 @@ def run(
     started_at = exporter.clock.monotonic()
     with stopped_by_signals() as stop, called_by_sighup(reloader.reload):
         server.start()
-        listening(scheme, server.address)
+        if listening is not None:
+            listening(scheme, server.address)
         _log_start(exporter, active, server.address, tls=scheme == "https")
         if warn:
             active.warn()
