@@ -1,6 +1,6 @@
-# docs/get-started/container.md says how to build this and how to run it.
+# See docs/get-started/container.md for how to build and run the image.
 
-# Any Debian with python3 3.11 or newer and its pip. Pin it with --build-arg PYTHON_IMAGE=NAME@sha256:DIGEST.
+# Debian with Python 3.11 or newer and pip. To pin it, use --build-arg PYTHON_IMAGE=NAME@sha256:DIGEST.
 ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS builder
@@ -20,8 +20,8 @@ RUN tools/bin/python -m hatchling build --target wheel \
  && PIP_REQUIRE_HASHES=0 python3 -m pip --python /opt/braket-exporter/bin/python \
       install --no-deps --no-compile --no-index dist/*.whl
 
-# Of the SDK's data, what the exporter and the SDK's own chain of credentials ask for. Of the scripts, ours.
-# The compiled code does not look at its source, whose time may change on the way into an image.
+# Keep only the SDK data that the exporter and the SDK's credential chain use, and only the exporter's script.
+# unchecked-hash: COPY can change source timestamps, which would invalidate the compiled code.
 RUN rm -r /opt/braket-exporter/lib/python3*/site-packages/boto3/data \
       /opt/braket-exporter/lib/python3*/site-packages/boto3/examples \
  && find /opt/braket-exporter/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
@@ -29,8 +29,8 @@ RUN rm -r /opt/braket-exporter/lib/python3*/site-packages/boto3/data \
  && find /opt/braket-exporter/bin -mindepth 1 ! -name 'python*' ! -name braket-exporter -delete \
  && /opt/braket-exporter/bin/python -m compileall -q -f --invalidation-mode unchecked-hash /opt/braket-exporter/lib
 
-# Official Python images have no compiled standard library, and a read-only one never gets any: what is used goes along.
-# It is what Python compiles when all that the exporter may use is imported, and all clients are made.
+# Official Python images lack a compiled standard library, and a read-only container cannot write one. Import everything that the
+# exporter uses, create all clients, and collect the modules that Python compiles.
 RUN mkdir compiled \
  && touch before \
  && PYTHONDONTWRITEBYTECODE="" /opt/braket-exporter/bin/python -c "import boto3, exporter.__main__, exporter.app.cli, exporter.simulator.__main__; \
@@ -38,7 +38,7 @@ RUN mkdir compiled \
  && find /usr -name '*.pyc' -newer before -exec cp --parents --target-directory /build/compiled {} +
 
 
-# No step of this one runs anything: it holds the base and what was made above.
+# The final stage copies files only.
 FROM ${PYTHON_IMAGE}
 COPY --from=builder /build/compiled /
 COPY --from=builder /opt/braket-exporter /opt/braket-exporter
@@ -49,7 +49,7 @@ STOPSIGNAL SIGTERM
 
 ENTRYPOINT ["/opt/braket-exporter/bin/braket-exporter"]
 
-# Where the address is set by a flag or in the file, give it to this check in the variable, too.
+# The check reads the address from the variable only. If a flag or the settings file sets it, set the variable as well.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
   CMD ["/opt/braket-exporter/bin/python", "-I", "-c", "import http.client, os, sys; address = os.environ.get('BRAKET_EXPORTER_LISTEN_ADDRESS') or ':9834'; link = http.client.HTTPConnection(('127.0.0.1' if address.startswith(':') else '') + address, timeout=4); link.request('GET', '/-/healthy'); sys.exit(link.getresponse().status != 200)"]
 

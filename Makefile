@@ -5,7 +5,7 @@ SOURCES := exporter grafana compose scripts tests bench
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test check bench docs-tables dashboards chart lock format clean
+.PHONY: help demo quick test check bench docs docs-tables dashboards chart lock format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: .venv/development ## measure, beside the named peers; prints ratios
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/scrape.py
 	$(BIN)/python bench/restart.py
+
+docs: .venv/development ## build the documentation site into .cache/site; check its links
+	$(BIN)/mkdocs build --strict --quiet
 
 docs-tables: .venv/development ## write the tables of predicted costs into docs/
 	$(BIN)/python -m scripts.docs_tables

@@ -11,13 +11,13 @@ from exporter.core import format_duration
 from exporter.metrics import job_families
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
-PAGES: Final = (DOCS / "operate/api-calls.md", DOCS / "operate/cardinality.md")
+PAGE: Final = DOCS / "operate/costs.md"
 
 QUOTA: Final = 300
 """Calls a minute of each operation that AWS allows in an account and Region."""
 
 BYTES_PER_SERIES: Final = 3500
-"""Memory of Prometheus, as docs/operate/cardinality.md has it measured."""
+"""Memory of Prometheus, as docs/operate/costs.md says."""
 
 BYTES_PER_SAMPLE: Final = 2
 SCRAPE_INTERVAL: Final = 30
@@ -161,5 +161,4 @@ def _size(amount: float) -> str:
 
 
 if __name__ == "__main__":
-    for file in PAGES:
-        file.write_text(with_tables(file.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -20,6 +20,7 @@ class Grammar:
         switches: flags with ``true`` or ``false``; ``true`` is the default.
         valueless: flags without a value.
         unsupported: the reason for each flag that does not exist.
+        repeatable: flags of ``valued`` that join repeated values with commas.
     """
 
     commands: Sequence[str]
@@ -27,6 +28,7 @@ class Grammar:
     switches: Collection[str]
     valueless: Collection[str]
     unsupported: Mapping[str, str]
+    repeatable: Collection[str] = ()
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -52,7 +54,7 @@ class CommandLine:
 
 
 def read_arguments(arguments: Iterable[str], grammar: Grammar) -> CommandLine:
-    """Parse a command line. The last value of a repeated flag counts."""
+    """Read a command line. The last of several values of a flag counts."""
     left, words = deque(arguments), list[str]()
     flags: dict[str, str] = {}
     problems: list[str] = []
@@ -67,7 +69,8 @@ def read_arguments(arguments: Iterable[str], grammar: Grammar) -> CommandLine:
             words.append(text)
         elif name in grammar.flags:
             try:
-                flags[name] = value if equals and name not in grammar.valueless else _value(name, equals, left, grammar)
+                given = value if equals and name not in grammar.valueless else _value(name, equals, left, grammar)
+                flags[name] = f"{flags[name]},{given}" if name in flags and name in grammar.repeatable else given
             except ValueError as error:
                 problems.append(str(error))
                 suggested.add(name)

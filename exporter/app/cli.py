@@ -1,6 +1,5 @@
 """The command line: commands, exit statuses and ``--help``."""
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -8,63 +7,35 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from exporter import __version__
 from exporter.app import daemon, demo
 from exporter.app.arguments import CommandLine, Grammar, read_arguments
 from exporter.app.build import StartError
 from exporter.app.check_config import check_config
+from exporter.app.command_errors import IncompleteError, OutputError, SourceError, UsageError
+from exporter.app.help_text import (
+    DEFAULT_TIMEOUT,
+    ONLINE,
+    OUTPUT,
+    PROGRAM,
+    SINCE,
+    STATUS,
+    TIMEOUT,
+    URL,
+    flag_of,
+    help_text,
+    version_text,
+)
+from exporter.app.jobs_command import CHECKS, list_jobs, read_options
 from exporter.app.load_settings import CONFIG_VARIABLE, load
 from exporter.app.once import once
-from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default
+from exporter.app.settings import SCALAR_KEYS, Settings, SettingsError
 from exporter.app.signals import interrupted_by_signals
 from exporter.core import parse_duration, shown
 
 Flags = Mapping[str, str]
 
-_PROGRAM: Final = "braket-exporter"
 _NO_THREAD: Final = "can't start new thread"
 """The text of Python's RuntimeError."""
-
-_ONLINE: Final = "--online"
-_TIMEOUT: Final = "--timeout"
-_DEFAULT_TIMEOUT: Final = "5m"
-
-_DESCRIPTION: Final = """\
-Prometheus exporter for Amazon Braket hybrid jobs.
-
-commands:
-  run           poll and serve metrics until SIGTERM or SIGINT (the default); SIGHUP reloads --config
-  once          poll everything once and write the metrics to stdout; exits 1 if a target or a job
-                named in jobs does not respond, or after --timeout
-  check-config  validate the settings; print them with the predicted API calls and series;
-                with --online, also call AWS and print denied permissions; exits 1 if there are any
-  demo          an embedded Braket endpoint with simulated jobs; no AWS account, no network"""
-
-_EPILOG: Final = f"""\
-Each setting is a flag, a variable or a key of the YAML file, in this order of precedence:
-  --poll-interval 10s        {ENV_PREFIX}POLL_INTERVAL=10s        poll_interval: 10s
-Lists are comma-separated or JSON. Durations are 30s, 5m, 24h, 7d, 2w, 1h30m or seconds.
-AWS credentials, endpoints and proxies come from the AWS SDK's own configuration.
-
-examples:
-  braket-exporter demo
-  braket-exporter --jobs arn:aws:braket:us-west-2:123456789012:job/0a1b2c3d
-  braket-exporter check-config --config exporter.yaml --online
-
-exit status: 0 after SIGTERM or SIGINT, 2 for invalid settings, 1 for anything else;
-             once and check-config end with 1 when a signal interrupts them"""
-
-
-class OutputError(Exception):
-    """The output of a command cannot be written."""
-
-
-class UsageError(Exception):
-    """The command line names no known command."""
-
-
-class IncompleteError(Exception):
-    """The output of a command is incomplete; the text is one line that says why."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,18 +45,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interrupted_by_signals():
             return _dispatch(line)
     except UsageError as error:
-        _print_to_stderr(f"{_PROGRAM}: {error}", f"{_PROGRAM} --help lists commands and flags.")
+        _print_to_stderr(f"{PROGRAM}: {error}", f"{PROGRAM} --help lists commands and flags.")
         return 2
     except SettingsError as error:
-        _print_to_stderr(f"{_PROGRAM}: invalid settings:", *(f"  {problem}" for problem in error.problems))
+        _print_to_stderr(f"{PROGRAM}: invalid settings:", *(f"  {problem}" for problem in error.problems))
         return 2
     except KeyboardInterrupt:
         if line.command not in _INTERRUPTED:
             return 0
-        _print_to_stderr(f"{_PROGRAM}: interrupted before {_INTERRUPTED[line.command]}")
+        _print_to_stderr(f"{PROGRAM}: interrupted before {_INTERRUPTED[line.command]}")
         return 1
-    except (StartError, OutputError, IncompleteError, MemoryError, RuntimeError) as error:
-        _print_to_stderr(f"{_PROGRAM}: {_cause(error)}")
+    except (StartError, OutputError, IncompleteError, SourceError, MemoryError, RuntimeError) as error:
+        _print_to_stderr(f"{PROGRAM}: {_cause(error)}")
         return 1
 
 
@@ -102,10 +73,10 @@ def _cause(error: Exception) -> str:
 
 def _dispatch(line: CommandLine) -> int:
     if not {"--help", "-h"}.isdisjoint(line.flags):
-        _write(_help().encode())
+        _write(help_text().encode())
         return 0
     if "--version" in line.flags:
-        _write(f"{_PROGRAM} {__version__}\n".encode())
+        _write(version_text().encode())
         return 0
     if line.command is None:
         raise UsageError("; ".join(line.problems))
@@ -117,9 +88,11 @@ def _run_command(command: str, line: CommandLine) -> int:
     flags = {_key(flag): value for flag, value in line.flags.items() if flag in _SETTINGS}
     problems = [*line.problems, *_misplaced(command, line.flags)]
     if problems:
-        # Report the problems of the settings, too, without those that follow from a misspelled flag.
+        # Add the settings' own problems, except for those that only follow from a misspelled flag.
         try:
-            load(flags, os.environ, config, demo.DEFAULTS if command == "demo" else {}, {*map(_key, line.suggested)})
+            if URL not in line.flags:
+                defaults = demo.DEFAULTS if command == "demo" else {}
+                load(flags, os.environ, config, defaults, {*map(_key, line.suggested)})
         except SettingsError as error:
             problems += error.problems
         raise SettingsError(problems)
@@ -129,14 +102,16 @@ def _run_command(command: str, line: CommandLine) -> int:
 def _misplaced(command: str, flags: Mapping[str, str]) -> list[str]:
     """List the problems of the flags that are not settings."""
     problems = [
-        f"{flag} is valid only with {owner}, not with {command}"
-        for flag, owner in _COMMAND_FLAGS.items()
-        if flag in flags and owner != command
+        f"{flag} is valid only with {' and '.join(owners)}, not with {command}"
+        for flag, owners in _COMMAND_FLAGS.items()
+        if flag in flags and command not in owners
     ]
-    try:
-        parse_duration(flags.get(_TIMEOUT, _DEFAULT_TIMEOUT))
-    except ValueError as error:
-        problems.append(f"{_TIMEOUT} = {shown(flags[_TIMEOUT])}: {error}")
+    for flag, check in {TIMEOUT: parse_duration, **CHECKS}.items():
+        try:
+            if flag in flags:
+                check(flags[flag])
+        except ValueError as error:
+            problems.append(f"{flag} = {shown(flags[flag])}: {error}")
     return problems
 
 
@@ -144,16 +119,12 @@ def _key(flag: str) -> str:
     return flag.removeprefix("--").replace("-", "_")
 
 
-def _flag(key: str) -> str:
-    return f"--{key.replace('_', '-')}"
-
-
 def _run(flags: Flags, config: str | None, _: Flags) -> int:
     return daemon.run(partial(load, flags, os.environ, config), config)
 
 
 def _once(flags: Flags, config: str | None, own: Flags) -> int:
-    timeout = parse_duration(own.get(_TIMEOUT, _DEFAULT_TIMEOUT))
+    timeout = parse_duration(own.get(TIMEOUT, DEFAULT_TIMEOUT))
     result = once(load(flags, os.environ, config), timeout)
     _write(result.page)
     if result.missing:
@@ -161,8 +132,18 @@ def _once(flags: Flags, config: str | None, own: Flags) -> int:
     return 0
 
 
+def _jobs(flags: Flags, config: str | None, own: Flags) -> int:
+    output = list_jobs(read_options(own, DEFAULT_TIMEOUT), partial(load, flags, os.environ, config))
+    _write(output.text.encode(errors="replace"))
+    if output.missing:
+        raise IncompleteError("; ".join(output.missing))
+    if output.note:
+        _print_to_stderr(f"{PROGRAM}: {output.note}")
+    return 0
+
+
 def _check_config(flags: Flags, config: str | None, own: Flags) -> int:
-    checked = check_config(load(flags, os.environ, config), online=_ONLINE in own)
+    checked = check_config(load(flags, os.environ, config), online=ONLINE in own)
     _write(checked.text.encode())
     return 0 if checked.permitted else 1
 
@@ -175,27 +156,41 @@ def _demo(flags: Flags, config: str | None, _: Flags) -> int:
 COMMANDS: Final[dict[str, Callable[[Flags, str | None, Flags], int]]] = {
     "run": _run,
     "once": _once,
+    "jobs": _jobs,
     "check-config": _check_config,
     "demo": _demo,
 }
 
 
-_INTERRUPTED: Final = {"once": "every job was polled", "check-config": "everything was checked"}
+_INTERRUPTED: Final = {
+    "once": "every job was polled",
+    "jobs": "every job was listed",
+    "check-config": "everything was checked",
+}
 """The commands without a result after a signal, and their unfinished work."""
 
 
-_COMMAND_FLAGS: Final = {_ONLINE: "check-config", _TIMEOUT: "once"}
-"""The flags that belong to one command."""
+_COMMAND_FLAGS: Final = {
+    ONLINE: ("check-config",),
+    TIMEOUT: ("once", "jobs"),
+    **dict.fromkeys((OUTPUT, STATUS, SINCE, URL), ("jobs",)),
+}
+"""The flags that are not settings, each with its commands."""
 
-_SETTINGS: Final = tuple(map(_flag, SCALAR_KEYS))
-_SWITCHES: Final = tuple(_flag(key) for key in SCALAR_KEYS if Settings.model_fields[key].annotation is bool)
+_SETTINGS: Final = tuple(map(flag_of, SCALAR_KEYS))
+_SWITCHES: Final = tuple(flag_of(key) for key in SCALAR_KEYS if Settings.model_fields[key].annotation is bool)
 
 GRAMMAR: Final = Grammar(
     commands=tuple(COMMANDS),
-    valued=("--config", _TIMEOUT, *(flag for flag in _SETTINGS if flag not in _SWITCHES)),
+    valued=(
+        "--config",
+        *(flag for flag in _COMMAND_FLAGS if flag != ONLINE),
+        *(flag for flag in _SETTINGS if flag not in _SWITCHES),
+    ),
     switches=_SWITCHES,
-    valueless=(_ONLINE, "--help", "-h", "--version"),
+    valueless=(ONLINE, "--help", "-h", "--version"),
     unsupported={"--targets": "--targets: set targets in the YAML file; it cannot be a flag"},
+    repeatable=(STATUS,),
 )
 
 
@@ -231,26 +226,3 @@ def _write(page: bytes) -> None:
 def _print_to_stderr(*lines: str) -> None:
     with suppress(OSError):  # the exit status remains when stderr is closed or full
         sys.stderr.write("".join(f"{line}\n" for line in lines))
-
-
-def _help() -> str:
-    """Return the output of ``--help``."""
-    parser = argparse.ArgumentParser(
-        prog=_PROGRAM,
-        usage="%(prog)s [COMMAND] [--config FILE] [--KEY VALUE ...]",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--config", metavar="FILE", help=f"YAML file with settings; also {CONFIG_VARIABLE}")
-    parser.add_argument(_ONLINE, action="store_true", help="with check-config: also call AWS, and check permissions")
-    timeout = f"with once: end after this time at the latest (default: {_DEFAULT_TIMEOUT})"
-    parser.add_argument(_TIMEOUT, metavar="DURATION", help=timeout)
-    parser.add_argument("--version", action="store_true", help="print the version")
-    settings = parser.add_argument_group("settings")
-    for key in SCALAR_KEYS:
-        field, default = Settings.model_fields[key], format_default(key)
-        note = f" (default: {default})" if default else ""
-        text = f"{field.description}{note}".replace("%", "%%")
-        settings.add_argument(_flag(key), metavar="[VALUE]" if _flag(key) in _SWITCHES else "VALUE", help=text)
-    return parser.format_help()

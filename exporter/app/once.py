@@ -38,7 +38,26 @@ class Once:
     missing: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PolledOnce:
+    """An exporter that has polled everything once.
+
+    Attributes:
+        exporter: the components; ``None`` after a timeout before the first call.
+        missing: as in ``Once``.
+    """
+
+    exporter: Exporter | None
+    missing: tuple[str, ...] = ()
+
+
 def once(settings: Settings, timeout: float) -> Once:
+    """Poll everything once and render the metrics; see ``poll_once``."""
+    polled = poll_once(settings, timeout)
+    return Once(b"" if polled.exporter is None else _page(polled.exporter, settings), polled.missing)
+
+
+def poll_once(settings: Settings, timeout: float) -> PolledOnce:
     """Poll everything once, without the state file, which belongs to the daemon.
 
     Args:
@@ -56,12 +75,12 @@ def once(settings: Settings, timeout: float) -> Once:
         with interrupted_after(timeout):
             exporter, active = _prepare(settings.model_copy(update={"state_file": None}))
     except TimeoutReached:
-        return Once(b"", (f"{timed_out} before the first call",))
+        return PolledOnce(None, (f"{timed_out} before the first call",))
     active.warn()
     with stopped_by_signals() as stop:
         complete = _poll(exporter, stop, deadline, min(CHECK_INTERVAL, timeout))
     unfinished = () if complete else (timed_out, *_pending(exporter))
-    return Once(_page(exporter, settings), (*unfinished, *_failures(exporter, active.configured_jobs)))
+    return PolledOnce(exporter, (*unfinished, *_failures(exporter, active.configured_jobs)))
 
 
 def _prepare(settings: Settings) -> tuple[Exporter, ActiveSettings]:

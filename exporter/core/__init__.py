@@ -8,6 +8,7 @@ from exporter.core.arn import (
     in_aws_partition,
     parse_device,
     parse_job_arn,
+    short_device,
 )
 from exporter.core.clock import Clock
 from exporter.core.drop_reasons import DESELECTED, DROP_REASONS, MAX_JOBS, NOT_FOUND, RETENTION
@@ -64,7 +65,16 @@ from exporter.core.text import (
     typed,
 )
 from exporter.core.times import check_time, parse_time
-from exporter.core.transitions import QUEUE, Observation, complete, expires_at, failed, observe, ran_out_of_time
+from exporter.core.transitions import (
+    QUEUE,
+    Observation,
+    complete,
+    entered_at,
+    expires_at,
+    failed,
+    observe,
+    ran_out_of_time,
+)
 
 __all__ = [
     "ASSUME_ROLE",
@@ -121,6 +131,7 @@ __all__ = [
     "closest",
     "combined",
     "complete",
+    "entered_at",
     "expires_at",
     "failed",
     "fill_of",
@@ -140,6 +151,7 @@ __all__ = [
     "plan_targets",
     "ran_out_of_time",
     "shard_of",
+    "short_device",
     "shown",
     "split_list",
     "successors",

@@ -67,3 +67,9 @@ def parse_device(device: str) -> Device:
         provider, _, name = device.removeprefix("local:").rpartition("/")
         return Device(name, provider, "local")
     return Device(device, "", "")
+
+
+def short_device(device: str) -> str:
+    """Return a device's provider and name; a text that is not an ARN is returned unchanged."""
+    parts = parse_device(device)
+    return f"{parts.provider}/{parts.name}" if parts.type in {"qpu", "simulator"} else device

@@ -1,10 +1,21 @@
-"""What the exporter says about itself: log events and its own metrics."""
+"""What the exporter reports about itself: log events and its own metrics."""
 
-from exporter.telemetry.log_events import EventLog, make_logger
+from exporter.telemetry.log_events import (
+    EventLog,
+    job_fields,
+    make_logger,
+    outcome_fields,
+    rfc3339,
+    transition_fields,
+)
 from exporter.telemetry.self_metrics import SelfMetrics
 
 __all__ = [
     "EventLog",
     "SelfMetrics",
+    "job_fields",
     "make_logger",
+    "outcome_fields",
+    "rfc3339",
+    "transition_fields",
 ]

@@ -107,7 +107,7 @@ class EventLog:
             return
         if observation.discovered:
             status = (observation.transition and observation.transition.from_status) or job.status
-            self._logger.info("job_discovered", **_job_fields(job), status=status, created_time=rfc3339(job.created))
+            self._logger.info("job_discovered", **job_fields(job), status=status, created_time=rfc3339(job.created))
         for event in observation.events:
             self._event(job, event)
         if observation.transition is not None:
@@ -221,8 +221,8 @@ class EventLog:
     def _transition(self, transition: Transition) -> None:
         job = transition.snapshot
         level = _LEVEL_OF_STATUS.get(job.status, logging.INFO)
-        end = _end_fields(job) if job.finished else {}
-        self._logger.log(level, "job_transition", **_job_fields(job), **_transition_fields(transition), **end)
+        end = outcome_fields(job) if job.finished else {}
+        self._logger.log(level, "job_transition", **job_fields(job), **transition_fields(transition), **end)
 
 
 def _lead_with_what_happened(_: object, __: str, event: EventDict) -> EventDict:
@@ -259,11 +259,13 @@ def _identity(job: JobSnapshot) -> dict[str, Any]:
     return {"job_arn": job.arn, "job_name": job.name, "aws_account_id": job.account, "aws_region": job.region}
 
 
-def _job_fields(job: JobSnapshot) -> dict[str, Any]:
+def job_fields(job: JobSnapshot) -> dict[str, Any]:
+    """Return the log fields that identify and describe a job."""
     return _identity(job) | {"device": job.device, "instance_type": job.instance_type}
 
 
-def _transition_fields(transition: Transition) -> dict[str, Any]:
+def transition_fields(transition: Transition) -> dict[str, Any]:
+    """Return the log fields of a transition."""
     return {
         "from_status": transition.from_status,
         "to_status": transition.to_status,
@@ -274,7 +276,8 @@ def _transition_fields(transition: Transition) -> dict[str, Any]:
     }
 
 
-def _end_fields(job: JobSnapshot) -> dict[str, Any]:
+def outcome_fields(job: JobSnapshot) -> dict[str, Any]:
+    """Return the log fields of a finished job."""
     return {
         "failure_reason": job.failure_reason,
         "billable_duration_seconds": job.billable_seconds,

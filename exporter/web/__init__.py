@@ -1,5 +1,6 @@
 """HTTP for scrapers, probes and people."""
 
+from exporter.web.jobs_api import job_document
 from exporter.web.routes import PROBES, RELOAD, Reloaded, Web, expose
 
 __all__ = [
@@ -8,4 +9,5 @@ __all__ = [
     "Reloaded",
     "Web",
     "expose",
+    "job_document",
 ]

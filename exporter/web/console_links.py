@@ -19,15 +19,20 @@ def jobs_url(region: str) -> str | None:
 
 
 def logs_url(arn: str, name: str) -> str | None:
-    """Return the address of the list of a job's log streams, by their prefix; ``None`` when it cannot be derived."""
+    """Return the address of the list of a job's log streams; ``None`` when it cannot be derived.
+
+    The streams of a job are ``<name>/<uuid>/...``, of an older job, whose ARN ends in its name, ``<name>/...``.
+    """
     try:
         job = parse_job_arn(arn)
     except ValueError:
         return None
     if job.partition != "aws" or not name:
         return None
+    identifier = arn.rpartition("/")[2]
+    prefix = f"{name}/" if identifier == name else f"{name}/{identifier}/"
     # The Region has only letters, digits and dashes, or the ARN would not have been read.
-    streams = f"{_in_fragment(_LOG_GROUP)}$3FlogStreamNameFilter$3D{_in_fragment(name)}"
+    streams = f"{_in_fragment(_LOG_GROUP)}$3FlogStreamNameFilter$3D{_in_fragment(prefix)}"
     home = f"https://{job.region}.console.aws.amazon.com/cloudwatch/home?region={job.region}"
     return f"{home}#logsV2:log-groups/log-group/{streams}"
 

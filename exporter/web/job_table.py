@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
-from exporter.core import JobRecord, JobSnapshot, parse_device
+from exporter.core import JobRecord, JobSnapshot, short_device
 from exporter.storage import LEAST_URGENT, BlockSummary, StatusSummary, statuses_of, urgency_of
 
 MOST_ROWS: Final = 500
@@ -157,12 +157,6 @@ def billable_seconds(record: JobRecord) -> float | None:
     if job is None or job.billable_seconds is None:
         return None
     return job.billable_seconds * (job.instance_count or 1)
-
-
-def short_device(device: str) -> str:
-    """Return a device's provider and name; a text that is not an ARN is returned unchanged."""
-    parts = parse_device(device)
-    return f"{parts.provider}/{parts.name}" if parts.type in {"qpu", "simulator"} else device
 
 
 def _has(record: JobRecord, words: Iterable[str]) -> bool:

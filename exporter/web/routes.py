@@ -10,6 +10,7 @@ from exporter.storage import Store
 from exporter.telemetry import SelfMetrics
 from exporter.web.http import Body, Request, Response
 from exporter.web.job_table import read_wish
+from exporter.web.jobs_api import render_jobs
 from exporter.web.negotiate import accepts_gzip, choose_format
 from exporter.web.status_page import render_page as render_html
 from exporter.web.style import SECURITY_POLICY
@@ -96,6 +97,7 @@ class Web:
         self._routes = {
             "/": ("GET", self._page),
             "/metrics": ("GET", self._metrics),
+            "/api/v1/jobs": ("GET", self._jobs),
             "/-/healthy": ("GET", self._health),
             "/-/ready": ("GET", self._readiness),
             RELOAD: ("POST", self._reloading),
@@ -105,7 +107,7 @@ class Web:
         """Make the response to one request."""
         method, route = self._routes.get(request.path, ("", None))
         if route is None:
-            return Response(404, b"Not found. There are /metrics, /-/healthy, /-/ready, /-/reload and /.\n")
+            return Response(404, f"Not found. Paths: {', '.join(self._routes)}.\n".encode())
         if request.method != method:
             return Response(405, f"Method not allowed; use {method}.\n".encode(), headers={"Allow": method})
         return route(request)
@@ -120,6 +122,9 @@ class Web:
         )
         headers = {"Vary": "Accept, Accept-Encoding", **({"Content-Encoding": "gzip"} if compressed else {})}
         return Response(200, Body(page.size, page.parts), CONTENT_TYPES[form], headers)
+
+    def _jobs(self, _: Request) -> Response:
+        return Response(200, Body(None, render_jobs(self._store.scan())), "application/json")
 
     def _health(self, _: Request) -> Response:
         return Response(200, b"Healthy.\n") if self._healthy() else Response(503, b"The polling loop is stuck.\n")

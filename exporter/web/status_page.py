@@ -11,7 +11,16 @@ from dataclasses import replace
 from html import escape
 from typing import Final
 
-from exporter.core import MAX_RUNTIME_EXCEEDED, Fill, JobRecord, JobSnapshot, TargetStatus, fill_of, format_span
+from exporter.core import (
+    MAX_RUNTIME_EXCEEDED,
+    Fill,
+    JobRecord,
+    JobSnapshot,
+    TargetStatus,
+    fill_of,
+    format_span,
+    short_device,
+)
 from exporter.storage import NO_ANSWER, BlockSummary, statuses_of
 from exporter.web.console_links import jobs_url, logs_url
 from exporter.web.html_elements import ago, badge, cell, foreign, head, link, moment, number, table
@@ -23,7 +32,6 @@ from exporter.web.job_table import (
     billable_seconds,
     list_jobs,
     ran_seconds,
-    short_device,
 )
 from exporter.web.style import STYLE
 

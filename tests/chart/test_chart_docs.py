@@ -10,6 +10,7 @@ from chart_support import CHART, ROOT, of_kind, render
 
 from exporter.web.http.web_config import parse_web_config
 
+REPOSITORY = "https://github.com/braket-exporter/braket-exporter/blob/main/"
 PAGES = (ROOT / "docs" / "get-started" / "kubernetes.md", CHART / "README.md")
 BLOCKS = {
     name: text
@@ -22,7 +23,6 @@ OTHER_FILES = {"web-config.yaml": BLOCKS.pop("web-config.yaml")}
 EXPORTER = {"ServiceAccount", "ConfigMap", "Service", "Deployment", "Pod"}
 KINDS = {
     "irsa.yaml": EXPORTER,
-    "accounts.yaml": EXPORTER,
     "monitor.yaml": EXPORTER | {"ServiceMonitor"},
     "tls.yaml": EXPORTER | {"ServiceMonitor"},
     "alerts.yaml": EXPORTER | {"PrometheusRule"},
@@ -57,7 +57,8 @@ def test_all_examples_can_be_used_together_but_for_the_exporter_that_runs_elsewh
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_every_link_leads_to_a_page_and_a_heading(page: Path) -> None:
-    links = re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8"))
+    text = page.read_text(encoding="utf-8").replace(f"]({REPOSITORY}", f"]({ROOT}/")
+    links = re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", text)
     assert links
     for target, anchor in links:
         path = (page.parent / target).resolve()

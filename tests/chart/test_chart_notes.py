@@ -1,4 +1,4 @@
-"""templates/NOTES.txt: what people are told when they have installed it."""
+"""templates/NOTES.txt: what helm install prints."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from chart_support import CHART, NAMESPACE, RELEASE, ROOT, run
 REGION = {"regions": ["us-west-2"]}
 ROLE = "arn:aws:iam::123456789012:role/braket-exporter"
 CLAIM = {"persistentVolumeClaim": {"enabled": True}}
-NO_REGION = "WARNING: no Region is set"
+NO_REGION = "WARNING: config.regions is empty"
 
 
 def notes(**values: Any) -> str:
@@ -23,10 +23,10 @@ def notes(**values: Any) -> str:
     ("values", "watched"),
     [
         ({}, "watches all jobs."),
-        ({"config": {"tags": "team=a"}}, "watches the jobs with the tags of config.tags."),
-        ({"config": {"jobs": ["arn:aws:braket:us-west-2:123456789012:job/1"]}}, "the jobs that config.jobs names."),
+        ({"config": {"tags": "team=a"}}, "watches the jobs that match config.tags."),
+        ({"config": {"jobs": ["arn:aws:braket:us-west-2:123456789012:job/1"]}}, "watches the jobs in config.jobs."),
         ({"config": {"targets": [{"all_jobs": True}, {"all_jobs": True}]}}, "watches 2 targets."),
-        ({"sharding": {"totalShards": 3}}, "watches all jobs, shared among 3 pods."),
+        ({"sharding": {"totalShards": 3}}, "watches all jobs with 3 pods."),
     ],
 )
 def test_they_say_what_is_watched(values: dict[str, Any], watched: str) -> None:
@@ -44,7 +44,7 @@ def test_they_say_which_permissions_are_needed() -> None:
     named = {"jobs": ["arn:aws:braket:us-west-2:123456789012:job/1"]}
     assert "needs a role that allows braket:GetJob.\n" in notes(config=named)
     assert f"It assumes {ROLE}." in notes(serviceAccount={"annotations": {"eks.amazonaws.com/role-arn": ROLE}})
-    assert "the files in the Secret aws-files are in use" in notes(aws={"credentialsSecret": "aws-files"})
+    assert "the exporter uses the Secret aws-files." in notes(aws={"credentialsSecret": "aws-files"})
 
 
 def test_they_say_how_to_find_out_what_is_denied_with_a_command_that_the_image_has() -> None:
@@ -64,8 +64,8 @@ def test_they_name_what_is_off() -> None:
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({}, "State: in an emptyDir, so it outlives a container but not its pod. To keep it longer set state.pers"),
-        ({"state": {"enabled": False}}, "State: in memory only, for state.enabled is false."),
+        ({}, "State: in an emptyDir, which survives container restarts but not the pod. To keep it longer,"),
+        ({"state": {"enabled": False}}, "State: in memory, because state.enabled is false."),
         ({"state": CLAIM}, "State: on the volume of the claim quantum-braket-exporter-state.\n"),
         (
             {"state": {"persistentVolumeClaim": {"enabled": True, "existingClaim": "mine"}}},
@@ -73,7 +73,7 @@ def test_they_name_what_is_off() -> None:
         ),
         (
             {"state": CLAIM, "sharding": {"totalShards": 2}},
-            "whose claim state-quantum-braket-exporter-persistent-<number> outlives the release.\n",
+            "The claims state-quantum-braket-exporter-persistent-<number> remain after helm uninstall.\n",
         ),
     ],
 )
@@ -116,7 +116,7 @@ def test_they_warn_of_a_pod_that_is_scraped_twice() -> None:
 
 def test_without_the_exporter_they_speak_of_the_rest() -> None:
     told = notes(exporter={"enabled": False}, prometheusRule={"enabled": True})
-    assert told.strip() == "exporter.enabled is false: this release has alert rules and dashboards only."
+    assert told.strip() == "exporter.enabled is false: this release contains only alert rules and dashboards."
 
 
 def test_they_say_how_to_see_it_with_tls_and_a_password() -> None:
@@ -129,7 +129,7 @@ def test_they_say_how_to_see_it_with_tls_and_a_password() -> None:
 
 def test_they_warn_of_secrets_that_another_namespace_needs() -> None:
     web = {"existingSecret": "web", "basicAuth": {"existingSecret": "login"}}
-    warning = "WARNING: podMonitor is in the namespace other, where the Prometheus operator looks for the Secrets"
+    warning = "WARNING: podMonitor is in the namespace other. The Prometheus operator reads its Secrets"
     assert warning in notes(webConfig=web, podMonitor={"enabled": True, "namespace": "other"})
-    assert "operator looks" not in notes(webConfig=web, podMonitor={"enabled": True, "namespace": NAMESPACE})
-    assert "operator looks" not in notes(podMonitor={"enabled": True, "namespace": "other"})
+    assert "operator reads" not in notes(webConfig=web, podMonitor={"enabled": True, "namespace": NAMESPACE})
+    assert "operator reads" not in notes(podMonitor={"enabled": True, "namespace": "other"})

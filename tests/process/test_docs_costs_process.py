@@ -1,4 +1,4 @@
-"""docs/operate/api-calls.md and docs/operate/cardinality.md, against what real exporters print and expose."""
+"""docs/operate/costs.md, against what real exporters print and expose."""
 
 import re
 import time
@@ -9,7 +9,7 @@ from processes import FAST, daemon, eventually, iso, run, wire_job
 from exporter.simulator import ScriptedJob, SimulatorServer, World
 
 ROOT = Path(__file__).parents[2]
-CALLS = (ROOT / "docs/operate/api-calls.md").read_text(encoding="utf-8")
+CALLS = (ROOT / "docs/operate/costs.md").read_text(encoding="utf-8")
 
 
 def test_the_predictions_that_are_shown_are_those_of_check_config() -> None:

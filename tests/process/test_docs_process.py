@@ -37,3 +37,17 @@ def test_the_documented_way_to_make_a_hash_makes_one() -> None:
     code = code.replace("getpass.getpass()", "'wonderland'")
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert [*parse_web_config(f"basic_auth_users: {{alice: {made}}}", "").users] == ["alice"]
+
+
+def test_the_documentation_site_has_every_page_in_its_navigation_and_no_dead_link(tmp_path: Path) -> None:
+    command = (
+        str(Path(sys.executable).with_name("mkdocs")),
+        "build",
+        "--strict",
+        "--quiet",
+        "--site-dir",
+        str(tmp_path / "site"),
+    )
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert (tmp_path / "site" / "index.html").exists()

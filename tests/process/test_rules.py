@@ -1177,9 +1177,9 @@ def test_each_alert_has_a_runbook_and_each_runbook_an_alert() -> None:
 
 
 @pytest.mark.parametrize("alert", [*JOB_ALERTS, *EXPORTER_ALERTS])
-def test_a_runbook_says_what_the_alert_means_what_to_look_at_and_what_to_do(alert: str) -> None:
+def test_a_runbook_has_a_meaning_a_diagnosis_and_a_mitigation(alert: str) -> None:
     text = (ROOT / "docs" / "runbooks" / f"{alert}.md").read_text(encoding="utf-8")
-    assert re.findall(r"^#+ .*", text, re.MULTILINE) == [f"# {alert}", "## Look at", "## Do"]
+    assert re.findall(r"^#+ .*", text, re.MULTILINE) == [f"# {alert}", "## Diagnosis", "## Mitigation"]
 
 
 def test_each_query_in_a_runbook_can_be_asked(tmp_path: Path) -> None:
@@ -1190,7 +1190,7 @@ def test_each_query_in_a_runbook_can_be_asked(tmp_path: Path) -> None:
     path.write_text(json.dumps({"groups": [{"name": "runbooks", "rules": rules}]}), encoding="utf-8")
     done = subprocess.run([tool("promtool"), "check", "rules", path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert len(asked) > 30
+    assert len(asked) >= 30
 
 
 @pytest.mark.parametrize("path", [*(ROOT / "docs" / "runbooks").glob("*.md")], ids=lambda path: path.stem)
@@ -1203,5 +1203,5 @@ def test_a_runbook_names_only_what_exists(path: Path) -> None:
 
 def test_the_documentation_lists_each_alert_with_its_severity() -> None:
     text = (ROOT / "docs" / "use" / "alerting.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| \[`(\w+)`\]\(runbooks/(\w+)\.md\) \| (\w+) \|", text, re.MULTILINE)
+    listed = re.findall(r"^\| \[`(\w+)`\]\(\.\./runbooks/(\w+)\.md\) \| (\w+) \|", text, re.MULTILINE)
     assert listed == [(alert, alert, ALERTS[alert]["labels"]["severity"]) for alert in (*JOB_ALERTS, *EXPORTER_ALERTS)]

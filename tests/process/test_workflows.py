@@ -28,9 +28,9 @@ def parsed(name: str) -> dict[str, Any]:
     return workflow
 
 
-CI, RELEASE = parsed("ci.yml"), parsed("release.yml")
+CI, DOCS, RELEASE = (parsed(name) for name in ("ci.yml", "docs.yml", "release.yml"))
 JOBS: dict[str, dict[str, Any]] = {
-    f"{workflow['name']}/{name}": job for workflow in (CI, RELEASE) for name, job in workflow["jobs"].items()
+    f"{workflow['name']}/{name}": job for workflow in (CI, DOCS, RELEASE) for name, job in workflow["jobs"].items()
 }
 STEPS = [step for job in JOBS.values() for step in job.get("steps", [])]
 
@@ -47,7 +47,7 @@ def run(*command: str | Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_there_are_these_workflows() -> None:
-    assert [path.name for path in PATHS] == ["ci.yml", "release.yml"]
+    assert [path.name for path in PATHS] == ["ci.yml", "docs.yml", "release.yml"]
 
 
 @pytest.mark.parametrize("schema", ["vendor.github-workflows", "custom.github-workflows-require-timeout"])
@@ -82,7 +82,7 @@ def test_every_action_is_pinned_to_a_commit_whose_version_is_told(path: Path) ->
 def test_an_action_has_one_commit_and_a_version_is_that_of_one_commit() -> None:
     texts = [path.read_text(encoding="utf-8") for path in PATHS]
     used = {use for text in texts for use in re.findall(r"uses: (\S+)@([0-9a-f]{40}) # (\S+)", text)}
-    assert len({action for action, _, _ in used}) == len(used) == 8
+    assert len({action for action, _, _ in used}) == len(used) == 10
 
 
 def test_every_image_that_they_name_is_pinned_by_its_digest() -> None:
@@ -100,6 +100,8 @@ def test_a_workflow_has_no_right_of_its_own(path: Path) -> None:
 def test_each_job_has_the_rights_that_it_needs() -> None:
     assert {name: job["permissions"] for name, job in JOBS.items()} == {
         "ci/test": {"contents": "read"},
+        "docs/build": {"contents": "read"},
+        "docs/publish": {"pages": "write", "id-token": "write"},
         "release/version": {"contents": "read"},
         "release/test": {"contents": "read"},
         "release/package": {"contents": "read"},
@@ -115,7 +117,7 @@ def test_no_secret_is_asked_for() -> None:
 
 def test_no_checkout_leaves_its_token_behind() -> None:
     checkouts = [step for step in STEPS if step.get("uses", "").startswith("actions/checkout@")]
-    assert [step["with"] for step in checkouts] == [{"persist-credentials": "false"}] * 5
+    assert [step["with"] for step in checkouts] == [{"persist-credentials": "false"}] * 6
 
 
 # What a release is.

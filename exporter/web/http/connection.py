@@ -198,10 +198,10 @@ def _check_size(request: h11.Request) -> None:
         raise h11.RemoteProtocolError("too large", error_status_hint=431)
 
 
-def _response_head(response: Response, size: int, *, close: bool) -> h11.Response:
+def _response_head(response: Response, size: int | None, *, close: bool) -> h11.Response:
     headers = {
         "Content-Type": response.content_type,
-        "Content-Length": str(size),
+        **({} if size is None else {"Content-Length": str(size)}),
         **response.headers,
         **({"Connection": "close"} if close else {}),
     }

@@ -16,9 +16,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body in parts, each made when it is sent, so that the whole body is never in memory; and its size in bytes."""
+    """A body in parts, each made when it is sent, so that the whole body is never in memory.
 
-    size: int
+    Attributes:
+        size: bytes; ``None`` if it is unknown, and the response is sent in chunks.
+        parts: the bytes.
+    """
+
+    size: int | None
     parts: Iterable[bytes]
 
 

@@ -1,9 +1,9 @@
-{{/* The chart's name, or what the user calls it. */}}
+{{/* The chart's name, or nameOverride. */}}
 {{- define "braket-exporter.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The name of most objects: release and chart, once where they are the same. */}}
+{{/* The full name of most objects: release and chart, or fullnameOverride. */}}
 {{- define "braket-exporter.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride }}
 {{- if .Values.fullnameOverride }}
@@ -15,14 +15,14 @@
 {{- end }}
 {{- end }}
 
-{{/* A name with an ending that survives the cut: (list . "test"). */}}
+{{/* The full name with a suffix, truncated before the suffix: (list . "test"). */}}
 {{- define "braket-exporter.suffixed" -}}
 {{- $suffix := index . 1 }}
 {{- printf "%s-%s" (include "braket-exporter.fullname" (index . 0) | trunc (sub 62 (len $suffix) | int) | trimSuffix "-") $suffix }}
 {{- end }}
 
-{{/* A StatefulSet's name: Kubernetes makes labels of it and a hash of ten characters. It never changes a StatefulSet's claims, so one
-with claims is another one. */}}
+{{/* The StatefulSet's name, short enough for the hash that Kubernetes adds in a label. volumeClaimTemplates are immutable, so a
+StatefulSet with claims has another name. */}}
 {{- define "braket-exporter.statefulsetName" -}}
 {{- $name := include "braket-exporter.fullname" . }}
 {{- if include "braket-exporter.persistent" . }}
@@ -48,13 +48,13 @@ with claims is another one. */}}
 {{- end }}
 {{- end }}
 
-{{/* What never changes between releases: no version in it. */}}
+{{/* Selector labels; immutable, so without a version. */}}
 {{- define "braket-exporter.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "braket-exporter.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
-{{/* The labels of an object: (list . labels-of-the-values). The chart's own win. */}}
+{{/* The labels of an object: (list . labels). The chart's own labels take precedence. */}}
 {{- define "braket-exporter.labels" -}}
 {{- $root := index . 0 }}
 {{- $labels := include "braket-exporter.selectorLabels" $root | fromYaml }}
@@ -64,7 +64,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- toYaml (merge $labels (deepCopy (index . 1)) (deepCopy $root.Values.commonLabels)) }}
 {{- end }}
 
-{{/* The metadata of an object: (list . name labels-of-the-values annotations-of-the-values namespace). */}}
+{{/* The metadata of an object: (list . name labels annotations namespace). */}}
 {{- define "braket-exporter.metadata" -}}
 {{- $root := index . 0 }}
 {{- $annotations := merge (deepCopy (index . 3)) (deepCopy $root.Values.commonAnnotations) -}}
@@ -78,7 +78,7 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* The exporter's settings: what the user gave, and what is the chart's to say. */}}
+{{/* The exporter's settings: .Values.config and the settings that the chart controls. */}}
 {{- define "braket-exporter.settings" -}}
 {{- include "braket-exporter.checkWeb" . }}
 {{- include "braket-exporter.checkState" . }}
@@ -117,7 +117,7 @@ annotations:
 {{- include "braket-exporter.suffixed" (list (index . 0) (base (index . 1) | trimSuffix ".json" | trimPrefix "braket-" | printf "dashboard-%s")) }}
 {{- end }}
 
-{{/* The labels of the pod of `helm test`, which no selector of the exporter's pods may match. */}}
+{{/* The labels of the pod of `helm test`; they must not match the selector labels. */}}
 {{- define "braket-exporter.testLabels" -}}
 app.kubernetes.io/name: {{ include "braket-exporter.name" . | trunc 58 | trimSuffix "-" }}-test
 app.kubernetes.io/instance: {{ .Release.Name | quote }}

@@ -1,4 +1,4 @@
-{{/* What is scraped, and how: an endpoint of a ServiceMonitor or a PodMonitor: (list . values). */}}
+{{/* The endpoint of a ServiceMonitor or PodMonitor: (list . values). */}}
 {{- define "braket-exporter.endpoint" -}}
 port: metrics
 path: /metrics
@@ -24,7 +24,7 @@ metricRelabelings:
 {{- end }}
 {{- end }}
 
-{{/* What both monitors say beside that: (list . values). */}}
+{{/* The other common fields of both monitors: (list . values). */}}
 {{- define "braket-exporter.scrape" -}}
 {{- with index . 1 -}}
 {{- with .jobLabel -}}

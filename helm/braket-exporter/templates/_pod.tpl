@@ -107,7 +107,7 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
       volumeMounts:
-        # The folder, not the file: only so does a change of the ConfigMap reach a running pod.
+        # A directory, because a subPath mount does not receive changes of the ConfigMap.
         - name: config
           mountPath: /etc/braket-exporter
           readOnly: true

@@ -1,4 +1,4 @@
-{{/* A text in which an old part becomes a new one with a value in it: (list text {old, new} value where). */}}
+{{/* A text with one part replaced; {} in the new part becomes the value: (list text {old, new} value place). */}}
 {{- define "braket-exporter.replaced" -}}
 {{- $change := index . 1 }}
 {{- if not (contains $change.old (index . 0)) }}
@@ -7,7 +7,7 @@
 {{- replace $change.old (replace "{}" (index . 2) $change.new) (index . 0) }}
 {{- end }}
 
-{{/* A rule with the user's thresholds: (list . rule). */}}
+{{/* A rule with prometheusRule.thresholds: (list . rule). */}}
 {{- define "braket-exporter.thresholded" -}}
 {{- $root := index . 0 }}
 {{- $rule := index . 1 }}
@@ -29,7 +29,7 @@
 {{- toYaml $rule }}
 {{- end }}
 
-{{/* An alert as the user wants it: (list . rule). */}}
+{{/* An alert with the overrides of prometheusRule.alerts: (list . rule). */}}
 {{- define "braket-exporter.alert" -}}
 {{- $values := (index . 0).Values.prometheusRule }}
 {{- $rule := index . 1 }}

@@ -1,4 +1,4 @@
-{{/* Refuse what cannot work together. */}}
+{{/* Reject invalid combinations. */}}
 {{- define "braket-exporter.checkState" -}}
 {{- with .Values.state.persistentVolumeClaim }}
 {{- if and .enabled (not $.Values.state.enabled) }}
@@ -13,17 +13,17 @@
 {{- end }}
 {{- end }}
 
-{{/* Whether the file outlives its pod. */}}
+{{/* Whether the state file is on a persistent volume. */}}
 {{- define "braket-exporter.persistent" -}}
 {{- if and .Values.state.enabled .Values.state.persistentVolumeClaim.enabled }}true{{ end }}
 {{- end }}
 
-{{/* The claim of the one pod. */}}
+{{/* The name of the Deployment's claim. */}}
 {{- define "braket-exporter.claimName" -}}
 {{- default (include "braket-exporter.suffixed" (list . "state")) .Values.state.persistentVolumeClaim.existingClaim }}
 {{- end }}
 
-{{/* What a claim asks for. */}}
+{{/* The spec of a claim. */}}
 {{- define "braket-exporter.claimSpec" -}}
 {{- with .Values.state.persistentVolumeClaim -}}
 accessModes:
@@ -37,7 +37,7 @@ resources:
 {{- end }}
 {{- end }}
 
-{{/* The volume of a pod, but for those that a StatefulSet makes of its claims. */}}
+{{/* The state volume, except with volumeClaimTemplates. */}}
 {{- define "braket-exporter.stateVolume" -}}
 name: state
 {{- if include "braket-exporter.persistent" . }}

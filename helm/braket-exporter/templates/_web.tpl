@@ -1,4 +1,4 @@
-{{/* Refuse what cannot work together. The chart sees no Secret: it believes what webConfig says is in them. */}}
+{{/* Reject invalid combinations. The chart cannot read Secrets and relies on webConfig for their content. */}}
 {{- define "braket-exporter.checkWeb" -}}
 {{- $web := .Values.webConfig }}
 {{- $parts := dict "tls" $web.tls "certificateSecret" $web.certificateSecret "basicAuth.existingSecret" $web.basicAuth.existingSecret "clientCertificate.existingSecret" $web.clientCertificate.existingSecret }}
@@ -25,7 +25,7 @@
 {{- ternary "https" "http" .Values.webConfig.tls }}
 {{- end }}
 
-{{/* The web configuration file and what it names; in one folder, where their relative paths start. */}}
+{{/* The volume of the web configuration file and the files that it names, in one directory for relative paths. */}}
 {{- define "braket-exporter.webVolume" -}}
 name: web
 projected:
@@ -39,14 +39,14 @@ projected:
     {{- end }}
 {{- end }}
 
-{{/* Whether who asks must show something, which the kubelet's own HTTP probes cannot. */}}
+{{/* Whether requests need a login or a client certificate, which HTTP probes of the kubelet do not support. */}}
 {{- define "braket-exporter.guarded" -}}
 {{- with .Values.webConfig }}
 {{- if or .basicAuth.existingSecret .clientCertificate.existingSecret }}true{{ end }}
 {{- end }}
 {{- end }}
 
-{{/* What they show: a login, a certificate. */}}
+{{/* The volume with the login and the client certificate. */}}
 {{- define "braket-exporter.clientVolume" -}}
 name: client
 projected:
@@ -76,14 +76,14 @@ projected:
     {{- end }}
 {{- end }}
 
-{{/* Where that is, in every pod that asks. */}}
+{{/* The mount of that volume. */}}
 {{- define "braket-exporter.clientMount" -}}
 name: client
 mountPath: /etc/braket-exporter-client
 readOnly: true
 {{- end }}
 
-{{/* The same for Prometheus: what an endpoint says of TLS and logins: (list . monitor's-values). */}}
+{{/* TLS and login of a monitor's endpoint: (list . values). */}}
 {{- define "braket-exporter.webEndpoint" -}}
 {{- with (index . 0).Values.webConfig }}
 {{- $endpoint := dict }}

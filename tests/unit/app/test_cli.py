@@ -72,11 +72,14 @@ HELP = "braket-exporter --help lists commands and flags."
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("serve",), "unknown command serve; commands are run, once, check-config, demo"),
+        (("serve",), "unknown command serve; commands are run, once, jobs, check-config, demo"),
         (("chek-config",), "unknown command chek-config (did you mean check-config?)"),
         (("Demo", "--jobs", "nonsense"), "unknown command Demo (did you mean demo?)"),
-        (("x.yaml", "--poll-interval", "soon"), "unknown command x.yaml; commands are run, once, check-config, demo"),
-        (("",), 'unknown command ""; commands are run, once, check-config, demo'),
+        (
+            ("x.yaml", "--poll-interval", "soon"),
+            "unknown command x.yaml; commands are run, once, jobs, check-config, demo",
+        ),
+        (("",), 'unknown command ""; commands are run, once, jobs, check-config, demo'),
     ],
 )
 def test_an_unknown_command_is_named_as_typed_and_nothing_else_is_blamed(
@@ -102,7 +105,7 @@ def test_an_unknown_command_is_named_as_typed_and_nothing_else_is_blamed(
         (("--jobs",), "--jobs needs a value, as in --jobs VALUE"),
         (("--jobs", ARN, "--config"), "--config needs a value, as in --config VALUE"),
         (("--jobs", ARN, "--online=yes"), "--online takes no value"),
-        (("--jobs", ARN, "--timeout=1m"), "--timeout is valid only with once, not with check-config"),
+        (("--jobs", ARN, "--timeout=1m"), "--timeout is valid only with once and jobs, not with check-config"),
         (("x.yaml", "--jobs", ARN), "unexpected argument x.yaml; the command is check-config"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from exporter import __version__
 from exporter.app import cli
 from exporter.app.cost_estimate import Demand, predict
 from exporter.app.daemon import MAINTENANCE_INTERVAL
@@ -27,6 +28,9 @@ def page(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+DEVELOPMENT = page("docs/contribute/development.md")
+
+
 @pytest.mark.parametrize("family", EVERY_FAMILY, ids=lambda family: family.name)
 def test_each_metric_has_its_row_with_type_labels_and_help(family: Family) -> None:
     labels = ", ".join(f"`{label}`" for label in family.labels)
@@ -36,6 +40,7 @@ def test_each_metric_has_its_row_with_type_labels_and_help(family: Family) -> No
 
 def test_no_metric_is_documented_that_does_not_exist() -> None:
     names = {family.name for family in EVERY_FAMILY}
+    names |= {f"{family.name}_bucket" for family in EVERY_FAMILY if family.type == "histogram"}
     for path in (page for page in PAGES if page.name != "CHANGELOG.md"):  # which has the former names
         found = set(re.findall(r"\bbraket_[a-z_]+[a-z]\b", path.read_text(encoding="utf-8")))
         assert found - names == set(), path.name
@@ -70,9 +75,10 @@ def test_each_command_is_documented() -> None:
     assert [name for name in documented if name in cli.COMMANDS] == list(cli.COMMANDS)
 
 
-def test_the_sample_settings_file_is_good(tmp_path: Path) -> None:
+def test_the_sample_settings_file_is_valid_and_has_every_key(tmp_path: Path) -> None:
     sample = re.search(r"```yaml\n(# exporter\.yaml\n.*?)```", page("docs/operate/configuration.md"), re.DOTALL)
     assert sample is not None
+    assert {*yaml.safe_load(sample[1]), "targets"} == {*Settings.model_fields}
     path = tmp_path / "exporter.yaml"
     path.write_text(sample[1])
     settings = load({}, {}, str(path))
@@ -110,19 +116,19 @@ def test_the_documented_limits_are_the_servers() -> None:
     assert connection.HANDSHAKE_TIMEOUT == connection.REQUEST_TIMEOUT
     assert f"| closed after {connection.IDLE_TIMEOUT:.0f} seconds |" in text
     assert f"| closed after {connection.ANSWER_TIMEOUT:.0f} seconds |" in text
-    assert f"more than {connection.MAX_HEADER_BYTES // 1024} KiB" in text
-    assert f"is one of more than {server.MAX_CONNECTIONS} |" in text
+    assert f"larger than {connection.MAX_HEADER_BYTES // 1024} KiB" in text
+    assert f"| more than {server.MAX_CONNECTIONS} connections |" in text
     assert f"While {reception.MAX_CHECKS} logins wait" in text
-    assert f"have {server.STOP_TIMEOUT:.0f} seconds to end" in text
-    assert f"looked at every {MAINTENANCE_INTERVAL:.0f} seconds" in text
-    assert f"a cost from 4 to {MAX_COST}:" in text
+    assert f"have {server.STOP_TIMEOUT:.0f} seconds to finish" in text.replace("\n", " ")
+    assert f"checks the file and its certificates every {MAINTENANCE_INTERVAL:.0f} seconds" in text
+    assert f"a cost from 4 to {MAX_COST};" in text
 
 
 def test_the_documented_share_of_the_budget_is_the_planners() -> None:
     found = [Demand(0, discovers=True)]
     cost = predict(found, interval=30.0, discovery_interval=60.0, rate=2.5, max_jobs=1, families=())
     assert cost.alone == 60
-    assert "(60 by default)" in page("docs/operate/configuration.md")
+    assert "Above 60 active jobs" in page("docs/operate/costs.md")
 
 
 def test_each_reason_for_dropping_a_job_is_documented() -> None:
@@ -142,14 +148,63 @@ def test_the_documented_numbers_of_series_are_those_predicted() -> None:
     one = [Demand(1, discovers=True)]
     cost = predict(one, interval=30.0, discovery_interval=60.0, rate=2.5, max_jobs=1, families=job_families())
     assert (cost.series_per_job, cost.series_per_device) == (30, 87)
-    assert "about 30 series" in page("docs/operate/configuration.md")
-    assert "about 90 of the fleet" in page("docs/operate/configuration.md")
+    assert re.search(r"^series = 30 . jobs with series \+ 87 . devices", page("docs/operate/costs.md"), re.MULTILINE)
+
+
+HOME = "https://github.com/braket-exporter/braket-exporter/blob/main/"
+RAW = "https://raw.githubusercontent.com/braket-exporter/braket-exporter/main/"
+
+
+def links(path: Path) -> list[tuple[Path, str]]:
+    """List the links of a page to files of the project, as (file, anchor)."""
+    text = path.read_text(encoding="utf-8")
+    found = []
+    for link in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text):
+        target, _, anchor = "".join(link).partition("#")
+        if target.startswith((HOME, RAW)):
+            found.append((ROOT / target.removeprefix(HOME).removeprefix(RAW), anchor))
+        elif not target.startswith("http"):
+            found.append((path.parent / target if target else path, anchor))
+    return found
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_every_link_between_pages_leads_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\((?!https?://)([^)#]+)", path.read_text(encoding="utf-8")):
-        assert (path.parent / target).exists(), target
+def test_every_link_to_a_file_of_the_project_leads_somewhere(path: Path) -> None:
+    for target, _ in links(path):
+        assert target.exists(), target
+
+
+def test_every_link_of_the_readme_works_on_pypi() -> None:
+    relative = re.findall(r"\]\((?!https://)([^)]+)\)|src=\"(?!https://)([^\"]+)", page("README.md"))
+    assert relative == []
+    assert len(links(ROOT / "README.md")) > 15
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_into_the_repository_leads_to_a_file(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    repository = r"https://github\.com/braket-exporter/braket-exporter/(?:blob|tree)/main/"
+    for target in re.findall(rf"\]\({repository}([^)#]*)", text):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_published_artefacts_have_the_version_of_the_release(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    versions = re.findall(r"ghcr\.io/braket-exporter/braket-exporter:(\S+)", text)
+    versions += re.findall(r"charts/braket-exporter --version (\S+)", text)
+    versions += re.findall(r"githubusercontent\.com/braket-exporter/braket-exporter/v([^/]+)/", text)
+    assert set(versions) <= {__version__}
+
+
+def test_artefacts_are_installed_from_where_the_release_publishes_them() -> None:
+    release = page(".github/workflows/release.yml")
+    assert "ghcr.io/${{ github.repository }}:${{ needs.version.outputs.version }}" in release
+    assert "ghcr.io/braket-exporter/braket-exporter:" in page("docs/get-started/container.md")
+    assert '"oci://ghcr.io/$GITHUB_REPOSITORY_OWNER/charts"' in release
+    assert "oci://ghcr.io/braket-exporter/charts/braket-exporter" in page("docs/get-started/kubernetes.md")
+    assert "https://pypi.org/project/braket-exporter/" in release
+    assert "pipx install braket-exporter" in page("docs/get-started/python.md")
 
 
 def anchors(path: Path) -> set[str]:
@@ -163,8 +218,8 @@ def anchors(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_every_link_into_a_page_leads_to_a_heading(path: Path) -> None:
-    for target, anchor in re.findall(r"\]\((?!https?://)([^)#]*)#([^)]+)\)", path.read_text(encoding="utf-8")):
-        assert anchor in anchors(path.parent / target if target else path), f"{target}#{anchor}"
+    for target, anchor in links(path):
+        assert not anchor or anchor in anchors(target), f"{target}#{anchor}"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -177,10 +232,8 @@ def test_every_make_command_named_exists(path: Path) -> None:
 
 def test_the_readme_begins_with_a_sentence_real_lines_one_command_and_a_picture() -> None:
     first = page("README.md").partition("\n## ")[0]
-    kinds = re.findall(r"^(Prometheus metrics|braket_|\$ |<img )", first, re.MULTILINE)
-    assert kinds == ["Prometheus metrics", "braket_", "braket_", "braket_", "braket_", "$ ", "<img "]
-    (picture,) = re.findall(r'<img src="([^"]+)"', first)
-    assert (ROOT / picture).exists()
+    kinds = re.findall(r"^(braket-exporter is a Prometheus exporter|braket_|\$ make demo|<img )", first, re.MULTILINE)
+    assert kinds == ["braket-exporter is a Prometheus exporter", *["braket_"] * 4, "$ make demo", "<img "]
     assert page("README.md").count("\n") <= 130
 
 
@@ -203,27 +256,13 @@ def test_the_policy_of_the_readme_is_the_one_for_jobs_that_are_found() -> None:
     assert first == second
 
 
-def test_the_settings_that_the_readme_gives_systemd_are_good(tmp_path: Path) -> None:
-    (text,) = re.findall(r"printf '(.*?)' >/etc/braket-exporter/exporter\.yaml", page("README.md"))
-    path = tmp_path / "exporter.yaml"
-    path.write_text(text.replace("\\n", "\n"))
-    settings = load({}, {}, str(path))
-    assert (settings.all_jobs, settings.regions) == (True, ("us-west-2",))
-    assert "--config /etc/braket-exporter/exporter.yaml" in page("systemd/braket-exporter.service")
-
-
-def test_every_page_is_in_the_list_of_the_readme() -> None:
-    listed = re.findall(r"^\| \[[^\]]+\]\(([^)]+)\) \|", page("README.md"), re.MULTILINE)
-    assert sorted(ROOT / name for name in listed) == [path for path in PAGES if path.name != "README.md"]
-
-
 def test_every_file_that_contributors_are_told_of_exists() -> None:
-    named = re.findall(r"`([\w./-]*/[\w./-]*|Dockerfile)[` ]", page("CONTRIBUTING.md"))
-    assert len(named) > 15
+    named = re.findall(r"`((?:exporter|tests|docs|helm|\.ci|\.github)/[\w./-]*|Dockerfile)[` ]", DEVELOPMENT)
+    assert len(named) > 12
     for name in named:
         assert (ROOT / name).exists(), name
 
 
 def test_the_test_that_contributors_are_shown_exists() -> None:
-    (name,) = re.findall(r"`(test_[a-z_]+)`", page("CONTRIBUTING.md"))
+    (name,) = re.findall(r"`(test_[a-z_]+)`", DEVELOPMENT)
     assert any(f"def {name}(" in path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))

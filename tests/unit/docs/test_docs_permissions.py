@@ -1,4 +1,4 @@
-"""docs/operate/permissions.md: its policies are those that ``check-config`` proposes, and grant what the code calls."""
+"""docs/operate/permissions.md: its policies are those that check-config prints, and grant what the code calls."""
 
 import json
 import re
@@ -109,7 +109,7 @@ def test_the_policy_for_named_jobs_is_the_one_that_check_config_asks_for() -> No
 
 def test_the_policy_for_jobs_that_are_found_is_the_one_that_check_config_asks_for() -> None:
     everything = asked_for("SearchJobs", "GetJob", selector=Selector(all_jobs=True))
-    assert policies_of("Jobs that are found") == [everything]
+    assert policies_of("Discovered jobs") == [everything]
 
 
 def test_the_policy_for_several_accounts_is_the_one_that_check_config_asks_for() -> None:
@@ -137,7 +137,7 @@ def test_the_policies_grant_every_operation_that_the_code_calls_and_no_other() -
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "exporter/aws").glob("*.py"))
     called = set(re.findall(r"\bclient\.([a-z]+_[a-z_]+)\(", source))
     assert called == {"get_job", "search_jobs", "get_caller_identity", "assume_role"}
-    granted = [*policies_of("Named jobs"), *policies_of("Jobs that are found"), policies_of("Several accounts")[1]]
+    granted = [*policies_of("Named jobs"), *policies_of("Discovered jobs"), policies_of("Several accounts")[1]]
     # Nobody needs a permission for GetCallerIdentity.
     assert set.union(*map(actions, granted)) == {"braket:GetJob", "braket:SearchJobs", "sts:AssumeRole"}
 
@@ -161,9 +161,9 @@ def test_the_answer_that_is_shown_is_the_one_that_check_config_prints() -> None:
     target = Target(ACCOUNT, "us-west-2")
     lane = TargetConfig(CredentialsRef(), target, (), Selector(all_jobs=True))
     printed = report([check_access(lane, cast("BraketClient", Aws(target, "SearchJobs")), 0.0)])
-    assert printed in section("Ask AWS")
+    assert printed in section("Check permissions")
 
 
 @pytest.mark.parametrize("operation", ["AssumeRole", "GetCallerIdentity", "SearchJobs", "GetJob"])
 def test_each_question_has_its_row(operation: str) -> None:
-    assert re.search(rf"^\| {operation}[ ,]", section("Ask AWS"), re.MULTILINE)
+    assert re.search(rf"^\| {operation}[ ,]", section("Check permissions"), re.MULTILINE)

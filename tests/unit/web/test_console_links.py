@@ -25,11 +25,19 @@ def test_outside_of_the_aws_partition_there_is_no_page(region: str) -> None:
     assert jobs_url(region) is None
 
 
-def test_a_jobs_logs_are_found_by_its_name() -> None:
-    assert logs_url(arn(1, region="eu-north-1"), "vqe-h2") == (
-        f"{HOME}/cloudwatch/home?region=eu-north-1"
-        "#logsV2:log-groups/log-group/$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3Dvqe-h2"
-    )
+LOGS = (
+    f"{HOME}/cloudwatch/home?region=eu-north-1"
+    "#logsV2:log-groups/log-group/$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3D"
+)
+
+
+def test_the_log_streams_of_a_job_begin_with_its_name_and_its_identifier() -> None:
+    url = logs_url(arn(1, region="eu-north-1"), "vqe-1")
+    assert url == f"{LOGS}vqe-1$252F00000000-0000-4000-8000-000000000001$252F"
+
+
+def test_the_log_streams_of_an_older_job_begin_with_its_name_and_a_slash() -> None:
+    assert logs_url("arn:aws:braket:eu-north-1:123456789012:job/vqe-1", "vqe-1") == f"{LOGS}vqe-1$252F"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +54,7 @@ def test_a_jobs_logs_are_found_by_its_name() -> None:
 def test_a_name_is_encoded_as_the_console_does(name: str, encoded: str) -> None:
     url = logs_url(ARN, name)
     assert url is not None
-    assert url.rpartition("$3D")[2] == encoded
+    assert url.rpartition("$3D")[2] == f"{encoded}$252F5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01$252F"
 
 
 @pytest.mark.parametrize(

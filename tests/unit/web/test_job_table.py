@@ -7,7 +7,7 @@ from builders import CREATED, GARNET, SV1, arn, event, finished, record, snapsho
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.core import JobRecord
+from exporter.core import JobRecord, short_device
 from exporter.storage import BlockSummary, statuses_of
 from exporter.storage.job_index import status_summaries
 from exporter.web.job_table import (
@@ -20,7 +20,6 @@ from exporter.web.job_table import (
     list_jobs,
     ran_seconds,
     read_wish,
-    short_device,
 )
 
 NOW = CREATED + 1000.0

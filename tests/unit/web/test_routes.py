@@ -290,7 +290,7 @@ def test_metrics_are_served_before_the_exporter_is_ready() -> None:
 def test_any_other_path_is_404_and_says_what_there_is(path: str, method: str) -> None:
     answer = get(path, method=method)
     assert answer.status == 404
-    assert answer.body == b"Not found. There are /metrics, /-/healthy, /-/ready, /-/reload and /.\n"
+    assert answer.body == b"Not found. Paths: /, /metrics, /api/v1/jobs, /-/healthy, /-/ready, /-/reload.\n"
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready"])

@@ -479,7 +479,8 @@ def test_links_lead_to_the_exporter_itself_or_to_the_aws_console_without_telling
         "https://us-west-2.console.aws.amazon.com/braket/home?region=us-west-2#/jobs",
         (
             "https://us-west-2.console.aws.amazon.com/cloudwatch/home?region=us-west-2#logsV2:log-groups/log-group/"
-            "$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3Dvqe-h2"
+            "$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3D"
+            "vqe-h2$252F5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01$252F"
         ),
     ]
     assert {(link["target"], link["rel"]) for link in away} == {("_blank", "noreferrer noopener")}
@@ -506,6 +507,7 @@ def test_a_hostile_name_stays_within_the_address_of_its_logs() -> None:
         "https://us-west-2.console.aws.amazon.com/cloudwatch/home?region=us-west-2#logsV2:log-groups/log-group/"
         "$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3D"
         "$2522$253E$253Cscript$253E$2523$253F$2526$253D$252F$2520$2525$25E2$2580$25AE"
+        "$252F5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01$252F"
     )
 
 

@@ -1,0 +1,17 @@
+"""Errors that end a command with one line on stderr."""
+
+
+class OutputError(Exception):
+    """The output of a command cannot be written."""
+
+
+class UsageError(Exception):
+    """The command line names no known command."""
+
+
+class IncompleteError(Exception):
+    """The output of a command is incomplete; the text is one line that says why."""
+
+
+class SourceError(Exception):
+    """The jobs of a running exporter cannot be read; the text is one line without credentials."""

@@ -1,0 +1,76 @@
+"""``GET /api/v1/jobs``: every known job as JSON. Pure."""
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, Final
+
+from exporter.core import JobRecord, JobSnapshot, Transition, entered_at, parse_job_arn
+from exporter.telemetry import job_fields, outcome_fields, rfc3339, transition_fields
+from exporter.web.console_links import jobs_url, logs_url
+
+_JOBS_PER_PART: Final = 100
+"""Jobs that are rendered at once; a client that reads slowly never keeps the whole list in memory."""
+
+
+def render_jobs(records: Iterable[JobRecord]) -> Iterator[bytes]:
+    """Render ``{"jobs": [...]}``, a job a line, in parts."""
+    documents, separator = (json.dumps(job_document(record)) for record in records), "\n"
+    yield b'{"jobs": ['
+    while part := [*islice(documents, _JOBS_PER_PART)]:
+        yield (separator + ",\n".join(part)).encode()
+        separator = ",\n"
+    yield b"\n]}\n"
+
+
+def job_document(record: JobRecord) -> dict[str, Any]:
+    """Return a job as JSON values: the fields of the log event ``job_transition``, and more that the page shows.
+
+    The transition is the one into the current status. ``None`` stands for an unknown value; for a job without a GetJob
+    response, most values are unknown.
+    """
+    arn = parse_job_arn(record.arn)
+    document = {
+        **dict.fromkeys(_FIELDS),
+        "job_arn": record.arn,
+        "aws_account_id": arn.account,
+        "aws_region": arn.region,
+        "status": record.first_listed_status,
+        "poll_error": record.failing,
+        "url": jobs_url(arn.region),
+    }
+    return document if record.snapshot is None else document | _polled_fields(record.snapshot)
+
+
+def _polled_fields(job: JobSnapshot) -> dict[str, Any]:
+    return {
+        **job_fields(job),
+        **_transition_fields(job),
+        **outcome_fields(job),
+        "status": job.status,
+        "created": rfc3339(job.created),
+        "started": rfc3339(job.started),
+        "ended": rfc3339(job.ended),
+        "queue_position": job.queue_position,
+        "queue_position_is_floor": None if job.queue_position is None else job.queue_position_is_floor,
+        "logs_url": logs_url(job.arn, job.name),
+    }
+
+
+def _transition_fields(job: JobSnapshot) -> dict[str, Any]:
+    """Return the fields of the transition into the current status that follow from the last response alone."""
+    entered = None if job.status == "QUEUED" and job.started is not None else entered_at(None, job)
+    if entered is None:
+        return {"to_status": job.status}
+    fields = transition_fields(Transition(job, None, entered, entered))
+    return {name: fields[name] for name in ("to_status", "event_time", "transition_id")}
+
+
+_FIELDS: Final = (
+    *("job_arn", "job_name", "aws_account_id", "aws_region", "device", "instance_type"),
+    *("from_status", "to_status", "event_time", "observed_time", "lag_seconds", "transition_id"),
+    *("failure_reason", "billable_duration_seconds", "queue_duration_seconds", "run_duration_seconds"),
+    *("status", "created", "started", "ended", "queue_position", "queue_position_is_floor", "poll_error"),
+    *("url", "logs_url"),
+)
+"""Every field of a job; the first three rows are those of the log event ``job_transition``."""

@@ -1,0 +1,100 @@
+"""GET /api/v1/jobs: the document of a job, and the list of all jobs."""
+
+import json
+
+from builders import ARN, CREATED, SV1, arn, finished, record, snapshot
+
+from exporter.core import JobRecord
+from exporter.core.transitions import diff
+from exporter.telemetry import job_fields, outcome_fields, transition_fields
+from exporter.web.jobs_api import job_document, render_jobs
+
+LOGS = (
+    "https://us-west-2.console.aws.amazon.com/cloudwatch/home?region=us-west-2"
+    "#logsV2:log-groups/log-group/$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3D"
+    "vqe-h2$252F5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01$252F"
+)
+
+
+def test_a_failed_job_has_the_fields_of_its_last_transition_and_of_the_page() -> None:
+    job = finished("FAILED", failure_reason="AlgorithmError: exit code: 1")
+    assert job_document(record(job)) == {
+        "job_arn": ARN,
+        "job_name": "vqe-h2",
+        "aws_account_id": "123456789012",
+        "aws_region": "us-west-2",
+        "device": SV1,
+        "instance_type": "ml.m5.large",
+        "from_status": None,
+        "to_status": "FAILED",
+        "event_time": "2023-11-14T22:15:20.000Z",
+        "observed_time": None,
+        "lag_seconds": None,
+        "transition_id": "b3803d4f470f035b",
+        "failure_reason": "AlgorithmError: exit code: 1",
+        "billable_duration_seconds": 80.0,
+        "queue_duration_seconds": 40.0,
+        "run_duration_seconds": 80.0,
+        "status": "FAILED",
+        "created": "2023-11-14T22:13:20.000Z",
+        "started": "2023-11-14T22:14:00.000Z",
+        "ended": "2023-11-14T22:15:20.000Z",
+        "queue_position": None,
+        "queue_position_is_floor": None,
+        "poll_error": None,
+        "url": "https://us-west-2.console.aws.amazon.com/braket/home?region=us-west-2#/jobs",
+        "logs_url": LOGS,
+    }
+
+
+def test_the_document_has_every_field_of_the_log_event() -> None:
+    job = finished()
+    transition = diff("RUNNING", job, CREATED + 125.0)
+    assert transition is not None
+    logged = {**job_fields(job), **transition_fields(transition), **outcome_fields(job)}
+    document = job_document(record(job))
+    assert logged.keys() <= document.keys()
+    assert document["transition_id"] == logged["transition_id"]
+
+
+def test_a_queued_job_has_its_position_as_a_number_and_whether_it_is_a_floor() -> None:
+    job = snapshot(status="QUEUED", started=None, queue_position=15, queue_position_is_floor=True)
+    document = job_document(record(job))
+    assert (document["queue_position"], document["queue_position_is_floor"]) == (15, True)
+    assert document["event_time"] == "2023-11-14T22:13:20.000Z"
+
+
+def test_a_job_that_went_back_to_the_queue_has_no_time_of_that() -> None:
+    document = job_document(record(snapshot(status="QUEUED")))
+    assert (document["to_status"], document["event_time"], document["transition_id"]) == ("QUEUED", None, None)
+
+
+def test_a_job_without_a_response_has_the_parts_of_its_arn_and_the_error() -> None:
+    document = job_document(JobRecord(ARN, failing="AccessDeniedException", first_listed_status="RUNNING"))
+    assert {name: value for name, value in document.items() if value is not None} == {
+        "job_arn": ARN,
+        "aws_account_id": "123456789012",
+        "aws_region": "us-west-2",
+        "status": "RUNNING",
+        "poll_error": "AccessDeniedException",
+        "url": "https://us-west-2.console.aws.amazon.com/braket/home?region=us-west-2#/jobs",
+    }
+    assert document.keys() == job_document(record(finished())).keys()
+
+
+def test_a_list_of_many_jobs_comes_in_parts_that_are_one_document() -> None:
+    records = [record(finished(arn=arn(number))) for number in range(250)]
+    parts = [*render_jobs(records)]
+    assert len(parts) == 5
+    document = json.loads(b"".join(parts))
+    assert [job["job_arn"] for job in document["jobs"]] == [arn(number) for number in range(250)]
+
+
+def test_an_empty_list_is_a_document_too() -> None:
+    assert json.loads(b"".join(render_jobs([]))) == {"jobs": []}
+
+
+def test_hostile_names_stay_text() -> None:
+    name = '"</script>\ud800\x1b[31m'
+    text = b"".join(render_jobs([record(snapshot(name=name))])).decode("ascii")
+    assert json.loads(text)["jobs"][0]["job_name"] == name
