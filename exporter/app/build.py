@@ -59,7 +59,7 @@ class Exporter:
         return saved
 
     def maintain(self) -> None:
-        """Drop the jobs whose retention is over, and write pending changes to the state file."""
+        """Drop the jobs after their retention, and write pending changes to the state file."""
         self.manager.forget_expired()
         if self.state_writer is not None:
             self.state_writer.watch(self.manager.baselines)  # the first response corrects them

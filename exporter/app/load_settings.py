@@ -80,8 +80,8 @@ def load(
             settings_cls: type[BaseSettings],
             init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- part of the signature
             env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- likewise
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- likewise
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- part of the signature
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- part of the signature
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             first, *rest = (InitSettingsSource(settings_cls, dict(values)) for values in (flags, file, defaults))
             return first, env_settings, *rest

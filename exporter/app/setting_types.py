@@ -123,7 +123,7 @@ def _check_labels(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 
 SERIALIZED_DURATION: Final = PlainSerializer(format_duration)
-"""Marks the fields whose default is a duration."""
+"""Marks the fields with a duration."""
 
 _List = BeforeValidator(split_list)
 _Once = AfterValidator(_once)
