@@ -419,13 +419,13 @@ builtins.__import__ = failing
 
 
 def test_memory_that_runs_out_is_told_in_one_line() -> None:
-    greedy = "import exporter.app.once\ndef once(*_): raise MemoryError\nexporter.app.once.once = once"
+    greedy = "import exporter.app.cli\ndef once(*_): raise MemoryError\nexporter.app.cli.once = once"
     ended = run("once", "--jobs", ARN, *LOCAL, prelude=greedy)
     assert one_clear_line(ended) == "braket-exporter: out of memory; raise the memory limit"
 
 
 def test_another_runtime_error_is_a_bug_with_its_traceback() -> None:
-    broken = "import exporter.app.once\ndef once(*_): raise RuntimeError('odd')\nexporter.app.once.once = once"
+    broken = "import exporter.app.cli\ndef once(*_): raise RuntimeError('odd')\nexporter.app.cli.once = once"
     ended = run("once", "--jobs", ARN, *LOCAL, prelude=broken)
     assert ended.returncode == 1
     assert "RuntimeError: odd" in ended.stderr
