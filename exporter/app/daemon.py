@@ -88,6 +88,6 @@ def _run_maintenance(exporter: Exporter, access_policy: FileAccessPolicy | None,
         exporter.maintain()
         progress.log_if_due()
         if access_policy is not None:
-            access_policy.look(exporter.event_log)
-            access_policy.tell(exporter.event_log)
+            access_policy.reload_changed_files(exporter.event_log)
+            access_policy.log_failed_handshakes(exporter.event_log)
             exporter.telemetry.web_config_looked_at(failing=access_policy.failing)

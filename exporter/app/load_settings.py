@@ -5,28 +5,22 @@ case), the YAML file, the default. One error has every problem: the key, the val
 """
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
-from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, TargetSettings
-from exporter.core import as_text, closest, near, parse_mapping, shard_of, shown, split_list, typed
+from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError
+from exporter.core import as_text, closest, describe_errors, parse_mapping, shard_of, shown, split_list, typed
 
 CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
 _TARGETS_VARIABLE: Final = f"{ENV_PREFIX}TARGETS"
 
 LARGEST_FILE: Final = 4 * 1024 * 1024
 """The maximum size of a settings file in bytes: 40,000 ARNs."""
-
-MOST_WRONG_ELEMENTS: Final = 10
-"""The most wrong elements of one list that are reported; there may be thousands."""
 
 _SERVICE_LINK: Final = re.compile(
     r"(.*_)?(SERVICE_HOST=.*|SERVICE_PORT(_.+)?=\d+|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=.*|PORT=(tcp|udp|sctp)://.*)"
@@ -40,11 +34,6 @@ _NOTHING_TO_WATCH: Final = (
 )
 _WATCHING: Final = ("jobs", "tags", "all_jobs", "targets")
 _NOT_BESIDE_TARGETS: Final = ("jobs", "tags", "all_jobs", "job_name_regex", "regions")
-
-_MAPPING: Final = "a mapping of keys to values"
-_TARGETS: Final = "a list"
-_LIST: Final = "a list, or text with commas"
-_MANY: Final = (_MAPPING, _TARGETS, _LIST)
 
 _FALSE: Final = (None, False, "", "0", "f", "false", "n", "no", "off")
 
@@ -98,7 +87,8 @@ def load(
         settings = Sourced()
     except ValidationError as error:
         details = error.errors(include_url=False)
-        problems += _described(detail for detail in details if detail["loc"][0] not in misplaced)
+        placed = (detail for detail in details if detail["loc"][0] not in misplaced)
+        problems += describe_errors(placed, Settings, "setting")
         unsure.update(str(detail["loc"][0]) for detail in details)
     if not unread and "config" not in unsure:
         problems += _conflicts(given, unsure)
@@ -175,73 +165,3 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
             yield f"unknown variable {typed(name)}" + (
                 "" if found is None else f" (did you mean {ENV_PREFIX}{found.upper()}?)"
             )
-
-
-def _described(details: Iterable[ErrorDetails]) -> Iterator[str]:
-    """Write each error in a line; of a list only the first wrong elements."""
-    wrong: Counter[str] = Counter()
-    for detail in details:
-        *outer, last = detail["loc"]
-        whole = _key(outer)
-        wrong[whole] += isinstance(last, int)
-        if wrong[whole] <= MOST_WRONG_ELEMENTS or not isinstance(last, int):
-            yield _describe(detail)
-    for key, count in wrong.items():
-        if count > MOST_WRONG_ELEMENTS:
-            yield f"{key}: {count - MOST_WRONG_ELEMENTS} more elements are wrong"
-
-
-def _describe(detail: ErrorDetails) -> str:
-    loc, value = detail["loc"], detail["input"]
-    key = _key(loc)
-    if detail["type"] == "extra_forbidden":
-        where = "" if len(loc) == 1 else f"{_key(loc[:-1])}: "
-        return f"{where}unknown setting {typed(str(loc[-1]))}{near(str(loc[-1]), _model(loc)[0].model_fields)}"
-    if detail["type"] != "value_error":
-        return f"{key} = {shown(value)}: expected {_expected(loc)}"
-    reason = str(detail["ctx"]["error"])
-    if _expected(loc) in _MANY and _has_elements(value):  # the reason names the element
-        return f"{key}: {reason}"
-    return f"{key} = {shown(value)}: {reason}"
-
-
-def _has_elements(value: object) -> bool:
-    try:
-        return isinstance(split_list(value), list | tuple | dict)
-    except ValueError:
-        return False
-
-
-def _key(loc: Iterable[int | str]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-
-
-def _model(loc: tuple[int | str, ...]) -> tuple[type[BaseModel], tuple[int | str, ...]]:
-    """Return the class that has the key, and the way to it from there."""
-    return (TargetSettings, loc[2:]) if loc[0] == "targets" and len(loc) > 2 else (Settings, loc)
-
-
-def _expected(loc: tuple[int | str, ...]) -> str:
-    """Write which values a key takes, whatever pydantic found wrong with one."""
-    model, (name, *element) = _model(loc)
-    if element:
-        return _MAPPING if name == "targets" else "text"
-    field = model.model_fields[str(name)]
-    if get_origin(field.annotation) is Literal:
-        return f"one of {', '.join(get_args(field.annotation))}"
-    if field.annotation is bool:
-        return "true or false"
-    if field.annotation in (int, float):
-        return f"a {'whole ' * (field.annotation is int)}number{_bounds(field)}"
-    if get_origin(field.annotation) is tuple:
-        return _TARGETS if name == "targets" else _LIST
-    return "text"
-
-
-def _bounds(field: FieldInfo) -> str:
-    """Write the bounds of a number."""
-    bounds = {
-        name: getattr(part, name) for part in field.metadata for name in ("gt", "ge", "le") if hasattr(part, name)
-    }
-    signs = {"gt": ">", "ge": ">=", "le": "<="}
-    return " and".join(f" {signs[name]} {bound}" for name, bound in bounds.items())

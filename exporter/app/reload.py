@@ -28,7 +28,7 @@ class Reloader:
         active: the active settings.
         read: reads the settings.
         file: the path of the settings file, for the log.
-        guard: reads the web configuration file, if there is one. A reload checks this file, too.
+        access_policy: reads the web configuration file, if configured; a reload reads it again.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class Reloader:
     def _reload(self) -> Reloaded:
         given, current = self._read(), self._active.settings
         with web_config_errors(current.web_config_file):
-            rules = None if self._access_policy is None else self._access_policy.read()
+            web_config = None if self._access_policy is None else self._access_policy.read()
         kept = {key: getattr(current, key) for key in Settings.model_fields if key not in RELOADED}
         later = [key for key, value in kept.items() if getattr(given, key) != value]
         changes = self._active.apply(given.model_copy(update=kept))
-        if self._access_policy is not None and rules is not None:
-            self._access_policy.adopt(rules)
+        if self._access_policy is not None and web_config is not None:
+            self._access_policy.activate(web_config)
         self._succeeded(changes, later)
         return Reloaded(restart_needed=later)
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 from exporter.core import (
     check_region,
     format_duration,
+    hidden_value,
     near,
     parse_duration,
     parse_job_arn,
@@ -44,7 +45,7 @@ def _check_tag_keys(texts: tuple[str, ...]) -> tuple[str, ...]:
     keys = [parse_tag_rule(text).key for text in texts]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
-        raise ValueError(f"{twice} is given more than once; give its values together, as in {twice}=this|that")
+        raise hidden_value(f"{twice} is given more than once; give its values together, as in {twice}=this|that")
     return texts
 
 
@@ -118,7 +119,7 @@ def _check_labels(keys: tuple[str, ...]) -> tuple[str, ...]:
     for key in keys:
         other = owners.setdefault(tag_label(key), key)
         if other != key:
-            raise ValueError(f"{other} and {key} become the same label {tag_label(key)}; keep one of them")
+            raise hidden_value(f"{other} and {key} become the same label {tag_label(key)}; keep one of them")
     return keys
 
 

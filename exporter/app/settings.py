@@ -4,7 +4,7 @@ The description of each field is its help text.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -28,21 +28,13 @@ from exporter.app.setting_types import (
     TagRules,
     TargetName,
 )
-from exporter.core import format_duration
+from exporter.core import ProblemsError, format_duration, hidden_value
 
 ENV_PREFIX: Final = "BRAKET_EXPORTER_"
 
 
-class SettingsError(Exception):
-    """The settings are invalid.
-
-    Attributes:
-        problems: one line for each: the key, the value and which values are valid.
-    """
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = tuple(problems)
+class SettingsError(ProblemsError):
+    """The settings are invalid."""
 
 
 class Selection(BaseModel):
@@ -82,16 +74,16 @@ class TargetSettings(Selection):
     @model_validator(mode="after")
     def _complete(self) -> "TargetSettings":
         if not self.jobs and not self.discovers:
-            raise ValueError("nothing to watch: set jobs, tags or all_jobs")
+            raise hidden_value("nothing to watch: set jobs, tags or all_jobs")
         if self.external_id is not None and self.role_arn is None:
-            raise ValueError("external_id is valid only with role_arn")
+            raise hidden_value("external_id is valid only with role_arn")
         return self
 
 
 def _check_targets(targets: tuple[TargetSettings, ...]) -> tuple[TargetSettings, ...]:
     names = Counter(target.name for target in targets if target.name is not None)
     if twice := [name for name, count in names.items() if count > 1]:
-        raise ValueError(f"duplicate name {twice[0]}; give each target a name of its own")
+        raise hidden_value(f"duplicate name {twice[0]}; give each target a name of its own")
     return tuple(_with_each_job_once(targets))
 
 
@@ -103,7 +95,7 @@ def _with_each_job_once(targets: tuple[TargetSettings, ...]) -> Iterator[TargetS
             first = owners.setdefault(arn, place)
             if targets[first].login != target.login:
                 pair = f"{_place(first, targets[first])} and {_place(place, target)}"
-                raise ValueError(f"{arn} is in {pair}, which have different credentials; keep it in one of them")
+                raise hidden_value(f"{arn} is in {pair}, which have different credentials; keep it in one of them")
         jobs = tuple(arn for arn in target.jobs if owners[arn] == place)
         if jobs or target.discovers:
             yield target.model_copy(update={"jobs": jobs})

@@ -47,6 +47,7 @@ from exporter.core.jobs import (
     Target,
     Transition,
 )
+from exporter.core.problems import ProblemsError, describe_errors, hidden_value, key_names
 from exporter.core.selector import Selector, parse_tag_rule
 from exporter.core.target_status import Health, TargetStatus, combined, merged
 from exporter.core.targets import CredentialsRef, Entry, TargetConfig, plan_targets, successors
@@ -113,6 +114,7 @@ __all__ = [
     "MalformedError",
     "NotFoundError",
     "Observation",
+    "ProblemsError",
     "RejectedError",
     "SearchPage",
     "Selector",
@@ -131,13 +133,16 @@ __all__ = [
     "closest",
     "combined",
     "complete",
+    "describe_errors",
     "entered_at",
     "expires_at",
     "failed",
     "fill_of",
     "format_duration",
     "format_span",
+    "hidden_value",
     "in_aws_partition",
+    "key_names",
     "merged",
     "near",
     "observe",

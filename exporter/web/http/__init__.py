@@ -1,4 +1,4 @@
-"""HTTP, TLS and authentication; this package knows nothing of jobs."""
+"""An HTTP server with TLS and authentication; independent of jobs and metrics."""
 
 from exporter.web.http.access import FileAccessPolicy
 from exporter.web.http.messages import Body, Request, Response

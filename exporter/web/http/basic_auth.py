@@ -1,6 +1,6 @@
-"""Basic authentication against bcrypt hashes; verdicts are cached, because a check is slow by design.
+"""Basic authentication with bcrypt hashes; verdicts are cached, because a check is slow by design.
 
-No password is kept: the key of a cached verdict is a keyed digest.
+No password is stored: the key of a cached verdict is a keyed digest.
 """
 
 import base64
@@ -11,12 +11,12 @@ from typing import Final, NamedTuple
 
 import bcrypt
 
-MAX_GOOD: Final = 128
-MAX_BAD: Final = 1024
-"""The sizes of the two verdict caches; they are separate so that guesses never evict admitted logins."""
+MAX_ADMITTED: Final = 128
+MAX_REJECTED: Final = 1024
+"""The sizes of the two caches of verdicts; they are separate so that guesses never evict admitted logins."""
 
-_LONGEST: Final = 72
-"""The bytes of a password that bcrypt uses; other tools cut off the rest, while the library rejects it."""
+_MAX_PASSWORD_BYTES: Final = 72
+"""The bytes of a password that bcrypt uses; other tools ignore the rest, while the library rejects it."""
 
 
 class _Login(NamedTuple):
@@ -24,7 +24,7 @@ class _Login(NamedTuple):
     password: bytes
 
 
-class Auth:
+class BasicAuth:
     """Checks logins.
 
     ``verdict`` may be called in one thread while ``check`` runs in another, but ``check`` in one thread only.
@@ -37,40 +37,40 @@ class Auth:
     def __init__(self, users: Mapping[str, str], secret: bytes) -> None:
         self._hashes = {user.encode(): digest.encode() for user, digest in users.items()}
         self._secret = secret
-        self._good: dict[bytes, bool] = {}
-        self._bad: dict[bytes, bool] = {}
+        self._admitted: dict[bytes, bool] = {}
+        self._rejected: dict[bytes, bool] = {}
 
     def verdict(self, authorization: str) -> bool | None:
         """Return the cached verdict on a login; ``None`` when the login must be checked.
 
         Args:
-            authorization: the header's value; empty without the header.
+            authorization: the value of the header; empty without the header.
         """
-        login = _read(authorization)
+        login = _parse(authorization)
         if login is None:
             return False
         key = self._key(login)
-        return True if key in self._good else (False if key in self._bad else None)
+        return True if key in self._admitted else (False if key in self._rejected else None)
 
     def check(self, authorization: str) -> bool:
         """Check a login, and cache the verdict. An unknown user takes as long as a known one."""
-        login = _read(authorization)
+        login = _parse(authorization)
         if login is None:
             return False
-        known = self.verdict(authorization)
-        if known is not None:
-            return known
+        cached = self.verdict(authorization)
+        if cached is not None:
+            return cached
         digest = self._hashes.get(login.user)
-        matches = bcrypt.checkpw(login.password[:_LONGEST], digest or self._decoy(login.user))
-        good = matches and digest is not None
-        verdicts, most = (self._good, MAX_GOOD) if good else (self._bad, MAX_BAD)
-        verdicts[self._key(login)] = good
-        while len(verdicts) > most:
-            del verdicts[next(iter(verdicts))]
-        return good
+        matches = bcrypt.checkpw(login.password[:_MAX_PASSWORD_BYTES], digest or self._decoy(login.user))
+        admitted = matches and digest is not None
+        cache, size = (self._admitted, MAX_ADMITTED) if admitted else (self._rejected, MAX_REJECTED)
+        cache[self._key(login)] = admitted
+        while len(cache) > size:
+            del cache[next(iter(cache))]
+        return admitted
 
     def _decoy(self, user: bytes) -> bytes:
-        """Choose a hash to check an unknown user against, the same each time: costs may differ from hash to hash."""
+        """Choose a hash to check an unknown user against; always the same one, because hashes differ in cost."""
         hashes = [*self._hashes.values()]
         return hashes[int.from_bytes(self._digest(user)) % len(hashes)]
 
@@ -81,8 +81,8 @@ class Auth:
         return hmac.digest(self._secret, data, "sha256")
 
 
-def _read(authorization: str) -> _Login | None:
-    """Read the header ``Authorization: Basic ...`` (RFC 7617)."""
+def _parse(authorization: str) -> _Login | None:
+    """Parse the header ``Authorization: Basic ...`` (RFC 7617)."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None

@@ -1,70 +1,47 @@
-"""A section of the web configuration file: reads its values and collects its problems. Pure."""
+"""What the sections of the web configuration file have in common. Pure."""
 
-from collections.abc import Collection, Mapping
 from typing import Any
 
-from exporter.core import as_text, near, shown, typed
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic_core import PydanticUseDefault
+
+from exporter.core import hidden_value, key_names
 
 
-class Section:
-    """A mapping in the file; each invalid key or value is added to the problems, and read as if it were missing.
+class Section(BaseModel):
+    """A section of the web configuration file; a known key without a value is unset."""
 
-    Args:
-        path: the keys that lead to the mapping.
-        values: the mapping.
-        known: the valid keys; any key when ``None``.
-        problems: the list that problems are added to.
-    """
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
-    def __init__(
-        self, path: str, values: Mapping[Any, Any], known: Collection[str] | None, problems: list[str]
-    ) -> None:
-        self.path, self.values, self.problems = path, values, problems
-        if known is not None:
-            where = f"{path}: " if path else ""
-            unknown = (as_text(key) for key in values if key not in known)
-            self.problems += (f"{where}unknown key {typed(key)}{near(key, known)}" for key in unknown)
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_unset(cls, values: object) -> object:
+        known = key_names(cls)
+        return {key: value for key, value in check_mapping(values).items() if value is not None or key not in known}
 
-    def name(self, key: str) -> str:
-        """Return the full name of a key of this section."""
-        return f"{self.path}.{key}" if self.path else key
 
-    def note(self, key: str, problem: str) -> None:
-        """Add a problem with a key."""
-        self.problems.append(f"{self.name(key)}: {problem}")
+def check_mapping(value: object) -> dict[Any, Any]:
+    """Check that a section is a mapping. Another value is not shown: it may be a misplaced password."""
+    if not isinstance(value, dict):
+        raise hidden_value("expected keys with values")
+    return value
 
-    def wrong(self, key: str, value: object, expected: str) -> None:
-        """Add a problem with a value, which is shown, and the valid values."""
-        self.problems.append(f"{self.name(key)} = {shown(value)}: expected {expected}")
 
-    def section(self, key: str, known: Collection[str] | None) -> "Section":
-        """Return the section under a key; an empty one when the key is missing or invalid."""
-        value = self.values.get(key)
-        if value is not None and not isinstance(value, dict):
-            # The value is not shown: it may be a password that slipped out of its place.
-            self.note(key, "expected keys with values")
-            value = None
-        return Section(self.name(key), value or {}, known, self.problems)
+def unset(empty: object) -> BeforeValidator:
+    """Make a validator that replaces an empty value by the default."""
 
-    def text(self, key: str) -> str:
-        """Return the text under a key; an empty one when the key is missing or invalid."""
-        value = self.values.get(key)
-        if value is not None and not isinstance(value, str):
-            self.wrong(key, value, "text")
-        return value if isinstance(value, str) else ""
-
-    def texts(self, key: str) -> list[str]:
-        """Return the list of texts under a key; an empty one when the key is missing or invalid."""
-        value = self.values.get(key)
-        if value is None:
-            return []
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self.wrong(key, value, "a list of texts")
-            return []
+    def check(value: object) -> object:
+        if value == empty:
+            raise PydanticUseDefault
         return value
 
-    def check_switch(self, key: str) -> None:
-        """Check that the value under a key, if there is one, is true or false."""
-        value = self.values.get(key)
-        if value is not None and not isinstance(value, bool):
-            self.wrong(key, value, "true or false")
+    return BeforeValidator(check)
+
+
+def unsupported(reason: str) -> BeforeValidator:
+    """Make a validator that rejects any value of a key, and shows none."""
+
+    def refuse(_: object) -> None:
+        raise hidden_value(f"is not supported; {reason}")
+
+    return BeforeValidator(refuse)

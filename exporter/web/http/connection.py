@@ -1,4 +1,4 @@
-"""One connection: h11 reads and writes HTTP over a channel, within the time limits for each step."""
+"""One connection: h11 reads and writes HTTP over a channel, with a time limit for each step."""
 
 import asyncio
 import contextlib
@@ -8,32 +8,32 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import h11
 
-from exporter.web.http.channel import Channel, ChannelError, PlainChannel, PlainPeerError
+from exporter.web.http.channel import Channel, ChannelError, PlainPeerError
 from exporter.web.http.messages import Body, Request, Response
 from exporter.web.http.reception import Reception
 
 IDLE_TIMEOUT: Final = 120.0
-"""How long a connection may wait for its next request; longer than usual scrape intervals, seconds."""
+"""Seconds that a connection may wait for its next request; longer than usual scrape intervals."""
 
 HANDSHAKE_TIMEOUT: Final = 10.0
 REQUEST_TIMEOUT: Final = 10.0
-ANSWER_TIMEOUT: Final = 30.0
+RESPONSE_TIMEOUT: Final = 30.0
 
 LINGER_TIMEOUT: Final = 1.0
-"""How long the peer may take to see the end of its last response before the socket is closed, seconds."""
+"""Seconds that the peer may take to read the end of its last response before the socket is closed."""
 
 MAX_HEADER_BYTES: Final = 16 * 1024
 
 _READ_SIZE: Final = 65536
 
-_TLS_WANTED: Final = Response(400, b"This port speaks TLS; use https.\n")
+_TLS_REQUIRED: Final = Response(400, b"This port speaks TLS; use https.\n")
 
-_GO_ON: Final = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
-"""Without it, curl waits a second before it sends a body that is not small."""
+_CONTINUE: Final = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+"""Without this response, curl waits a second before it sends a large body."""
 
 
 class Connection:
-    """The connection of one peer: it reads requests and writes responses, one after the other.
+    """The connection of one peer: reads requests and writes responses, one after the other.
 
     Args:
         reader: reads from the socket.
@@ -42,24 +42,24 @@ class Connection:
         reception: makes the responses.
 
     Attributes:
-        answering: whether a request has arrived whose response is not yet written, or was the last one.
-        since: time of the last change of ``answering``, by the event loop's clock.
-        last: whether the connection ends after the current response.
-        leaving: whether the connection is being closed in favour of a new one.
+        responding: whether a response is due or being written; stays true after the last response.
+        changed_at: time of the last change of ``responding``, by the event loop's clock.
+        ending: whether the connection ends after the current response.
+        evicted: whether the connection is being closed to make room for a new one.
     """
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, channel: Channel, reception: Reception
     ) -> None:
         self._reader, self._writer, self._channel, self._reception = reader, writer, channel, reception
-        # So that drain() returns when the kernel has all of an answer, not when most of it is gone.
+        # With this limit, drain() returns when the kernel has all of a response, not most of it.
         writer.transport.set_write_buffer_limits(0)
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
         self._clock = asyncio.get_running_loop().time
-        self.answering = False
-        self.since = self._clock()
-        self.last = False
-        self.leaving = False
+        self.responding = False
+        self.changed_at = self._clock()
+        self.ending = False
+        self.evicted = False
 
     async def serve(self) -> None:
         """Serve requests until the peer, a deadline or the server ends the connection."""
@@ -67,7 +67,7 @@ class Connection:
             if await self._shake_hands():
                 while await self._serve_one():
                     self._protocol.start_next_cycle()
-            await self._part()
+            await self._close_gracefully()
         except (ChannelError, OSError, asyncio.CancelledError):
             self._writer.transport.abort()
         finally:
@@ -80,26 +80,27 @@ class Connection:
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT):
                 while not self._channel.established:
-                    if not await self._take_in():
+                    if not await self._receive():
                         return False
         except PlainPeerError as error:
-            self._turn_away(str(error))
-            self._channel = PlainChannel()
-            await self._write(_TLS_WANTED)
+            self._report_failed_handshake(str(error))
+            self._channel = Channel()
+            await self._write(_TLS_REQUIRED)
             return False
         except ChannelError as error:
-            self._turn_away(str(error))
+            self._report_failed_handshake(str(error))
             return False
         except TimeoutError:
-            self._turn_away(f"not done within {HANDSHAKE_TIMEOUT:g} seconds")
+            self._report_failed_handshake(f"not done within {HANDSHAKE_TIMEOUT:g} seconds")
             raise
         return True
 
-    def _turn_away(self, error: str) -> None:
-        name = self._writer.get_extra_info("peername")
-        self._reception.turn_away(str(name[0]) if name else "", error)
+    def _report_failed_handshake(self, error: str) -> None:
+        address = self._writer.get_extra_info("peername")
+        self._reception.handshake_failed(str(address[0]) if address else "", error)
 
     async def _serve_one(self) -> bool:
+        """Serve one request; return whether the connection can be used for another."""
         try:
             request = await self._read_request()
         except (h11.RemoteProtocolError, ValueError) as error:
@@ -110,16 +111,16 @@ class Connection:
             return False
         if request is None:
             return False
-        self._turn(answering=True)
-        response = await self._reception.answer(request)
+        self._set_responding(responding=True)
+        response = await self._reception.respond(request)
         await self._write(response, with_body=request.method != "HEAD")
-        goes_on = self._protocol.our_state is self._protocol.their_state is h11.DONE and not self.last
-        if goes_on:
-            self._turn(answering=False)
-        return goes_on
+        reusable = self._protocol.our_state is self._protocol.their_state is h11.DONE and not self.ending
+        if reusable:
+            self._set_responding(responding=False)
+        return reusable
 
-    def _turn(self, *, answering: bool) -> None:
-        self.answering, self.since = answering, self._clock()
+    def _set_responding(self, *, responding: bool) -> None:
+        self.responding, self.changed_at = responding, self._clock()
 
     async def _read_request(self) -> Request | None:
         """Read one request and discard its body; ``None`` when the peer has disconnected."""
@@ -130,8 +131,8 @@ class Connection:
             if event is h11.NEED_DATA:
                 async with asyncio.timeout_at(deadline):
                     if self._protocol.they_are_waiting_for_100_continue:
-                        await self._send(self._protocol.send(_GO_ON) or b"")
-                    await self._take_in()
+                        await self._send(self._protocol.send(_CONTINUE) or b"")
+                    await self._receive()
                 deadline = min(deadline, self._clock() + REQUEST_TIMEOUT)
             elif isinstance(event, h11.Request):
                 _check_size(event)
@@ -141,18 +142,18 @@ class Connection:
             elif isinstance(event, h11.ConnectionClosed) or event is h11.PAUSED:
                 return None
 
-    async def _take_in(self) -> bool:
+    async def _receive(self) -> bool:
         """Read the next bytes from the peer; return whether more can follow."""
         data = await self._reader.read(_READ_SIZE)
         try:
-            meant = self._channel.receive(data)
+            received = self._channel.receive(data)
         finally:
-            # An alert of TLS tells the peer what was wrong.
+            # After an error, this is the TLS alert that names the error to the peer.
             if pending := self._channel.pending():
                 self._writer.write(pending)
                 await self._writer.drain()
-        if meant:
-            self._protocol.receive_data(meant)
+        if received:
+            self._protocol.receive_data(received)
         if data and not self._channel.ended:
             return True
         self._protocol.receive_data(b"")
@@ -162,10 +163,10 @@ class Connection:
         if self._protocol.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return
         body = response.body if isinstance(response.body, Body) else Body(len(response.body), [response.body])
-        data = self._protocol.send(_response_head(response, body.size, close=self.last)) or b""
-        async with asyncio.timeout(ANSWER_TIMEOUT):
+        data = self._protocol.send(_response_head(response, body.size, close=self.ending)) or b""
+        async with asyncio.timeout(RESPONSE_TIMEOUT):
             for part in body.parts if with_body else ():
-                # A small answer is one write: its head goes with it.
+                # A small response is one write: the head and the first part are sent together.
                 await self._send(data + (self._protocol.send(h11.Data(data=part)) or b""))
                 data = b""
             await self._send(data + (self._protocol.send(h11.EndOfMessage()) or b""))
@@ -175,10 +176,10 @@ class Connection:
             self._writer.write(part)
             await self._writer.drain()
 
-    async def _part(self) -> None:
-        """Close the sending side, and wait briefly for the peer to notice.
+    async def _close_gracefully(self) -> None:
+        """Close the sending side, and wait briefly for the peer to close its own.
 
-        A socket that is closed with bytes unread resets the connection, and the reset may overtake the last answer.
+        Closing a socket that has unread bytes resets the connection, and the reset can overtake the last response.
         """
         self._writer.write(self._channel.close())
         self._writer.write_eof()

@@ -1,4 +1,4 @@
-"""Request handling: the guard admits a request, then the handler makes its response, each in a suitable thread."""
+"""Request handling: the access policy admits a request, then the handler makes its response, each in a thread."""
 
 import asyncio
 import logging
@@ -7,13 +7,13 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from exporter.web.http.channel import AccessPolicy
+from exporter.web.http.access import AccessPolicy
 from exporter.web.http.messages import Handler, Request, Response
 
 MAX_CHECKS: Final = 64
-"""How many logins may wait to be checked; at some 70 ms each the last one is still in time for a scrape."""
+"""The most logins that wait for a check; at about 70 ms each, the last one is within a scrape timeout."""
 
-_UNKNOWN: Final = Response(401, b"Unauthorized.\n", headers={"WWW-Authenticate": 'Basic realm="metrics"'})
+_UNAUTHORIZED: Final = Response(401, b"Unauthorized.\n", headers={"WWW-Authenticate": 'Basic realm="metrics"'})
 _BUSY: Final = Response(503, b"Too many logins are being checked; try again.\n", headers={"Retry-After": "1"})
 
 _LOG: Final = logging.getLogger(__name__)
@@ -22,13 +22,13 @@ T = TypeVar("T")
 
 
 class Reception:
-    """Makes responses, each in a suitable thread: logins are checked one at a time, probes never wait.
+    """Makes responses in threads: logins are checked one at a time, and probes do not wait for other requests.
 
     Args:
         handler: makes the response to an admitted request.
-        guard: admits requests.
+        access_policy: admits requests.
         urgent: paths with a thread of their own, because their responses are quick and must not wait.
-        slow: paths with a thread of their own, because others must not wait for their responses.
+        slow: paths with a thread of their own, because other requests must not wait for their responses.
     """
 
     def __init__(
@@ -41,20 +41,20 @@ class Reception:
         self._executors = {**dict.fromkeys(slow, self._slow), **dict.fromkeys(urgent, self._probes)}
         self._checking = 0
 
-    async def answer(self, request: Request) -> Response:
-        """Make the response to one request: the handler's if the guard admits it."""
+    async def respond(self, request: Request) -> Response:
+        """Make the response to one request: the handler's if the access policy admits the request."""
         response = await self._refusal(request)
         if response is None:
-            executor = self._executors.get(request.path)  # or None, the loop's own
-            response = await _within(executor, self._handle, request)
+            executor = self._executors.get(request.path)  # None is the event loop's executor
+            response = await _run_in(executor, self._handle, request)
         return replace(response, headers={**response.headers, **self._access_policy.headers()})
 
-    def turn_away(self, peer: str, error: str) -> None:
-        """Report a peer's failed handshake to the guard."""
-        self._access_policy.turned_away(peer, error)
+    def handshake_failed(self, peer: str, error: str) -> None:
+        """Report the failed handshake of a peer to the access policy."""
+        self._access_policy.handshake_failed(peer, error)
 
     def close(self) -> None:
-        """Accept no more requests, and drop those that wait for a thread."""
+        """Stop the threads, and drop the requests that wait for one."""
         for executor in (self._checks, self._probes, self._slow):
             executor.shutdown(wait=False, cancel_futures=True)
 
@@ -65,18 +65,18 @@ class Reception:
                 return _BUSY
             self._checking += 1
             try:
-                admitted = await _within(self._checks, self._access_policy.check, request)
+                admitted = await _run_in(self._checks, self._access_policy.check, request)
             finally:
                 self._checking -= 1
-        return None if admitted else _UNKNOWN
+        return None if admitted else _UNAUTHORIZED
 
     def _handle(self, request: Request) -> Response:
         try:
             return self._handler(request)
-        except Exception:  # noqa: BLE001 -- a bug in an answer is the peer's 500 and our log line, not the end
+        except Exception:  # noqa: BLE001 -- a bug is a response 500 and a log line; the server continues
             _LOG.exception("the answer to %s %s failed", request.method, request.path)
             return Response(500, b"Internal error; the exporter's log tells more.\n")
 
 
-async def _within(executor: Executor | None, function: Callable[[Request], T], request: Request) -> T:
+async def _run_in(executor: Executor | None, function: Callable[[Request], T], request: Request) -> T:
     return await asyncio.get_running_loop().run_in_executor(executor, function, request)

@@ -1,10 +1,10 @@
-"""A small HTTP/1.1 server: asyncio reads and writes the sockets in a thread of its own, h11 parses the protocol.
+"""A small HTTP/1.1 server: asyncio reads and writes the sockets in one thread, h11 parses the protocol.
 
-It serves short GET responses to scrapers, probes and browsers. The handshake, the request and the transfer of the
-response each have a time limit; a connection that exceeds one is closed, so a silent or slow peer costs one socket and
-nothing else. When there are too many connections, the one that has waited longest is closed for a new one.
+The server sends short responses to scrapers, probes and browsers. The handshake, the request and the transfer of the
+response each have a time limit. A connection that exceeds a limit is closed, so a silent or slow peer uses one socket
+and no thread. When there are too many connections, a new one replaces the one that has waited longest.
 
-The ``AccessPolicy`` decides on TLS and on authentication.
+The ``AccessPolicy`` decides on TLS and authentication.
 """
 
 import asyncio
@@ -14,35 +14,35 @@ import threading
 from collections.abc import Collection, Coroutine
 from typing import Any, Final
 
-from exporter.web.http.channel import AccessPolicy, OpenAccess
+from exporter.web.http.access import AccessPolicy
 from exporter.web.http.connection import MAX_HEADER_BYTES, Connection
 from exporter.web.http.messages import Handler
 from exporter.web.http.reception import Reception
 
 STOP_TIMEOUT: Final = 5.0
-"""How long responses may take to end when the server stops, seconds; half of what Docker waits before it kills."""
+"""Seconds that current responses may take when the server stops; Docker kills a container after 10."""
 
 MAX_CONNECTIONS: Final = 512
 
 BACKLOG: Final = 256
 
 _NO_IPV6: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-"""Error codes of a kernel with IPv6 switched off; any other, such as that of a port in use, is an error."""
+"""Error codes of a kernel without IPv6; another code, such as that of a port in use, is an error."""
 
 
 class HttpServer:
-    """Serves a handler from a thread of its own; the handler runs in worker threads.
+    """Serves requests in a thread of its own; the handler runs in worker threads.
 
     Args:
         handler: makes the response to a request.
         host: the address to listen on; empty for all addresses.
         port: the port; 0 for any free port.
-        guard: the TLS and authentication policy; without one, every request is admitted.
-        urgent: paths whose responses are quick, and never wait for others.
-        slow: paths whose responses may take long; they are made one at a time, and others do not wait for them.
+        access_policy: the TLS and authentication policy; without one, every request is admitted.
+        urgent: paths with quick responses, which do not wait for others.
+        slow: paths with slow responses, which are made one at a time; others do not wait for them.
 
     Raises:
-        OSError: the address cannot be listened on.
+        OSError: the server cannot listen on the address.
     """
 
     def __init__(
@@ -57,22 +57,22 @@ class HttpServer:
     ) -> None:
         self._socket = _listen(host, port)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
-        self._access_policy = access_policy or OpenAccess()
+        self._access_policy = access_policy or AccessPolicy()
         self._reception = Reception(handler, self._access_policy, urgent, slow)
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
-        """Start to serve requests."""
+        """Start serving requests."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="web", daemon=True)
         self._thread.start()
         self._run(self._serve(), self._loop)
 
     def stop(self) -> None:
-        """Stop listening, let started responses end, and close the other connections."""
+        """Stop listening, complete the current responses, and close the other connections."""
         loop = self._loop
-        if loop is None:  # it was never started
+        if loop is None:  # the server was never started
             self._socket.close()
         else:
             self._run(self._finish(), loop)
@@ -92,7 +92,7 @@ class HttpServer:
         )
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._make_room()
+        self._evict_one_if_full()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- asyncio runs this as a task
         connection = Connection(reader, writer, self._access_policy.channel(), self._reception)
@@ -102,19 +102,19 @@ class HttpServer:
         finally:
             del self._connections[task]
 
-    def _make_room(self) -> None:
+    def _evict_one_if_full(self) -> None:
         """Close a connection when there are too many: the oldest idle one, else the oldest that is responding."""
-        staying = {task: connection for task, connection in self._connections.items() if not connection.leaving}
-        if len(staying) >= MAX_CONNECTIONS:
-            oldest = min(staying, key=lambda task: (staying[task].answering, staying[task].since))
-            staying[oldest].leaving = True
+        kept = {task: connection for task, connection in self._connections.items() if not connection.evicted}
+        if len(kept) >= MAX_CONNECTIONS:
+            oldest = min(kept, key=lambda task: (kept[task].responding, kept[task].changed_at))
+            kept[oldest].evicted = True
             oldest.cancel()
 
     async def _finish(self) -> None:
         self._server.close()
         for task, connection in self._connections.items():
-            connection.last = True
-            if not connection.answering:
+            connection.ending = True
+            if not connection.responding:
                 task.cancel()
         if self._connections:
             _, late = await asyncio.wait(self._connections, timeout=STOP_TIMEOUT)
@@ -124,7 +124,7 @@ class HttpServer:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Open the socket here rather than in asyncio, which would give IPv4 and IPv6 different free ports."""
+    """Open one socket for IPv4 and IPv6; asyncio opens two, with different ports when any free port is requested."""
     if host:
         family, address = _resolve(host, port)
         return socket.create_server(address, family=family, backlog=BACKLOG)

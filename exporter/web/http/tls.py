@@ -1,6 +1,6 @@
-"""TLS between a socket and HTTP, over OpenSSL's memory buffers; and the loading of certificates.
+"""A channel that speaks TLS, over OpenSSL's memory buffers, and its certificates.
 
-asyncio's own TLS cannot replace the certificates of a listening socket, and drops the response to a peer that has
+The TLS of asyncio cannot replace the certificates of a listening socket, and drops the response to a peer that has
 closed its sending side.
 """
 
@@ -10,17 +10,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from exporter.web.http.channel import ChannelError, PlainPeerError
+from exporter.web.http.channel import Channel, ChannelError, PlainPeerError
 from exporter.web.http.tls_config import TlsConfig, canonical_san
 from exporter.web.http.web_config import WebConfigError
 
-_PIECE: Final = 128 * 1024
-"""The bytes that are encrypted at once; other connections are served between two pieces."""
+_PART_SIZE: Final = 128 * 1024
+"""The bytes that are encrypted at once; other connections are served between two parts."""
 
 _VERSIONS: Final = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
-_CLIENT: Final = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
-_HANDSHAKE: Final = 0x16
-"""The first byte of every TLS connection."""
+_VERIFY_MODES: Final = {
+    "NoClientCert": ssl.CERT_NONE,
+    # This type accepts any certificate or none, which is the same as no request.
+    "RequestClientCert": ssl.CERT_NONE,
+    "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
+    "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
+}
+_HANDSHAKE_RECORD: Final = 0x16
+"""The first byte that a TLS client sends."""
 
 
 def make_context(config: TlsConfig) -> ssl.SSLContext:
@@ -34,32 +40,24 @@ def make_context(config: TlsConfig) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION
     if config.ciphers:
         context.set_ciphers(":".join(config.ciphers))
-    problems = _unreadable_files(config) or [*_load_pair(context, config), *_load_authorities(context, config)]
+    problems = [*_unreadable_files(config)] or [*_load_pair(context, config), *_load_authorities(context, config)]
     if problems:
         raise WebConfigError([f"tls_server_config.{problem}" for problem in problems])
-    context.verify_mode = _CLIENT[config.client_certificate]
+    context.verify_mode = _VERIFY_MODES[config.client_auth_type]
     return context
 
 
-def _unreadable_files(config: TlsConfig) -> list[str]:
-    return [
-        *_unreadable("cert_file", config.cert_file),
-        *_unreadable("key_file", config.key_file),
-        *_unreadable("client_ca_file", config.client_ca_file),
-    ]
-
-
-def _unreadable(key: str, path: str | None) -> Iterator[str]:
-    try:
-        if path is not None:
+def _unreadable_files(config: TlsConfig) -> Iterator[str]:
+    for key, path in config.files.items():
+        try:
             Path(path).read_bytes()
-    except OSError as error:
-        yield f"{key}: {path} cannot be read: {error.strerror}"
+        except OSError as error:
+            yield f"{key}: {path} cannot be read: {error.strerror}"
 
 
 def _load_pair(context: ssl.SSLContext, config: TlsConfig) -> Iterator[str]:
     def no_passphrase() -> str:
-        # Without this OpenSSL would ask for it on the terminal.
+        # Without a passphrase function, OpenSSL reads the passphrase from the terminal.
         raise ValueError
 
     try:
@@ -78,41 +76,41 @@ def _load_pair(context: ssl.SSLContext, config: TlsConfig) -> Iterator[str]:
 
 def _load_authorities(context: ssl.SSLContext, config: TlsConfig) -> Iterator[str]:
     try:
-        if config.client_ca_file is not None:
+        if config.client_ca_file:
             context.load_verify_locations(config.client_ca_file)
-    except OSError:  # an SSLError is one
+    except OSError:  # SSLError is a subclass
         yield f"client_ca_file: {config.client_ca_file} holds no certificate"
 
 
-class TlsChannel:
+class TlsChannel(Channel):
     """The server's side of TLS on one connection.
 
     Args:
         context: certificates and versions.
-        allowed: names of which the client's certificate must have one; any when empty.
+        allowed_sans: the client's certificate must have one of these alternative names; any name when empty.
     """
 
-    def __init__(self, context: ssl.SSLContext, allowed: frozenset[str]) -> None:
-        self._allowed = allowed
+    def __init__(self, context: ssl.SSLContext, allowed_sans: frozenset[str]) -> None:
+        self._allowed_sans = allowed_sans
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self._silent = True
+        self._received_any = False
         self.established = False
         self.ended = False
 
     def receive(self, data: bytes) -> bytes:
-        """Decrypt bytes from the socket, none at their end; return the complete records.
+        """Decrypt bytes from the socket, and return the complete records; no bytes mean the end of the socket.
 
         Raises:
             PlainPeerError: the first byte is not that of TLS.
             ChannelError: the bytes are not valid TLS, or the peer's certificate is not accepted.
         """
-        if self._silent and not data:
-            self.ended = True  # it looked whether somebody listens; that is no failed handshake
+        if not self._received_any and not data:
+            self.ended = True  # a TCP probe, not a failed handshake
             return b""
-        if self._silent and data[0] != _HANDSHAKE:
+        if not self._received_any and data[0] != _HANDSHAKE_RECORD:
             raise PlainPeerError("it does not speak TLS")
-        self._silent = False
+        self._received_any = True
         self._feed(data)
         try:
             if not self.established:
@@ -131,14 +129,14 @@ class TlsChannel:
 
     def _shake_hands(self) -> None:
         self._tls.do_handshake()
-        self._check_names()
+        self._check_sans()
         self.established = True
 
     def _decrypted(self) -> Iterator[bytes]:
         """Yield the decrypted bytes, up to the last complete record."""
         while True:
             try:
-                part = self._tls.read(_PIECE)
+                part = self._tls.read(_PART_SIZE)
             except ssl.SSLWantReadError:
                 return
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
@@ -148,16 +146,16 @@ class TlsChannel:
                 return
             yield part
 
-    def _check_names(self) -> None:
-        if self._allowed and self._allowed.isdisjoint(_names(self._tls.getpeercert())):
+    def _check_sans(self) -> None:
+        if self._allowed_sans and self._allowed_sans.isdisjoint(_sans(self._tls.getpeercert())):
             raise ChannelError("its certificate has none of the allowed names")
 
     def pending(self) -> bytes:
-        """Return the bytes that TLS itself sends: its part of the handshake, alerts."""
+        """Return the bytes that TLS itself sends: handshake messages and alerts."""
         return self._outgoing.read()
 
     def send(self, data: bytes) -> Iterator[bytes]:
-        """Yield the bytes encrypted, in pieces.
+        """Yield the encrypted bytes, in parts.
 
         Raises:
             ChannelError: the channel is broken.
@@ -165,20 +163,20 @@ class TlsChannel:
         rest = memoryview(data)
         while rest:
             try:
-                rest = rest[self._tls.write(rest[:_PIECE]) :]
+                rest = rest[self._tls.write(rest[:_PART_SIZE]) :]
             except ssl.SSLError as error:
                 raise ChannelError from error
             yield self._outgoing.read()
 
     def close(self) -> bytes:
-        """Return the alert that ends the channel, which proves to the peer that nothing was cut off."""
+        """Return the alert that ends the channel; it proves to the peer that the response is complete."""
         if self.established:
-            # It is one as long as the peer has not said the same.
+            # This raises an error unless the peer has sent its own alert.
             with suppress(ssl.SSLError):
                 self._tls.unwrap()
         return self._outgoing.read()
 
 
-def _names(certificate: Any) -> Iterator[str]:  # noqa: ANN401 -- the standard library's nested tuples
+def _sans(certificate: Any) -> Iterator[str]:  # noqa: ANN401 -- the standard library's nested tuples
     """Yield the alternative names of a certificate."""
     yield from (canonical_san(value) for _, value in (certificate or {}).get("subjectAltName", ()))

@@ -4,126 +4,110 @@ A file written for another exporter works here, or is rejected with the keys tha
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
 
-from exporter.core import as_text, parse_mapping, typed
-from exporter.web.http.config_section import Section
-from exporter.web.http.tls_config import TLS_KEYS, TlsConfig, parse_tls_config
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+
+from exporter.core import ProblemsError, as_text, describe_errors, hidden_value, parse_mapping
+from exporter.web.http.config_section import Section, check_mapping, unset, unsupported
+from exporter.web.http.tls_config import TlsConfig
 
 MAX_COST: Final = 15
-"""The highest cost of a bcrypt hash: a check takes some 2 seconds, and twice that with each step more."""
-
-_EXPECTED: Final = "expected tls_server_config, basic_auth_users or http_server_config"
-_SECTIONS: Final = ("tls_server_config", "http_server_config", "basic_auth_users", "rate_limit")
-
-_HEADERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "Content-Security-Policy": (),
-        "X-Frame-Options": ("deny", "sameorigin"),
-        "X-Content-Type-Options": ("nosniff",),
-        "X-XSS-Protection": (),
-        "Strict-Transport-Security": (),
-    }
-)
-"""The headers that can be set, and their valid values; any value when none is listed."""
+"""The highest cost of a bcrypt hash: a check takes about 2 seconds, and each step doubles that."""
 
 _HEADER_VALUE: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
 # The last character of a salt of 16 bytes encodes two bits only.
 _HASH: Final = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}", re.ASCII)
 
 
-class WebConfigError(Exception):
-    """The web configuration is invalid.
-
-    Attributes:
-        problems: one line for each: the key, the value and which values are valid.
-    """
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = tuple(problems)
+class WebConfigError(ProblemsError):
+    """The web configuration is invalid."""
 
 
-@dataclass(frozen=True, slots=True)
-class WebConfig:
+def _with_names(value: object) -> dict[str, tuple[object, object]]:
+    """Add each user's name to the hash. A name that is not text replaces text that looks the same: it is an error."""
+    users = sorted(check_mapping(value).items(), key=lambda user: not isinstance(user[0], str))
+    return {as_text(name): (name, digest) for name, digest in users}
+
+
+def _check_user(user: tuple[object, object]) -> str:
+    """Check a user's name and hash. A wrong hash is not shown: it may be the password."""
+    name, digest = user
+    match = _HASH.fullmatch(digest) if isinstance(digest, str) else None
+    if not isinstance(name, str) or not name or ":" in name:
+        raise hidden_value("a user's name is text without a colon; put it in quotes")
+    if match is None:
+        raise hidden_value("expected a bcrypt hash, such as htpasswd -nB prints; it begins with $2y$10$")
+    if not 4 <= int(match[1]) <= MAX_COST:
+        raise hidden_value(f"the hash has cost {match[1]}; expected 4 to {MAX_COST}, a check takes too long else")
+    return match[0]
+
+
+def _check_header(value: str) -> str:
+    if _HEADER_VALUE.fullmatch(value) is None:
+        raise ValueError("expected one line of ASCII")
+    return value
+
+
+_PasswordHash = Annotated[str, BeforeValidator(_check_user)]
+_HeaderValue = Annotated[Annotated[str, AfterValidator(_check_header)] | None, unset("")]
+
+
+class _Headers(Section):
+    content_security_policy: _HeaderValue = Field(None, alias="Content-Security-Policy")
+    x_frame_options: Annotated[Literal["deny", "sameorigin"] | None, unset("")] = Field(None, alias="X-Frame-Options")
+    x_content_type_options: Annotated[Literal["nosniff"] | None, unset("")] = Field(
+        None, alias="X-Content-Type-Options"
+    )
+    x_xss_protection: _HeaderValue = Field(None, alias="X-XSS-Protection")
+    strict_transport_security: _HeaderValue = Field(None, alias="Strict-Transport-Security")
+
+
+class _HttpConfig(Section):
+    http2: bool = False
+    headers: _Headers = _Headers()
+
+
+class WebConfig(Section):
     """The content of the file.
 
     Attributes:
         tls: the TLS settings; ``None`` without TLS.
+        http: the headers of every response.
         users: the bcrypt hash of each user's password; every request is admitted when empty.
-        headers: headers of every response.
     """
 
-    tls: TlsConfig | None = None
-    users: Mapping[str, str] = field(default_factory=dict, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    tls: Annotated[TlsConfig | None, unset({})] = Field(None, alias="tls_server_config")
+    http: _HttpConfig = Field(_HttpConfig(), alias="http_server_config")
+    users: Annotated[dict[str, _PasswordHash], BeforeValidator(_with_names)] = Field(
+        {}, alias="basic_auth_users", repr=False
+    )
+    rate_limit: Annotated[None, unsupported("the exporter bounds its connections by itself")] = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of every response."""
+        return self.http.headers.model_dump(by_alias=True, exclude_none=True)
 
 
 def parse_web_config(text: str, folder: str) -> WebConfig:
     """Parse the file's text.
 
     Args:
-        text: the file.
-        folder: the folder that relative paths in it start from.
+        text: the text.
+        folder: the folder of the file, which relative paths in it start from.
 
     Raises:
         WebConfigError: with every problem at once.
     """
-    problems: list[str] = []
-    top = Section("", _parse_yaml(text), _SECTIONS, problems)
-    if top.values.get("rate_limit") is not None:
-        problems.append("rate_limit: is not supported; the exporter bounds its connections by itself")
-    config = WebConfig(
-        tls=parse_tls_config(top.section("tls_server_config", TLS_KEYS), folder),
-        users=_users(top.section("basic_auth_users", None)),
-        headers=_headers(top.section("http_server_config", ("http2", "headers"))),
-    )
-    if problems:
-        raise WebConfigError(problems)
-    return config
-
-
-def _parse_yaml(text: str) -> Mapping[Any, Any]:
     try:
         values = parse_mapping(text, "basic_auth_users: {}")
+        if values is None:
+            raise ValueError("is empty: expected tls_server_config, basic_auth_users or http_server_config")  # noqa: TRY301 -- reported as the others are
+        return WebConfig.model_validate(values, context=folder)
+    except ValidationError as error:
+        problems = [*describe_errors(error.errors(include_url=False), WebConfig, "key")]
     except ValueError as error:
-        raise WebConfigError([str(error)]) from error
-    if values is None:
-        raise WebConfigError([f"is empty: {_EXPECTED}"])
-    return values
-
-
-def _users(section: Section) -> dict[str, str]:
-    users = {}
-    for user, value in section.values.items():
-        # No value is shown: it may be the password itself.
-        match = _HASH.fullmatch(value) if isinstance(value, str) else None
-        if not isinstance(user, str) or not user or ":" in user:
-            section.note(typed(as_text(user)), "a user's name is text without a colon; put it in quotes")
-        elif match is None:
-            section.note(typed(user), "expected a bcrypt hash, such as htpasswd -nB prints; it begins with $2y$10$")
-        elif not 4 <= int(match[1]) <= MAX_COST:
-            section.note(
-                typed(user), f"the hash has cost {match[1]}; expected 4 to {MAX_COST}, a check takes too long else"
-            )
-        else:
-            users[user] = str(value)
-    return users
-
-
-def _headers(section: Section) -> dict[str, str]:
-    section.check_switch("http2")
-    headers = section.section("headers", _HEADERS)
-    found = {}
-    for name, allowed in _HEADERS.items():
-        value = headers.text(name)
-        if value and allowed and value not in allowed:
-            headers.wrong(name, value, " or ".join(allowed))
-        elif value and not _HEADER_VALUE.fullmatch(value):
-            headers.wrong(name, value, "one line of ASCII")
-        elif value:
-            found[name] = value
-    return found
+        problems = [str(error)]
+    raise WebConfigError(problems)

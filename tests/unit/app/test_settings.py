@@ -754,6 +754,7 @@ targets:
             'targets[0].name = "a\\ud800": has a lone surrogate, which a label cannot carry; expected Unicode text',
         ),
         ("targets: [{nam: x, all_jobs: true}]", "targets[0]: unknown setting nam (did you mean name?)"),
+        ("targets: [{1: x, all_jobs: true}]", "targets[0]: unknown setting 1"),
         (
             "targets: [{all_jobs: true, role_arn: me}]",
             'targets[0].role_arn = "me": not a role ARN; expected arn:aws:iam::<account>:role/<name>',

@@ -22,6 +22,8 @@ from exporter.web.http import connection as connection_module
 from exporter.web.http import reception as reception_module
 from exporter.web.http import server as server_module
 from exporter.web.http.messages import Handler
+from exporter.web.http.tls import make_context
+from exporter.web.http.web_config import parse_web_config
 
 PATIENCE = 10.0
 GET = b"GET /one HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -66,8 +68,8 @@ class Place:
         return FileAccessPolicy(str(self.file))
 
     def look_twice(self, access_policy: FileAccessPolicy) -> None:
-        access_policy.look(self.log)
-        access_policy.look(self.log)
+        access_policy.reload_changed_files(self.log)
+        access_policy.reload_changed_files(self.log)
 
     def problems(self) -> list[str]:
         with pytest.raises(WebConfigError) as caught:
@@ -188,6 +190,22 @@ def test_a_client_of_the_standard_library_is_served_over_tls(tls: HttpServer, pl
     client.close()
 
 
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        ("NoClientCert", ssl.CERT_NONE),
+        ("RequestClientCert", ssl.CERT_NONE),
+        ("VerifyClientCertIfGiven", ssl.CERT_OPTIONAL),
+        ("RequireAndVerifyClientCert", ssl.CERT_REQUIRED),
+    ],
+)
+def test_each_client_auth_type_verifies_as_it_says(place: Place, kind: str, mode: ssl.VerifyMode) -> None:
+    authorities = "" if kind == "NoClientCert" else ", client_ca_file: ca.crt"
+    config = parse_web_config(TLS % f", client_auth_type: {kind}{authorities}", str(place.folder)).tls
+    assert config is not None
+    assert make_context(config).verify_mode is mode
+
+
 def test_an_older_tls_is_refused(tls: HttpServer, place: Place) -> None:
     context = place.authority.trusted()
     context.set_ciphers("ALL:@SECLEVEL=0")
@@ -248,7 +266,7 @@ def watched(place: Place, stack: ExitStack) -> Watched:
 
     def logged() -> list[tuple[str, str, str]]:
         wait_until(lambda: not server._connections)
-        access_policy.tell(place.log)
+        access_policy.log_failed_handshakes(place.log)
         return list(place.log.lines)
 
     return server, logged
@@ -383,7 +401,7 @@ def test_stopping_lets_a_large_answer_over_tls_end_that_the_peer_is_slow_to_take
     head = connection.recv(1000)
     stopping = threading.Thread(target=server.stop)
     stopping.start()
-    wait_until(lambda: all(each.last for each in [*server._connections.values()]))
+    wait_until(lambda: all(each.ending for each in [*server._connections.values()]))
     received = head + rest(connection)
     connection.close()
     stopping.join(PATIENCE)
@@ -438,7 +456,7 @@ def test_only_clients_with_the_right_name_are_let_in(place: Place, stack: ExitSt
     assert ask(server, place.authority.trusted(right)).endswith(b"GET /one")
     with pytest.raises((ssl.SSLError, ConnectionError)):
         assert ask(server, place.authority.trusted(wrong)) == b"never"
-    access_policy.tell(place.log)
+    access_policy.log_failed_handshakes(place.log)
     assert place.log.lines == [("1 handshakes failed", "127.0.0.1", "its certificate has none of the allowed names")]
 
 
@@ -508,11 +526,11 @@ def test_a_new_certificate_is_served_without_a_restart(tls: HttpServer, place: P
     before = serial_of(tls, context)
     with secure(tls, context) as kept:
         place.authority.issue("server")
-        access_policy.look(place.log)
+        access_policy.reload_changed_files(place.log)
         assert serial_of(tls, context) == before, "it is not taken up before it has settled"
-        access_policy.look(place.log)
+        access_policy.reload_changed_files(place.log)
         assert serial_of(tls, context) != before
-        access_policy.look(place.log)
+        access_policy.reload_changed_files(place.log)
         kept.sendall(LAST)
         assert rest(kept).endswith(b"GET /one"), "a connection keeps what it began with"
     assert place.log.lines == [("reloaded", "web.yml", "")]
@@ -526,7 +544,7 @@ def test_a_bad_new_certificate_keeps_the_old_one_and_is_told_once(tls: HttpServe
     place.authority.issue("other")
     (place.folder / "server.key").write_bytes((place.folder / "other.key").read_bytes())
     for _ in range(5):
-        access_policy.look(place.log)
+        access_policy.reload_changed_files(place.log)
     assert serial_of(tls, context) == before
     (failed,) = place.log.lines
     assert failed[:2] == ("failed", "web.yml")
@@ -543,7 +561,7 @@ def test_a_file_that_is_gone_for_a_while_keeps_what_was_in_force(tls: HttpServer
     access_policy: Any = tls._access_policy
     place.file.rename(place.folder / "away")
     for _ in range(3):
-        access_policy.look(place.log)
+        access_policy.reload_changed_files(place.log)
     assert place.log.lines == [("failed", "web.yml", "cannot be read: No such file or directory")]
     assert ask(tls, place.authority.trusted()).endswith(b"GET /one")
     (place.folder / "away").rename(place.file)
@@ -567,7 +585,7 @@ def test_a_bad_new_file_keeps_the_old_users_and_shows_no_password(place: Place, 
     server = stack.enter_context(serving(access_policy))
     place.write(text)
     for _ in range(4):
-        access_policy.look(place.log)
+        access_policy.reload_changed_files(place.log)
     assert [line[0] for line in place.log.lines] == ["failed"]
     assert "wonderland" not in place.log.lines[0][2]
     assert log_in(server, None).status == 401
@@ -643,5 +661,5 @@ def test_nothing_is_read_again_while_nothing_changes(place: Place, monkeypatch: 
     access_policy = place.write(TLS % "").access_policy()
     monkeypatch.setattr(access_policy, "read", partial(pytest.fail, "read again"))
     for _ in range(3):
-        access_policy.look(place.log)
+        access_policy.reload_changed_files(place.log)
     assert place.log.lines == []

@@ -17,7 +17,7 @@ import pytest
 from exporter.web.http import Body, HttpServer, Request, Response
 from exporter.web.http import connection as connection_module
 from exporter.web.http import server as server_module
-from exporter.web.http.channel import AccessPolicy
+from exporter.web.http.access import AccessPolicy
 from exporter.web.http.messages import Handler
 
 PATIENCE = 10.0
@@ -439,7 +439,7 @@ def test_stopping_lets_an_answer_under_way_end_and_then_closes(stack: ExitStack)
     peer = stack.enter_context(Peer(server)).send(GET)
     assert handler.entered.wait(PATIENCE)
     stopped = stop_in_background(stack, server)
-    wait_until(lambda: all(connection.last for connection in server._connections.values()))
+    wait_until(lambda: all(connection.ending for connection in server._connections.values()))
     handler.go.set()
     status, headers, body = peer.answer()
     assert (status, headers["connection"], body) == (200, "close", b"done")
@@ -453,14 +453,14 @@ def test_stopping_lets_an_answer_end_that_the_peer_is_slow_to_take(stack: ExitSt
     peer = stack.enter_context(Peer(server, receive_buffer=4096)).send(GET)
     wait_until(lambda: bool(server._connections) and is_handled(server))
     stopped = stop_in_background(stack, server)
-    wait_until(lambda: all(connection.last for connection in server._connections.values()))
+    wait_until(lambda: all(connection.ending for connection in server._connections.values()))
     assert peer.rest().endswith(b"\r\n\r\n" + body)
     stopped.result(PATIENCE)
 
 
-def is_answering(server: HttpServer, count: int) -> bool:
+def is_responding(server: HttpServer, count: int) -> bool:
     """Tell whether so many requests have come whose answers have not gone."""
-    return sum(connection.answering for connection in [*server._connections.values()]) == count
+    return sum(connection.responding for connection in [*server._connections.values()]) == count
 
 
 def is_handled(server: HttpServer) -> bool:
@@ -635,7 +635,7 @@ def test_when_all_take_their_answers_slowly_the_slowest_makes_room(
     for number in range(3):
         peer = stack.enter_context(Peer(server, receive_buffer=4096))
         peer.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-        wait_until(partial(is_answering, server, number + 1))
+        wait_until(partial(is_responding, server, number + 1))
     for _ in range(3):
         assert_alive(server)
 
@@ -678,7 +678,7 @@ def test_200_peers_that_take_their_answers_slowly_hold_up_no_probe(stack: ExitSt
     peers = [stack.enter_context(Peer(server, receive_buffer=4096)) for _ in range(200)]
     for peer in peers:
         peer.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-    wait_until(partial(is_answering, server, 200))
+    wait_until(partial(is_responding, server, 200))
     began = time.monotonic()
     assert_alive(server)
     assert time.monotonic() - began < 1.0
@@ -691,7 +691,7 @@ def test_an_urgent_path_is_answered_while_every_worker_is_busy(stack: ExitStack)
     )
     stack.callback(handler.go.set)
     scrapes = [stack.enter_context(Peer(server)).send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(100)]
-    wait_until(partial(is_answering, server, 100))
+    wait_until(partial(is_responding, server, 100))
     assert_alive(server)
     handler.go.set()
     assert {scrape.answer()[2] for scrape in scrapes} == {b"done"}
@@ -709,7 +709,7 @@ def test_slow_paths_are_answered_one_after_the_other_and_hold_up_no_others(stack
     server = stack.enter_context(serving(answer, slow=("/slow",)))
     stack.callback(handler.go.set)
     slow = [stack.enter_context(Peer(server)).send(b"POST /slow HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(100)]
-    wait_until(partial(is_answering, server, 100))
+    wait_until(partial(is_responding, server, 100))
     assert_alive(server)
     assert begun == ["/slow"]
     handler.go.set()
@@ -815,7 +815,7 @@ def test_a_silent_peer_may_wait_longer_than_a_request_may_take_but_not_forever(
 
 
 def test_a_peer_that_does_not_take_its_answer_is_closed(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_module, "ANSWER_TIMEOUT", 0.05)
+    monkeypatch.setattr(connection_module, "RESPONSE_TIMEOUT", 0.05)
     body = b"x" * 5_000_000
     server = stack.enter_context(serving(lambda _: Response(200, body), send_buffer=4096))
     peer = stack.enter_context(Peer(server, receive_buffer=4096)).send(GET)
@@ -828,7 +828,7 @@ def test_a_peer_that_does_not_take_the_end_of_its_last_answer_is_closed(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_module, "REQUEST_TIMEOUT", 0.05)
-    monkeypatch.setattr(connection_module, "ANSWER_TIMEOUT", 0.05)
+    monkeypatch.setattr(connection_module, "RESPONSE_TIMEOUT", 0.05)
     body = b"x" * 50_000
     server = stack.enter_context(serving(lambda _: Response(200, body), send_buffer=4096))
     peer = stack.enter_context(Peer(server, receive_buffer=4096)).send(GET_AND_CLOSE)

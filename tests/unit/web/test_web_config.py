@@ -1,12 +1,15 @@
 """The web configuration file: what it means, and what every wrong key is told."""
 
 import json
+import traceback
 from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from exporter.core import as_text, describe_errors
 from exporter.web.http import WebConfigError
 from exporter.web.http.tls_config import TlsConfig
 from exporter.web.http.web_config import WebConfig, parse_web_config
@@ -33,15 +36,18 @@ def problems(text: str) -> list[str]:
 
 
 def problems_of_tls(members: str) -> list[str]:
-    found = problems(f"tls_server_config: {{{PAIR}, {members}}}")
+    pair = "key_file: server.key" if members.startswith("cert_file") else PAIR
+    found = problems(f"tls_server_config: {{{pair}, {members}}}")
     assert all(problem.startswith("tls_server_config.") for problem in found)
     return [problem.removeprefix("tls_server_config.") for problem in found]
 
 
 def test_a_certificate_and_its_key_are_all_that_tls_needs() -> None:
-    assert parse(f"tls_server_config: {{{PAIR}}}") == WebConfig(
-        tls=TlsConfig(cert_file="/etc/web/server.crt", key_file="/etc/web/server.key"), users={}, headers={}
-    )
+    config = parse(f"tls_server_config: {{{PAIR}}}")
+    assert config.tls is not None
+    assert [*config.tls.files.values()] == ["/etc/web/server.crt", "/etc/web/server.key"]
+    assert config == WebConfig(tls_server_config=config.tls)
+    assert config.tls.model_fields_set == {"cert_file", "key_file"}
 
 
 def test_every_key_of_tls_has_its_meaning() -> None:
@@ -68,17 +74,20 @@ basic_auth_users:
   alice: {HASH}
 """
     config = parse(text)
-    assert config.tls == TlsConfig(
-        cert_file="/etc/web/tls/server.crt",
-        key_file="/run/server.key",
-        client_ca_file="/etc/web/ca.crt",
-        client_certificate="required",
-        client_allowed_sans=frozenset({"prometheus.example.com", "::1"}),
-        min_version="TLS12",
-        max_version="TLS13",
-        ciphers=("ECDHE-RSA-CHACHA20-POLY1305",),
-    )
-    assert config.tls.files == ("/etc/web/tls/server.crt", "/run/server.key", "/etc/web/ca.crt")
+    assert config.tls is not None
+    assert config.tls.model_dump(exclude_none=True) == {
+        "cert_file": "/etc/web/tls/server.crt",
+        "key_file": "/run/server.key",
+        "client_ca_file": "/etc/web/ca.crt",
+        "client_auth_type": "RequireAndVerifyClientCert",
+        "client_allowed_sans": {"prometheus.example.com", "::1"},
+        "min_version": "TLS12",
+        "max_version": "TLS13",
+        "cipher_suites": ("TLS_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"),
+        "prefer_server_cipher_suites": True,
+    }
+    assert config.tls.ciphers == ("ECDHE-RSA-CHACHA20-POLY1305",)
+    assert [*config.tls.files.values()] == ["/etc/web/tls/server.crt", "/run/server.key", "/etc/web/ca.crt"]
     assert config.headers == {
         "Content-Security-Policy": "default-src 'self'",
         "X-Frame-Options": "deny",
@@ -90,22 +99,30 @@ basic_auth_users:
 
 
 @pytest.mark.parametrize(
-    ("kind", "meaning"),
+    "kind", ["NoClientCert", "RequestClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"]
+)
+def test_each_client_auth_type_that_is_supported(kind: str) -> None:
+    authorities = "" if kind == "NoClientCert" else ", client_ca_file: ca.crt"
+    assert tls(f"client_auth_type: {kind}{authorities}").client_auth_type == kind
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
     [
-        ("NoClientCert", "none"),
-        ("RequestClientCert", "none"),
-        ("VerifyClientCertIfGiven", "optional"),
-        ("RequireAndVerifyClientCert", "required"),
+        ("client_auth_type: ''", ("NoClientCert", "", "TLS12", "TLS13")),
+        ("min_version: '', max_version: '', client_ca_file: ''", ("NoClientCert", "", "TLS12", "TLS13")),
+        ("client_auth_type:, min_version:, max_version:, client_ca_file:", ("NoClientCert", "", "TLS12", "TLS13")),
     ],
 )
-def test_each_way_to_ask_clients_for_certificates_that_is_supported(kind: str, meaning: str) -> None:
-    authorities = "" if kind == "NoClientCert" else ", client_ca_file: ca.crt"
-    assert tls(f"client_auth_type: {kind}{authorities}").client_certificate == meaning
+def test_an_empty_key_of_tls_has_its_default(members: str, expected: tuple[str, ...]) -> None:
+    config = tls(members)
+    assert (config.client_auth_type, config.client_ca_file, config.min_version, config.max_version) == expected
 
 
 @pytest.mark.parametrize("text", ["{}", "# nothing\n{}", "tls_server_config:", "tls_server_config: {}", "rate_limit:"])
 def test_a_file_that_says_nothing_means_nothing(text: str) -> None:
-    assert parse(text) == WebConfig(tls=None, users={}, headers={})
+    assert parse(text) == WebConfig()
+    assert parse(text).headers == {}
 
 
 def test_an_empty_header_is_not_set() -> None:
@@ -162,19 +179,23 @@ def test_a_bad_file_is_told_its_key_and_what_would_be_right(text: str, problem: 
     ("members", "problem"),
     [
         ("client_ca_file: 7", "client_ca_file = 7: expected text"),
-        ("min_version: TLS11", 'min_version = "TLS11": expected TLS12 or TLS13; what came before is broken'),
+        ("min_version: TLS11", 'min_version = "TLS11": expected TLS12 or TLS13'),
         ("max_version: TLS14", 'max_version = "TLS14": expected TLS12 or TLS13'),
-        ("min_version: 1.2", "min_version = 1.2: expected text"),
-        ("min_version: TLS13, max_version: TLS12", "max_version: TLS12 is below min_version, which is TLS13"),
+        ("min_version: 1.2", "min_version = 1.2: expected TLS12 or TLS13"),
+        ("min_version: TLS13, max_version: TLS12", 'max_version = "TLS12": below min_version, which is TLS13'),
         ("cert: PEM", "cert: is not supported; Python's TLS reads files: give it as cert_file"),
         ("key: PEM", "key: is not supported; Python's TLS reads files: give it as key_file"),
         ("client_ca: PEM", "client_ca: is not supported; Python's TLS reads files: give it as client_ca_file"),
+        ("cert_file: 7", "cert_file = 7: expected text"),
+        ("client_allowed_sans: [a, 7]", "client_allowed_sans[1] = 7: expected text"),
+        ("prefer_server_cipher_suites: ''", 'prefer_server_cipher_suites = "": expected true or false'),
+        ("cipher_suites: ''", 'cipher_suites = "": expected a list'),
         ("curve_preferences: [X25519]", "curve_preferences: is not supported; leave it out"),
         ("prefer_server_cipher_suites: 1", "prefer_server_cipher_suites = 1: expected true or false"),
         (
             "client_auth_type: RequireAnyClientCert",
             (
-                "client_auth_type: RequireAnyClientCert is not supported: Python's TLS takes no certificate that it "
+                'client_auth_type = "RequireAnyClientCert": not supported; Python\'s TLS takes no certificate that it '
                 "cannot verify; use RequireAndVerifyClientCert"
             ),
         ),
@@ -197,11 +218,11 @@ def test_a_bad_file_is_told_its_key_and_what_would_be_right(text: str, problem: 
             "client_ca_file: ca.crt, client_auth_type: VerifyClientCertIfGiven, client_allowed_sans: [a]",
             "client_allowed_sans: goes with client_auth_type RequireAndVerifyClientCert only",
         ),
-        ("client_allowed_sans: a", 'client_allowed_sans = "a": expected a list of texts'),
+        ("client_allowed_sans: a", 'client_allowed_sans = "a": expected a list'),
         (
             "cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA265]",
             (
-                "cipher_suites: unknown cipher suite TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA265 "
+                'cipher_suites[0] = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA265": unknown cipher suite '
                 "(did you mean TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256?)"
             ),
         ),
@@ -231,6 +252,56 @@ def test_what_is_no_hash_is_not_shown_for_it_may_be_the_password(value: str) -> 
     ]
 
 
+def test_a_certificate_that_is_not_in_a_file_is_one_problem() -> None:
+    assert problems("tls_server_config: {cert: PEM, key_file: server.key}") == [
+        "tls_server_config.cert: is not supported; Python's TLS reads files: give it as cert_file"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hunter2",
+        "[hunter2]",
+        "basic_auth_users: hunter2",
+        "basic_auth_users: [hunter2]",
+        f"basic_auth_users: {HASH}",
+        "basic_auth_users: {alice: hunter2, 7: hunter2, yes: [hunter2], 'a:b': {hunter2: hunter2}}",
+        f"basic_auth_users: {{alice: {HASH}hunter2}}",
+        "basic_auth_users: {'[key]': hunter2}",
+        "tls_server_config: hunter2",
+        "tls_server_config: {cert: hunter2, key: hunter2, client_ca: hunter2}",
+        'tls_server_config: {cert_file: "hunter2\\n", key_file: "hunter2\\0", client_ca_file: "hunter2\\ud800"}',
+        "rate_limit: hunter2",
+        "tls_server_config: {curve_preferences: hunter2}",
+        "http_server_config: hunter2",
+        "http_server_config: {headers: hunter2}",
+    ],
+)
+def test_no_error_shows_a_value_that_may_be_a_secret(text: str) -> None:
+    with pytest.raises(WebConfigError) as caught:
+        parse(text)
+    shown = "".join(traceback.format_exception(caught.value)).replace(repr(text), "")
+    assert "hunter2" not in shown
+    assert "$2y$10$q" not in shown
+
+
+@given(st.dictionaries(st.text() | st.integers() | st.booleans(), st.just("hunter2") | st.lists(st.just("hunter2"))))
+def test_a_user_who_is_not_valid_is_one_problem_without_the_value(users: dict[object, object]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        WebConfig.model_validate({"basic_auth_users": {**users, "alice": "hunter2"}})
+    found = [*describe_errors(caught.value.errors(include_url=False), WebConfig, "key")]
+    assert len(found) == len({as_text(name) for name in users} | {"alice"})
+    assert not any("hunter2" in problem for problem in found)
+
+
+def test_a_number_and_a_text_that_look_the_same_are_two_users_and_the_number_is_not_valid() -> None:
+    for users in (f"7: {HASH}, '7': {HASH}", f"'7': {HASH}, 7: {HASH}"):
+        assert problems(f"basic_auth_users: {{{users}}}") == [
+            "basic_auth_users.7: a user's name is text without a colon; put it in quotes"
+        ]
+
+
 @pytest.mark.parametrize("cost", ["03", "16", "31"])
 def test_a_hash_whose_check_takes_too_long_is_refused(cost: str) -> None:
     assert problems(f"basic_auth_users: {{alice: {HASH.replace('$10$', f'${cost}$')}}}") == [
@@ -238,9 +309,11 @@ def test_a_hash_whose_check_takes_too_long_is_refused(cost: str) -> None:
     ]
 
 
-@pytest.mark.parametrize(("user", "shown"), [("yes", "true"), ("7", "7"), ("'a:b'", "a:b"), ("''", '""')])
+@pytest.mark.parametrize(
+    ("user", "shown"), [("yes", "true"), ("7", "7"), ("'a:b'", "a:b"), ("''", '""'), ("'[key]': x, 7", "7")]
+)
 def test_a_user_who_could_never_log_in_is_refused(user: str, shown: str) -> None:
-    assert problems(f"basic_auth_users: {{{user}: {HASH}}}") == [
+    assert problems(f"basic_auth_users: {{{user}: {HASH}}}")[-1:] == [
         f"basic_auth_users.{shown}: a user's name is text without a colon; put it in quotes"
     ]
 
@@ -248,10 +321,10 @@ def test_a_user_who_could_never_log_in_is_refused(user: str, shown: str) -> None
 def test_several_problems_are_told_at_once() -> None:
     text = "tls_server_config: {cert_file: a, min_version: TLS9}\nbasic_auth_users: {alice: x}\nnonsense: 1\n"
     assert problems(text) == [
-        "unknown key nonsense",
         "tls_server_config.key_file: is missing",
         'tls_server_config.min_version = "TLS9": expected TLS12 or TLS13',
         "basic_auth_users.alice: expected a bcrypt hash, such as htpasswd -nB prints; it begins with $2y$10$",
+        "unknown key nonsense",
     ]
 
 
