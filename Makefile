@@ -1,14 +1,14 @@
 # The commands that the README promises; `make` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := exporter grafana compose tests bench
+SOURCES := exporter grafana compose scripts tests bench
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test check bench docs dashboards chart lock format clean
+.PHONY: help demo quick test check bench docs docs-tables dashboards chart lock format clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/runtime ## try it: simulated jobs and the exporter, on http://localhost:9834
 	@exec $(BIN)/braket-exporter demo
@@ -35,6 +35,9 @@ bench: .venv/development ## measure, beside the named peers; prints ratios
 
 docs: .venv/development ## build the documentation site into .cache/site; check its links
 	$(BIN)/mkdocs build --strict --quiet
+
+docs-tables: .venv/development ## write the tables of predicted costs into docs/
+	$(BIN)/python -m scripts.docs_tables
 
 dashboards: .venv/development ## write the Grafana dashboards anew, from their code in grafana/
 	$(BIN)/python -m grafana

@@ -124,7 +124,7 @@ def watch(size: Size, interval: float) -> tuple[list[float], Counter[str]]:
     """Let the real poller watch; return each delay with which an end was noticed, and the calls, after a warm-up."""
     service = Service(jobs_of(size))
     clock = Clock(lambda: service.now, lambda: service.now)
-    telemetry = SelfMetrics(list)
+    telemetry = SelfMetrics()
     logger = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     poller = TargetPoller(
         service,

@@ -22,7 +22,7 @@ class Book:
     histograms: dict[Series, Histogram] = field(default_factory=dict)
     floor: float = 0.0
 
-    def write(self, entry: Entry) -> bool:
+    def write(self, entry: Entry, _: Callable[[], Entry]) -> bool:
         assert self.open
         self.entries.append(replace(entry, records=tuple(entry.records), gone=tuple(entry.gone)))
         self.meanwhile()

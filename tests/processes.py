@@ -23,6 +23,9 @@ import pytest
 
 T = TypeVar("T")
 
+PATIENCE = 30.0
+"""The longest wait for a process, seconds; long, since two busy cores run everything many times slower."""
+
 FAST = ("--poll-interval", "0.1s", "--api-requests-per-second", "200")
 LOCAL = ("--listen-address", "127.0.0.1:0", "--log-format", "json")
 
@@ -38,8 +41,8 @@ SV1 = "arn:aws:braket:::device/quantum-simulator/amazon/sv1"
 GARNET = "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet"
 
 
-def eventually(predicate: Callable[[], T | None], timeout: float = 10.0) -> T:
-    """Ask until the answer is true, and return it; fail when the time is over."""
+def eventually(predicate: Callable[[], T | None], timeout: float = PATIENCE) -> T:
+    """Evaluate until the value is true, and return it; fail after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while True:
         if answer := predicate():
@@ -76,7 +79,7 @@ def command(*arguments: str, prelude: str = "") -> list[str]:
 
 
 def run(
-    *arguments: str, env: Mapping[str, str | None] | None = None, prelude: str = "", timeout: float = 20.0
+    *arguments: str, env: Mapping[str, str | None] | None = None, prelude: str = "", timeout: float = 2 * PATIENCE
 ) -> "subprocess.CompletedProcess[str]":
     """Run an exporter to its end."""
     return subprocess.run(
@@ -112,7 +115,7 @@ def samples_of(page: str) -> list[str]:
 
 def fetch(address: str, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Answer:
     """Make one HTTP request to ``HOST:PORT``."""
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE)
     try:
         connection.request(method, path, headers=dict(headers or {}))
         answer = connection.getresponse()
@@ -164,12 +167,12 @@ class Daemon:
         """Scrape it, and tell whether every line is there."""
         return set(lines) <= set(self.samples)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, within: float = 5.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, within: float = PATIENCE) -> int:
         """Send a signal; return the exit status, which must come in time."""
         self.process.send_signal(number)
         return self.wait(within)
 
-    def wait(self, within: float) -> int:
+    def wait(self, within: float = PATIENCE) -> int:
         """Return the exit status, which must come in time."""
         status = self.process.wait(within)
         self._join()
@@ -213,7 +216,7 @@ def daemon(
             yield running
             if process.poll() is None:
                 with suppress(subprocess.TimeoutExpired):
-                    running.stop(within=5)
+                    running.stop()
         finally:
             running.end()
 

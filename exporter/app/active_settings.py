@@ -1,4 +1,6 @@
-"""The settings in use: puts new settings into effect in the running parts."""
+"""The active settings: applies new settings to the running components."""
+
+from collections.abc import Callable
 
 from exporter.app.build import Exporter
 from exporter.app.setting_warnings import environment_warnings, warnings_of
@@ -10,73 +12,77 @@ from exporter.polling import Changes, Policy, Retention
 from exporter.storage import SavedState
 
 
-class ActiveSettings:
-    """The settings in use, and the AWS sessions that belong to them.
-
-    Attributes:
-        settings: the settings in use.
-
-    Args:
-        exporter: the parts that follow the settings.
-        settings: the settings at the start. They take effect with the first ``take``.
-    """
-
-    def __init__(self, exporter: Exporter, settings: Settings) -> None:
-        self.settings = settings
-        self._exporter = exporter
-        self._sessions: Sessions = {}
-
-    def take(self, settings: Settings, past: SavedState | None = None) -> Changes:
-        """Put settings into effect, all of them or none. The state of jobs and targets stays.
-
-        Args:
-            settings: the settings.
-            past: the state before a restart.
-
-        Raises:
-            SettingsError: no Region is known to look for jobs in.
-        """
-        sessions, exporter = dict(self._sessions), self._exporter
-        wanted = target_configs(settings, sessions)
-
-        def connect(config: TargetConfig) -> BraketClient:
-            labels = frozenset(settings.tag_labels)
-            return BraketClient(sessions[config.login], config.target, exporter.telemetry.request, labels)
-
-        plan = exporter.manager.plan(wanted, _policy(settings), settings.api_requests_per_second, connect)
-        for session in self._sessions.values():
-            session.renew(forced=True)
-        changes = exporter.manager.follow(plan, past)
-        exporter.manager.limit(settings.max_jobs)
-        if exporter.state_writer is not None:
-            exporter.state_writer.watch(exporter.manager.baselines)
-        exporter.store.flush()
-        self.settings, self._sessions = settings, {config.login: sessions[config.login] for config in wanted}
-        exporter.telemetry.settings_loaded(exporter.clock.wall())
-        return changes
-
-    def warn(self) -> None:
-        """Log the settings, and variables of the AWS SDK, that are valid and probably a mistake."""
-        regions = [poller.target.region for poller in self._exporter.manager.pollers]
-        for warning in (*warnings_of(self.settings, regions), *environment_warnings(self.settings)):
-            self._exporter.event_log.config_warning(warning.setting, warning.message)
-
-    @property
-    def known_jobs(self) -> int:
-        """The number of jobs with a response in the state file, before the first poll."""
-        return len(self._exporter.store) - sum(job.snapshot is None for job in self.named_jobs)
-
-    @property
-    def named_jobs(self) -> list[JobRecord]:
-        """The jobs that the settings name and this process polls."""
-        named = dict.fromkeys(arn for selection in (self.settings, *self.settings.targets) for arn in selection.jobs)
-        return [record for arn in named if (record := self._exporter.store.find(arn)) is not None]
-
-
-def _policy(settings: Settings) -> Policy:
+def policy_of(settings: Settings) -> Policy:
+    """Return the poll policy of the daemon."""
     return Policy(
         poll_interval=settings.poll_interval,
         discovery_interval=settings.discovery_interval,
         lookback=settings.lookback,
         retention=Retention(settings.retention, settings.retention_failed),
     )
+
+
+class ActiveSettings:
+    """The active settings and their AWS sessions.
+
+    Attributes:
+        settings: the active settings.
+
+    Args:
+        exporter: the components that the settings configure.
+        settings: the settings at the start; the first ``apply`` activates them.
+        policy: returns the poll policy that the settings describe.
+    """
+
+    def __init__(
+        self, exporter: Exporter, settings: Settings, policy: Callable[[Settings], Policy] = policy_of
+    ) -> None:
+        self.settings = settings
+        self._exporter, self._policy = exporter, policy
+        self._sessions: Sessions = {}
+
+    def apply(self, settings: Settings, saved: SavedState | None = None) -> Changes:
+        """Apply settings, all of them or none. The state of jobs and targets is kept.
+
+        Args:
+            settings: the settings.
+            saved: the state before a restart.
+
+        Raises:
+            SettingsError: no Region is configured for discovery.
+        """
+        sessions, exporter = dict(self._sessions), self._exporter
+        configs = target_configs(settings, sessions)
+
+        def connect(config: TargetConfig) -> BraketClient:
+            labels = frozenset(settings.tag_labels)
+            return BraketClient(sessions[config.login], config.target, exporter.telemetry.request, labels)
+
+        plan = exporter.manager.plan(configs, self._policy(settings), settings.api_requests_per_second, connect)
+        for session in self._sessions.values():
+            session.renew(forced=True)
+        changes = exporter.manager.follow(plan, saved)
+        exporter.manager.limit(settings.max_jobs)
+        if exporter.state_writer is not None:
+            exporter.state_writer.watch(exporter.manager.baselines)
+        exporter.store.flush()
+        self.settings, self._sessions = settings, {config.login: sessions[config.login] for config in configs}
+        exporter.telemetry.settings_loaded(exporter.clock.wall())
+        return changes
+
+    def warn(self) -> None:
+        """Log warnings about unusual settings and AWS SDK variables."""
+        regions = [poller.target.region for poller in self._exporter.manager.pollers]
+        for warning in (*warnings_of(self.settings, regions), *environment_warnings(self.settings)):
+            self._exporter.event_log.config_warning(warning.setting, warning.message)
+
+    @property
+    def known_jobs(self) -> int:
+        """The number of jobs in the state file that have responded, before the first poll."""
+        return len(self._exporter.store) - sum(job.snapshot is None for job in self.configured_jobs)
+
+    @property
+    def configured_jobs(self) -> list[JobRecord]:
+        """The jobs in ``jobs`` that this process polls."""
+        arns = dict.fromkeys(arn for selection in (self.settings, *self.settings.targets) for arn in selection.jobs)
+        return [record for arn in arns if (record := self._exporter.store.find(arn)) is not None]

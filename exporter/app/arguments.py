@@ -1,4 +1,4 @@
-"""The words of a command line: a command, flags with their values, and what is wrong with them. Pure."""
+"""Parses a command line into a command, flags with values, and problems. Pure."""
 
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,45 +12,45 @@ _TRUTH_VALUES: Final = frozenset({"true", "false", "yes", "no", "on", "off", "t"
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """The words of a command line.
+    """The commands and flags that a command line may have.
 
     Attributes:
         commands: the names of the commands; the first is the default.
-        valued: flags that take a value, such as ``--config``.
-        switches: flags that take ``true`` or ``false``, and are true without it.
-        bare: flags that take no value.
-        elsewhere: flags that do not exist, each with the reason.
-        repeatable: flags of ``valued`` whose values add up, separated by commas.
+        valued: flags with a value, such as ``--config``.
+        switches: flags with ``true`` or ``false``; ``true`` is the default.
+        valueless: flags without a value.
+        unsupported: the reason for each flag that does not exist.
+        repeatable: flags of ``valued`` that join repeated values with commas.
     """
 
     commands: Sequence[str]
     valued: Collection[str]
     switches: Collection[str]
-    bare: Collection[str]
-    elsewhere: Mapping[str, str]
+    valueless: Collection[str]
+    unsupported: Mapping[str, str]
     repeatable: Collection[str] = ()
 
     @property
     def flags(self) -> tuple[str, ...]:
         """Every flag."""
-        return (*self.valued, *self.switches, *self.bare)
+        return (*self.valued, *self.switches, *self.valueless)
 
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """A command line that was read.
+    """A parsed command line.
 
     Attributes:
         command: the command; ``None`` for an unknown one.
-        flags: the value of each flag; ``true`` where it takes none.
-        problems: a line for each word that is wrong.
-        meant: the flags that unknown ones probably mean.
+        flags: the value of each flag; ``true`` for a flag without a value.
+        problems: one line for each invalid word.
+        suggested: the flags suggested in place of unknown ones.
     """
 
     command: str | None
     flags: Mapping[str, str]
     problems: tuple[str, ...] = ()
-    meant: frozenset[str] = frozenset()
+    suggested: frozenset[str] = frozenset()
 
 
 def read_arguments(arguments: Iterable[str], grammar: Grammar) -> CommandLine:
@@ -58,7 +58,7 @@ def read_arguments(arguments: Iterable[str], grammar: Grammar) -> CommandLine:
     left, words = deque(arguments), list[str]()
     flags: dict[str, str] = {}
     problems: list[str] = []
-    meant: set[str] = set()
+    suggested: set[str] = set()
     while left:
         text = left.popleft()
         name, equals, value = text.partition("=")
@@ -69,31 +69,31 @@ def read_arguments(arguments: Iterable[str], grammar: Grammar) -> CommandLine:
             words.append(text)
         elif name in grammar.flags:
             try:
-                given = value if equals and name not in grammar.bare else _value(name, equals, left, grammar)
+                given = value if equals and name not in grammar.valueless else _value(name, equals, left, grammar)
                 flags[name] = f"{flags[name]},{given}" if name in flags and name in grammar.repeatable else given
             except ValueError as error:
                 problems.append(str(error))
-                meant.add(name)
+                suggested.add(name)
         else:
-            found = _meant(name, grammar.flags)
-            problems.append(grammar.elsewhere.get(name, f"unknown flag {typed(name)}{_hint(found)}"))
-            meant.update(() if found is None else (found,))
+            found = _suggestion(name, grammar.flags)
+            problems.append(grammar.unsupported.get(name, f"unknown flag {typed(name)}{_hint(found)}"))
+            suggested.update(() if found is None else (found,))
             if not equals and _is_value(left) and left[0] not in grammar.commands:
                 left.popleft()
     command, *more = words or grammar.commands[:1]
     problems += (f"unexpected argument {typed(word)}; the command is {typed(command)}" for word in more)
     if command in grammar.commands:
-        return CommandLine(command, flags, tuple(problems), frozenset(meant))
-    return CommandLine(None, flags, (_unknown_command(command, grammar.commands), *problems), frozenset(meant))
+        return CommandLine(command, flags, tuple(problems), frozenset(suggested))
+    return CommandLine(None, flags, (_unknown_command(command, grammar.commands), *problems), frozenset(suggested))
 
 
 def _value(name: str, equals: str, left: deque[str], grammar: Grammar) -> str:
-    """Take the value of a flag from the words behind it.
+    """Remove the value of a flag from the following words.
 
     Raises:
-        ValueError: the flag needs one, or takes none.
+        ValueError: the value is missing or not allowed.
     """
-    if name in grammar.bare:
+    if name in grammar.valueless:
         if equals:
             raise ValueError(f"{name} takes no value")
         return "true"
@@ -108,13 +108,13 @@ def _is_value(left: Sequence[str]) -> bool:
     return bool(left) and not left[0].startswith("--")
 
 
-def _meant(name: str, flags: Collection[str]) -> str | None:
-    """Find the flag that was probably meant; a letter means the only flag that begins with it."""
+def _suggestion(name: str, flags: Collection[str]) -> str | None:
+    """Return the closest flag; for one letter, the only flag that starts with it."""
     letter = name.strip("-")
     if len(letter) != 1:
         return closest(name, flags)
-    begin_so = [flag for flag in flags if flag.startswith(f"--{letter}")]
-    return begin_so[0] if len(begin_so) == 1 else None
+    matches = [flag for flag in flags if flag.startswith(f"--{letter}")]
+    return matches[0] if len(matches) == 1 else None
 
 
 def _unknown_command(command: str, commands: Sequence[str]) -> str:

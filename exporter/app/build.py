@@ -1,8 +1,8 @@
-"""Builds the parts of the exporter from the settings. Nothing runs and nothing is polled yet."""
+"""Builds the components of the exporter from the settings, without starting them."""
 
 import random
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
@@ -11,24 +11,24 @@ from exporter.app.settings import Settings
 from exporter.core import Clock
 from exporter.metrics import job_families
 from exporter.polling import PollerManager, RateLimiter
-from exporter.storage import Entry, SavedState, StateInUseError, StateWriter, Store
+from exporter.storage import SavedState, StateInUseError, StateWriter, Store
 from exporter.telemetry import EventLog, SelfMetrics, make_logger
 
 
 class StartError(Exception):
-    """The exporter cannot start; the text is one human-readable line."""
+    """The exporter cannot start; the text is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """The parts that the commands drive.
+    """The components of the exporter.
 
     Attributes:
-        journal: the log events.
+        event_log: the log events.
         telemetry: the exporter's own metrics.
         store: the jobs.
-        crew: the pollers.
-        keeper: writes to the state file, if there is one.
+        manager: the pollers.
+        state_writer: writes the state file, if configured.
         clock: the time.
     """
 
@@ -39,8 +39,8 @@ class Exporter:
     state_writer: StateWriter | None
     clock: Clock
 
-    def recall(self, state_file: str | None) -> SavedState | None:
-        """Load the state file, if there is one, into the store.
+    def load_state(self, state_file: str | None) -> SavedState | None:
+        """Load the state file, if configured, into the store.
 
         Args:
             state_file: the path, for the error message.
@@ -51,34 +51,34 @@ class Exporter:
         if self.state_writer is None:
             return None
         try:
-            past = self.state_writer.load()
+            saved = self.state_writer.load()
         except StateInUseError as error:
             raise StartError(f"state_file {state_file}: {error}; each exporter needs a file of its own") from error
-        if past is not None:
-            self.store.restore(past)
-        return past
+        if saved is not None:
+            self.store.restore(saved)
+        return saved
 
-    def tidy_up(self) -> None:
-        """Drop the jobs past their retention, and write pending changes to the state file."""
+    def maintain(self) -> None:
+        """Drop the jobs after their retention, and write pending changes to the state file."""
         self.manager.forget_expired()
         if self.state_writer is not None:
-            self.state_writer.watch(self.manager.baselines)  # the first response may have corrected them
+            self.state_writer.watch(self.manager.baselines)  # the first response corrects them
         self.store.flush()
         if self.state_writer is not None:
-            self.state_writer.beat()
+            self.state_writer.beat(self.store.everything)
 
     def close(self) -> None:
         """Write the last changes to the state file and close it."""
         self.store.flush()
         if self.state_writer is not None:
-            self.state_writer.close()
+            self.state_writer.close(self.store.everything)
 
 
 def build(settings: Settings) -> Exporter:
-    """Build all parts, with a log on stderr and the real clock.
+    """Build all components, with a log on stderr and the real clock.
 
     Raises:
-        SettingsError: the state file can never exist.
+        SettingsError: the path of the state file is invalid.
     """
     check_state_file(settings)
     logger = make_logger(settings.log_level, settings.log_format, sys.stderr)
@@ -86,7 +86,7 @@ def build(settings: Settings) -> Exporter:
 
 
 def build_parts(settings: Settings, logger: FilteringBoundLogger, clock: Clock) -> Exporter:
-    """Build all parts.
+    """Build all components.
 
     Args:
         settings: the settings at the start.
@@ -94,7 +94,7 @@ def build_parts(settings: Settings, logger: FilteringBoundLogger, clock: Clock) 
         clock: the time.
     """
     event_log = EventLog(logger)
-    telemetry = SelfMetrics(lambda: manager.statuses())  # noqa: PLW0108 -- the pollers need it, too
+    telemetry = SelfMetrics()
     state_writer = (
         None if settings.state_file is None else StateWriter(settings.state_file, event_log, telemetry, clock)
     )
@@ -108,11 +108,4 @@ def build_parts(settings: Settings, logger: FilteringBoundLogger, clock: Clock) 
         clock=clock,
         random=random.random,
     )
-    if state_writer is not None:
-        state_writer.everything = lambda: _everything(store, manager)
     return Exporter(event_log, telemetry, store, manager, state_writer, clock)
-
-
-def _everything(store: Store, manager: PollerManager) -> Entry:
-    """Collect the whole state, for a new state file."""
-    return replace(store.everything(), tombstones=manager.tombstones.all(), floor=manager.tombstones.floor)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import yaml
 
-from exporter.app.config_files import check_state_file, guard_of
+from exporter.app.config_files import access_policy_of, check_state_file
 from exporter.app.cost_estimate import Demand, Prediction, predict
-from exporter.app.permission_check import ask_all, uncounted
+from exporter.app.permission_check import check_all
 from exporter.app.permission_report import report
 from exporter.app.setting_warnings import environment_warnings, warnings_of
 from exporter.app.settings import Settings
@@ -15,6 +15,7 @@ from exporter.app.target_configs import Sessions, target_configs
 from exporter.aws import BraketClient
 from exporter.core import Clock, TargetConfig, format_duration
 from exporter.metrics import job_families
+from exporter.telemetry import SelfMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Checked:
 
     Attributes:
         text: the settings as YAML, with comments.
-        permitted: whether every call to AWS succeeded; true if there were none.
+        permitted: whether every call to AWS succeeded; true without calls.
     """
 
     text: str
@@ -31,24 +32,25 @@ class Checked:
 
 
 def check_config(settings: Settings, *, online: bool) -> Checked:
-    """Check the settings and the files that they name.
+    """Check the settings and their files.
 
     Args:
         settings: the settings.
-        online: whether to call AWS, too.
+        online: whether to call AWS.
 
     Raises:
-        SettingsError: a file is bad, or no Region is known to look for jobs in.
+        SettingsError: a file is invalid, or no Region is configured for discovery.
     """
-    guard_of(settings)
+    access_policy_of(settings)
     check_state_file(settings)
     sessions: Sessions = {}
     polled = target_configs(settings, sessions)
     if not online:
         return Checked(describe(settings, polled))
     since = Clock().wall() - settings.lookback
-    clients = [BraketClient(sessions[config.login], config.target, uncounted) for config in polled]
-    accesses = ask_all(polled, clients, since)
+    count = SelfMetrics().request
+    clients = [BraketClient(sessions[config.login], config.target, count) for config in polled]
+    accesses = check_all(polled, clients, since)
     found = [access.active for access in accesses]
     return Checked(describe(settings, polled, found) + report(accesses), all(access.complete for access in accesses))
 
@@ -59,7 +61,7 @@ def describe(settings: Settings, configs: Sequence[TargetConfig], found: Sequenc
     Args:
         settings: the settings.
         configs: the polled targets.
-        found: the number of active jobs that each target's selector found, if AWS was called.
+        found: the number of discovered active jobs of each target, after calls to AWS.
     """
     cost = _predicted(settings, configs, found)
     jobs = sum(len(config.jobs) for config in configs) + sum(found)
@@ -68,9 +70,9 @@ def describe(settings: Settings, configs: Sequence[TargetConfig], found: Sequenc
         yaml.safe_dump(settings.model_dump(mode="json", exclude_none=True), sort_keys=False).rstrip(),
         f"# Predicted with {_plural(jobs, 'active job')} in {_plural(len(configs), 'target')} (account and Region):",
         f"#   AWS calls: {cost.calls_per_minute:.1f} a minute; finished jobs cost none",
-        *(_about_found_jobs(settings, cost) if any(config.selector for config in configs) else ()),
-        *_about_series(cost),
-        *_about_warnings(settings, configs),
+        *(_discovery_lines(settings, cost) if any(config.selector for config in configs) else ()),
+        *_series_lines(cost),
+        *_warning_lines(settings, configs),
     ]
     return "\n".join(lines) + "\n"
 
@@ -90,7 +92,7 @@ def _predicted(settings: Settings, configs: Sequence[TargetConfig], found: Seque
     )
 
 
-def _about_series(cost: Prediction) -> list[str]:
+def _series_lines(cost: Prediction) -> list[str]:
     return [
         f"#   an active job is at most {format_duration(round(cost.staleness, 1))} stale",
         f"#   series of jobs: {cost.series_of_jobs}, {cost.series_per_job} for each",
@@ -99,12 +101,12 @@ def _about_series(cost: Prediction) -> list[str]:
     ]
 
 
-def _about_warnings(settings: Settings, configs: Sequence[TargetConfig]) -> list[str]:
+def _warning_lines(settings: Settings, configs: Sequence[TargetConfig]) -> list[str]:
     warnings = (*warnings_of(settings, [config.target.region for config in configs]), *environment_warnings(settings))
     return [f"# Warning: {setting}: {message}" for setting, message in warnings]
 
 
-def _about_found_jobs(settings: Settings, cost: Prediction) -> list[str]:
+def _discovery_lines(settings: Settings, cost: Prediction) -> list[str]:
     return [
         f"#   and for each active job that is found: {cost.calls_per_found_job:.1f} a minute",
         f"#   with more than {cost.alone} of them in a target, one call tells the status of up to 100",

@@ -35,7 +35,7 @@ from exporter.core import parse_duration, shown
 Flags = Mapping[str, str]
 
 _NO_THREAD: Final = "can't start new thread"
-"""Python's words."""
+"""The text of Python's RuntimeError."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,23 +45,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interrupted_by_signals():
             return _dispatch(line)
     except UsageError as error:
-        _tell(f"{PROGRAM}: {error}", f"{PROGRAM} --help lists commands and flags.")
+        _print_to_stderr(f"{PROGRAM}: {error}", f"{PROGRAM} --help lists commands and flags.")
         return 2
     except SettingsError as error:
-        _tell(f"{PROGRAM}: invalid settings:", *(f"  {problem}" for problem in error.problems))
+        _print_to_stderr(f"{PROGRAM}: invalid settings:", *(f"  {problem}" for problem in error.problems))
         return 2
     except KeyboardInterrupt:
-        if line.command not in _UNDONE:
+        if line.command not in _INTERRUPTED:
             return 0
-        _tell(f"{PROGRAM}: interrupted before {_UNDONE[line.command]}")
+        _print_to_stderr(f"{PROGRAM}: interrupted before {_INTERRUPTED[line.command]}")
         return 1
     except (StartError, OutputError, IncompleteError, SourceError, MemoryError, RuntimeError) as error:
-        _tell(f"{PROGRAM}: {_cause(error)}")
+        _print_to_stderr(f"{PROGRAM}: {_cause(error)}")
         return 1
 
 
 def _cause(error: Exception) -> str:
-    """Write in one line why a command ended; a bug is raised again."""
+    """Return the reason for the end of a command in one line; raise a bug again."""
     if isinstance(error, MemoryError):
         return "out of memory; raise the memory limit"
     if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
@@ -91,18 +91,19 @@ def _run_command(command: str, line: CommandLine) -> int:
         # Add the settings' own problems, except for those that only follow from a misspelled flag.
         try:
             if URL not in line.flags:
-                load(flags, os.environ, config, demo.DEFAULTS if command == "demo" else {}, {*map(_key, line.meant)})
+                defaults = demo.DEFAULTS if command == "demo" else {}
+                load(flags, os.environ, config, defaults, {*map(_key, line.suggested)})
         except SettingsError as error:
             problems += error.problems
         raise SettingsError(problems)
-    return COMMANDS[command](flags, config, {flag: line.flags[flag] for flag in _OF_COMMANDS if flag in line.flags})
+    return COMMANDS[command](flags, config, {flag: line.flags[flag] for flag in _COMMAND_FLAGS if flag in line.flags})
 
 
 def _misplaced(command: str, flags: Mapping[str, str]) -> list[str]:
     """List the problems of the flags that are not settings."""
     problems = [
         f"{flag} is valid only with {' and '.join(owners)}, not with {command}"
-        for flag, owners in _OF_COMMANDS.items()
+        for flag, owners in _COMMAND_FLAGS.items()
         if flag in flags and command not in owners
     ]
     for flag, check in {TIMEOUT: parse_duration, **CHECKS}.items():
@@ -137,7 +138,7 @@ def _jobs(flags: Flags, config: str | None, own: Flags) -> int:
     if output.missing:
         raise IncompleteError("; ".join(output.missing))
     if output.note:
-        _tell(f"{PROGRAM}: {output.note}")
+        _print_to_stderr(f"{PROGRAM}: {output.note}")
     return 0
 
 
@@ -149,7 +150,7 @@ def _check_config(flags: Flags, config: str | None, own: Flags) -> int:
 
 def _demo(flags: Flags, config: str | None, _: Flags) -> int:
     with demo.endpoint():
-        return daemon.run(partial(load, flags, os.environ, config, demo.DEFAULTS), config, _greet, warn=False)
+        return daemon.run(partial(load, flags, os.environ, config, demo.DEFAULTS), config, _print_banner, warn=False)
 
 
 COMMANDS: Final[dict[str, Callable[[Flags, str | None, Flags], int]]] = {
@@ -161,15 +162,15 @@ COMMANDS: Final[dict[str, Callable[[Flags, str | None, Flags], int]]] = {
 }
 
 
-_UNDONE: Final = {
+_INTERRUPTED: Final = {
     "once": "every job was polled",
     "jobs": "every job was listed",
     "check-config": "everything was checked",
 }
-"""The commands whose result a signal takes away, and what was not done then."""
+"""The commands without a result after a signal, and their unfinished work."""
 
 
-_OF_COMMANDS: Final = {
+_COMMAND_FLAGS: Final = {
     ONLINE: ("check-config",),
     TIMEOUT: ("once", "jobs"),
     **dict.fromkeys((OUTPUT, STATUS, SINCE, URL), ("jobs",)),
@@ -183,19 +184,19 @@ GRAMMAR: Final = Grammar(
     commands=tuple(COMMANDS),
     valued=(
         "--config",
-        *(flag for flag in _OF_COMMANDS if flag != ONLINE),
+        *(flag for flag in _COMMAND_FLAGS if flag != ONLINE),
         *(flag for flag in _SETTINGS if flag not in _SWITCHES),
     ),
     switches=_SWITCHES,
-    bare=(ONLINE, "--help", "-h", "--version"),
-    elsewhere={"--targets": "--targets: set targets in the YAML file; it cannot be a flag"},
+    valueless=(ONLINE, "--help", "-h", "--version"),
+    unsupported={"--targets": "--targets: set targets in the YAML file; it cannot be a flag"},
     repeatable=(STATUS,),
 )
 
 
-def _greet(scheme: str, address: tuple[str, int]) -> None:
+def _print_banner(scheme: str, address: tuple[str, int]) -> None:
     url = f"{scheme}://localhost:{address[1]}"
-    _tell(
+    _print_to_stderr(
         "",
         "The demo runs: simulated hybrid jobs whose hours pass in minutes. Open",
         f"  {url}/         the page for people",
@@ -206,10 +207,10 @@ def _greet(scheme: str, address: tuple[str, int]) -> None:
 
 
 def _write(page: bytes) -> None:
-    """Write to stdout, to the last byte.
+    """Write all bytes to stdout.
 
     Raises:
-        OutputError: the disk is full, the reader went away, or there is no stdout.
+        OutputError: the disk is full, the pipe is closed, or there is no stdout.
     """
     if sys.stdout is None:
         raise OutputError("cannot write to stdout: it is closed")
@@ -217,11 +218,11 @@ def _write(page: bytes) -> None:
         sys.stdout.buffer.write(page)
         sys.stdout.buffer.flush()
     except OSError as error:
-        # What stays in the buffer would fail again, and be reported again, when the interpreter ends.
+        # The interpreter would flush the buffer at its end, fail again and report that.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise OutputError(f"cannot write to stdout: {error.strerror}") from error
 
 
-def _tell(*lines: str) -> None:
-    with suppress(OSError):  # where stderr takes nothing, the exit status has to do
+def _print_to_stderr(*lines: str) -> None:
+    with suppress(OSError):  # the exit status remains when stderr is closed or full
         sys.stderr.write("".join(f"{line}\n" for line in lines))

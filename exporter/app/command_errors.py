@@ -10,7 +10,7 @@ class UsageError(Exception):
 
 
 class IncompleteError(Exception):
-    """A command has written its output, and something is missing in it; the text is one line for people."""
+    """The output of a command is incomplete; the text is one line that says why."""
 
 
 class SourceError(Exception):

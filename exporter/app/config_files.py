@@ -1,4 +1,4 @@
-"""Checks of the files that the settings name: the state file and the web configuration file."""
+"""Checks of the state file and the web configuration file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,10 +9,10 @@ from exporter.web.http import FileAccessPolicy, WebConfigError
 
 
 def check_state_file(settings: Settings) -> None:
-    """Check that the state file can exist.
+    """Check the path of the state file.
 
     Raises:
-        SettingsError: it has no directory, or is one, or has a name that no file can have or that may not be looked up.
+        SettingsError: its directory does not exist, it is a directory, or the name is not valid or not accessible.
     """
     if settings.state_file is None:
         return
@@ -30,11 +30,11 @@ def check_state_file(settings: Settings) -> None:
         raise SettingsError([f"state_file: {file} has no directory {file.parent}; make it, or name another file"])
 
 
-def guard_of(settings: Settings) -> FileAccessPolicy | None:
-    """Read the web configuration file, if there is one.
+def access_policy_of(settings: Settings) -> FileAccessPolicy | None:
+    """Read the web configuration file, if configured.
 
     Raises:
-        SettingsError: it is bad.
+        SettingsError: the file is invalid.
     """
     file = settings.web_config_file
     with web_config_errors(file):
@@ -46,7 +46,7 @@ def web_config_errors(file: str | None) -> Iterator[None]:
     """Report problems of the web configuration file as problems of the settings.
 
     Raises:
-        SettingsError: the file is bad.
+        SettingsError: the file is invalid.
     """
     try:
         yield

@@ -1,43 +1,60 @@
-"""What a configuration will cost: calls to AWS and series in Prometheus. Pure."""
+"""The predicted costs of a configuration: calls to AWS and series in Prometheus. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from exporter.core import EventKey, JobEvent, JobRecord, JobSnapshot, observe
-from exporter.metrics import FLEET_FAMILIES, Aggregates, JobFamily
+from exporter.core import STATUSES, TERMINAL_STATUSES, EventKey, JobRecord, JobSnapshot
+from exporter.metrics import FLEET_FAMILIES, Family, JobFamily
 from exporter.polling import ROOM
 
-_TYPICAL = JobSnapshot(
-    arn="arn",
-    name="name",
-    status="COMPLETED",
-    account="account",
-    region="region",
-    device="device",
-    instance_type="ml.m5.large",
-    instance_count=1,
-    max_runtime_seconds=432000,
-    created=1.0,
-    started=43.0,
-    ended=122.0,
-    billable_seconds=80.0,
-    events=tuple(
-        JobEvent(EventKey(kind, time), "")
-        for kind, time in (
-            ("STARTING_INSTANCE", 2.0),
-            ("DOWNLOADING_DATA", 43.0),
-            ("RUNNING", 84.0),
-            ("UPLOADING_RESULTS", 110.0),
-            ("COMPLETED", 122.0),
-        )
+FINISHED_JOB: Final = JobRecord(
+    "arn",
+    JobSnapshot(
+        arn="arn",
+        name="name",
+        status="COMPLETED",
+        account="account",
+        region="region",
+        device="device",
+        instance_type="ml.m5.large",
+        instance_count=1,
+        max_runtime_seconds=432000,
+        created=1.0,
+        started=43.0,
+        ended=122.0,
+        billable_seconds=80.0,
     ),
+    events=(
+        EventKey("STARTING_INSTANCE", 2.0),
+        EventKey("DOWNLOADING_DATA", 43.0),
+        EventKey("RUNNING", 84.0),
+        EventKey("UPLOADING_RESULTS", 110.0),
+        EventKey("COMPLETED", 122.0),
+    ),
+    polled_at=122.0,
 )
-"""A job that ran to its end, with the events that such a job has been seen to have."""
+"""A completed job with its usual events."""
+
+LABEL_SETS_PER_DEVICE: Final[Mapping[str, int]] = {
+    "braket_jobs": len(STATUSES),
+    "braket_job_transitions_total": 1,
+    "braket_job_outcomes_total": len(TERMINAL_STATUSES) + 1,
+    "braket_billable_seconds_total": 1,
+    "braket_job_queue_duration_seconds": 1,
+    "braket_job_run_duration_seconds": len(TERMINAL_STATUSES),
+}
+"""The label sets of each aggregate family for a device with jobs of one instance type and one kind of transition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What one account and Region asks for: jobs that are named, and whether others are looked for."""
+    """The demand of one account and Region.
+
+    Attributes:
+        jobs: the number of configured active jobs.
+        discovers: whether it discovers jobs.
+    """
 
     jobs: int
     discovers: bool
@@ -45,18 +62,18 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What to expect while every named job is active, the dearest case.
+    """The costs while every configured job is active, which is the most expensive case.
 
     Attributes:
-        calls_per_minute: GetJob calls for the named jobs and SearchJobs calls to look for others, over all targets.
-        calls_per_found_job: GetJob calls a minute for each active job that is found.
-        most_calls_per_minute: what the budgets allow, over all targets.
-        alone: active jobs in a target that GetJob keeps fresh; with more, SearchJobs tells their status.
-        staleness: how old the answers for named jobs get, seconds, where the budget does not allow the wished interval.
-        series_per_job: series of a job that ran to its end.
-        series_of_jobs: those of all named jobs.
-        most_series_of_jobs: those of as many jobs as may have series.
-        series_per_device: fleet series for each device and Region that jobs run on.
+        calls_per_minute: GetJob calls for configured jobs and SearchJobs calls for discovery, over all targets.
+        calls_per_found_job: GetJob calls a minute for each discovered active job.
+        most_calls_per_minute: the sum of the rate limits, over all targets.
+        alone: the most active jobs of a target that GetJob alone keeps fresh; SearchJobs polls the status of more.
+        staleness: the data age of configured jobs, seconds; above the poll interval where the rate limit is too low.
+        series_per_job: the series of a completed job.
+        series_of_jobs: the series of all configured jobs.
+        most_series_of_jobs: the series of ``max_jobs`` jobs.
+        series_per_device: aggregate series for each device and Region that jobs run on.
     """
 
     calls_per_minute: float
@@ -82,12 +99,12 @@ def predict(
     """Predict calls and series.
 
     Args:
-        demands: what each account and Region asks for.
-        interval: the wished poll interval, seconds.
-        discovery_interval: how often new jobs are looked for, seconds.
-        rate: the budget of each target and operation, requests a second.
-        max_jobs: how many jobs may have series.
-        families: the families exposed for each job.
+        demands: the demand of each account and Region.
+        interval: the poll interval, seconds.
+        discovery_interval: the discovery interval, seconds.
+        rate: the rate limit of each target and operation, requests a second.
+        max_jobs: the maximum number of jobs with series.
+        families: the families of each job.
     """
     jobs = [demand.jobs for demand in demands]
     searching = sum(demand.discovers for demand in demands)
@@ -107,13 +124,13 @@ def predict(
 
 
 def _series_per_job(families: Sequence[JobFamily]) -> int:
-    record = observe(JobRecord("arn"), _TYPICAL, since=0.0, now=122.0).record
-    return sum(len([*family.samples(record)]) for family in families)
+    return sum(len([*family.samples(FINISHED_JOB)]) for family in families)
 
 
 def _series_per_device() -> int:
-    fleet = Aggregates()
-    seen = observe(JobRecord("arn"), _TYPICAL, since=0.0, now=122.0)
-    fleet.move(None, _TYPICAL)
-    fleet.apply(seen.increments)
-    return sum(len([*fleet.samples(family)]) for family in FLEET_FAMILIES)
+    return sum(LABEL_SETS_PER_DEVICE[family.name] * _series_per_label_set(family) for family in FLEET_FAMILIES)
+
+
+def _series_per_label_set(family: Family) -> int:
+    """Count the series of one label set; a histogram has those of +Inf, sum and count, too."""
+    return len(family.buckets) + 3 if family.type == "histogram" else 1

@@ -7,7 +7,7 @@ from typing import Final
 from exporter import __version__
 from exporter.app.active_settings import ActiveSettings
 from exporter.app.build import Exporter, build
-from exporter.app.config_files import guard_of
+from exporter.app.config_files import access_policy_of
 from exporter.app.first_poll_log import FirstPollLog
 from exporter.app.listen import format_address, listen
 from exporter.app.reload import Reloader
@@ -16,14 +16,14 @@ from exporter.app.signals import called_by_sighup, stopped_by_signals
 from exporter.aws import CONNECTIONS
 from exporter.web.http import FileAccessPolicy
 
-SWEEP_INTERVAL: Final = 5.0
-"""Seconds between two runs of the periodic work."""
+MAINTENANCE_INTERVAL: Final = 5.0
+"""Seconds between two runs of the maintenance."""
 
 
 def run(
     read: Callable[[], Settings],
     file: str | None = None,
-    listening: Callable[[str, tuple[str, int]], None] = lambda *_: None,
+    listening: Callable[[str, tuple[str, int]], None] | None = None,
     *,
     warn: bool = True,
 ) -> int:
@@ -32,39 +32,40 @@ def run(
     Args:
         read: reads the settings, now and at each reload.
         file: the path of the settings file, for the log.
-        listening: called with the scheme, and the address and port, once they are open.
+        listening: called with the scheme, and with the address and port, once the server accepts connections.
         warn: whether to log unusual settings.
 
     Raises:
         StartError: the exporter cannot start.
-        SettingsError: the settings or the web configuration file are bad, or no Region is known to look for jobs in.
+        SettingsError: the settings or the web configuration file are invalid, or no Region is configured for discovery.
     """
     settings = read()
-    access_policy = guard_of(settings)
+    access_policy = access_policy_of(settings)
     scheme = "https" if access_policy is not None and access_policy.secure else "http"
     exporter = build(settings)
     active = ActiveSettings(exporter, settings)
     reloader = Reloader(exporter, active, read, file, access_policy)
-    # Before anything that may take long: a port in use shows at once.
+    # Before slow work, so that a port in use is reported at once.
     server = listen(exporter, active, reloader, access_policy)
     try:
-        active.take(settings, exporter.recall(settings.state_file))
+        active.apply(settings, exporter.load_state(settings.state_file))
     except BaseException:
         server.stop()
         raise
-    began = exporter.clock.monotonic()
+    started_at = exporter.clock.monotonic()
     with stopped_by_signals() as stop, called_by_sighup(reloader.reload):
         server.start()
-        listening(scheme, server.address)
+        if listening is not None:
+            listening(scheme, server.address)
         _log_start(exporter, active, server.address, tls=scheme == "https")
         if warn:
             active.warn()
         exporter.manager.start(CONNECTIONS, stop)
-        _keep_tidy(exporter, access_policy, stop)
+        _run_maintenance(exporter, access_policy, stop)
         server.stop()
         exporter.manager.join()
         exporter.close()
-    exporter.event_log.stopped(uptime_seconds=round(exporter.clock.monotonic() - began, 3))
+    exporter.event_log.stopped(uptime_seconds=round(exporter.clock.monotonic() - started_at, 3))
     return 0
 
 
@@ -80,12 +81,12 @@ def _log_start(exporter: Exporter, active: ActiveSettings, address: tuple[str, i
     )
 
 
-def _keep_tidy(exporter: Exporter, access_policy: FileAccessPolicy | None, stop: threading.Event) -> None:
-    """Do the periodic work until ``stop`` is set."""
+def _run_maintenance(exporter: Exporter, access_policy: FileAccessPolicy | None, stop: threading.Event) -> None:
+    """Run the maintenance periodically until ``stop`` is set."""
     progress = FirstPollLog(exporter)
-    while not stop.wait(SWEEP_INTERVAL):
-        exporter.tidy_up()
-        progress.look()
+    while not stop.wait(MAINTENANCE_INTERVAL):
+        exporter.maintain()
+        progress.log_if_due()
         if access_policy is not None:
             access_policy.reload_changed_files(exporter.event_log)
             access_policy.log_failed_handshakes(exporter.event_log)

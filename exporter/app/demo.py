@@ -1,4 +1,4 @@
-"""The demo: an embedded Braket endpoint in a process of its own, and the environment that points the SDK at it."""
+"""The ``demo`` command: a simulated Braket endpoint in a separate process, and the environment for the SDK."""
 
 import json
 import os
@@ -14,7 +14,7 @@ SEED: Final = 7
 JOBS: Final = 40
 BIRTHS_PER_MINUTE: Final = 4
 SPEED: Final = 30
-"""Lives are this many times shorter than real ones: hours become minutes."""
+"""Simulated jobs run this many times faster than real ones."""
 
 DEFAULTS: Final[dict[str, Any]] = {
     "all_jobs": True,
@@ -23,14 +23,14 @@ DEFAULTS: Final[dict[str, Any]] = {
     "discovery_interval": "5s",
     "api_requests_per_second": 20,
 }
-"""Settings of the demo, where people set nothing else."""
+"""The defaults of the demo."""
 
 
 @contextmanager
 def endpoint() -> Iterator[None]:
-    """Run the endpoint, and point the SDK at it.
+    """Run the endpoint and configure the SDK to call it.
 
-    The endpoint ends with this process, however that ends: it watches its standard input.
+    The endpoint reads its standard input, so it always ends with this process.
     """
     command = [sys.executable, "-m", "exporter.simulator", "--exit-with-stdin"]
     command += ["--seed", str(SEED), "--jobs", str(JOBS), "--speed", str(SPEED)]
@@ -39,15 +39,15 @@ def endpoint() -> Iterator[None]:
         assert process.stdin is not None  # noqa: S101 -- both are pipes
         assert process.stdout is not None  # noqa: S101
         started = json.loads(process.stdout.readline())
-        _point_the_sdk_at(started["url"])
+        _configure_sdk(started["url"])
         try:
             yield
         finally:
             process.stdin.close()
 
 
-def _point_the_sdk_at(url: str) -> None:
-    """Lead boto3 to the endpoint, and away from real credentials, profiles and proxies."""
+def _configure_sdk(url: str) -> None:
+    """Set the environment of boto3 to the endpoint, without real credentials, profiles and proxies."""
     for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
         del os.environ[name]
     os.environ |= {

@@ -13,7 +13,7 @@ class FirstPollLog:
     """Logs the progress at intervals until the first full poll is done.
 
     Args:
-        exporter: the parts. The first interval starts now.
+        exporter: the components. The first interval starts now.
     """
 
     def __init__(self, exporter: Exporter) -> None:
@@ -21,8 +21,8 @@ class FirstPollLog:
         self._done = False
         self._logged_at = exporter.clock.monotonic()
 
-    def look(self) -> None:
-        """Log the progress, if an interval is over and the poll is not done."""
+    def log_if_due(self) -> None:
+        """Log the progress if an interval is over and the first full poll is not done."""
         now = self._exporter.clock.monotonic()
         if self._done or now < self._logged_at + LOG_INTERVAL:
             return

@@ -53,12 +53,12 @@ def flag_of(key: str) -> str:
 
 
 def version_text() -> str:
-    """Return what ``--version`` prints."""
+    """Return the output of ``--version``."""
     return f"{PROGRAM} {__version__}\n"
 
 
 def help_text() -> str:
-    """Write what ``--help`` prints."""
+    """Return the output of ``--help``."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         usage="%(prog)s [COMMAND] [--config FILE] [--KEY VALUE ...]",

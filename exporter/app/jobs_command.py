@@ -38,7 +38,7 @@ class JobsOutput:
 
     Attributes:
         text: for stdout.
-        missing: what is missing in it, human-readable; empty when every target and every named job responded.
+        missing: the reasons why it is incomplete; empty when every target and every configured job responded.
         note: a line for stderr; empty without one.
     """
 
@@ -74,7 +74,7 @@ def list_jobs(options: JobsOptions, settings: Callable[[], Settings]) -> JobsOut
         SourceError: the running exporter cannot be read.
         SettingsError: the settings are invalid.
         StartError: the exporter cannot start.
-        KeyboardInterrupt: a signal came before every job was polled.
+        KeyboardInterrupt: a signal arrived before every job was polled.
     """
     jobs, missing = _polled(settings(), options.timeout) if options.url is None else (read_jobs(options.url), ())
     now = Clock().wall()

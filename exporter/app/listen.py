@@ -11,7 +11,7 @@ from exporter.web.http import FileAccessPolicy, HttpServer
 def listen(
     exporter: Exporter, active: ActiveSettings, reloader: Reloader, access_policy: FileAccessPolicy | None
 ) -> HttpServer:
-    """Open the listen address; nothing is served yet.
+    """Open the listen address without serving requests yet.
 
     Raises:
         StartError: the address cannot be opened.
@@ -30,11 +30,11 @@ def listen(
     try:
         return HttpServer(web, *parse_listen(address), access_policy=access_policy, urgent=PROBES, slow=[RELOAD])
     except OSError as error:
-        reason = str(error.strerror).partition(" (while attempting")[0]  # Python names the address once more
+        reason = str(error.strerror).partition(" (while attempting")[0]  # Python repeats the address
         raise StartError(f"cannot listen on {address}: {reason}; set another listen_address") from error
 
 
 def format_address(address: tuple[str, int]) -> str:
-    """Write an address and port as ``listen_address`` takes them."""
+    """Format an address and port as a value of ``listen_address``."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

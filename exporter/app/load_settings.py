@@ -1,7 +1,7 @@
-"""Where the settings come from, and the errors about every invalid one.
+"""Loads the settings from their sources, and reports every invalid one.
 
-A value comes from a command-line flag, else from the environment (``BRAKET_EXPORTER_`` and the key in upper case), else
-from the YAML file, else from the default. One error has every problem: the key, the value and which values are valid.
+In order of precedence: the command-line flag, the environment variable (``BRAKET_EXPORTER_`` and the key in upper
+case), the YAML file, the default. One error has every problem: the key, the value and which values are valid.
 """
 
 import re
@@ -20,12 +20,12 @@ CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
 _TARGETS_VARIABLE: Final = f"{ENV_PREFIX}TARGETS"
 
 LARGEST_FILE: Final = 4 * 1024 * 1024
-"""The most bytes of a settings file: 40,000 ARNs."""
+"""The maximum size of a settings file in bytes: 40,000 ARNs."""
 
 _SERVICE_LINK: Final = re.compile(
     r"(.*_)?(SERVICE_HOST=.*|SERVICE_PORT(_.+)?=\d+|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=.*|PORT=(tcp|udp|sctp)://.*)"
 )
-"""What Kubernetes puts into the environment of each pod beside a Service called ``braket-exporter``."""
+"""The variables of a Kubernetes Service named ``braket-exporter``, which each pod of its namespace has."""
 
 
 _NOTHING_TO_WATCH: Final = (
@@ -45,17 +45,17 @@ def load(
     defaults: Mapping[str, Any] = MappingProxyType({}),
     meant: Collection[str] = (),
 ) -> Settings:
-    """Read the settings from all their sources.
+    """Load the settings from all sources.
 
     Args:
-        flags: the command line's values, by key.
-        environ: the process's environment, searched for unknown keys.
-        config: the YAML file's path, if there is one.
-        defaults: values that come last of all, in place of the fields' own.
-        meant: keys that misspelled flags probably meant; an error that only follows from that is not reported.
+        flags: the values of the flags, by key.
+        environ: the environment, which is checked for unknown keys.
+        config: the path of the YAML file, if configured.
+        defaults: values that replace the defaults of the fields.
+        meant: keys suggested for misspelled flags; errors that follow from the misspelling are not reported.
 
     Raises:
-        SettingsError: with every problem at once.
+        SettingsError: all problems.
     """
     file, unread = ({}, []) if config is None else _read_yaml(config)
     problems = [*_unknown_variables(environ), *unread]
@@ -69,15 +69,15 @@ def load(
             settings_cls: type[BaseSettings],
             init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- part of the signature
             env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- likewise
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- likewise
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- part of the signature
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- part of the signature
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             first, *rest = (InitSettingsSource(settings_cls, dict(values)) for values in (flags, file, defaults))
             return first, env_settings, *rest
 
         @model_validator(mode="before")
         @classmethod
-        def take_note(cls, values: dict[str, Any]) -> dict[str, Any]:
+        def collect_given(cls, values: dict[str, Any]) -> dict[str, Any]:
             given.update(values)
             return values
 
@@ -98,7 +98,7 @@ def load(
 
 
 def _is_set(given: Mapping[str, Any], key: str) -> bool:
-    """Return whether a key has another value than its empty one; a wrong value is another."""
+    """Return whether a key has a value that is not empty; it may be invalid."""
     value = given.get(key)
     if key == "all_jobs":
         return (value.lower() if isinstance(value, str) else value) not in _FALSE
@@ -109,7 +109,7 @@ def _is_set(given: Mapping[str, Any], key: str) -> bool:
 
 
 def _conflicts(given: Mapping[str, Any], unsure: Collection[str]) -> Iterator[str]:
-    """Yield what is wrong between keys, but for keys whose own value is wrong or misspelled."""
+    """Yield conflicts between keys, except keys with an invalid value or a misspelling."""
     watching = any(_is_set(given, key) for key in _WATCHING)
     if not watching and all(key not in unsure for key in _WATCHING):
         yield _NOTHING_TO_WATCH
@@ -122,23 +122,23 @@ def _conflicts(given: Mapping[str, Any], unsure: Collection[str]) -> Iterator[st
             yield f"shard = {shown(shard)}: expected less than total_shards, which is {shards}"
 
 
-def _whole(value: Any) -> int:  # noqa: ANN401 -- any of the forms that a whole number has
+def _whole(value: Any) -> int:  # noqa: ANN401 -- a whole number in any form
     return int(value) if isinstance(value, int) or str(value).isdigit() else int(float(value))
 
 
 def _meant(names: Iterable[str]) -> Iterator[str]:
-    """Yield the keys that unknown names probably mean."""
+    """Yield the closest key of each unknown name."""
     known = (*Settings.model_fields, "config")
     return (found for name in names if name not in known and (found := closest(name, known)) is not None)
 
 
 def _read_yaml(path: str) -> tuple[dict[str, Any], list[str]]:
-    """Return the file's keys with their values, or nothing and the problem."""
+    """Return the values by key, or the problem."""
     try:
         with Path(path).open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
         if len(content) > LARGEST_FILE:
-            raise ValueError(f"expected at most {LARGEST_FILE:,} bytes")  # noqa: TRY301 -- told as the others are
+            raise ValueError(f"expected at most {LARGEST_FILE:,} bytes")  # noqa: TRY301 -- reported like the others
         values = parse_mapping(content.decode(), "poll_interval: 30s") or {}
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
@@ -160,7 +160,7 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
         if name == _TARGETS_VARIABLE:
             yield f"{name}: set targets in the YAML file; it cannot be a variable"
         elif not _SERVICE_LINK.fullmatch(f"{key}={value}"):
-            # The prefix is the same in all names, so it says nothing of how near they are.
+            # Compare without the prefix, which all names share.
             found = closest(key, known.values())
             yield f"unknown variable {typed(name)}" + (
                 "" if found is None else f" (did you mean {ENV_PREFIX}{found.upper()}?)"

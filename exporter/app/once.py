@@ -2,23 +2,27 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from exporter.app.active_settings import ActiveSettings
+from exporter.app.active_settings import ActiveSettings, policy_of
 from exporter.app.build import Exporter, build
 from exporter.app.first_poll_log import FirstPollLog
 from exporter.app.settings import Settings
 from exporter.app.signals import TimeoutReached, interrupted_after, stopped_by_signals
 from exporter.aws import CONNECTIONS
 from exporter.core import Clock, JobRecord, fill_of, format_duration
+from exporter.polling import Policy
 from exporter.web import expose
 
-GLANCE_INTERVAL: Final = 0.02
-"""Seconds between two looks at whether everything is polled."""
+CHECK_INTERVAL: Final = 0.02
+"""Seconds between two checks whether everything is polled."""
 
-FIRST_FEW: Final = 3
-"""The most names in a list of what is missing."""
+MAX_LISTED: Final = 3
+"""The maximum number of names in a list of failures."""
+
+NEVER: Final = float("inf")
+"""The interval of a poll that is not repeated, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Once:
 
     Attributes:
         page: the exposition.
-        missing: what is missing in it, human-readable; empty when every target and every named job responded.
+        missing: the reasons why it is incomplete; empty when every target and every configured job responded.
     """
 
     page: bytes
@@ -39,7 +43,7 @@ class PolledOnce:
     """An exporter that has polled everything once.
 
     Attributes:
-        exporter: the parts; ``None`` when the time was over before the first call.
+        exporter: the components; ``None`` after a timeout before the first call.
         missing: as in ``Once``.
     """
 
@@ -54,7 +58,7 @@ def once(settings: Settings, timeout: float) -> Once:
 
 
 def poll_once(settings: Settings, timeout: float) -> PolledOnce:
-    """Poll everything once. The state file belongs to the daemon and is not used.
+    """Poll everything once, without the state file, which belongs to the daemon.
 
     Args:
         settings: the settings.
@@ -62,28 +66,33 @@ def poll_once(settings: Settings, timeout: float) -> PolledOnce:
 
     Raises:
         StartError: the exporter cannot start.
-        SettingsError: no Region is known to look for jobs in.
-        KeyboardInterrupt: a signal came before every job was polled.
+        SettingsError: no Region is configured for discovery.
+        KeyboardInterrupt: a signal arrived before every job was polled.
     """
-    late = f"timed out after {format_duration(timeout)}"
+    timed_out = f"timed out after {format_duration(timeout)}"
     deadline = Clock().monotonic() + timeout
     try:
         with interrupted_after(timeout):
             exporter, active = _prepare(settings.model_copy(update={"state_file": None}))
     except TimeoutReached:
-        return PolledOnce(None, (f"{late} before the first call",))
+        return PolledOnce(None, (f"{timed_out} before the first call",))
     active.warn()
     with stopped_by_signals() as stop:
-        complete = _poll(exporter, stop, deadline, min(GLANCE_INTERVAL, timeout))
-    unfinished = () if complete else (late, *_pending(exporter))
-    return PolledOnce(exporter, (*unfinished, *_silent(exporter, active.named_jobs)))
+        complete = _poll(exporter, stop, deadline, min(CHECK_INTERVAL, timeout))
+    unfinished = () if complete else (timed_out, *_pending(exporter))
+    return PolledOnce(exporter, (*unfinished, *_failures(exporter, active.configured_jobs)))
 
 
 def _prepare(settings: Settings) -> tuple[Exporter, ActiveSettings]:
     exporter = build(settings)
-    active = ActiveSettings(exporter, settings)
-    active.take(settings)
+    active = ActiveSettings(exporter, settings, _policy)
+    active.apply(settings)
     return exporter, active
+
+
+def _policy(settings: Settings) -> Policy:
+    """Return a policy that polls and lists each job once, however late the main thread stops the pollers."""
+    return replace(policy_of(settings), poll_interval=NEVER, discovery_interval=NEVER)
 
 
 def _poll(exporter: Exporter, stop: threading.Event, deadline: float, interval: float) -> bool:
@@ -101,7 +110,7 @@ def _poll(exporter: Exporter, stop: threading.Event, deadline: float, interval: 
         if stop.wait(interval):
             break
         exporter.manager.keep_within_limit()
-        progress.look()
+        progress.log_if_due()
     interrupted = stop.is_set()
     stop.set()
     exporter.manager.join()
@@ -113,11 +122,12 @@ def _poll(exporter: Exporter, stop: threading.Event, deadline: float, interval: 
 
 def _page(exporter: Exporter, settings: Settings) -> bytes:
     disabled = frozenset(settings.disabled_metrics)
-    return b"".join(expose(exporter.store, exporter.telemetry, "text", disabled=disabled).parts)
+    page = expose(exporter.store, exporter.telemetry, exporter.manager.statuses(), "text", disabled=disabled)
+    return b"".join(page.parts)
 
 
 def _pending(exporter: Exporter) -> Iterator[str]:
-    """Yield what is not polled yet."""
+    """Yield a line for the list of jobs and for the jobs that are not polled yet."""
     fill = fill_of(exporter.manager.statuses())
     if not fill.listed:
         yield "the list of jobs is not complete"
@@ -125,19 +135,19 @@ def _pending(exporter: Exporter) -> Iterator[str]:
         yield f"{fill.waiting} of {fill.total} jobs are not polled yet"
 
 
-def _silent(exporter: Exporter, named: Sequence[JobRecord]) -> Iterator[str]:
-    """Yield which targets and named jobs have no response."""
+def _failures(exporter: Exporter, configured: Sequence[JobRecord]) -> Iterator[str]:
+    """Yield a line for the targets and for the configured jobs without a response."""
     statuses = exporter.manager.statuses()
     down = [status.target for status in statuses if not status.health.up]
     if down:
         names = _first_few([f"{target.account or 'unknown account'}/{target.region}" for target in down])
         yield f"{len(down)} of {len(statuses)} targets did not respond: {names}"
-    silent = [job for job in named if job.snapshot is None or job.failing is not None]
-    if silent:
-        names = _first_few([f"{job.arn} ({job.failing or 'no response'})" for job in silent])
-        yield f"GetJob failed for {len(silent)} of {len(named)} jobs named in jobs: {names}"
+    failed = [job for job in configured if job.snapshot is None or job.failing is not None]
+    if failed:
+        names = _first_few([f"{job.arn} ({job.failing or 'no response'})" for job in failed])
+        yield f"GetJob failed for {len(failed)} of {len(configured)} jobs named in jobs: {names}"
 
 
 def _first_few(names: Sequence[str]) -> str:
-    more = len(names) - FIRST_FEW
-    return ", ".join(names[:FIRST_FEW]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - MAX_LISTED
+    return ", ".join(names[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")

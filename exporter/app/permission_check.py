@@ -1,4 +1,4 @@
-"""Tries the calls that polling needs, with the credentials of each target."""
+"""Makes the calls that polling needs, with the credentials of each target."""
 
 import threading
 from collections import deque
@@ -30,17 +30,17 @@ from exporter.core import (
     UnauthenticatedError,
 )
 
-MADE_UP_JOB: Final = "00000000-0000-4000-8000-000000000000"
-"""A job that does not exist: AWS checks the permission before it says so."""
+UNKNOWN_JOB: Final = "00000000-0000-4000-8000-000000000000"
+"""The ID of a job that does not exist; AWS checks the permission first."""
 
-MOST_PAGES: Final = 20
-"""Most SearchJobs pages that are read to count active jobs."""
+MAX_PAGES: Final = 20
+"""The maximum number of SearchJobs pages to count active jobs."""
 
-AT_ONCE: Final = 8
-"""Most targets that are tried at once, so that those that hang do not add up."""
+MAX_CONCURRENT: Final = 8
+"""The maximum number of targets checked at the same time, so that timeouts do not add up."""
 
 _AWS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws", ".c2s.ic.gov", ".sc2s.sgov.gov")
-"""Where AWS's own endpoints are. Any other endpoint is shown, also one of AWS's that is not on this list."""
+"""The domains of AWS endpoints. The report shows every other endpoint."""
 
 
 class Verdict(StrEnum):
@@ -55,7 +55,7 @@ class Permission(NamedTuple):
     """A permission that is missing.
 
     Attributes:
-        holder: the login that needs it, human-readable.
+        holder: the identity that needs it.
         action: the action, as IAM names it.
         resource: the ARN, or ``*``.
     """
@@ -66,14 +66,14 @@ class Permission(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CallResult:
     """The result of one call.
 
     Attributes:
         operation: the call.
         verdict: the result.
-        reason: why it failed, or what a success showed.
-        missing: the permission that is missing; ``None`` where no policy would help.
+        reason: the reason for a failure, or details of a success.
+        missing: the missing permission; ``None`` where no policy would help.
     """
 
     operation: str
@@ -88,53 +88,53 @@ class Access:
 
     Attributes:
         target: the account and Region.
-        answers: the result of each call.
-        endpoint: the URL of Braket; empty if it is AWS's own, or unknown.
-        active: the number of active jobs that the selector found, beside those that are named.
+        results: the result of each call.
+        endpoint: the URL of a Braket endpoint outside AWS; empty for an AWS or unknown endpoint.
+        active: the number of discovered active jobs.
     """
 
     target: Target
-    answers: tuple[Answer, ...]
+    results: tuple[CallResult, ...]
     endpoint: str = ""
     active: int = 0
 
     @property
     def complete(self) -> bool:
         """Whether every call succeeded."""
-        return all(answer.verdict is Verdict.OK for answer in self.answers)
+        return all(result.verdict is Verdict.OK for result in self.results)
 
 
-def ask(config: TargetConfig, source: BraketClient, since: float) -> Access:
-    """Try whether a target's login exists, and may list and read jobs; failures are answers.
+def check_access(config: TargetConfig, source: BraketClient, since: float) -> Access:
+    """Check the credentials of a target and their permissions to list and read jobs.
 
     Args:
-        config: what would be polled.
-        source: a client for it.
-        since: the earliest creation time of the jobs to look for, unix seconds.
+        config: the target.
+        source: the client of the target.
+        since: the earliest creation time of jobs to list, unix seconds.
     """
-    found = _Found()
-    answers = tuple(_answers(config, source, since, found))
-    return Access(_target(config, source), answers, _foreign(source.endpoint), found.active)
+    found = _SearchResult()
+    results = tuple(_results(config, source, since, found))
+    return Access(_target(config, source), results, _custom_endpoint(source.endpoint), found.active)
 
 
-def ask_all(configs: Sequence[TargetConfig], sources: Sequence[BraketClient], since: float) -> list[Access]:
-    """Try all targets, several at once; return the results in their order."""
+def check_all(configs: Sequence[TargetConfig], sources: Sequence[BraketClient], since: float) -> list[Access]:
+    """Check all targets, several at a time; return the results in the order of the targets."""
     waiting = deque(zip(range(len(configs)), configs, sources, strict=True))
     done: dict[int, Access] = {}
     bugs: list[BaseException] = []
 
     def work() -> None:
-        with suppress(IndexError):  # another thread took the last one
+        with suppress(IndexError):  # the queue is empty
             while True:
                 try_one(*waiting.popleft())
 
     def try_one(number: int, config: TargetConfig, source: BraketClient) -> None:
         try:
-            done[number] = ask(config, source, since)
+            done[number] = check_access(config, source, since)
         except BaseException as bug:  # noqa: BLE001 -- raised again below
             bugs.append(bug)
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in configs[:AT_ONCE]]
+    threads = [threading.Thread(target=work, daemon=True) for _ in configs[:MAX_CONCURRENT]]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -144,50 +144,48 @@ def ask_all(configs: Sequence[TargetConfig], sources: Sequence[BraketClient], si
     return [done[number] for number in sorted(done)]
 
 
-def uncounted(target: Target, operation: str, code: str, seconds: float) -> None:
-    """Take no note of an HTTP attempt: there are no metrics here."""
-
-
 @dataclass(slots=True)
-class _Found:
-    """The jobs that SearchJobs showed: some to read, and the number of active ones that are not named."""
+class _SearchResult:
+    """The SearchJobs response: a job to read, and the number of discovered active jobs."""
 
     jobs: tuple[JobSummary, ...] = ()
     active: int = 0
 
 
-def _answers(config: TargetConfig, source: BraketClient, since: float, found: _Found) -> Iterator[Answer]:
+def _results(config: TargetConfig, source: BraketClient, since: float, found: _SearchResult) -> Iterator[CallResult]:
     try:
         source.identify()
     except UnauthenticatedError as error:
-        # Every other call with these credentials would have the same result.
-        yield _unusable(config.login, error)
+        # Every other call with these credentials fails, too.
+        yield _credentials_failure(config.login, error)
         return
     except BraketError as error:
-        # STS may be out of reach where Braket is not.
-        yield _refused(GET_CALLER_IDENTITY, error)
+        # Braket may be reachable when STS is not.
+        yield _failure(GET_CALLER_IDENTITY, error)
     else:
-        yield _identity(config, source)
+        yield _identity_result(config, source)
     if config.selector is not None:
-        yield _searching(config, config.selector, source, since, found)
-    yield _reading(config, source, found)
+        yield _try_search_jobs(config, config.selector, source, since, found)
+    yield _try_get_job(config, source, found)
 
 
-def _identity(config: TargetConfig, source: BraketClient) -> Answer:
+def _identity_result(config: TargetConfig, source: BraketClient) -> CallResult:
     account = source.target.account
     if config.target.account in {"", account}:
-        return Answer(GET_CALLER_IDENTITY, Verdict.OK, source.caller_arn)
-    return Answer(GET_CALLER_IDENTITY, Verdict.FAILED, f"these are credentials of account {account}")
+        return CallResult(GET_CALLER_IDENTITY, Verdict.OK, source.caller_arn)
+    return CallResult(GET_CALLER_IDENTITY, Verdict.FAILED, f"these are credentials of account {account}")
 
 
-def _searching(config: TargetConfig, selector: Selector, source: BraketClient, since: float, found: _Found) -> Answer:
-    """List jobs, page by page up to a limit, and count the active ones that would be polled."""
+def _try_search_jobs(
+    config: TargetConfig, selector: Selector, source: BraketClient, since: float, found: _SearchResult
+) -> CallResult:
+    """List jobs up to a maximum number of pages, and count the active jobs that the selector selects."""
     span, token, pages = Span(since, None), None, 0
-    while pages < MOST_PAGES:
+    while pages < MAX_PAGES:
         try:
             page = source.search_jobs(span, token)
         except BraketError as error:
-            return _refused(SEARCH_JOBS, error, Permission(_holder(config.login), "braket:SearchJobs", "*"))
+            return _failure(SEARCH_JOBS, error, Permission(_holder(config.login), "braket:SearchJobs", "*"))
         pages, token = pages + 1, page.token
         chosen = [job for job in page.jobs if selector.selects(job)]
         found.active += sum(not job.finished and job.arn not in config.jobs for job in chosen)
@@ -195,52 +193,52 @@ def _searching(config: TargetConfig, selector: Selector, source: BraketClient, s
         if token is None:
             break
     number = f"at least {found.active}" if token is not None else str(found.active)
-    return Answer(SEARCH_JOBS, Verdict.OK, f"found {number} active {'job' if number == '1' else 'jobs'}")
+    return CallResult(SEARCH_JOBS, Verdict.OK, f"found {number} active {'job' if number == '1' else 'jobs'}")
 
 
-def _reading(config: TargetConfig, source: BraketClient, found: _Found) -> Answer:
-    """Get a job: one that will be polled, if any is known, since a policy may depend on its ARN or tags."""
+def _try_get_job(config: TargetConfig, source: BraketClient, found: _SearchResult) -> CallResult:
+    """Get a job, preferably one to poll: a policy may depend on its ARN or tags."""
     target = _target(config, source)
     known = [*config.jobs[:1], *(job.arn for job in found.jobs)]
     if not known and not target.account:
-        return Answer(GET_JOB, Verdict.FAILED, "not tried, since the account is not known")
-    arn = known[0] if known else _job_arn(source.partition, target, MADE_UP_JOB)
+        return CallResult(GET_JOB, Verdict.FAILED, "not tried, since the account is not known")
+    arn = known[0] if known else _job_arn(source.partition, target, UNKNOWN_JOB)
     try:
         source.get_job(arn)
     except NotFoundError:
-        return Answer(GET_JOB, Verdict.OK, f"but {arn} does not exist" if known else "")
+        return CallResult(GET_JOB, Verdict.OK, f"but {arn} does not exist" if known else "")
     except RejectedError as error:
-        return _refused(GET_JOB, error) if known else Answer(GET_JOB, Verdict.OK)
+        return _failure(GET_JOB, error) if known else CallResult(GET_JOB, Verdict.OK)
     except BraketError as error:
         all_jobs = _job_arn(source.partition, target._replace(region="*"), "*")
         need = Permission(_holder(config.login), "braket:GetJob", all_jobs)
-        # No policy lets an account read the jobs of another.
-        return _refused(GET_JOB, error, need if target.account == source.target.account else None)
-    return Answer(GET_JOB, Verdict.OK)
+        # No policy grants access to jobs of another account.
+        return _failure(GET_JOB, error, need if target.account == source.target.account else None)
+    return CallResult(GET_JOB, Verdict.OK)
 
 
 def _job_arn(partition: str, target: Target, job: str) -> str:
     return f"arn:{partition}:braket:{target.region}:{target.account}:job/{job}"
 
 
-def _foreign(endpoint: str) -> str:
-    """Return scheme, host and port of an endpoint that is not AWS's own, or nothing."""
+def _custom_endpoint(endpoint: str) -> str:
+    """Return scheme, host and port of an endpoint outside AWS, else an empty text."""
     parts = urlsplit(endpoint)
     return "" if (parts.hostname or "").endswith(_AWS) or not endpoint else f"{parts.scheme}://{host_of(endpoint)}"
 
 
-def _refused(operation: str, error: BraketError, need: Permission | None = None) -> Answer:
+def _failure(operation: str, error: BraketError, need: Permission | None = None) -> CallResult:
     denied = isinstance(error, DeniedError)
-    return Answer(operation, Verdict.DENIED if denied else Verdict.FAILED, _reason(error), need if denied else None)
+    return CallResult(operation, Verdict.DENIED if denied else Verdict.FAILED, _reason(error), need if denied else None)
 
 
-def _unusable(login: CredentialsRef, error: UnauthenticatedError) -> Answer:
+def _credentials_failure(login: CredentialsRef, error: UnauthenticatedError) -> CallResult:
     if login.role_arn is None or error.code != "credentials":
-        return Answer(GET_CALLER_IDENTITY, Verdict.FAILED, _reason(error))
+        return CallResult(GET_CALLER_IDENTITY, Verdict.FAILED, _reason(error))
     if not isinstance(error, AssumeRoleDeniedError):
-        return Answer(ASSUME_ROLE, Verdict.FAILED, _reason(error))
+        return CallResult(ASSUME_ROLE, Verdict.FAILED, _reason(error))
     holder = _holder(CredentialsRef(login.profile))
-    return Answer(ASSUME_ROLE, Verdict.DENIED, _reason(error), Permission(holder, "sts:AssumeRole", login.role_arn))
+    return CallResult(ASSUME_ROLE, Verdict.DENIED, _reason(error), Permission(holder, "sts:AssumeRole", login.role_arn))
 
 
 def _reason(error: BraketError) -> str:

@@ -5,21 +5,21 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
-from exporter.app.permission_check import Access, Answer, Verdict
+from exporter.app.permission_check import Access, CallResult, Verdict
 from exporter.core import Target
 
-LONGEST_REASON: Final = 400
+MAX_REASON_LENGTH: Final = 400
 
 
 def report(accesses: Sequence[Access]) -> str:
-    """Write the results as comments of a YAML file, and a policy for each login that lacks something."""
+    """Return the results as YAML comments, and a policy for each identity with missing permissions."""
     if not accesses:
         return "# AWS was asked nothing: no target is in this shard\n"
     lines = ["# AWS says:"]
     for access in accesses:
         if access.endpoint:
             lines.append(f"#   {_name(access.target)} endpoint: {access.endpoint}")
-        lines += [f"#   {_name(access.target)} {_told(answer)}" for answer in access.answers]
+        lines += [f"#   {_name(access.target)} {_line(result)}" for result in access.results]
     for holder, policy in policies(accesses).items():
         lines.append(f"# Missing; this IAM policy grants it to {holder}:")
         lines.append(f"# {json.dumps(policy)}")
@@ -29,12 +29,12 @@ def report(accesses: Sequence[Access]) -> str:
 
 
 def policies(accesses: Sequence[Access]) -> dict[str, dict[str, Any]]:
-    """Make the IAM policy, by the login that needs it, that grants what is missing there and nothing else."""
+    """Return the IAM policy that grants exactly the missing permissions, by identity."""
     needs: defaultdict[str, defaultdict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
     for access in accesses:
-        for answer in access.answers:
-            if answer.missing is not None:
-                needs[answer.missing.holder][answer.missing.action][answer.missing.resource] = None
+        for result in access.results:
+            if result.missing is not None:
+                needs[result.missing.holder][result.missing.action][result.missing.resource] = None
     return {
         holder: {"Version": "2012-10-17", "Statement": [_allow(action, [*named]) for action, named in actions.items()]}
         for holder, actions in needs.items()
@@ -49,12 +49,12 @@ def _name(target: Target) -> str:
     return f"{target.account or 'unknown account'}/{target.region}"
 
 
-def _told(answer: Answer) -> str:
-    conjunction = ", " if answer.verdict is Verdict.OK else ": "
-    return f"{answer.operation}: {answer.verdict}{conjunction if answer.reason else ''}{_one_line(answer.reason)}"
+def _line(result: CallResult) -> str:
+    conjunction = ", " if result.verdict is Verdict.OK else ": "
+    return f"{result.operation}: {result.verdict}{conjunction if result.reason else ''}{_one_line(result.reason)}"
 
 
 def _one_line(text: str) -> str:
-    """Make a text fit for a comment of a YAML file, which nothing in it can end."""
+    """Return a text as one line of a YAML comment."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}..."
+    return line if len(line) <= MAX_REASON_LENGTH else f"{line[:MAX_REASON_LENGTH]}..."

@@ -25,10 +25,10 @@ class Reloader:
 
     Args:
         exporter: logs and counts the reloads.
-        active: the settings in use.
+        active: the active settings.
         read: reads the settings.
         file: the path of the settings file, for the log.
-        access_policy: reads the web configuration file, if there is one. A reload reloads this file, too.
+        access_policy: reads the web configuration file, if configured; a reload reads it again.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Reloader:
             web_config = None if self._access_policy is None else self._access_policy.read()
         kept = {key: getattr(current, key) for key in Settings.model_fields if key not in RELOADED}
         later = [key for key, value in kept.items() if getattr(given, key) != value]
-        changes = self._active.take(given.model_copy(update=kept))
+        changes = self._active.apply(given.model_copy(update=kept))
         if self._access_policy is not None and web_config is not None:
             self._access_policy.activate(web_config)
         self._succeeded(changes, later)

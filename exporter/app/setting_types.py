@@ -92,13 +92,13 @@ def _check_path(text: str) -> str:
 
 
 def _once(values: tuple[T, ...]) -> tuple[T, ...]:
-    """Take each value once, where it is first."""
+    """Remove duplicates."""
     return tuple(dict.fromkeys(values))
 
 
 def _number(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError("expected a number, not true or false")  # noqa: TRY004 -- pydantic takes ValueErrors
+        raise ValueError("expected a number, not true or false")  # noqa: TRY004 -- pydantic handles ValueErrors
     return value
 
 
@@ -124,7 +124,7 @@ def _check_labels(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 
 SERIALIZED_DURATION: Final = PlainSerializer(format_duration)
-"""Marks the fields whose default is a duration."""
+"""Marks the fields with a duration."""
 
 _List = BeforeValidator(split_list)
 _Once = AfterValidator(_once)

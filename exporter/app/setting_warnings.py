@@ -1,4 +1,4 @@
-"""Warnings about settings, and variables of the AWS SDK, that are valid and probably a mistake."""
+"""Warnings about settings and AWS SDK variables that are valid but probably a mistake."""
 
 import os
 from collections import Counter
@@ -9,10 +9,10 @@ from exporter.app.settings import Settings
 from exporter.core import BRAKET_IS_IN, BRAKET_REGIONS, format_duration, parse_job_arn
 
 SERVICE_QUOTA: Final = 5.0
-"""GetJob and SearchJobs calls a second that Braket allows an account in a Region, everybody's together, by default."""
+"""The default quota of GetJob and of SearchJobs calls per second, for all clients in an account and Region."""
 
 SHORTEST_INTERVAL: Final = 1.0
-"""A shorter ``poll_interval``, in seconds, is valid but rarely meant."""
+"""A shorter ``poll_interval``, in seconds, is valid but unusual."""
 
 
 class SettingsWarning(NamedTuple):
@@ -20,7 +20,7 @@ class SettingsWarning(NamedTuple):
 
     Attributes:
         setting: the key.
-        message: what is unusual, and its effect.
+        message: the problem and its effect.
     """
 
     setting: str
@@ -28,17 +28,17 @@ class SettingsWarning(NamedTuple):
 
 
 def warnings_of(settings: Settings, polled: Iterable[str] = ()) -> tuple[SettingsWarning, ...]:
-    """List the settings that are valid and probably a mistake.
+    """List warnings about the settings.
 
     Args:
         settings: the settings.
-        polled: the Regions that are polled; one that the settings do not name is the AWS SDK's.
+        polled: the polled Regions; a Region that is not in the settings comes from the AWS SDK.
     """
     return (*_unknown_regions(settings, polled), *_quota(settings))
 
 
 def environment_warnings(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[SettingsWarning]:
-    """List the variables of the AWS SDK that have another effect than people expect."""
+    """List warnings about variables of the AWS SDK with an unexpected effect."""
     warnings = []
     role, token = environ.get("AWS_ROLE_ARN"), environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
     if role and not token:
@@ -57,7 +57,7 @@ def environment_warnings(settings: Settings, environ: Mapping[str, str] = os.env
 
 
 def ignores_region(environ: Mapping[str, str]) -> bool:
-    """Return whether the environment names a Region in a variable that boto3 does not read."""
+    """Return whether the Region is only in a variable that boto3 does not read."""
     return bool(environ.get("AWS_REGION")) and not environ.get("AWS_DEFAULT_REGION")
 
 

@@ -1,4 +1,4 @@
-"""The settings: frozen classes from which the command line, ``--help`` and the table in the docs follow. Pure.
+"""The settings: frozen classes that define the flags, ``--help`` and the table of the documentation. Pure.
 
 The description of each field is its help text.
 """
@@ -38,7 +38,7 @@ class SettingsError(ProblemsError):
 
 
 class Selection(BaseModel):
-    """Which jobs to watch, for all of the settings or for one of ``targets``."""
+    """The selected jobs of all settings or of one entry of ``targets``."""
 
     jobs: JobArns = Field((), description="ARNs of jobs to watch; the Region is part of the ARN")
     tags: TagRules = Field(
@@ -54,12 +54,12 @@ class Selection(BaseModel):
 
     @property
     def discovers(self) -> bool:
-        """Whether jobs are looked for."""
+        """Whether jobs are discovered."""
         return self.all_jobs or bool(self.tags)
 
 
 class TargetSettings(Selection):
-    """One of several accounts, and what to watch there."""
+    """One entry of ``targets``: an account and its selected jobs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -70,7 +70,7 @@ class TargetSettings(Selection):
 
     @property
     def login(self) -> tuple[str | None, ...]:
-        """Whose credentials it uses."""
+        """The credentials: profile, role and external ID."""
         return (self.profile, self.role_arn, self.external_id)
 
     @model_validator(mode="after")
@@ -90,7 +90,7 @@ def _check_targets(targets: tuple[TargetSettings, ...]) -> tuple[TargetSettings,
 
 
 def _with_each_job_once(targets: tuple[TargetSettings, ...]) -> Iterator[TargetSettings]:
-    """Leave a job to the first of several targets with the same credentials."""
+    """Keep a job only in the first of several targets with the same credentials."""
     owners: dict[str, int] = {}
     for place, target in enumerate(targets):
         for arn in target.jobs:
@@ -108,7 +108,7 @@ def _place(number: int, target: TargetSettings) -> str:
 
 
 class Settings(Selection, BaseSettings):
-    """What people can set. The description of each field is its help text."""
+    """All settings."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, extra="forbid", frozen=True, enable_decoding=False, env_ignore_empty=True
@@ -170,11 +170,11 @@ class Settings(Selection, BaseSettings):
 
 
 SCALAR_KEYS: Final = tuple(key for key in Settings.model_fields if key != "targets")
-"""The keys that can be flags and variables."""
+"""The keys with a flag and a variable."""
 
 
 def format_default(key: str) -> str:
-    """Write a key's default as people would; empty when there is none."""
+    """Format the default of a key; empty without a default."""
     default = Settings.model_fields[key].default
     if isinstance(default, bool):
         return str(default).lower()
@@ -187,5 +187,5 @@ def format_default(key: str) -> str:
 
 
 def count_jobs(settings: Settings) -> int:
-    """Count the jobs that the settings name."""
+    """Count the jobs in ``jobs``."""
     return sum(len(selection.jobs) for selection in (settings, *settings.targets))

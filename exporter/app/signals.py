@@ -1,4 +1,4 @@
-"""What becomes of the signals that end a process, or have it read its settings anew."""
+"""Signal handlers: SIGTERM and SIGINT end the process, SIGHUP reloads the settings."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ from typing import Any
 
 @contextmanager
 def stopped_by_signals() -> Iterator[threading.Event]:
-    """Give an event that SIGTERM and SIGINT set."""
+    """Yield an event that SIGTERM and SIGINT set."""
     stop = threading.Event()
     with _handled_by(lambda *_: stop.set(), signal.SIGTERM, signal.SIGINT):
         yield stop
@@ -19,12 +19,12 @@ def stopped_by_signals() -> Iterator[threading.Event]:
 
 @contextmanager
 def called_by_sighup(call: Callable[[], object]) -> Iterator[None]:
-    """Make a call for each SIGHUP, in a thread of its own: the handler may come in the middle of anything."""
+    """Make a call for each SIGHUP, in a separate thread: a handler may interrupt any code."""
     calls: SimpleQueue[int | None] = SimpleQueue()
 
     def make_calls() -> None:
         while calls.get() is not None:
-            with suppress(Exception):  # a bug in it ends the exporter, which then tells of it
+            with suppress(Exception):  # a bug in the call ends the exporter, which reports it
                 call()
 
     threading.Thread(target=make_calls, name="sighup", daemon=True).start()
@@ -35,25 +35,25 @@ def called_by_sighup(call: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def interrupted_by_signals() -> Iterator[None]:
-    """Let SIGTERM end what is under way as SIGINT does.
+    """Handle SIGTERM like SIGINT.
 
     Raises:
-        KeyboardInterrupt: one of them came.
+        KeyboardInterrupt: SIGTERM or SIGINT arrived.
     """
     with _handled_by(signal.default_int_handler, signal.SIGTERM, signal.SIGINT):
         yield
 
 
 class TimeoutReached(BaseException):
-    """The time for what was under way is over."""
+    """The time limit is over."""
 
 
 @contextmanager
 def interrupted_after(seconds: float) -> Iterator[None]:
-    """Let what is under way in the main thread take so long at the most.
+    """Limit the time of the main thread in the ``with`` block.
 
     Raises:
-        TimeoutReached: it took longer.
+        TimeoutReached: the time is over.
     """
 
     def interrupt(*_: object) -> None:
@@ -73,5 +73,5 @@ def _handled_by(handler: Callable[[int, FrameType | None], Any], *numbers: signa
     try:
         yield
     finally:
-        for number, tombstone in before.items():
-            signal.signal(number, tombstone)
+        for number, previous in before.items():
+            signal.signal(number, previous)

@@ -1,4 +1,4 @@
-"""The polled targets and the session of each credentials reference, from the settings."""
+"""Derives the polled targets and their AWS sessions from the settings."""
 
 import os
 import re
@@ -22,10 +22,10 @@ Sessions = dict[CredentialsRef, LoginSession]
 
 
 def target_configs(settings: Settings, sessions: Sessions) -> list[TargetConfig]:
-    """List the targets that this process polls, and add the sessions that are missing.
+    """List the targets that this process polls, and add missing sessions.
 
     Raises:
-        SettingsError: no Region is known to look for jobs in.
+        SettingsError: no Region is configured for discovery.
     """
     if settings.targets:
         entries = [_entry(target, sessions, f"targets[{number}].") for number, target in enumerate(settings.targets)]
@@ -53,12 +53,12 @@ def _entry(selection: Selection, sessions: Sessions, path: str = "") -> Entry:
 
 
 def _sdk_region(session: LoginSession, key: str) -> str:
-    """Read the Region of the SDK's configuration, whatever its files are like."""
+    """Return the Region of the SDK's configuration."""
     profile = session.login.profile
     configuration = "the AWS configuration" if profile is None else f"the AWS configuration of profile {profile}"
     try:
         region = session.region_name()
-    except Exception as error:  # noqa: BLE001 -- the SDK raises anything for files that it cannot read
+    except Exception as error:  # noqa: BLE001 -- the SDK raises any exception for files that it cannot read
         problem = why_no_configuration(error, profile)
         raise SettingsError([f"{key}: none, and {configuration} cannot be read: {problem}; set regions"]) from None
     if not region:

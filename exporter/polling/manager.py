@@ -23,7 +23,7 @@ from exporter.polling.reassignment import OwnersAfterRestart, Place, configured_
 from exporter.polling.schedule import JobSchedule, resumed
 from exporter.polling.threads import Workers
 from exporter.polling.watched_jobs import Handover
-from exporter.storage import SavedState, Store, Tombstones
+from exporter.storage import SavedState, Store
 from exporter.telemetry import EventLog, SelfMetrics
 
 BATCH: Final = 1000
@@ -57,7 +57,7 @@ class PollerManager:
     ) -> None:
         self._store, self._event_log, self._telemetry = store, event_log, telemetry
         self._budgets, self._clock, self._random = budgets, clock, random
-        self.tombstones = Tombstones()
+        self.tombstones = store.tombstones
         self._members: tuple[PolledTarget, ...] = ()
         self._policy: Policy | None = None
         self._workers: Workers | None = None
@@ -155,7 +155,7 @@ class PollerManager:
 
         Args:
             plan: what to poll.
-            past: what was known before a restart; its jobs are in the store already.
+            past: what was known before a restart; its jobs and tombstones are in the store already.
         """
         with self._changing:
             self._was_ready = self._policy is not None and self._look_whether_ready()
@@ -178,8 +178,6 @@ class PollerManager:
         before = {member.poller: member.lane for member in self._members}
         self._budgets.resize(plan.rate, self._clock.monotonic())
         before_now = past or SavedState(self._clock.wall())
-        if past is not None:
-            self.tombstones = Tombstones(past.tombstones, past.floor)
         fresh = {arn for lane, _ in plan.new for arn in lane.jobs if arn not in self._store}
         handed = self._gather(plan, before_now.polled)
         told = [member for member in plan.kept if plan.policy != self._policy or before[member.poller] != member.lane]

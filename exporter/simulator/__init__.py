@@ -40,8 +40,7 @@ A world of exact jobs under a clock of the test's own::
 * `python -m exporter.simulator --help` for a process of its own, which is controlled over HTTP.
 """
 
-from exporter.simulator.endpoint import RequestRecord
-from exporter.simulator.faults import Fault, FaultBoard, FaultKind
+from exporter.simulator.faults import Fault, FaultKind
 from exporter.simulator.fleet import REGIONS, Births, Plan, generate_fleet
 from exporter.simulator.jobs import Job, SimulatedJob, job_arn
 from exporter.simulator.phases import RECORDED_LIFE, Event, Phase, Status
@@ -57,12 +56,10 @@ __all__ = [
     "Disorder",
     "Event",
     "Fault",
-    "FaultBoard",
     "FaultKind",
     "Job",
     "Phase",
     "Plan",
-    "RequestRecord",
     "ScriptedJob",
     "SimulatedJob",
     "SimulatorServer",

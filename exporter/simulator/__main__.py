@@ -44,7 +44,7 @@ truncated_json, cut_body, empty_body"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serves until it is told to stop; the value is the exit status."""
+    """Serves until a signal or a request to stop; returns the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
     world = _world(options)
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"argument --listen: {error}")
     with _held_signals(), simulator as server:
         jobs = [job.arn for job in server.world.existing(time.time())]
-        with suppress(BrokenPipeError):  # whoever started it is gone already; the end of stdin will tell
+        with suppress(BrokenPipeError):  # the parent process has ended; the end of stdin will end this one, too
             sys.stdout.write(json.dumps({"url": server.url, "jobs": jobs}) + "\n")
             sys.stdout.flush()
         if options.exit_with_stdin:

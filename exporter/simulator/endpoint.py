@@ -20,16 +20,16 @@ _SILENT = (FaultKind.HANG, FaultKind.RESET)
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """One request as the simulator saw it, noted before it is answered.
+    """One request, recorded before the response.
 
     Attributes:
         time: Unix seconds by the injected clock.
-        operation: `GetJob`, `SearchJobs`, or None for none that is known.
-        arn: The job that GetJob asked for.
+        operation: `GetJob`, `SearchJobs`, or None for an unknown one.
+        arn: The job of a GetJob request.
         region: The Region that the caller signed for.
         access_key_id: The caller's key.
-        status: HTTP status of the answer; None when the fault is to give none.
-        fault: The fault that struck, if one did.
+        status: HTTP status of the response; None when a fault suppresses it.
+        fault: The fault that applied, if any.
     """
 
     time: float

@@ -16,10 +16,10 @@ _BODILESS = (204, 205, 304)
 
 
 class FaultKind(StrEnum):
-    """What goes wrong.
+    """The kinds of faults.
 
-    Of a 200 whose body is no JSON (an HTML page, half of the JSON, nothing) boto3 makes a success with no
-    members but ResponseMetadata: it neither parses strictly nor compares the body with its Content-Length.
+    For status 200 with a body that is not JSON (an HTML page, half of the JSON, nothing), boto3 returns only
+    ResponseMetadata: it neither parses strictly nor compares the body with its Content-Length.
 
     Attributes:
         THROTTLE: 429 ThrottlingException, always or only above a rate.
@@ -27,12 +27,12 @@ class FaultKind(StrEnum):
         ACCESS_DENIED: 403 AccessDeniedException.
         EXPIRED_TOKEN: 403 ExpiredTokenException.
         NOT_FOUND: 404 ResourceNotFoundException.
-        GATEWAY: A page of HTML with a status of choice, as a gateway in front of the service sends it.
-        DELAY: The right answer, late.
-        HANG: No answer while the connection lives.
-        RESET: The connection is reset (TCP RST) without an answer.
-        TRUNCATED_JSON: The first half of the right body, with a Content-Length that agrees.
-        CUT_BODY: The first half of the right body under the whole's Content-Length; then the connection ends.
+        GATEWAY: An HTML page with a configurable status, as a gateway in front of the service sends it.
+        DELAY: The correct response, delayed.
+        HANG: No response on an open connection.
+        RESET: The connection is reset (TCP RST) without a response.
+        TRUNCATED_JSON: The first half of the correct body, with the Content-Length of that half.
+        CUT_BODY: The first half of the correct body, with the Content-Length of the whole; then the connection closes.
         EMPTY_BODY: 200 without a body.
     """
 
@@ -52,19 +52,19 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong until it is cleared, or until `times` or `seconds` are used up.
+    """A fault that applies until it is cleared, or until `times` or `seconds` are used up.
 
     Attributes:
-        kind: What goes wrong.
+        kind: The kind of fault.
         operation: `GetJob` or `SearchJobs`; None for both.
-        arn: Only for a job whose ARN is this or contains it; None for every request. SearchJobs names no
-            job, so a fault with an ARN spares it.
-        times: For how many requests; None for any number.
-        seconds: For how long after it is put in place; None for ever.
+        arn: Only for jobs with this text in their ARN; None for every request. SearchJobs has no ARN, so a
+            fault with an ARN does not apply to it.
+        times: The number of requests; None for any number.
+        seconds: The duration after it is put in place; None without end.
         status: HTTP status of a `gateway` fault.
         delay: Seconds of a `delay` fault.
-        above_rate: Only for `throttle`: requests a second that still get through, counted over all
-            requests that the fault is meant for, with a burst of one second's worth (at least one).
+        above_rate: Only for `throttle`: requests a second that succeed, counted over all requests that the
+            fault applies to, with a burst of one second's requests (at least one).
 
     Raises:
         ValueError: If a member is outside its range.

@@ -168,7 +168,7 @@ def _latest_status(past: Sequence[Phase]) -> str | None:
 
 
 def _queue_info(past: Sequence[Phase]) -> JsonObject:
-    """The place in the queue; outside the queue the service writes the literal `None` as a string."""
+    """The queue position; outside the queue the service writes the string `None`."""
     queued = _latest_status(past) == Status.QUEUED
     place = next((phase.position for phase in reversed(past) if phase.position is not None), None)
     return {"queue": "JOBS_QUEUE", "position": place if queued and place is not None else "None"}

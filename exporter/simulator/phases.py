@@ -36,15 +36,15 @@ TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One moment of a job's life, and what changes at it.
+    """One change of a job.
 
     Attributes:
         offset: Seconds after the job's creation.
         status: The job's status from here on; None keeps the one before.
         event: Type of the event that happens here; None for no event.
-        message: The event's message; an empty one is left out of the answer.
-        position: Place in the queue from here on, as the service writes it (`">15"`, `"15"` ... `"1"`);
-            None keeps the one before. It is only answered while the status is QUEUED.
+        message: The event's message; the response omits an empty one.
+        position: Queue position from here on, as the service writes it (`">15"`, `"15"` ... `"1"`);
+            None keeps the one before. The response has it only while the status is QUEUED.
     """
 
     offset: float

@@ -1,4 +1,4 @@
-"""Jobs whose answers are written down word for word, for everything that a regular life never shows."""
+"""Jobs with literal responses, for responses that the service does not normally send."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -22,11 +22,11 @@ _MEMBERS_SHARED_WITH_SUMMARIES = (
 
 @dataclass(frozen=True, slots=True)
 class ScriptedJob:
-    """A job whose GetJob answers are given word for word, however odd they are.
+    """A job with literal GetJob responses.
 
     Attributes:
-        arn: The ARN under which the job is found, whatever its answers say.
-        created: Unix seconds that the `createdAt` filter of SearchJobs compares, whatever its answers say.
+        arn: The ARN of the request, whatever the responses say.
+        created: Unix seconds that the `createdAt` filter of SearchJobs compares, whatever the responses say.
         answers: Pairs of (unix seconds, GetJob JSON from then on) in order of time, or a function of the
             time. Before the first pair, and while the function gives None, the job does not exist.
     """

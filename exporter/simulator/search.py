@@ -87,12 +87,12 @@ def parsed(body: bytes) -> Query:
 
 
 def candidates(entries: Sequence[Entry], query: Query, disorder: Disorder | None, now: float) -> Iterator[Entry]:
-    """The entries that match `query`, lazily, from the page it asks for to the end of the list.
+    """Yields the entries that match `query`, from the requested page to the end of the list.
 
     Args:
         entries: Sorted.
-        query: What is asked for.
-        disorder: How the answer is shuffled; None for the order of creation.
+        query: The filters and the page.
+        disorder: The shuffling of the response; None for the order of creation.
         now: Unix seconds.
     """
     inside = entries[_window(entries, query.cuts)]

@@ -42,12 +42,12 @@ class Credential:
 
 
 class ServiceError(Exception):
-    """A modelled Braket error, on its way to becoming a reply.
+    """A modelled Braket error, which becomes a reply.
 
     Args:
         status: HTTP status code.
         error_type: Name of the exception in the service model.
-        message: Text for people.
+        message: The text of the error.
     """
 
     def __init__(self, status: int, error_type: str, message: str) -> None:
@@ -61,7 +61,7 @@ def invalid(message: str) -> ServiceError:
 
 
 def json_reply(document: object, status: int = 200) -> Reply:
-    """A reply whose body is `document` as JSON."""
+    """A reply with `document` as JSON."""
     return Reply(status, json.dumps(document, separators=(",", ":")).encode())
 
 

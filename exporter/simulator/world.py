@@ -43,7 +43,7 @@ class World:
         self.put(*jobs)
 
     def put(self, *jobs: Job) -> None:
-        """Adds jobs; one whose ARN is already there replaces it."""
+        """Adds jobs; a job replaces the one with the same ARN."""
         with self._change:
             self._put({job.arn: job for job in jobs})
 

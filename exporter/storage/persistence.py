@@ -1,6 +1,6 @@
 """What is written down, so that a restart loses nothing: entries on the way out, the past on the way in. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, NamedTuple, Protocol
@@ -117,8 +117,13 @@ class Persistence(Protocol):
         """Whether it is worth a try to write now."""
         ...
 
-    def write(self, entry: Entry) -> bool:
-        """Write an entry down, all of it or nothing; return whether that succeeded."""
+    def write(self, entry: Entry, everything: Callable[[], Entry]) -> bool:
+        """Write an entry, all of it or nothing; return whether that succeeded.
+
+        Args:
+            entry: the changes.
+            everything: returns the whole state, for a new file.
+        """
         ...
 
 

@@ -24,9 +24,6 @@ BEAT_INTERVAL: Final = 30.0
 class StateWriter:
     """Writes down what the store tells it.
 
-    Attributes:
-        everything: tells all that is known, for a file that begins anew.
-
     Args:
         path: the state file. A symbolic link is followed once, now.
         journal: is told of trouble.
@@ -36,7 +33,6 @@ class StateWriter:
 
     def __init__(self, path: str, event_log: EventLog, telemetry: SelfMetrics, clock: Clock) -> None:
         self._path, self._event_log, self._telemetry, self._clock = os.path.realpath(path), event_log, telemetry, clock
-        self.everything: Callable[[], Entry] = Entry
         self._state: State | None = None
         self._baselines: Mapping[str, float] = {}
         self._baselines_written = False
@@ -78,26 +74,31 @@ class StateWriter:
             if baselines != self._baselines:
                 self._baselines, self._baselines_written = baselines, False
 
-    def write(self, entry: Entry) -> bool:
-        """Write an entry down, all of it or nothing; return whether that succeeded."""
+    def write(self, entry: Entry, everything: Callable[[], Entry]) -> bool:
+        """Write an entry, all of it or nothing; return whether that succeeded.
+
+        Args:
+            entry: the changes.
+            everything: returns the whole state, for a new file.
+        """
         with self._lock:
             if self._closed:  # a call that was under way at the end; the file may be another process's by now
                 return False
-            return self._try(entry)
+            return self._try(entry, everything)
 
-    def beat(self) -> None:
+    def beat(self, everything: Callable[[], Entry]) -> None:
         """Write the time, unless something was written lately."""
         if self.open and self._clock.monotonic() >= self._last_try + BEAT_INTERVAL:
-            self.write(Entry())
+            self.write(Entry(), everything)
 
-    def close(self) -> None:
+    def close(self, everything: Callable[[], Entry]) -> None:
         """Close the file for good. One that was changed by others since the last write is written again first."""
         with self._lock:
             if self._state is not None:
                 try:
                     self._state.check()
                 except StateError:
-                    self._try(Entry())
+                    self._try(Entry(), everything)
             self._closed = True
             self._close()
 
@@ -118,31 +119,31 @@ class StateWriter:
             self._event_log.state_rows_skipped(self._path, *state.skipped)
         return past
 
-    def _try(self, entry: Entry) -> bool:
+    def _try(self, entry: Entry, everything: Callable[[], Entry]) -> bool:
         self._last_try = self._clock.monotonic()
         try:
-            self._write(entry)
+            self._write(entry, everything)
         except StateError as error:
             self._failed(error)
             return False
         return True
 
-    def _write(self, entry: Entry) -> None:
+    def _write(self, entry: Entry, everything: Callable[[], Entry]) -> None:
         try:
             if self._state is None:
-                self._begin_anew(entry)
+                self._begin_anew(entry, everything)
             else:
                 self._write_to(self._state, entry)
         except StateUnreadableError as error:
             self._set_aside(error)
-            self._begin_anew(entry)
+            self._begin_anew(entry, everything)
         except StateLostError as error:
             self._failed(error)
-            self._begin_anew(entry)
+            self._begin_anew(entry, everything)
         self._recovered()
 
-    def _begin_anew(self, entry: Entry) -> None:
-        """Write all that is known to a file without a past."""
+    def _begin_anew(self, entry: Entry, everything: Callable[[], Entry]) -> None:
+        """Write the whole state to a new file."""
         self._close()
         try:
             state = State(self._path)
@@ -155,7 +156,7 @@ class StateWriter:
                 self._set_aside(StateUnreadableError("it was not read at the start"))
                 state = State(self._path)
             self._baselines_written = False
-            self._write_to(state, self.everything())
+            self._write_to(state, everything())
         except StateError:
             state.close()
             raise

@@ -22,7 +22,8 @@ Locks, in the order in which a thread takes them; it may skip some:
 3. ``Store._lock``: guards records, lines, blocks, counters, limit and backlog. Held for copies of references and small
    updates: under it, no other lock is taken, no file is written, and nothing is rendered or compressed.
 
-The ledger calls ``everything`` under ``writing`` and its own lock; that takes the last lock only.
+The ledger calls ``everything`` under ``writing`` and its own lock; that takes ``Store._lock``, then the lock of the
+tombstones.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,11 +37,15 @@ from exporter.storage.persistence import Entry, Persistence, SavedState, Tombsto
 from exporter.storage.rendered_lines import RenderedLines, View
 from exporter.storage.sealed_jobs import SealedJobs
 from exporter.storage.series_limit import Rank, Ranked, SeriesLimit
+from exporter.storage.tombstones import Tombstones
 from exporter.storage.write_behind import WriteBehind
 
 
 class Store:
     """Current records by ARN.
+
+    Attributes:
+        tombstones: the forgotten jobs.
 
     Args:
         job_families: the families to render for each job; none when only the fleet is of interest.
@@ -58,7 +63,8 @@ class Store:
         self._lines = RenderedLines(job_families)
         self._sealed = SealedJobs(self._records, self._lines, self._lock)
         self._limit = SeriesLimit()
-        self._write_behind = WriteBehind(persistence, self._lock, self.find, self._fleet.totals)
+        self.tombstones = Tombstones()
+        self._write_behind = WriteBehind(persistence, self._lock, self.find, self._fleet.totals, self.everything)
         self.limit(most)
 
     @property
@@ -127,6 +133,7 @@ class Store:
             self._sealed.seal_newest()
         with self._lock:
             self._fleet.set(past.totals)
+        self.tombstones.restore(past.tombstones, past.floor)
 
     def records(self) -> list[JobRecord]:
         """Return what is known of every job."""
@@ -203,10 +210,11 @@ class Store:
         self._write_behind.flush()
 
     def everything(self) -> Entry:
-        """Tell all that is known, for a ledger that begins anew, which is the only one to ask."""
+        """Return the whole state, for a new state file."""
         with self._lock:
             totals = self._fleet.totals()
-        return Entry([record for record in self.scan() if lasts(record)], totals=totals)
+        records = [record for record in self.scan() if lasts(record)]
+        return Entry(records, tombstones=self.tombstones.all(), totals=totals, floor=self.tombstones.floor)
 
     def view(self) -> View:
         """Return what a scrape shows."""

@@ -25,13 +25,19 @@ class Tombstones:
     """
 
     def __init__(self, known: Mapping[int, Tombstone] | None = None, floor: float = 0.0) -> None:
-        self._floor = floor
+        self._floor = 0.0
         self._by_mark: dict[int, Tombstone] = {}
         self._ages: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
         """Creation times and marks by owner, as heaps; entries of replaced or removed tombstones are out of date."""
         self._lock = threading.Lock()
-        for mark, tombstone in (known or {}).items():
-            self._put(mark, tombstone)
+        self.restore(known or {}, floor)
+
+    def restore(self, known: Mapping[int, Tombstone], floor: float) -> None:
+        """Add the tombstones and the floor, unix seconds, from before a restart."""
+        with self._lock:
+            self._floor = max(self._floor, floor)
+            for mark, tombstone in known.items():
+                self._put(mark, tombstone)
 
     @property
     def floor(self) -> float:

@@ -5,7 +5,7 @@ from threading import Lock
 
 from exporter.core import JobRecord
 from exporter.metrics import Series, Totals
-from exporter.storage.persistence import DirtySet, Persistence, Tombstone
+from exporter.storage.persistence import DirtySet, Entry, Persistence, Tombstone
 
 
 class WriteBehind:
@@ -18,6 +18,7 @@ class WriteBehind:
         lock: the store's lock, which also guards the backlog.
         find: returns the store's record of a job; it takes the lock.
         totals: returns the current values of counters and histograms; its caller holds the lock.
+        everything: returns the whole state, for a new state file; it takes the lock.
 
     Attributes:
         writing: held by who writes to the ledger or steps the counters.
@@ -30,8 +31,10 @@ class WriteBehind:
         lock: Lock,
         find: Callable[[str], JobRecord | None],
         totals: Callable[[Collection[Series]], Totals],
+        everything: Callable[[], Entry],
     ) -> None:
         self._persistence, self._lock, self._find, self._totals = persistence, lock, find, totals
+        self._everything = everything
         self.writing = Lock()
         self.backlog = DirtySet()
 
@@ -83,7 +86,7 @@ class WriteBehind:
             moved = self._totals(backlog.series)
         known = {arn: self._find(arn) for arn in backlog.arns} | ({} if record is None else {record.arn: record})
         entry = backlog.entry(known, moved.replaced_by(totals))
-        if not entry or persistence.write(entry):
+        if not entry or persistence.write(entry, self._everything):
             return True
         with self._lock:
             self.backlog.give_back(backlog)

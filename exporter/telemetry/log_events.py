@@ -4,6 +4,7 @@ Lines of the libraries (botocore, urllib3, warnings) take the same form, so that
 """
 
 import logging
+import math
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -286,7 +287,7 @@ def outcome_fields(job: JobSnapshot) -> dict[str, Any]:
 
 
 def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)
+    return None if seconds is None or math.isinf(seconds) else round(seconds, 3)
 
 
 def _redirect_standard_logging(

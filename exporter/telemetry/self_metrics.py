@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
+from itertools import chain
 from typing import Final, TypeVar
 
 from prometheus_client import (
@@ -30,16 +31,11 @@ _M = TypeVar("_M", bound=MetricWrapperBase)
 
 
 class SelfMetrics:
-    """Counts what the exporter does and renders it.
+    """Counts what the exporter does and renders it."""
 
-    Args:
-        targets: tells how the targets fare, at each scrape.
-    """
-
-    def __init__(self, targets: Callable[[], Iterable[TargetStatus]]) -> None:
+    def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._build_info().set(1)
-        self._registry.register(_TargetCollector(targets))
+        self._build_info = _build_info()
         self._requests = self._make(Counter, "braket_exporter_api_requests_total")
         durations = _ROWS["braket_exporter_api_request_duration_seconds"]
         self._durations = Histogram(
@@ -101,41 +97,42 @@ class SelfMetrics:
         """Note that the state file does not take what is written; how large it is, and since when, stays told."""
         self._state.up = False
 
-    def render(self, form: Format, wanted: Callable[[str, str], bool]) -> bytes:
-        """Render the metrics whose name and type are wanted; in OpenMetrics with the mark that ends a page."""
-        selected = _Selected(self._registry, wanted)
+    def render(self, form: Format, wanted: Callable[[str, str], bool], targets: Iterable[TargetStatus] = ()) -> bytes:
+        """Render the metrics whose name and type are wanted; in OpenMetrics with the mark that ends a page.
+
+        Args:
+            form: the format.
+            wanted: returns whether to keep the metrics of a name and type.
+            targets: the status of each target.
+        """
+        families = chain(self._build_info.collect(), _target_families(targets), self._registry.collect())
+        selected = _Selected(families, wanted)
         return generate_openmetrics(selected) if form == "openmetrics" else generate_text(selected)
 
     def _judge_reloads(self) -> None:
         self._reload_ok.set(not (self._settings_are_bad or self._web_config_is_bad))
-
-    def _build_info(self) -> Gauge:
-        info = self._make(Gauge, "braket_exporter_build_info")
-        return info.labels(__version__, platform.python_version(), version("boto3"))
 
     def _make(self, kind: type[_M], name: str) -> _M:
         row = _ROWS[name]
         return kind(row.name, row.help, row.labels, registry=self._registry)
 
 
-class _TargetCollector(Collector):
-    """Derives the gauges of the targets at each scrape, so that no second copy of their state can go stale."""
+def _build_info() -> Gauge:
+    row = _ROWS["braket_exporter_build_info"]
+    info = Gauge(row.name, row.help, row.labels, registry=None)
+    info.labels(__version__, platform.python_version(), version("boto3")).set(1)
+    return info
 
-    def __init__(self, targets: Callable[[], Iterable[TargetStatus]]) -> None:
-        self._targets = targets
 
-    def describe(self) -> Iterable[Metric]:
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        # By series: several targets of one account and Region share a rate limit, which is one sample.
-        samples = {series: value for status in self._targets() for series, value in _target_samples(status)}
-        for row in _TARGET_GAUGES:
-            family = GaugeMetricFamily(row.name, row.help, labels=row.labels)
-            for (name, labels), value in samples.items():
-                if name == row.name and value is not None:
-                    family.add_metric(labels, float(value))
-            yield family
+def _target_families(targets: Iterable[TargetStatus]) -> Iterator[Metric]:
+    # By series: several targets of one account and Region share a rate limit, which is one sample.
+    samples = {series: value for status in targets for series, value in _target_samples(status)}
+    for row in _TARGET_GAUGES:
+        family = GaugeMetricFamily(row.name, row.help, labels=row.labels)
+        for (name, labels), value in samples.items():
+            if name == row.name and value is not None:
+                family.add_metric(labels, float(value))
+        yield family
 
 
 class _StateCollector(Collector):
@@ -184,13 +181,13 @@ def _target_samples(status: TargetStatus) -> Iterator[tuple[Series, float | None
 
 
 class _Selected(Collector):
-    """The part of a registry that was asked for, without the ``_created`` series, which nothing here uses."""
+    """The wanted families, without the ``_created`` series, which nothing here uses."""
 
-    def __init__(self, registry: Collector, wanted: Callable[[str, str], bool]) -> None:
-        self._registry, self._wanted = registry, wanted
+    def __init__(self, families: Iterable[Metric], wanted: Callable[[str, str], bool]) -> None:
+        self._families, self._wanted = families, wanted
 
     def collect(self) -> Iterator[Metric]:
-        for family in self._registry.collect():
+        for family in self._families:
             name = f"{family.name}_total" if family.type == "counter" else family.name
             if self._wanted(name, family.type):
                 family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]

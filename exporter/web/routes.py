@@ -25,6 +25,7 @@ RELOAD: Final = "/-/reload"
 def expose(
     store: Store,
     telemetry: SelfMetrics,
+    targets: Iterable[TargetStatus],
     form: Format,
     *,
     disabled: frozenset[str],
@@ -36,6 +37,7 @@ def expose(
     Args:
         store: the jobs.
         telemetry: the exporter's own metrics.
+        targets: the status of each target.
         form: the format.
         disabled: families to leave out.
         names: families, or samples of them, to keep; all when empty.
@@ -47,7 +49,7 @@ def expose(
 
     families = ((family, lines) for family, lines in store.view().families() if wanted(family.name, family.type))
     make = compressed_page if compressed else plain_page
-    return make(families, telemetry.render(form, wanted), form)
+    return make(families, telemetry.render(form, wanted, targets), form)
 
 
 class Reloaded(NamedTuple):
@@ -115,7 +117,9 @@ class Web:
         names = frozenset(request.query.get("name[]", ()))
         compressed = accepts_gzip(request.headers.get("accept-encoding", ""))
         disabled = frozenset(self._disabled())
-        page = expose(self._store, self._telemetry, form, disabled=disabled, names=names, compressed=compressed)
+        page = expose(
+            self._store, self._telemetry, self._targets(), form, disabled=disabled, names=names, compressed=compressed
+        )
         headers = {"Vary": "Accept, Accept-Encoding", **({"Content-Encoding": "gzip"} if compressed else {})}
         return Response(200, Body(page.size, page.parts), CONTENT_TYPES[form], headers)
 

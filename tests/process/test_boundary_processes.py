@@ -302,7 +302,7 @@ def test_a_credential_process_that_hangs_at_a_refresh_stops_one_target_until_it_
         eventually(lambda: up(exporter, "bad") == 0.0)
         assert up(exporter, "good") == 1.0
         site.process(f"print({given!r})")
-        eventually(lambda: up(exporter, "bad") == 1.0, 20)
+        eventually(lambda: up(exporter, "bad") == 1.0)
         assert exporter.stop() == 0
     assert "timeout" in {line["code"] for line in exporter.logs("poll_failed")}
     assert_clean(exporter)
@@ -389,7 +389,7 @@ def test_targets_that_hang_do_not_add_up(site: Site) -> None:
     done = run("check-config", "--online", "--config", str(site.config), env=site.env, prelude=PRELUDE)
     assert done.returncode == 1
     assert done.stdout.count("GetCallerIdentity: failed: no credentials within 1.5 s") == 8
-    assert time.monotonic() - began < 20  # one after the other they would take 36 s and the start
+    assert time.monotonic() - began < 30  # one after the other they would take 36 s and the start
 
 
 def test_nothing_is_ever_asked_on_the_terminal(site: Site) -> None:

@@ -18,12 +18,14 @@ from processes import (
     HASTY,
     LOCAL,
     LONG_AGO,
+    PATIENCE,
     Daemon,
     closed_port,
     command,
     daemon,
     environment,
     eventually,
+    iso,
     run,
     samples_of,
     wire_job,
@@ -131,7 +133,7 @@ def test_where_stderr_is_closed_nothing_but_the_log_lines_is_missing(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=20,
+        timeout=2 * PATIENCE,
         check=False,
     )
     assert ended.returncode == status
@@ -151,17 +153,43 @@ def test_once_writes_the_exposition_to_stdout_and_logs_to_stderr(simulator: Simu
     assert len(simulator.requests) == 2
 
 
+SLOW_MAIN_THREAD = "import exporter.app.once as once; once.CHECK_INTERVAL = 1.5"
+"""The main thread stops the pollers many intervals of ``FAST`` after the first full poll."""
+
+
+@pytest.mark.parametrize(
+    ("selection", "operations"),
+    [
+        (("--jobs", f"{ARN},{OTHER}"), ["GetJob", "GetJob"]),
+        (("--all-jobs", "--regions", "us-west-2", "--lookback", "1d"), ["GetJob", "SearchJobs"]),
+    ],
+    ids=["named", "discovered"],
+)
+def test_once_polls_each_job_and_lists_jobs_once_however_late_the_pollers_stop(
+    simulator: SimulatorServer, selection: tuple[str, ...], operations: list[str]
+) -> None:
+    new, created = f"{ARN}-new", time.time() - 60
+    simulator.world.put(ScriptedJob(new, created, lambda _: wire_job(new, "RUNNING", createdAt=iso(created))))
+    ended = run(
+        *("once", *FAST, "--discovery-interval", "0.1s", *selection, "--log-format", "json"),
+        env={"AWS_ENDPOINT_URL_BRAKET": simulator.url},
+        prelude=SLOW_MAIN_THREAD,
+    )
+    assert ended.returncode == 0
+    assert sorted(str(request.operation) for request in simulator.requests) == operations
+
+
 def test_once_logs_the_progress_of_a_long_poll(simulator: SimulatorServer) -> None:
     second = f"{ARN}-b"
     simulator.world.put(ScriptedJob(second, LONG_AGO, [(LONG_AGO, wire_job(second, "RUNNING"))]))
     often = "import exporter.app.first_poll_log as log; log.LOG_INTERVAL = 0.1"
-    slowly = ("--jobs", f"{ARN},{second}", "--api-requests-per-second", "1", "--log-format", "json")
+    slowly = ("--jobs", f"{ARN},{second}", "--api-requests-per-second", "0.5", "--log-format", "json")
     ended = run("once", *slowly, env={"AWS_ENDPOINT_URL_BRAKET": simulator.url}, prelude=often)
     assert ended.returncode == 0
     lines = [json.loads(line) for line in ended.stderr.splitlines()]
     *_, told = [line for line in lines if line["event"] == "first_poll_progress"]
     assert (told["jobs_polled"], told["jobs_known"], told["targets"], told["targets_failing"]) == (1, 2, 1, 0)
-    assert told["seconds_left"] == 1.0
+    assert told["seconds_left"] == 2.0
 
 
 def test_once_ends_with_1_when_a_named_job_is_gone_or_denied(simulator: SimulatorServer) -> None:
@@ -241,11 +269,12 @@ def test_once_ends_after_its_timeout_with_what_is_known(
     kind: FaultKind, selection: tuple[str, ...], silent: str, simulator: SimulatorServer
 ) -> None:
     simulator.faults.put(Fault(kind))
+    rarely = ("--api-requests-per-second", "0.2")  # the next call is due long after the timeout
     ended = run(
-        *("once", *selection, "--timeout", "0.5s", "--log-format", "json"),
+        *("once", *selection, *rarely, "--timeout", "3s", "--log-format", "json"),
         env={"AWS_ENDPOINT_URL_BRAKET": simulator.url, "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{closed_port()}"},
     )
-    assert one_clear_line(ended) == f"braket-exporter: timed out after 0.5s; {silent}"
+    assert one_clear_line(ended) == f"braket-exporter: timed out after 3s; {silent}"
     assert any(line.startswith("braket_exporter_build_info{") for line in samples_of(ended.stdout))
 
 
@@ -258,10 +287,10 @@ def test_once_names_the_first_few_of_many_jobs_without_a_response(simulator: Sim
 
 def test_once_ends_after_its_timeout_while_the_sdk_starts_a_program_that_hangs(tmp_path: Path) -> None:
     config = tmp_path / "config"
-    config.write_text("[profile slow]\nregion = us-west-2\ncredential_process = /bin/sleep 60\n")
+    config.write_text("[profile slow]\nregion = us-west-2\ncredential_process = /bin/sleep 600\n")
     nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
     env = {"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "slow", **nobody}
-    ended = run("once", "--jobs", ARN, "--timeout", "0.5s", "--log-format", "json", env=env, timeout=15)
+    ended = run("once", "--jobs", ARN, "--timeout", "0.5s", "--log-format", "json", env=env)
     assert one_clear_line(ended).startswith("braket-exporter: timed out after 0.5s")
 
 
@@ -281,7 +310,7 @@ def test_once_that_is_interrupted_writes_no_half_page_and_ends_with_1(number: si
     ):
         eventually(lambda: server.requests)
         process.send_signal(number)
-        out, said = process.communicate(timeout=10)
+        out, said = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (1, "")
     assert said == "braket-exporter: interrupted before every job was polled\n"
 
@@ -318,7 +347,7 @@ def test_a_stdout_that_was_closed_from_the_start_gives_no_traceback(asked: str, 
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=20,
+        timeout=2 * PATIENCE,
         check=False,
     )
     one_clear_line(ended)
@@ -332,7 +361,7 @@ def _with_stdout(stdout: int, asked: str, url: str) -> tuple[int, str]:
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=20,
+        timeout=2 * PATIENCE,
         check=False,
     )
     return ended.returncode, ended.stderr
@@ -390,13 +419,13 @@ builtins.__import__ = failing
 
 
 def test_memory_that_runs_out_is_told_in_one_line() -> None:
-    greedy = "import exporter.app.once\ndef once(*_): raise MemoryError\nexporter.app.once.once = once"
+    greedy = "import exporter.app.cli\ndef once(*_): raise MemoryError\nexporter.app.cli.once = once"
     ended = run("once", "--jobs", ARN, *LOCAL, prelude=greedy)
     assert one_clear_line(ended) == "braket-exporter: out of memory; raise the memory limit"
 
 
 def test_another_runtime_error_is_a_bug_with_its_traceback() -> None:
-    broken = "import exporter.app.once\ndef once(*_): raise RuntimeError('odd')\nexporter.app.once.once = once"
+    broken = "import exporter.app.cli\ndef once(*_): raise RuntimeError('odd')\nexporter.app.cli.once = once"
     ended = run("once", "--jobs", ARN, *LOCAL, prelude=broken)
     assert ended.returncode == 1
     assert "RuntimeError: odd" in ended.stderr
@@ -407,7 +436,7 @@ import builtins, sys, time
 def slowly(name, *args, real=builtins.__import__, **kwargs):
     if name == "exporter.app.cli":
         print("importing", file=sys.stderr, flush=True)
-        time.sleep(60)
+        time.sleep(600)
     return real(name, *args, **kwargs)
 builtins.__import__ = slowly
 """
@@ -427,7 +456,7 @@ def test_a_signal_that_comes_while_modules_are_imported_leaves_a_result_undone(a
         assert process.stderr is not None
         assert process.stderr.readline() == "importing\n"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 1
+        assert process.wait(PATIENCE) == 1
 
 
 def test_a_check_that_is_interrupted_tells_nothing_and_ends_with_1(tmp_path: Path) -> None:
@@ -437,7 +466,7 @@ def test_a_check_that_is_interrupted_tells_nothing_and_ends_with_1(tmp_path: Pat
         writer = eventually(lambda: _opened_by_both(running, config))
         running.process.send_signal(signal.SIGTERM)
         os.close(writer)
-        assert running.wait(5) == 1
+        assert running.wait() == 1
     assert running.lines == ["braket-exporter: interrupted before everything was checked"]
 
 
@@ -451,7 +480,7 @@ def test_a_signal_that_comes_before_the_start_is_done_ends_it_with_0(number: sig
         running.process.send_signal(number)
         # A signal that came just before the reading began shows when that ends.
         os.close(writer)
-        status = running.wait(5)
+        status = running.wait()
     assert status == 0
     assert running.lines == []
 

@@ -72,7 +72,7 @@ def test_it_serves_a_lively_fleet_and_leaves_nothing_behind() -> None:
         assert running.get("/").text.count(">logs</a>") >= 40
         eventually(lambda: running.logs("job_transition", from_status=None), 40)
         assert running.logs("poll_failed") == []
-        assert running.stop(signal.SIGINT, within=5) == 0
+        assert running.stop(signal.SIGINT) == 0
         assert gone(endpoint)
     assert len(running.logs("stopped")) == 1
     greeting = "\n".join(line for line in running.lines if not line.startswith("{"))
@@ -96,14 +96,14 @@ def test_its_endpoint_ends_even_when_the_exporter_is_killed() -> None:
         (endpoint,) = children(running.process.pid)
         assert not gone(endpoint)
         running.process.send_signal(signal.SIGKILL)
-        assert running.wait(5) == -9
-        eventually(lambda: gone(endpoint), 5)
+        assert running.wait() == -9
+        eventually(lambda: gone(endpoint))
 
 
 def test_sigterm_ends_it_with_0_too() -> None:
     with demo() as running:
         (endpoint,) = children(running.process.pid)
-        assert running.stop(signal.SIGTERM, within=5) == 0
+        assert running.stop(signal.SIGTERM) == 0
         assert gone(endpoint)
 
 

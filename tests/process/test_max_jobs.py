@@ -19,7 +19,7 @@ from exporter.simulator import Event, Phase, SimulatedJob, SimulatorServer, Stat
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
 OFTEN = (*FAST, "--discovery-interval", "0.1s")
-PROMPT = "import exporter.app.daemon; exporter.app.daemon.SWEEP_INTERVAL = 0.05"
+PROMPT = "import exporter.app.daemon; exporter.app.daemon.MAINTENANCE_INTERVAL = 0.05"
 """Run before the exporter: who is beyond the limit is looked at all the time."""
 
 RUNNING = (Phase(0.0, Status.QUEUED, position="1"), Phase(0.001, Status.RUNNING, Event.DOWNLOADING_DATA))

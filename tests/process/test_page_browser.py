@@ -80,7 +80,7 @@ def address() -> Iterator[str]:
         store.put(job)
     web = Web(
         store=store,
-        telemetry=SelfMetrics(targets),
+        telemetry=SelfMetrics(),
         targets=targets,
         disabled=tuple,
         healthy=lambda: True,

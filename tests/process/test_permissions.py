@@ -13,12 +13,13 @@ from odd import Odd, odd_endpoint
 from processes import LONG_AGO, closed_port, run, wire_job
 from sts import Sts, moto_server, sts_before
 
-from exporter.app.permission_check import Access, Answer, Permission, Verdict, ask, ask_all, uncounted
+from exporter.app.permission_check import Access, CallResult, Permission, Verdict, check_access, check_all
 from exporter.app.permission_report import policies, report
 from exporter.aws import BraketClient, LoginSession
 from exporter.core import CredentialsRef, Selector, Target, TargetConfig
 from exporter.core.selector import TagRule
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
+from exporter.telemetry import SelfMetrics
 
 ACCOUNT = "123456789012"  # the one that moto tells of keys it does not know
 REGION = "us-west-2"
@@ -71,12 +72,12 @@ def lane(
 
 
 def asked(one: TargetConfig) -> Access:
-    client = BraketClient(LoginSession(one.login, one.target.region), one.target, uncounted)
-    return ask(one, client, LONG_AGO - 60)
+    client = BraketClient(LoginSession(one.login, one.target.region), one.target, SelfMetrics().request)
+    return check_access(one, client, LONG_AGO - 60)
 
 
 def told(access: Access) -> list[tuple[str, str]]:
-    return [(answer.operation, answer.verdict.value) for answer in access.answers]
+    return [(result.operation, result.verdict.value) for result in access.results]
 
 
 def asked_for(server: SimulatorServer) -> list[str | None]:
@@ -120,20 +121,20 @@ def test_the_active_jobs_of_all_pages_are_counted_but_for_those_that_are_named(b
     braket.world.put(*(job(arn) for arn in arns), ScriptedJob(OTHER, LONG_AGO, lambda _: wire_job(OTHER, "FAILED")))
     access = asked(lane(arns[0], selector=ALL))
     assert access.active == 149
-    assert access.answers[1] == Answer("SearchJobs", OK, "found 149 active jobs")
+    assert access.results[1] == CallResult("SearchJobs", OK, "found 149 active jobs")
     assert [request.operation for request in braket.requests] == ["SearchJobs", "SearchJobs", "GetJob"]
 
 
 def test_the_number_of_pages_is_limited(braket: SimulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.app.permission_check.MOST_PAGES", 1)
+    monkeypatch.setattr("exporter.app.permission_check.MAX_PAGES", 1)
     braket.world.put(*(job(f"{ARN[:-4]}{number:04}") for number in range(150)))
-    assert asked(lane(selector=ALL)).answers[1] == Answer("SearchJobs", OK, "found at least 100 active jobs")
+    assert asked(lane(selector=ALL)).results[1] == CallResult("SearchJobs", OK, "found at least 100 active jobs")
 
 
 def test_only_jobs_that_are_selected_count(braket: SimulatorServer) -> None:
     braket.world.put(job(ARN), job(OTHER, tags={"team": "chemistry"}))
     access = asked(lane(selector=Selector((TagRule("team", None),))))
-    assert (access.active, access.answers[1].reason) == (1, "found 1 active job")
+    assert (access.active, access.results[1].reason) == (1, "found 1 active job")
 
 
 def test_a_job_that_is_named_is_asked_for_before_one_that_is_found(braket: SimulatorServer) -> None:
@@ -162,9 +163,9 @@ def test_without_any_job_a_made_up_one_tells_of_the_permission(account: str, bra
     assert access == Access(
         Target(ACCOUNT, REGION),
         (
-            Answer("GetCallerIdentity", OK, "arn:aws:sts::123456789012:user/moto"),
-            Answer("SearchJobs", OK, "found 0 active jobs"),
-            Answer("GetJob", OK),
+            CallResult("GetCallerIdentity", OK, "arn:aws:sts::123456789012:user/moto"),
+            CallResult("SearchJobs", OK, "found 0 active jobs"),
+            CallResult("GetJob", OK),
         ),
         braket.url,
     )
@@ -196,7 +197,7 @@ def test_a_response_of_something_else_is_never_ok(status: int, odd: Odd) -> None
     odd.says(b"<html>", status=status, operation="GetJob")
     access = asked(lane(selector=ALL))
     assert told(access)[-1] == ("GetJob", "failed")
-    assert f"returned HTTP {status}" in access.answers[-1].reason
+    assert f"returned HTTP {status}" in access.results[-1].reason
     assert policies([access]) == {}
 
 
@@ -240,13 +241,13 @@ def test_the_policy_is_of_the_regions_own_partition(braket: SimulatorServer) -> 
     assert asked_for(braket)[0] == (
         f"arn:aws-us-gov:braket:us-gov-west-1:{ACCOUNT}:job/00000000-0000-4000-8000-000000000000"
     )
-    assert access.answers[-1].missing == Permission(OWN, "braket:GetJob", f"arn:aws-us-gov:braket:*:{ACCOUNT}:job/*")
+    assert access.results[-1].missing == Permission(OWN, "braket:GetJob", f"arn:aws-us-gov:braket:*:{ACCOUNT}:job/*")
 
 
 def test_each_login_has_a_policy_of_its_own() -> None:
     first, second = Permission("profile one", "braket:SearchJobs", "*"), Permission(ROLE, "braket:SearchJobs", "*")
     accesses = [
-        Access(Target(ACCOUNT, REGION), (Answer("SearchJobs", Verdict.DENIED, "no", missing),))
+        Access(Target(ACCOUNT, REGION), (CallResult("SearchJobs", Verdict.DENIED, "no", missing),))
         for missing in (first, second)
     ]
     assert policies(accesses) == {
@@ -257,8 +258,8 @@ def test_each_login_has_a_policy_of_its_own() -> None:
 
 def test_two_roles_of_one_login_share_a_statement() -> None:
     denied = [
-        Access(Target("", REGION), (Answer("AssumeRole", Verdict.DENIED, "", Permission(OWN, "sts:AssumeRole", role)),))
-        for role in (ROLE, f"{ROLE}-2")
+        Access(Target("", REGION), (CallResult("AssumeRole", Verdict.DENIED, "", permission),))
+        for permission in (Permission(OWN, "sts:AssumeRole", role) for role in (ROLE, f"{ROLE}-2"))
     ]
     policy = policies(denied)[OWN]
     assert policy["Statement"] == [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": [ROLE, f"{ROLE}-2"]}]
@@ -274,7 +275,7 @@ def test_a_role_is_asked_for_its_own_account(braket: SimulatorServer, sts: Sts) 
 def test_what_a_role_lacks_is_granted_to_the_role(braket: SimulatorServer) -> None:
     braket.faults.put(NO_READING)
     access = asked(lane(selector=ALL, account="111122223333", login=CredentialsRef(role_arn=ROLE)))
-    assert access.answers[-1].missing == Permission(ROLE, "braket:GetJob", "arn:aws:braket:*:111122223333:job/*")
+    assert access.results[-1].missing == Permission(ROLE, "braket:GetJob", "arn:aws:braket:*:111122223333:job/*")
 
 
 def test_a_role_that_may_not_be_assumed_is_told_with_the_policy_that_allows_it(
@@ -309,8 +310,8 @@ def test_a_role_that_cannot_be_assumed_for_another_reason_needs_no_policy(
 ) -> None:
     reason = trouble(sts)
     access = asked(lane(selector=ALL, account="111122223333", login=CredentialsRef(role_arn=ROLE)))
-    assert access.answers == (
-        Answer("AssumeRole", Verdict.FAILED, f"cannot assume {ROLE}: STS refused AssumeRole with {reason}"),
+    assert access.results == (
+        CallResult("AssumeRole", Verdict.FAILED, f"cannot assume {ROLE}: STS refused AssumeRole with {reason}"),
     )
     assert braket.requests == []
 
@@ -318,7 +319,7 @@ def test_a_role_that_cannot_be_assumed_for_another_reason_needs_no_policy(
 def test_expired_credentials_are_told_as_such_and_not_asked_for_again(sts: Sts, braket: SimulatorServer) -> None:
     reason = expired(sts)
     access = asked(lane(ARN, selector=ALL))
-    assert access.answers == (Answer("GetCallerIdentity", Verdict.FAILED, f"STS returned {reason} (HTTP 403)"),)
+    assert access.results == (CallResult("GetCallerIdentity", Verdict.FAILED, f"STS returned {reason} (HTTP 403)"),)
     assert braket.requests == []
 
 
@@ -327,7 +328,7 @@ def test_credentials_of_a_role_that_are_not_taken_are_no_failure_to_assume_it(
 ) -> None:
     sts.refuse("ExpiredToken", "is expired", about="GetCallerIdentity")
     access = asked(lane(selector=ALL, account="111122223333", login=CredentialsRef(role_arn=ROLE)))
-    assert access.answers == (Answer("GetCallerIdentity", Verdict.FAILED, "STS returned ExpiredToken (HTTP 403)"),)
+    assert access.results == (CallResult("GetCallerIdentity", Verdict.FAILED, "STS returned ExpiredToken (HTTP 403)"),)
     assert braket.requests == []
 
 
@@ -343,7 +344,7 @@ def test_missing_credentials_are_told_as_such(braket: SimulatorServer, monkeypat
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     access = asked(lane(ARN, selector=ALL))
-    assert access.answers == (Answer("GetCallerIdentity", Verdict.FAILED, NONE_FOUND),)
+    assert access.results == (CallResult("GetCallerIdentity", Verdict.FAILED, NONE_FOUND),)
     assert braket.requests == []
 
 
@@ -361,7 +362,7 @@ def test_a_job_of_nobody_knows_which_account_is_not_made_up(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{closed_port()}")
     access = asked(lane(selector=ALL, account=""))
-    assert access.answers[-1] == Answer("GetJob", Verdict.FAILED, "not tried, since the account is not known")
+    assert access.results[-1] == CallResult("GetJob", Verdict.FAILED, "not tried, since the account is not known")
     assert asked_for(braket) == []
     assert "#   unknown account/us-west-2 SearchJobs: ok, found 0 active jobs\n" in report([access])
 
@@ -373,7 +374,7 @@ def test_credentials_of_another_account_than_the_jobs_are_told_and_no_policy_is_
     foreign = ARN.replace(ACCOUNT, "999988887777")
     access = asked(lane(foreign, account="999988887777"))
     assert access.target == Target("999988887777", REGION)
-    assert access.answers[0] == Answer(
+    assert access.results[0] == CallResult(
         "GetCallerIdentity", Verdict.FAILED, "these are credentials of account 123456789012"
     )
     assert told(access)[1] == ("GetJob", "denied")
@@ -394,14 +395,14 @@ def test_a_failure_that_is_no_denial_is_told_as_one(fault: Fault, reason: str, b
     braket.faults.put(fault)
     access = asked(lane(ARN))
     assert told(access) == [("GetCallerIdentity", "ok"), ("GetJob", "failed")]
-    assert reason in access.answers[1].reason
+    assert reason in access.results[1].reason
     assert policies([access]) == {}
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\x85", "\u2028", "\x00", "\x1b[2J", "\ufeff", "\ud800"])
 def test_the_words_of_aws_cannot_leave_the_comment(ending: str) -> None:
-    answer = Answer("GetJob", Verdict.FAILED, f"one{ending}jobs: {'x' * 1000}")
-    text = report([Access(Target(ACCOUNT, REGION), (answer,))])
+    result = CallResult("GetJob", Verdict.FAILED, f"one{ending}jobs: {'x' * 1000}")
+    text = report([Access(Target(ACCOUNT, REGION), (result,))])
     assert yaml.safe_load(text.encode()) is None
     assert len(text.splitlines()) == 2
     assert text.startswith("# AWS says:\n#   123456789012/us-west-2 GetJob: failed: one")
@@ -418,7 +419,7 @@ def test_a_bug_in_one_of_several_targets_comes_out() -> None:
             raise IndexError("ours")
 
     with pytest.raises(IndexError, match="ours"):
-        ask_all([lane(ARN)] * 3, [cast("BraketClient", Buggy())] * 3, 0.0)
+        check_all([lane(ARN)] * 3, [cast("BraketClient", Buggy())] * 3, 0.0)
 
 
 def check(braket: SimulatorServer, sts: Sts, *arguments: str, **env: str | None) -> CompletedProcess[str]:

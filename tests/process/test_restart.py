@@ -25,13 +25,13 @@ A, B, C = job_arn("a"), job_arn("b"), job_arn("c")
 
 HASTY = (
     "import exporter.storage.state_writer as writer; writer.RETRY_INTERVAL = writer.BEAT_INTERVAL = 0.2\n"
-    "import exporter.app.daemon; exporter.app.daemon.SWEEP_INTERVAL = 0.05"
+    "import exporter.app.daemon; exporter.app.daemon.MAINTENANCE_INTERVAL = 0.05"
 )
 """Run before the exporter: it often looks whether the state file can be written."""
 
 COUNTERS = ("braket_job_outcomes_total", "braket_job_transitions_total", "braket_billable_seconds_total")
 
-OFTEN = "import exporter.app.daemon; exporter.app.daemon.SWEEP_INTERVAL = 0.05"
+OFTEN = "import exporter.app.daemon; exporter.app.daemon.MAINTENANCE_INTERVAL = 0.05"
 """Run before the exporter: it tidies up often."""
 
 
@@ -65,7 +65,7 @@ class Site:
         env = {"AWS_ENDPOINT_URL_BRAKET": self.server.url}
         with daemon("run", *given, env=env, prelude=prelude, started=started) as running:
             if started:
-                eventually(lambda: running.get("/-/ready").status == 200, 30)
+                eventually(lambda: running.get("/-/ready").status == 200)
             yield running
 
     def asked(self, arn: str) -> int:
@@ -112,7 +112,7 @@ def test_series_and_counters_go_on_and_finished_jobs_are_not_asked_for_again(sit
     with site.exporter("--jobs", A, *FINDING) as first:
         shown = of_the_jobs(first.samples)
         first.process.kill()
-        first.wait(5)
+        first.wait()
     searches = sum(request.operation == "SearchJobs" for request in site.server.requests[:])
     with site.exporter("--jobs", A, *FINDING) as second:
         eventually(lambda: sum(r.operation == "SearchJobs" for r in site.server.requests[:]) >= searches + 3)
@@ -307,7 +307,7 @@ def test_a_full_disk_is_told_once_and_when_it_has_room_again_nothing_is_missing(
         with ballast.open("wb", buffering=0) as file, suppress(OSError):
             while file.write(bytes(4096)):
                 pass
-        eventually(lambda: failing(before), 30)
+        eventually(lambda: failing(before))
         site.end(A, "FAILED")
         eventually(lambda: before.value("braket_job_outcomes_total", 'outcome="FAILED"') == 1)
         (line,) = before.logs("state_failing")
@@ -316,7 +316,7 @@ def test_a_full_disk_is_told_once_and_when_it_has_room_again_nothing_is_missing(
         eventually(lambda: before.logs("state_recovered"))
         assert not failing(before)
         before.process.kill()
-        before.wait(5)
+        before.wait()
     with site.exporter("--jobs", A) as after:
         assert after.value("braket_job_outcomes_total", 'outcome="FAILED"') == 1
         assert after.stop() == 0
@@ -380,7 +380,7 @@ def test_a_file_that_is_damaged_before_a_crash_costs_nothing(site: Site, damage:
         eventually(lambda: before.value("braket_job_outcomes_total", 'outcome="COMPLETED"') == 1)
         scraped = [line for line in before.samples if line.startswith(COUNTERS)]
         before.process.kill()
-        before.wait(5)
+        before.wait()
     with site.exporter("--jobs", f"{A},{B}") as after:
         assert len(after.logs("state_loaded", jobs=2)) == 1
         assert [line for line in after.samples if line.startswith(COUNTERS)] == scraped
@@ -482,7 +482,7 @@ def test_killed_at_any_point_it_counts_once_and_repeats_only_what_the_file_did_n
     site.put(A, "RUNNING")
     with site.exporter("--jobs", A, prelude=POINTS[point]) as killed:
         ended = site.end(A, "FAILED", failureReason="AlgorithmError: x")
-        assert killed.wait(10) == -signal.SIGKILL
+        assert killed.wait() == -signal.SIGKILL
     with site.exporter("--jobs", A) as after:
         eventually(lambda: after.value("braket_job_outcomes_total", 'outcome="FAILED"'))
         lines = [*killed.logs("job_transition"), *after.logs("job_transition")]
@@ -550,7 +550,7 @@ def test_a_fleet_watched_by_an_exporter_that_is_killed_30_times_is_told_as_it_wa
                 seen, more = len(server.requests), random.randint(1, 80)
                 eventually(lambda: len(server.requests) >= seen + more, 30)  # noqa: B023 -- asked at once
                 killed.process.kill()
-                killed.wait(5)
+                killed.wait()
         schedules: list[dict[str, Any]] = [job.truth() for job in jobs]
         truth = [schedule for schedule in schedules if schedule["ended"] > began]
         with site.exporter(*FINDING) as last:
@@ -558,7 +558,7 @@ def test_a_fleet_watched_by_an_exporter_that_is_killed_30_times_is_told_as_it_wa
             eventually(lambda: _total(last.samples, "braket_job_outcomes_total", "FAILED") >= 1)
             eventually(lambda: _told(runs) >= {job["arn"] for job in truth}, 120)
             seen = len(server.requests)
-            eventually(lambda: len(server.requests) >= seen + 30, 30)
+            eventually(lambda: len(server.requests) >= seen + 30)
             samples = last.samples
             assert last.stop() == 0
         bills = {job.arn: job.answer(time.time()) for job in jobs}

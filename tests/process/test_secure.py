@@ -18,7 +18,7 @@ from servers import prometheus_with
 
 from exporter.simulator import ScriptedJob, SimulatorServer, World, job_arn
 
-OFTEN = "import exporter.app.daemon; exporter.app.daemon.SWEEP_INTERVAL = 0.05"
+OFTEN = "import exporter.app.daemon; exporter.app.daemon.MAINTENANCE_INTERVAL = 0.05"
 """Run before the exporter: it looks often whether the file has changed."""
 
 LARGE = """
@@ -105,7 +105,7 @@ def test_prometheus_scrapes_over_tls_with_a_password(authority: Authority) -> No
                 return float(len(samples_of(get(exporter, authority, "/metrics", LOGIN)[1])))
 
             # A call that succeeds for the first time adds series; the page is compared until it stands still.
-            eventually(lambda: scraped("secure") == [lines()], 20)
+            eventually(lambda: scraped("secure") == [lines()])
             eventually(lambda: scraped("unknown") == [0.0])
             up = {metric["job"]: value for metric, value in prometheus.query("up")}
             assert up == {"secure": 1.0, "unknown": 0.0}
@@ -178,7 +178,7 @@ def test_sigterm_amid_a_large_answer_to_a_slow_reader_lets_it_end(authority: Aut
                 eventually(lambda: refuses(host, int(port)))
                 while part := peer.recv(65536):
                     page += part
-        assert exporter.wait(10) == 0
+        assert exporter.wait() == 0
     assert page.startswith(b"HTTP/1.1 200 OK\r\n")
     assert page.endswith(b"xend")
     assert len(page.partition(b"\r\n\r\n")[2]) == 3_000_003

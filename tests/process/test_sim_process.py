@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from processes import PATIENCE
 
 from exporter.simulator.__main__ import main
 
@@ -42,7 +43,7 @@ def test_it_says_where_it_listens_and_exits_with_0_on_a_signal(sent: signal.Sign
         assert len(said["jobs"]) == 12
         assert all(arn.startswith("arn:aws:braket:eu-north-1:123456789012:job/") for arn in said["jobs"])
         running.send_signal(sent)
-        assert running.communicate(timeout=10) == ("", "")
+        assert running.communicate(timeout=PATIENCE) == ("", "")
         assert running.returncode == 0
 
 
@@ -53,7 +54,7 @@ def test_with_exit_with_stdin_it_ends_with_its_parent() -> None:
         running.stdin.write("ignored\n")
         running.stdin.flush()
         assert running.poll() is None
-        assert running.communicate(timeout=10) == ("", "")
+        assert running.communicate(timeout=PATIENCE) == ("", "")
         assert running.returncode == 0
 
 

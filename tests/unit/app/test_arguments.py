@@ -10,8 +10,8 @@ GRAMMAR = Grammar(
     commands=("run", "once", "check"),
     valued=("--config", "--jobs", "--poll-interval"),
     switches=("--all-jobs",),
-    bare=("--online", "--help", "-h"),
-    elsewhere={"--targets": "--targets: only in the file"},
+    valueless=("--online", "--help", "-h"),
+    unsupported={"--targets": "--targets: only in the file"},
 )
 
 
@@ -47,7 +47,7 @@ def test_a_command_line_is_read(arguments: tuple[str, ...], command: str, flags:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "problem", "meant"),
+    ("arguments", "problem", "suggested"),
     [
         (("--job", "a"), "unknown flag --job (did you mean --jobs?)", {"--jobs"}),
         (("--job=a",), "unknown flag --job (did you mean --jobs?)", {"--jobs"}),
@@ -64,10 +64,10 @@ def test_a_command_line_is_read(arguments: tuple[str, ...], command: str, flags:
     ],
 )
 def test_a_wrong_word_is_named_as_typed_and_its_value_is_taken_with_it(
-    arguments: tuple[str, ...], problem: str, meant: set[str]
+    arguments: tuple[str, ...], problem: str, suggested: set[str]
 ) -> None:
     line = read(*arguments)
-    assert (*line.problems, line.meant) == (problem, meant)
+    assert (*line.problems, line.suggested) == (problem, suggested)
 
 
 def test_a_misspelled_flag_does_not_swallow_the_command() -> None:

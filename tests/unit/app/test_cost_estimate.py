@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 import pytest
+from builders import snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.app.cost_estimate import Demand, Prediction, predict
-from exporter.metrics import job_families
+from exporter.core import JobRecord, observe
+from exporter.metrics import FLEET_FAMILIES, Aggregates, job_families
 from exporter.polling.schedule import suffices_alone
 
 FOUND = Demand(0, discovers=True)
@@ -115,10 +117,13 @@ def test_families_that_are_left_out_cost_nothing() -> None:
     assert (none.series_of_jobs, none.most_series_of_jobs) == (0, 0)
 
 
-def test_the_fleet_has_some_series_for_each_device() -> None:
-    # statuses 6, transitions 1, outcomes 4, billable 1, queue times in 22 buckets, run times of three outcomes in 15
-    # buckets; a count and a sum for each of the four histograms
-    assert prediction(1).series_per_device == 6 + 1 + 4 + 1 + (22 + 2) + 3 * (15 + 2) == 87
+def test_the_fleet_has_as_many_series_for_each_device_as_one_completed_job_makes() -> None:
+    job = snapshot(status="COMPLETED", started=43.0, ended=122.0, billable_seconds=80.0)
+    fleet = Aggregates()
+    fleet.move(None, job)
+    fleet.apply(observe(JobRecord(job.arn), job, since=0.0, now=122.0).increments)
+    series = {family.name: len([*fleet.samples(family)]) for family in FLEET_FAMILIES}
+    assert prediction(1).series_per_device == sum(series.values()) == 87
 
 
 @given(

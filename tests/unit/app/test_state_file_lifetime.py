@@ -47,10 +47,10 @@ class House:
         self.active = ActiveSettings(self.exporter, self.settings)
 
     def recall(self) -> SavedState | None:
-        return self.exporter.recall(self.settings.state_file)
+        return self.exporter.load_state(self.settings.state_file)
 
     def begin(self) -> None:
-        self.active.take(self.settings, self.recall())
+        self.active.apply(self.settings, self.recall())
 
     @property
     def told(self) -> list[str]:
@@ -78,7 +78,7 @@ def test_without_a_state_file_there_is_no_keeper_and_no_past() -> None:
     assert house.exporter.state_writer is None
     assert house.recall() is None
     house.begin()
-    house.exporter.tidy_up()
+    house.exporter.maintain()
     house.exporter.close()
     page = house.exporter.telemetry.render("text", lambda name, _: "_state_" in name)
     assert page == b""
@@ -113,7 +113,7 @@ def test_the_jobs_that_a_state_file_knows_are_counted_and_not_those_that_are_onl
     again = stateful(file, all_jobs=True)
     again.begin()
     assert again.active.known_jobs == 2
-    assert [job.arn for job in again.active.named_jobs] == [LOST]
+    assert [job.arn for job in again.active.configured_jobs] == [LOST]
     again.exporter.close()
 
 
@@ -135,7 +135,7 @@ def test_the_progress_of_a_long_first_poll_is_logged_every_10_seconds_until_it_i
     progress = FirstPollLog(house.exporter)
     for _ in range(5):
         house.time.advance(5.0)
-        progress.look()
+        progress.log_if_due()
     assert [entry for entry in house.log.entries if entry["event"] == "first_poll_progress"] == [
         {
             "event": "first_poll_progress",
@@ -147,12 +147,12 @@ def test_the_progress_of_a_long_first_poll_is_logged_every_10_seconds_until_it_i
             "seconds_left": 0.4,
         }
     ] * 2
-    house.active.take(house.settings.model_copy(update={"jobs": ()}))
+    house.active.apply(house.settings.model_copy(update={"jobs": ()}))
     house.time.advance(60.0)
-    progress.look()
-    house.active.take(house.settings)
+    progress.log_if_due()
+    house.active.apply(house.settings)
     house.time.advance(60.0)
-    progress.look()
+    progress.log_if_due()
     assert house.told.count("first_poll_progress") == 2
 
 
@@ -169,7 +169,7 @@ def test_a_state_file_that_is_lost_is_written_whole_from_the_store(tmp_path: Pat
     house.begin()
     file.unlink()
     house.exporter.store.amend(JobRecord(arn(2)))
-    house.exporter.tidy_up()
+    house.exporter.maintain()
     house.exporter.close()
     assert {record.arn for record in past_of(file).records} == {LOST, arn(2)}
 
@@ -179,13 +179,13 @@ def test_tidying_up_writes_what_waits_and_from_time_to_time_that_nothing_did(tmp
     house.begin()
     began = house.time.wall
     house.time.advance(5.0)
-    house.exporter.tidy_up()
+    house.exporter.maintain()
     assert house.last_write() == began
     house.exporter.store.amend(JobRecord(LOST, failing="X"))
-    house.exporter.tidy_up()
+    house.exporter.maintain()
     assert house.last_write() == began + 5.0
     house.time.advance(30.0)
-    house.exporter.tidy_up()
+    house.exporter.maintain()
     assert house.last_write() == began + 35.0
     house.exporter.close()
     assert past_of(tmp_path / "state.db").records == [JobRecord(LOST, failing="X")]
@@ -209,11 +209,11 @@ def test_a_reload_writes_the_lanes_that_are_new(tmp_path: Path) -> None:
     house.begin()
     house.time.advance(60.0)
     regions = (REGION, "eu-north-1")
-    house.active.take(house.settings.model_copy(update={"regions": regions}))
+    house.active.apply(house.settings.model_copy(update={"regions": regions}))
     expected = house.exporter.manager.baselines
     assert sorted(expected.values()) == [house.time.wall - 60.0, house.time.wall]
     house.time.advance(30.0)
-    house.exporter.tidy_up()
+    house.exporter.maintain()
     house.exporter.close()
     assert past_of(tmp_path / "state.db").baselines == expected
 

@@ -84,11 +84,9 @@ def test_a_hanging_thread_is_replaced_up_to_a_bound_and_missed_no_longer_when_it
         with pytest.raises(DeadlineError) as caught:
             deadline.run(lambda _: gate.wait(30), None)
         assert (caught.value.hanging, caught.value.started) == (number, True)
-    began = time.monotonic()
     with pytest.raises(DeadlineError) as caught:
         deadline.run(lambda _: None, None)
     assert (caught.value.hanging, caught.value.started) == (3, False)
-    assert time.monotonic() - began < 0.05
     gate.set()
 
     def works() -> bool:

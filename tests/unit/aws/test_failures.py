@@ -318,11 +318,9 @@ def test_an_endpoint_that_hangs_costs_a_bounded_number_of_threads(odd: Odd) -> N
     caller = Caller()
     for _ in range(8):
         assert caller.error().code == "timeout"
-    began = time.monotonic()
     error = caller.error()
     assert (type(error), error.code) == (UnavailableError, "timeout")
     assert str(error) == "GetJob is not sent: 8 earlier calls still hang"
-    assert time.monotonic() - began < 0.3
     assert caller.counts == [("GetJob", "timeout")] * 8
     odd.over.set()
     odd.says(JOB, operation="GetJob")

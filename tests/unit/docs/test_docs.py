@@ -10,7 +10,7 @@ import yaml
 from exporter import __version__
 from exporter.app import cli
 from exporter.app.cost_estimate import Demand, predict
-from exporter.app.daemon import SWEEP_INTERVAL
+from exporter.app.daemon import MAINTENANCE_INTERVAL
 from exporter.app.load_settings import load
 from exporter.app.settings import Settings, format_default
 from exporter.core import DROP_REASONS
@@ -121,7 +121,7 @@ def test_the_documented_limits_are_the_servers() -> None:
     assert f"| more than {server.MAX_CONNECTIONS} connections |" in text
     assert f"While {reception.MAX_CHECKS} logins wait" in text
     assert f"have {server.STOP_TIMEOUT:.0f} seconds to finish" in text.replace("\n", " ")
-    assert f"checks the file and its certificates every {SWEEP_INTERVAL:.0f} seconds" in text
+    assert f"checks the file and its certificates every {MAINTENANCE_INTERVAL:.0f} seconds" in text
     assert f"a cost from 4 to {MAX_COST};" in text
 
 

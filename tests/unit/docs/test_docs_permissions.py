@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from exporter.app.permission_check import ask
+from exporter.app.permission_check import check_access
 from exporter.app.permission_report import policies, report
 from exporter.app.settings import TargetSettings
 from exporter.core import (
@@ -83,7 +83,7 @@ class Aws:
 def asked_for(*denied: str, jobs: tuple[str, ...] = (), selector: Selector | None = None) -> dict[str, Any]:
     """Return the policy that check-config --online prints when these operations are denied."""
     target = Target(ACCOUNT, "us-west-2")
-    access = ask(
+    access = check_access(
         TargetConfig(CredentialsRef(), target, jobs, selector), cast("BraketClient", Aws(target, *denied)), 0.0
     )
     (policy,) = policies([access]).values()
@@ -118,7 +118,7 @@ def test_the_policy_for_several_accounts_is_the_one_that_check_config_asks_for()
     for role in ROLES:
         source = Aws(Target("", "us-west-2"), "GetCallerIdentity", trouble=denied)
         lane = TargetConfig(CredentialsRef(role_arn=role), source.target, (), Selector(all_jobs=True))
-        accesses.append(ask(lane, cast("BraketClient", source), 0.0))
+        accesses.append(check_access(lane, cast("BraketClient", source), 0.0))
     _, policy = policies_of("Several accounts")
     assert policies(accesses) == {OWN: policy}
 
@@ -160,7 +160,7 @@ def test_roles_of_eks_are_trusted_as_the_chart_says() -> None:
 def test_the_answer_that_is_shown_is_the_one_that_check_config_prints() -> None:
     target = Target(ACCOUNT, "us-west-2")
     lane = TargetConfig(CredentialsRef(), target, (), Selector(all_jobs=True))
-    printed = report([ask(lane, cast("BraketClient", Aws(target, "SearchJobs")), 0.0)])
+    printed = report([check_access(lane, cast("BraketClient", Aws(target, "SearchJobs")), 0.0)])
     assert printed in section("Check permissions")
 
 

@@ -150,7 +150,7 @@ class Exporter:
         self.manager = PollerManager(
             store=self.store,
             event_log=EventLog(wrap_logger(None, processors=[self.log])),
-            telemetry=SelfMetrics(list),
+            telemetry=SelfMetrics(),
             budgets=RateLimiter(1e9),
             clock=self.clock,
             random=lambda: 0.0,

@@ -109,7 +109,7 @@ class House:
         self.book: Book = Book() if before is None else before.book
         self._log = LogCapture()
         self.store = Store(job_families(), self.book)
-        self.telemetry = SelfMetrics(lambda: self.manager.statuses())  # noqa: PLW0108 -- the crew comes later
+        self.telemetry = SelfMetrics()
         self.budgets = RateLimiter(rate)
         self.manager = PollerManager(
             store=self.store,
@@ -204,7 +204,8 @@ def test_a_lane_that_is_as_it_was_keeps_its_poller_and_is_not_asked_sooner() -> 
 
 
 def ups(one: House) -> set[str]:
-    metrics = one.telemetry.render("text", lambda name, _: name == "braket_exporter_target_up").decode()
+    wanted = "braket_exporter_target_up"
+    metrics = one.telemetry.render("text", lambda name, _: name == wanted, one.manager.statuses()).decode()
     return {line for line in metrics.splitlines() if not line.startswith("#")}
 
 

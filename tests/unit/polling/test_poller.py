@@ -124,7 +124,7 @@ class House:
         self.source = Source(self.time, {job: list(script) for job, script in scripts.items()}, latency)
         self.book = Book()
         self.store = Store(job_families(), self.book)
-        self.telemetry = SelfMetrics(lambda: [self.poller.status()])
+        self.telemetry = SelfMetrics()
         self._log = LogCapture()
         self.event_log = EventLog(wrap_logger(None, processors=[self._log]))
         self.poller = TargetPoller(
@@ -165,7 +165,7 @@ class House:
         return [entry for entry in self._log.entries if entry["event"] == name]
 
     def exporter_metrics(self) -> list[str]:
-        return self.telemetry.render("text", lambda _, __: True).decode().splitlines()
+        return self.telemetry.render("text", lambda _, __: True, [self.poller.status()]).decode().splitlines()
 
     def page(self) -> str:
         return b"".join(b"".join(lines) for _, lines in self.store.view().families()).decode()
@@ -352,18 +352,18 @@ def test_a_hanging_call_does_not_hold_up_the_other_jobs_of_its_target() -> None:
     def hang(job: str) -> None:
         if job == A:
             inside.set()
-            release.wait(5.0)
+            release.wait(60.0)
 
     house.source.meanwhile = hang
     thread = threading.Thread(target=house.poller.step)
     thread.start()
-    assert inside.wait(5.0)
+    assert inside.wait(60.0)
     house.run(100.0)
     assert house.asked(B) == [0.0, 30.0, 60.0, 90.0]
     assert house.asked(C) == [0.0, 30.0, 60.0, 90.0]
     assert (house.status().active, house.status().staleness, house.poller.first_poll_done) == (3, 100.0, False)
     release.set()
-    thread.join(5.0)
+    thread.join(60.0)
     assert house.job().snapshot == running()
     assert house.poller.first_poll_done
 
@@ -905,7 +905,7 @@ class Search(House):
         self.region = Region(self.time, target=Target(account, REGION))
         self.book = Book()
         self.store = Store(job_families(), self.book)
-        self.telemetry = SelfMetrics(lambda: [self.poller.status()])
+        self.telemetry = SelfMetrics()
         self._log = LogCapture()
         self.event_log = EventLog(wrap_logger(None, processors=[self._log]))
         self.rate, self.interval, self.selector = rate, interval, selector

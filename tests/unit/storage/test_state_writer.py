@@ -41,10 +41,20 @@ class House:
     def __init__(self, path: Path) -> None:
         self.path, self.time = path, FakeTime()
         self._log = LogCapture()
-        self.telemetry = SelfMetrics(list)
+        self.telemetry = SelfMetrics()
         event_log = EventLog(wrap_logger(None, processors=[self._log]))
         self.state_writer = StateWriter(str(path), event_log, self.telemetry, self.time.clock)
         self.state_writer.watch(BASELINES)
+        self.everything: Callable[[], Entry] = Entry
+
+    def write(self, entry: Entry) -> bool:
+        return self.state_writer.write(entry, self.everything)
+
+    def beat(self) -> None:
+        self.state_writer.beat(self.everything)
+
+    def close(self) -> None:
+        self.state_writer.close(self.everything)
 
     @property
     def told(self) -> list[tuple[str, str]]:
@@ -66,7 +76,7 @@ class House:
 
     def reopened(self) -> SavedState:
         """Let go of the file, and read what it tells."""
-        self.state_writer.close()
+        self.close()
         return content(self.path)
 
 
@@ -95,7 +105,7 @@ def path(tmp_path: Path) -> Path:
 def house(path: Path) -> Iterator[House]:
     one = House(path)
     yield one
-    one.state_writer.close()
+    one.close()
 
 
 def spoil(path: Path) -> None:
@@ -117,7 +127,7 @@ def test_a_new_file_has_no_past_and_is_there_to_be_written(house: House) -> None
     assert house.told == []
     assert house.metrics()["up"] == 1.0
     assert house.metrics()["last_write_timestamp_seconds"] == house.time.wall
-    assert house.state_writer.write(Entry([ONE]))
+    assert house.write(Entry([ONE]))
     assert house.reopened() == SavedState(house.time.wall, [ONE], baselines=BASELINES)
 
 
@@ -154,7 +164,7 @@ def test_a_file_that_makes_no_sense_is_set_aside_and_a_new_one_begins(
     assert house.log("state_set_aside")["file"] == str(house.path)
     assert aside.read_bytes() == ruined
     assert house.metrics()["up"] == 1.0
-    assert house.state_writer.write(Entry([TWO]))
+    assert house.write(Entry([TWO]))
     assert jobs(house.reopened()) == {"2"}
     assert house.files == ["state.db", ASIDE]
 
@@ -186,7 +196,7 @@ def test_what_belongs_to_a_file_is_set_aside_with_it(house: House) -> None:
         past = aside.read()
         assert past is not None
         assert len(past.records) == 200
-    assert house.state_writer.write(Entry([TWO]))
+    assert house.write(Entry([TWO]))
     assert jobs(house.reopened()) == {"2"}
 
 
@@ -237,7 +247,7 @@ def test_a_row_that_makes_no_sense_is_skipped_and_reported_once(
     assert jobs(house.reopened()) == left
     again = House(house.path)
     assert again.state_writer.load() is not None
-    again.state_writer.close()
+    again.close()
     assert again.told == [("state_loaded", "info")]
 
 
@@ -250,13 +260,13 @@ def test_a_link_is_followed_once_and_the_file_behind_it_counts(house: House, tmp
     house.path.symlink_to(target)
     linked = House(house.path)
     assert linked.state_writer.load() is None
-    assert linked.state_writer.write(Entry([ONE]))
+    assert linked.write(Entry([ONE]))
     assert linked.metrics()["size_bytes"] == sum(each.stat().st_size for each in target.parent.iterdir())
     assert len([*target.parent.iterdir()]) == 2
     house.path.unlink()
     house.path.symlink_to(other)
-    assert linked.state_writer.write(Entry([TWO]))
-    linked.state_writer.close()
+    assert linked.write(Entry([TWO]))
+    linked.close()
     assert jobs(content(target)) == {"1", "2"}
     assert not other.exists()
 
@@ -270,8 +280,8 @@ def test_the_file_behind_a_link_is_set_aside_and_the_link_stays(house: House, tm
     linked.time.wall = 1_700_001_000.0
     assert linked.state_writer.load() is None
     assert linked.log("state_set_aside")["file"] == str(target)
-    assert linked.state_writer.write(Entry([ONE]))
-    linked.state_writer.close()
+    assert linked.write(Entry([ONE]))
+    linked.close()
     assert house.path.readlink() == target
     assert sorted(each.name for each in target.parent.iterdir()) == ["real.db", "real.db.20231114T223000Z"]
     assert jobs(content(target)) == {"1"}
@@ -285,11 +295,11 @@ def test_a_file_that_makes_no_sense_and_cannot_be_set_aside_stays_and_that_is_to
     assert house.told == [("state_failing", "error")]
     assert house.log("state_failing")["error"] == "file is not a database, and it cannot be set aside: Is a directory"
     assert house.metrics() == {"up": 0.0}
-    assert not house.state_writer.write(Entry([ONE]))
+    assert not house.write(Entry([ONE]))
     assert house.path.read_bytes() == b"no database at all"
     house.path.with_name("state.db.20231114T223000Z").rmdir()
     house.time.advance(RETRY_INTERVAL)
-    assert house.state_writer.write(Entry([ONE]))
+    assert house.write(Entry([ONE]))
     assert [name for name, _ in house.told] == ["state_failing", "state_set_aside", "state_recovered"]
 
 
@@ -298,12 +308,12 @@ def test_a_file_that_makes_no_sense_and_cannot_be_set_aside_stays_and_that_is_to
 
 def test_a_file_that_takes_nothing_is_told_once_and_left_alone_between_tries(house: House) -> None:
     house.state_writer.load()
-    house.state_writer.write(Entry([ONE]))
+    house.write(Entry([ONE]))
     written, tries = house.metrics()["last_write_timestamp_seconds"], []
     with no_file_larger_than(0):
         for _ in range(4):
             house.time.advance(RETRY_INTERVAL)
-            tries.append((house.state_writer.open, house.state_writer.write(Entry([TWO])), house.state_writer.open))
+            tries.append((house.state_writer.open, house.write(Entry([TWO])), house.state_writer.open))
     assert tries == [(True, False, False)] * 4
     assert house.told == [("state_failing", "error")]
     assert (house.metrics()["up"], house.metrics()["last_write_timestamp_seconds"]) == (0.0, written)
@@ -311,7 +321,7 @@ def test_a_file_that_takes_nothing_is_told_once_and_left_alone_between_tries(hou
     before = house.state_writer.open
     house.time.advance(0.001)
     assert (before, house.state_writer.open) == (False, True)
-    assert house.state_writer.write(Entry([TWO]))
+    assert house.write(Entry([TWO]))
     assert house.told == [("state_failing", "error"), ("state_recovered", "info")]
     assert house.log("state_recovered")["failing_seconds"] == 20.0
     assert house.metrics()["up"] == 1.0
@@ -323,8 +333,8 @@ def test_trouble_that_comes_again_is_told_again(house: House) -> None:
     house.state_writer.load()
     for _ in range(2):
         with no_file_larger_than(0):
-            assert not house.state_writer.write(Entry([ONE]))
-        assert house.state_writer.write(Entry([ONE]))
+            assert not house.write(Entry([ONE]))
+        assert house.write(Entry([ONE]))
     assert [name for name, _ in house.told] == ["state_failing", "state_recovered"] * 2
 
 
@@ -333,10 +343,10 @@ def test_a_file_that_cannot_be_opened_at_the_start_is_begun_once_it_can(tmp_path
     assert house.state_writer.load() is None
     assert house.told == [("state_failing", "error")]
     assert house.metrics() == {"up": 0.0}
-    house.state_writer.everything = lambda: Entry([ONE])
-    assert not house.state_writer.write(Entry([TWO]))
+    house.everything = lambda: Entry([ONE])
+    assert not house.write(Entry([TWO]))
     house.path.parent.mkdir()
-    assert house.state_writer.write(Entry([TWO]))
+    assert house.write(Entry([TWO]))
     assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
     past = house.reopened()
     assert jobs(past) == {"1", "2"}
@@ -348,9 +358,9 @@ def test_a_file_that_has_content_once_it_can_be_opened_is_set_aside_and_not_over
     assert house.state_writer.load() is None
     house.path.parent.mkdir()
     with_past(house.path, Entry([ONE]))
-    house.state_writer.everything = lambda: Entry([TWO])
+    house.everything = lambda: Entry([TWO])
     house.time.wall = 1_700_001_000.0
-    assert house.state_writer.write(Entry())
+    assert house.write(Entry())
     assert [name for name, _ in house.told] == ["state_failing", "state_set_aside", "state_recovered"]
     assert house.log("state_set_aside")["error"] == "it was not read at the start"
     assert jobs(content(house.path.with_name(ASIDE))) == {"1"}
@@ -362,7 +372,7 @@ def test_a_file_that_makes_no_sense_once_it_can_be_opened_is_set_aside(tmp_path:
     assert house.state_writer.load() is None
     house.path.parent.mkdir()
     house.path.write_bytes(b"no database at all")
-    assert house.state_writer.write(Entry([ONE]))
+    assert house.write(Entry([ONE]))
     assert house.log("state_set_aside")["error"] == "file is not a database"
     assert jobs(house.reopened()) == {"1"}
 
@@ -372,8 +382,8 @@ def test_a_file_that_another_process_has_later_is_tried_again_until_that_is_gone
     assert house.state_writer.load() is None
     house.path.parent.mkdir()
     with closing(State(str(house.path))):
-        assert not house.state_writer.write(Entry([ONE]))
-    assert house.state_writer.write(Entry([ONE]))
+        assert not house.write(Entry([ONE]))
+    assert house.write(Entry([ONE]))
     assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
 
 
@@ -390,7 +400,7 @@ def test_a_file_that_could_be_opened_and_not_be_read_at_the_start_is_not_written
         assert house.state_writer.load() is None
     assert house.log("state_failing")["error"] == "disk I/O error"
     house.time.wall = 1_700_001_000.0
-    assert house.state_writer.write(Entry([TWO]))
+    assert house.write(Entry([TWO]))
     assert jobs(content(house.path.with_name(ASIDE))) == {"1"}
     assert jobs(house.reopened()) == {"2"}
 
@@ -400,12 +410,12 @@ def test_a_file_that_could_be_opened_and_not_be_read_at_the_start_is_not_written
 
 def test_a_file_that_was_removed_is_written_whole(house: House) -> None:
     house.state_writer.load()
-    house.state_writer.write(Entry([ONE]))
+    house.write(Entry([ONE]))
     for each in house.files:
         house.path.with_name(each).unlink()
-    house.state_writer.everything = lambda: Entry([ONE], totals=Totals({SERIES: 1.0}))
+    house.everything = lambda: Entry([ONE], totals=Totals({SERIES: 1.0}))
     house.time.advance(60.0)
-    assert house.state_writer.write(Entry([TWO], totals=Totals({SERIES: 2.0})))
+    assert house.write(Entry([TWO], totals=Totals({SERIES: 2.0})))
     assert house.told == [("state_failing", "error"), ("state_recovered", "info")]
     assert house.log("state_failing")["error"] == "it was removed while it was in use"
     assert house.metrics()["up"] == 1.0
@@ -416,13 +426,13 @@ def test_a_file_that_was_removed_is_written_whole(house: House) -> None:
 
 def test_a_file_in_whose_place_there_is_another_one_is_written_whole_and_the_other_is_kept(house: House) -> None:
     house.state_writer.load()
-    house.state_writer.write(Entry([ONE]))
+    house.write(Entry([ONE]))
     for each in house.files:
         house.path.with_name(each).unlink()
     with_past(house.path, Entry([record(finished(arn=arn(3)))]))
-    house.state_writer.everything = lambda: Entry([ONE])
+    house.everything = lambda: Entry([ONE])
     house.time.wall = 1_700_001_000.0
-    assert house.state_writer.write(Entry([TWO]))
+    assert house.write(Entry([TWO]))
     assert [name for name, _ in house.told] == ["state_failing", "state_set_aside", "state_recovered"]
     assert house.log("state_failing")["error"] == "it was replaced while it was in use"
     assert jobs(content(house.path.with_name(ASIDE))) == {"3"}
@@ -458,11 +468,11 @@ def test_a_file_that_is_damaged_while_it_is_open_is_set_aside_and_written_whole(
 ) -> None:
     with_past(house.path, Entry([record(finished(arn=arn(number))) for number in range(500)]))
     house.state_writer.load()
-    house.state_writer.write(Entry([ONE]))
+    house.write(Entry([ONE]))
     damage(house.path)
-    house.state_writer.everything = lambda: Entry([ONE], totals=Totals({SERIES: 7.0}))
+    house.everything = lambda: Entry([ONE], totals=Totals({SERIES: 7.0}))
     house.time.wall = 1_700_001_000.0
-    assert house.state_writer.write(Entry([TWO], totals=Totals({SERIES: 8.0})))
+    assert house.write(Entry([TWO], totals=Totals({SERIES: 8.0})))
     assert house.told == [("state_loaded", "info"), ("state_set_aside", "error")]
     assert house.log("state_set_aside")["error"].endswith(" while it was in use")
     assert ASIDE in house.files
@@ -482,11 +492,11 @@ def test_damage_is_found_by_the_next_beat_where_there_is_nothing_to_write(
     house: House, damage: Callable[[Path], object]
 ) -> None:
     house.state_writer.load()
-    house.state_writer.write(MANY)
+    house.write(MANY)
     damage(house.path)
-    house.state_writer.everything = lambda: Entry([TWO])
+    house.everything = lambda: Entry([TWO])
     house.time.advance(BEAT_INTERVAL)
-    house.state_writer.beat()
+    house.beat()
     assert house.told == [("state_set_aside", "error")]
     assert jobs(house.reopened()) == {"2"}
 
@@ -494,21 +504,21 @@ def test_damage_is_found_by_the_next_beat_where_there_is_nothing_to_write(
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
 def test_damage_since_the_last_write_is_found_at_the_end(house: House, damage: Callable[[Path], object]) -> None:
     house.state_writer.load()
-    house.state_writer.write(MANY)
+    house.write(MANY)
     damage(house.path)
-    house.state_writer.everything = lambda: Entry([TWO])
-    house.state_writer.close()
+    house.everything = lambda: Entry([TWO])
+    house.close()
     assert house.told == [("state_set_aside", "error")]
     assert jobs(content(house.path)) == {"2"}
 
 
 def test_what_is_set_aside_is_as_the_damage_left_it(house: House) -> None:
     house.state_writer.load()
-    house.state_writer.write(MANY)
+    house.write(MANY)
     overwrite(house.path, 4096)
     left = house.path.read_bytes(), log_of(house.path).read_bytes()
     house.time.wall = 1_700_001_000.0
-    assert house.state_writer.write(Entry([TWO]))
+    assert house.write(Entry([TWO]))
     aside = house.path.with_name(ASIDE)
     assert (aside.read_bytes(), log_of(aside).read_bytes()) == left
 
@@ -518,23 +528,21 @@ def test_the_log_of_a_removed_file_is_not_applied_to_the_one_in_its_place(house:
     other.parent.mkdir()
     with_past(other, Entry([record(finished(arn=arn(3)))]))
     house.state_writer.load()
-    house.state_writer.write(MANY)
+    house.write(MANY)
     other.rename(house.path)
     house.time.wall = 1_700_001_000.0
-    assert house.state_writer.write(Entry([TWO]))
+    assert house.write(Entry([TWO]))
     assert jobs(content(house.path.with_name(ASIDE))) == {"3"}
 
 
 def test_a_file_that_begins_again_has_lanes_tombstones_and_floor_as_before(house: House) -> None:
     house.state_writer.load()
     house.state_writer.watch({"lane": CREATED})
-    house.state_writer.write(Entry([ONE]))
+    house.write(Entry([ONE]))
     house.path.unlink()
-    house.state_writer.everything = lambda: Entry(
-        [ONE], tombstones={7: Tombstone(CREATED, None, "lane")}, floor=CREATED - 1.0
-    )
+    house.everything = lambda: Entry([ONE], tombstones={7: Tombstone(CREATED, None, "lane")}, floor=CREATED - 1.0)
     house.time.advance(60.0)
-    assert house.state_writer.write(Entry([TWO]))
+    assert house.write(Entry([TWO]))
     past = house.reopened()
     assert (jobs(past), past.baselines) == ({"1", "2"}, {"lane": CREATED})
     assert (past.tombstones, past.floor) == ({7: Tombstone(CREATED, None, "lane")}, CREATED - 1.0)
@@ -542,14 +550,14 @@ def test_a_file_that_begins_again_has_lanes_tombstones_and_floor_as_before(house
 
 def test_a_file_that_began_anew_and_took_no_more_than_the_whole_is_not_set_aside_for_it(house: House) -> None:
     house.state_writer.load()
-    house.state_writer.write(Entry([ONE]))
+    house.write(Entry([ONE]))
     house.path.unlink()
-    house.state_writer.everything = lambda: Entry([ONE])
+    house.everything = lambda: Entry([ONE])
     with no_file_larger_than(256 * 1024):
         for _ in range(3):
-            assert not house.state_writer.write(MANY)
+            assert not house.write(MANY)
             house.time.advance(RETRY_INTERVAL)
-    assert house.state_writer.write(MANY)
+    assert house.write(MANY)
     assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
     assert len(house.reopened().records) == 1000
     assert house.files == ["state.db"]
@@ -557,14 +565,14 @@ def test_a_file_that_began_anew_and_took_no_more_than_the_whole_is_not_set_aside
 
 def test_a_file_that_cannot_take_the_whole_is_tried_again_and_takes_it_once_there_is_room(house: House) -> None:
     house.state_writer.load()
-    house.state_writer.write(Entry([ONE]))
+    house.write(Entry([ONE]))
     house.path.unlink()
-    house.state_writer.everything = lambda: MANY
+    house.everything = lambda: MANY
     with no_file_larger_than(256 * 1024):
         for _ in range(3):
-            assert not house.state_writer.write(Entry([TWO]))
+            assert not house.write(Entry([TWO]))
             house.time.advance(RETRY_INTERVAL)
-    assert house.state_writer.write(Entry([TWO]))
+    assert house.write(Entry([TWO]))
     assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
     assert len(house.reopened().records) == 1000
     assert house.files == ["state.db"]
@@ -576,15 +584,15 @@ def test_a_file_that_cannot_take_the_whole_is_tried_again_and_takes_it_once_ther
 def test_the_time_is_written_where_nothing_else_was_for_a_while(house: House) -> None:
     house.state_writer.load()
     began = house.time.wall
-    house.state_writer.write(Entry([ONE]))
+    house.write(Entry([ONE]))
     house.time.advance(BEAT_INTERVAL - 1.0)
-    house.state_writer.beat()
+    house.beat()
     assert house.metrics()["last_write_timestamp_seconds"] == began
     house.time.advance(1.0)
-    house.state_writer.beat()
+    house.beat()
     assert house.metrics()["last_write_timestamp_seconds"] == began + BEAT_INTERVAL
     house.time.advance(BEAT_INTERVAL - 1.0)
-    house.state_writer.beat()
+    house.beat()
     assert house.reopened().polled == began + BEAT_INTERVAL
 
 
@@ -592,70 +600,70 @@ def test_the_time_is_not_tried_more_often_where_the_file_takes_nothing(house: Ho
     house.state_writer.load()
     with no_file_larger_than(0):
         house.time.advance(BEAT_INTERVAL)
-        house.state_writer.beat()
+        house.beat()
         assert not house.state_writer.open
     house.time.advance(BEAT_INTERVAL)
-    house.state_writer.beat()
+    house.beat()
     assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
 
 
 def test_lanes_are_written_when_they_changed_and_only_then(house: House) -> None:
     house.state_writer.load()
-    house.state_writer.write(Entry([ONE]))
+    house.write(Entry([ONE]))
     assert house.state_writer._state is not None
     with house.state_writer._state._transaction():  # to see whether they are written again
         house.state_writer._state._connection.execute("DELETE FROM baselines")
     house.state_writer.watch(dict(BASELINES))
-    house.state_writer.write(Entry([ONE]))
+    house.write(Entry([ONE]))
     state = house.state_writer._state.read()
     assert state is not None
     assert state.baselines == {}
     house.state_writer.watch({"other": CREATED + 5.0})
-    house.state_writer.write(Entry([ONE]))
+    house.write(Entry([ONE]))
     assert house.reopened().baselines == {"other": CREATED + 5.0}
 
 
 def test_lanes_that_could_not_be_written_are_written_with_the_next(house: House) -> None:
     house.state_writer.load()
-    house.state_writer.write(Entry([ONE]))
+    house.write(Entry([ONE]))
     house.state_writer.watch({"other": CREATED + 5.0})
     with no_file_larger_than(0):
-        assert not house.state_writer.write(Entry([TWO]))
-    assert house.state_writer.write(Entry([TWO]))
+        assert not house.write(Entry([TWO]))
+    assert house.write(Entry([TWO]))
     assert house.reopened().baselines == {"other": CREATED + 5.0}
 
 
 def test_a_file_from_which_jobs_are_gone_becomes_smaller(house: House) -> None:
     many = [record(finished(arn=arn(number))) for number in range(5000)]
     house.state_writer.load()
-    house.state_writer.write(Entry(many))
-    house.state_writer.close()
+    house.write(Entry(many))
+    house.close()
     before = house.path.stat().st_size
     again = House(house.path)
     again.state_writer.load()
-    assert again.state_writer.write(Entry(gone=[each.arn for each in many[500:]]))
-    again.state_writer.close()
+    assert again.write(Entry(gone=[each.arn for each in many[500:]]))
+    again.close()
     assert house.path.stat().st_size < 0.2 * before + 256 * 4096
 
 
 def test_a_keeper_that_was_closed_leaves_the_file_to_others_and_writes_no_more(house: House) -> None:
     house.state_writer.load()
-    house.state_writer.write(Entry([ONE]))
-    house.state_writer.close()
-    house.state_writer.close()
-    house.state_writer.everything = lambda: Entry([JobRecord(arn(9))])
-    assert not house.state_writer.write(Entry([TWO]))
+    house.write(Entry([ONE]))
+    house.close()
+    house.close()
+    house.everything = lambda: Entry([JobRecord(arn(9))])
+    assert not house.write(Entry([TWO]))
     assert jobs(content(house.path)) == {"1"}
     assert house.told == []
     assert house.files == ["state.db"]
 
 
 def test_a_keeper_that_never_opened_its_file_can_be_closed(house: House) -> None:
-    house.state_writer.close()
+    house.close()
     assert house.files == []
 
 
 def test_one_without_anything_to_tell_begins_an_empty_file(house: House) -> None:
-    assert house.state_writer.everything() == Entry()
-    assert house.state_writer.write(Entry())
+    assert house.everything() == Entry()
+    assert house.write(Entry())
     assert house.reopened() == SavedState(house.time.wall, [], baselines=BASELINES)

@@ -258,7 +258,7 @@ def test_a_forgotten_job_is_logged_with_the_reason(job: JobSnapshot | None, fiel
     assert lines.entries == [{"level": "info", "event": "job_forgotten", **fields, "reason": "retention"}]
 
 
-@pytest.mark.parametrize(("retry_in", "written"), [(12.34567, 12.346), (0.0, 0.0), (None, None)])
+@pytest.mark.parametrize(("retry_in", "written"), [(12.34567, 12.346), (0.0, 0.0), (None, None), (float("inf"), None)])
 def test_a_failed_poll_is_logged_with_operation_code_and_when_it_is_tried_again(
     retry_in: float | None, written: float | None
 ) -> None:

@@ -2,7 +2,7 @@
 
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import boto3
 import pytest
@@ -39,8 +39,10 @@ def only(*names: str) -> Callable[[str, str], bool]:
     return lambda name, _: name in names
 
 
-def own_lines(telemetry: SelfMetrics, wanted: Callable[[str, str], bool] = everything) -> list[str]:
-    page = telemetry.render("text", wanted).decode()
+def own_lines(
+    telemetry: SelfMetrics, wanted: Callable[[str, str], bool] = everything, targets: Iterable[TargetStatus] = ()
+) -> list[str]:
+    page = telemetry.render("text", wanted, targets).decode()
     return [line for line in page.splitlines() if line.startswith("braket_exporter_")]
 
 
@@ -48,13 +50,22 @@ def lines_of(telemetry: SelfMetrics, *families: str) -> list[str]:
     return own_lines(telemetry, only(*families))
 
 
+def target_lines(*targets: TargetStatus) -> list[str]:
+    lines = own_lines(SelfMetrics(), targets=targets)
+    return [line for line in lines if "_target_" in line or "_budget_" in line]
+
+
+def lines_of_targets(family: str, *targets: TargetStatus) -> list[str]:
+    return own_lines(SelfMetrics(), only(family), targets)
+
+
 def test_every_family_of_the_exporter_is_there_with_its_type_and_the_labels_of_its_row() -> None:
-    telemetry = SelfMetrics(lambda: [status()])
+    telemetry = SelfMetrics()
     telemetry.request(ONE, "GetJob", "ok", 0.1)
     telemetry.dropped("retention")
     telemetry.unknown_value("status")
     telemetry.state_written(1700000000.0, 4096)
-    page = telemetry.render("text", everything).decode()
+    page = telemetry.render("text", everything, [status()]).decode()
     found = {family.name: family for family in parse_text(page)}
     for row in EXPORTER_FAMILIES:
         family = found[row.name.removesuffix("_total")]
@@ -65,10 +76,10 @@ def test_every_family_of_the_exporter_is_there_with_its_type_and_the_labels_of_i
 
 
 def test_a_target_is_told_literally() -> None:
-    telemetry = SelfMetrics(lambda: [status(), status(TWO, Health(up=False), active=0, name="chemistry")])
+    targets = status(), status(TWO, Health(up=False), active=0, name="chemistry")
     where, unnamed = '{aws_account_id="123456789012",aws_region="us-west-2"', 'target=""'
     other, named = '{aws_account_id="123456789012",aws_region="eu-north-1"', 'target="chemistry"'
-    assert [line for line in own_lines(telemetry) if "_target_" in line or "_budget_" in line] == [
+    assert target_lines(*targets) == [
         f"braket_exporter_target_up{where},{unnamed}}} 1.0",
         f"braket_exporter_target_up{other},{named}}} 0.0",
         f"braket_exporter_target_last_success_timestamp_seconds{where},{unnamed}}} 1.7000000005e+09",
@@ -88,14 +99,13 @@ def test_a_target_is_told_literally() -> None:
 def test_targets_of_one_account_and_region_share_one_sample_of_each_rate_limit() -> None:
     searching = {"GetJob": 1.25, "SearchJobs": 2.5}
     targets = [status(name="chemistry", budget={"GetJob": 1.25}), status(name="physics", budget=searching)]
-    telemetry = SelfMetrics(lambda: targets)
     where = '{aws_account_id="123456789012",aws_region="us-west-2"'
     name = "braket_exporter_api_budget_requests_per_second"
-    assert lines_of(telemetry, name) == [
+    assert lines_of_targets(name, *targets) == [
         f'{name}{where},operation="GetJob"}} 1.25',
         f'{name}{where},operation="SearchJobs"}} 2.5',
     ]
-    assert lines_of(telemetry, "braket_exporter_target_up") == [
+    assert lines_of_targets("braket_exporter_target_up", *targets) == [
         f'braket_exporter_target_up{where},target="chemistry"}} 1.0',
         f'braket_exporter_target_up{where},target="physics"}} 1.0',
     ]
@@ -103,33 +113,23 @@ def test_targets_of_one_account_and_region_share_one_sample_of_each_rate_limit()
 
 def test_targets_with_an_unknown_account_are_told_apart_by_their_names() -> None:
     unknown = Target("", "us-west-2")
-    telemetry = SelfMetrics(
-        lambda: [status(unknown, Health(up=up), name=name) for name, up in (("a", True), ("b", False))]
-    )
-    assert lines_of(telemetry, "braket_exporter_target_up") == [
+    targets = [status(unknown, Health(up=up), name=name) for name, up in (("a", True), ("b", False))]
+    assert lines_of_targets("braket_exporter_target_up", *targets) == [
         'braket_exporter_target_up{aws_account_id="",aws_region="us-west-2",target="a"} 1.0',
         'braket_exporter_target_up{aws_account_id="",aws_region="us-west-2",target="b"} 0.0',
     ]
 
 
 def test_what_is_not_known_of_a_target_yet_is_no_sample() -> None:
-    telemetry = SelfMetrics(lambda: [status(health=Health(), staleness=None, poll_duration=None, budget={})])
-    assert [line.partition("{")[0] for line in own_lines(telemetry) if "_target_" in line or "_budget_" in line] == [
+    target = status(health=Health(), staleness=None, poll_duration=None, budget={})
+    assert [line.partition("{")[0] for line in target_lines(target)] == [
         "braket_exporter_target_jobs",
         "braket_exporter_target_jobs",
     ]
 
 
-def test_a_target_is_looked_at_anew_at_each_scrape() -> None:
-    statuses = [status()]
-    telemetry = SelfMetrics(lambda: statuses)
-    assert lines_of(telemetry, "braket_exporter_target_up")[0].endswith("} 1.0")
-    statuses[:] = [status(health=Health(up=False))]
-    assert lines_of(telemetry, "braket_exporter_target_up")[0].endswith("} 0.0")
-
-
 def test_requests_count_by_what_came_of_them_and_their_durations_fall_into_buckets() -> None:
-    telemetry = SelfMetrics(list)
+    telemetry = SelfMetrics()
     telemetry.request(ONE, "GetJob", "ok", 0.05)
     telemetry.request(ONE, "GetJob", "ok", 0.2)
     telemetry.request(ONE, "GetJob", "ThrottlingException", 20.0)
@@ -156,7 +156,7 @@ def test_requests_count_by_what_came_of_them_and_their_durations_fall_into_bucke
 
 
 def test_what_was_dropped_unreadable_or_unknown_is_counted() -> None:
-    telemetry = SelfMetrics(list)
+    telemetry = SelfMetrics()
     telemetry.dropped("weather")
     telemetry.dropped("weather")
     telemetry.parse_error()
@@ -178,11 +178,11 @@ def test_what_was_dropped_unreadable_or_unknown_is_counted() -> None:
     ],
 )
 def test_counters_of_what_should_not_happen_start_at_zero(line: str) -> None:
-    assert line in own_lines(SelfMetrics(list))
+    assert line in own_lines(SelfMetrics())
 
 
 def test_settings_in_force_have_a_time_and_are_called_good() -> None:
-    telemetry = SelfMetrics(list)
+    telemetry = SelfMetrics()
     telemetry.settings_loaded(1700000000.25)
     assert [line for line in own_lines(telemetry) if "_config_" in line] == [
         "braket_exporter_config_last_reload_successful 1.0",
@@ -191,7 +191,7 @@ def test_settings_in_force_have_a_time_and_are_called_good() -> None:
 
 
 def test_bad_settings_show_and_those_in_force_keep_their_time() -> None:
-    telemetry = SelfMetrics(list)
+    telemetry = SelfMetrics()
     telemetry.settings_loaded(1_700_000_000.25)
     telemetry.reload_failed()
     assert [line for line in own_lines(telemetry) if "_config_" in line] == [
@@ -201,7 +201,7 @@ def test_bad_settings_show_and_those_in_force_keep_their_time() -> None:
 
 
 def test_a_web_configuration_file_that_is_well_again_does_not_hide_bad_settings() -> None:
-    telemetry = SelfMetrics(list)
+    telemetry = SelfMetrics()
     shown: list[float] = []
     steps: list[Callable[[], None]] = [
         lambda: telemetry.web_config_looked_at(failing=True),
@@ -223,11 +223,11 @@ def state_lines(telemetry: SelfMetrics) -> list[str]:
 
 @pytest.mark.parametrize("form", ["text", "openmetrics"])
 def test_without_a_state_file_nothing_speaks_of_one(form: Format) -> None:
-    assert b"braket_exporter_state" not in SelfMetrics(list).render(form, everything)
+    assert b"braket_exporter_state" not in SelfMetrics().render(form, everything)
 
 
 def test_a_state_file_that_takes_what_is_written_has_a_time_and_a_size() -> None:
-    telemetry = SelfMetrics(list)
+    telemetry = SelfMetrics()
     telemetry.state_written(1_700_000_000.25, 40960)
     assert state_lines(telemetry) == [
         "braket_exporter_state_up 1.0",
@@ -237,7 +237,7 @@ def test_a_state_file_that_takes_what_is_written_has_a_time_and_a_size() -> None
 
 
 def test_a_state_file_that_takes_no_more_keeps_the_time_and_the_size_of_its_last_write() -> None:
-    telemetry = SelfMetrics(list)
+    telemetry = SelfMetrics()
     telemetry.state_written(1_700_000_000.25, 40960)
     telemetry.state_failed()
     assert state_lines(telemetry) == [
@@ -248,13 +248,13 @@ def test_a_state_file_that_takes_no_more_keeps_the_time_and_the_size_of_its_last
 
 
 def test_a_state_file_that_never_took_anything_has_no_time_and_no_size() -> None:
-    telemetry = SelfMetrics(list)
+    telemetry = SelfMetrics()
     telemetry.state_failed()
     assert state_lines(telemetry) == ["braket_exporter_state_up 0.0"]
 
 
 def test_a_state_file_that_takes_what_is_written_again_is_up_again() -> None:
-    telemetry = SelfMetrics(list)
+    telemetry = SelfMetrics()
     telemetry.state_failed()
     telemetry.state_written(1_700_000_060.5, 81920)
     assert state_lines(telemetry) == [
@@ -265,7 +265,7 @@ def test_a_state_file_that_takes_what_is_written_again_is_up_again() -> None:
 
 
 def test_build_info_tells_the_versions() -> None:
-    (line,) = lines_of(SelfMetrics(list), "braket_exporter_build_info")
+    (line,) = lines_of(SelfMetrics(), "braket_exporter_build_info")
     assert line == (
         f'braket_exporter_build_info{{boto3_version="{boto3.__version__}",'
         f'python_version="{platform.python_version()}",version="{exporter.__version__}"}} 1.0'
@@ -274,14 +274,14 @@ def test_build_info_tells_the_versions() -> None:
 
 @pytest.mark.parametrize("form", ["text", "openmetrics"])
 def test_there_are_no_created_series(form: Format) -> None:
-    telemetry = SelfMetrics(lambda: [status()])
+    telemetry = SelfMetrics()
     telemetry.request(ONE, "GetJob", "ok", 0.1)
     telemetry.parse_error()
-    assert b"_created" not in telemetry.render(form, everything)
+    assert b"_created" not in telemetry.render(form, everything, [status()])
 
 
 def test_the_process_and_its_python_are_told() -> None:
-    page = SelfMetrics(list).render("text", everything).decode()
+    page = SelfMetrics().render("text", everything).decode()
     assert f'python_info{{implementation="{platform.python_implementation()}",major="{sys.version_info.major}"' in page
     if sys.platform == "linux":
         for name in ("cpu_seconds_total", "resident_memory_bytes", "open_fds", "start_time_seconds"):
@@ -295,9 +295,9 @@ def test_only_families_that_are_wanted_are_rendered_and_types_are_told_to_the_ch
         asked[name] = kind
         return name == "braket_exporter_target_up"
 
-    telemetry = SelfMetrics(lambda: [status()])
+    telemetry = SelfMetrics()
     telemetry.state_written(1700000000.0, 4096)
-    page = telemetry.render("text", wanted).decode()
+    page = telemetry.render("text", wanted, [status()]).decode()
     assert page == (
         "# HELP braket_exporter_target_up State of the target: 1 while it can be polled, 0 while it fails as a whole "
         "(credentials, network, throttling, overdue call); present from the first attempt on.\n"
@@ -309,32 +309,32 @@ def test_only_families_that_are_wanted_are_rendered_and_types_are_told_to_the_ch
 
 
 def test_openmetrics_ends_with_exactly_one_end_mark_and_text_with_none() -> None:
-    telemetry = SelfMetrics(lambda: [status()])
-    page = telemetry.render("openmetrics", everything)
+    telemetry = SelfMetrics()
+    page = telemetry.render("openmetrics", everything, [status()])
     assert page.endswith(b"\n# EOF\n")
     assert page.count(b"# EOF") == 1
-    assert b"# EOF" not in telemetry.render("text", everything)
+    assert b"# EOF" not in telemetry.render("text", everything, [status()])
     assert telemetry.render("openmetrics", only()) == b"# EOF\n"
     assert telemetry.render("text", only()) == b""
 
 
 def test_openmetrics_names_a_counter_without_its_ending_and_parses() -> None:
-    telemetry = SelfMetrics(lambda: [status()])
+    telemetry = SelfMetrics()
     telemetry.request(ONE, "GetJob", "ok", 0.1)
     telemetry.state_written(1700000000.0, 4096)
-    page = telemetry.render("openmetrics", everything).decode()
+    page = telemetry.render("openmetrics", everything, [status()]).decode()
     assert "\n# TYPE braket_exporter_api_requests counter\n" in page
     names = {family.name for family in parse_openmetrics(page)}
     assert {row.name.removesuffix("_total") for row in EXPORTER_FAMILIES} <= names
 
 
 def test_two_telemetries_share_nothing() -> None:
-    one, two = SelfMetrics(list), SelfMetrics(list)
+    one, two = SelfMetrics(), SelfMetrics()
     one.parse_error()
     assert lines_of(two, "braket_exporter_parse_errors_total") == ["braket_exporter_parse_errors_total 0.0"]
 
 
 def test_rendering_twice_gives_the_same_counters() -> None:
-    telemetry = SelfMetrics(lambda: [status()])
+    telemetry = SelfMetrics()
     telemetry.request(ONE, "GetJob", "ok", 0.1)
     assert own_lines(telemetry) == own_lines(telemetry)

@@ -46,7 +46,7 @@ def filled_store() -> Store:
 
 
 def filled_telemetry() -> SelfMetrics:
-    telemetry = SelfMetrics(lambda: [target_status()])
+    telemetry = SelfMetrics()
     telemetry.state_written(1_700_000_990.0, 4096)
     return telemetry
 
@@ -247,7 +247,8 @@ def test_without_families_of_jobs_there_is_still_the_fleet() -> None:
 def test_the_whole_exposition_can_be_had_without_http() -> None:
     page = expose(
         filled_store(),
-        SelfMetrics(list),
+        SelfMetrics(),
+        [],
         "openmetrics",
         disabled=frozenset({"braket_job_info"}),
         names=frozenset({"braket_job_info", "braket_exporter_parse_errors_total"}),

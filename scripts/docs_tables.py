@@ -1,0 +1,164 @@
+"""Writes the tables of predicted costs into docs/, between comments that name them: ``make docs-tables``."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from exporter.app.cost_estimate import Demand, Prediction, predict
+from exporter.app.settings import Settings
+from exporter.core import format_duration
+from exporter.metrics import job_families
+
+DOCS: Final = Path(__file__).parents[1] / "docs"
+PAGE: Final = DOCS / "operate/costs.md"
+
+QUOTA: Final = 300
+"""Calls a minute of each operation that AWS allows in an account and Region."""
+
+BYTES_PER_SERIES: Final = 3500
+"""Memory of Prometheus, as docs/operate/costs.md says."""
+
+BYTES_PER_SAMPLE: Final = 2
+SCRAPE_INTERVAL: Final = 30
+DEVICES: Final = 5
+SERIES_PER_TARGET: Final = 50
+OTHER_SERIES: Final = 30
+
+CONFIGURED_JOBS: Final = ((10, 30), (75, 30), (100, 30), (1000, 30), (10, 10), (100, 10), (100, 60), (1000, 300))
+"""Active jobs and poll interval in seconds, by row."""
+
+
+def default(key: str) -> float:
+    """Return the default of a numeric setting."""
+    return float(Settings.model_fields[key].default)
+
+
+def predicted(*demands: Demand, interval: float | None = None) -> Prediction:
+    """Predict the costs with default settings."""
+    return predict(
+        demands,
+        interval=default("poll_interval") if interval is None else interval,
+        discovery_interval=default("discovery_interval"),
+        rate=default("api_requests_per_second"),
+        max_jobs=round(default("max_jobs")),
+        families=job_families(),
+    )
+
+
+def configured_jobs() -> str:
+    """Write the calls for configured jobs."""
+    costs = [predicted(Demand(jobs, discovers=False), interval=interval) for jobs, interval in CONFIGURED_JOBS]
+    return _table(
+        ("active jobs in `jobs`", "`poll_interval`", "calls a minute", "calls a day", "of GetJob's quota", "data age"),
+        (
+            (
+                *(f"{jobs:,}", format_duration(interval), *_minute_and_day(cost.calls_per_minute)),
+                *(_share(cost.calls_per_minute), format_duration(round(cost.staleness))),
+            )
+            for (jobs, interval), cost in zip(CONFIGURED_JOBS, costs, strict=True)
+        ),
+    )
+
+
+def discovered_jobs() -> str:
+    """Write the calls for discovered jobs."""
+    cost = predicted(Demand(0, discovers=True))
+    few = [
+        (f"{jobs}", *_minute_and_day(cost.calls_per_minute + jobs * cost.calls_per_found_job))
+        for jobs in (0, 10, cost.alone)
+    ]
+    least, most = 60 * default("api_requests_per_second") + cost.calls_per_minute, cost.most_calls_per_minute
+    ranges = zip(_minute_and_day(least), _minute_and_day(most), strict=True)
+    many = (f"more than {cost.alone}", *(f"{low} to {high}" for low, high in ranges))
+    return _table(("discovered active jobs", "calls a minute", "calls a day"), [*few, many])
+
+
+def several_targets() -> str:
+    """Write the calls for several accounts and Regions."""
+    jobs = 10
+
+    def row(targets: int) -> tuple[str, ...]:
+        cost = predicted(*[Demand(0, discovers=True)] * targets)
+        calls = cost.calls_per_minute + targets * jobs * cost.calls_per_found_job
+        one = jobs * cost.calls_per_found_job
+        return (f"{targets}", *_minute_and_day(calls), f"{cost.most_calls_per_minute:,.0f}", _share(one))
+
+    title = f"accounts and Regions, {jobs} discovered active jobs in each"
+    head = (title, "calls a minute", "calls a day", "maximum a minute", "of each GetJob quota")
+    return _table(head, map(row, (1, 5, 20)))
+
+
+def first_poll() -> str:
+    """Write the duration of the first full poll, with a tenth of the jobs active."""
+    rate = default("api_requests_per_second")
+
+    def row(jobs: int) -> tuple[str, ...]:
+        pages = jobs // 100
+        listed, polled = format_duration(round(pages / rate, 1)), format_duration(round(jobs / 10 / rate))
+        return (f"{jobs:,}", f"{pages:,}", listed, polled)
+
+    head = ("jobs of the `lookback`", "SearchJobs calls", "time to list all jobs", "then, time to poll the active jobs")
+    return _table(head, map(row, (100, 1000, 10_000, 100_000)))
+
+
+def series_formula() -> str:
+    """Write the formula of the number of series."""
+    cost = predicted(Demand(1, discovers=True))
+    return (
+        f"```\nseries = {cost.series_per_job} * jobs with series + {cost.series_per_device} * devices (in each Region)"
+        f" + about {SERIES_PER_TARGET} for each account and Region + about {OTHER_SERIES}\n```\n"
+    )
+
+
+def prometheus() -> str:
+    """Write the needs of Prometheus."""
+    cost = predicted(Demand(1, discovers=True))
+
+    def row(jobs: int) -> tuple[str, ...]:
+        fixed = cost.series_per_device * DEVICES + SERIES_PER_TARGET + OTHER_SERIES
+        series = cost.series_per_job * jobs + fixed
+        samples = series / SCRAPE_INTERVAL
+        disk = samples * 86400 * BYTES_PER_SAMPLE
+        return (f"{jobs:,}", f"{series:,}", _size(series * BYTES_PER_SERIES), f"{samples:,.0f}", _size(disk))
+
+    title = f"jobs with series, on {DEVICES} devices"
+    head = (title, "series", "memory of Prometheus", "samples a second", "disk a day")
+    return _table(head, map(row, (10, 100, 1000, 10_000, 100_000)))
+
+
+TABLES: Final[Mapping[str, Callable[[], str]]] = {
+    "configured-jobs": configured_jobs,
+    "discovered-jobs": discovered_jobs,
+    "several-targets": several_targets,
+    "first-poll": first_poll,
+    "series-formula": series_formula,
+    "prometheus": prometheus,
+}
+
+
+def with_tables(page: str) -> str:
+    """Replace the generated parts of a page."""
+    pattern = r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)"
+    return re.sub(pattern, lambda found: f"{found[1]}\n{TABLES[found[2]]()}\n{found[3]}", page, flags=re.DOTALL)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = (head, ["---"] * len(head), *rows)
+    return "".join(f"| {' | '.join(cells)} |\n".replace("| --- ", "|---").replace("|--- |", "|---|") for cells in lines)
+
+
+def _minute_and_day(calls: float) -> tuple[str, str]:
+    return f"{calls:,.0f}", f"{calls * 1440:,.0f}"
+
+
+def _share(calls: float) -> str:
+    return f"{100 * calls / QUOTA:.0f} %"
+
+
+def _size(amount: float) -> str:
+    return f"{amount / 1e9:.1f} GB" if amount >= 1e9 else f"{amount / 1e6:.0f} MB"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
