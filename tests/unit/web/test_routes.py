@@ -18,7 +18,7 @@ from exporter.storage.block import CHUNK_JOBS
 from exporter.telemetry import SelfMetrics
 from exporter.web.http import Body, Request
 from exporter.web.routes import Reloaded, Web, expose
-from exporter.web.style import SECURITY_POLICY
+from exporter.web.status_page import SECURITY_POLICY
 
 ARN = "arn:aws:braket:us-west-2:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
 TARGET = Target("123456789012", "us-west-2")
