@@ -34,8 +34,8 @@ _Value = Any
 """Text or a number, of one type for all jobs; ``None`` for a job without a value."""
 
 
-class Context(NamedTuple):
-    """What the cells of all rows depend on.
+class RowContext(NamedTuple):
+    """The arguments that all cells share.
 
     Attributes:
         now: Unix time, seconds.
@@ -92,7 +92,7 @@ class Column:
 
     key: str
     title: str
-    cell: Callable[[JobRecord, JobSnapshot, Context], Cell]
+    cell: Callable[[JobRecord, JobSnapshot, RowContext], Cell]
     unpolled: Callable[[JobRecord], Cell] = lambda _: Cell()
     value: Callable[[JobRecord, float], _Value] | None = None
     numeric: bool = False
@@ -131,7 +131,7 @@ def _from_snapshot(read: Callable[[JobSnapshot], _Value]) -> Callable[[JobRecord
     return lambda record, _: None if record.snapshot is None else read(record.snapshot)
 
 
-def _status(record: JobRecord, job: JobSnapshot, _: Context) -> Cell:
+def _status(record: JobRecord, job: JobSnapshot, _: RowContext) -> Cell:
     own, *more = statuses_of(record)
     notes = [Note("out of time", STATUS_COLOURS[status]) for status in more]
     if job.failure_category:
@@ -151,29 +151,29 @@ def _name(record: JobRecord) -> str:
     return ("" if record.snapshot is None else record.snapshot.name) or record.arn
 
 
-def _region(_: JobRecord, job: JobSnapshot, context: Context) -> Cell:
+def _region(_: JobRecord, job: JobSnapshot, context: RowContext) -> Cell:
     return Cell(job.region, url=jobs_url(job.region), notes=[Note(job.account)] if context.several_accounts else ())
 
 
-def _queue_position(_: JobRecord, job: JobSnapshot, __: Context) -> Cell:
+def _queue_position(_: JobRecord, job: JobSnapshot, __: RowContext) -> Cell:
     if job.queue_position is None:
         return _EMPTY
     return Cell(f"{'>' * job.queue_position_is_floor}{job.queue_position}")
 
 
-def _created(_: JobRecord, job: JobSnapshot, context: Context) -> Cell:
+def _created(_: JobRecord, job: JobSnapshot, context: RowContext) -> Cell:
     return _EMPTY if job.created is None else _age(job.created, context)
 
 
-def _answered(record: JobRecord, _: JobSnapshot, context: Context) -> Cell:
+def _answered(record: JobRecord, _: JobSnapshot, context: RowContext) -> Cell:
     return Cell("never") if record.polled_at is None else _age(record.polled_at, context)
 
 
-def _age(time: float, context: Context) -> Cell:
+def _age(time: float, context: RowContext) -> Cell:
     return Cell(age(time, context.now), time=date_and_time(time))
 
 
-def _run_time(record: JobRecord, job: JobSnapshot, context: Context) -> Cell:
+def _run_time(record: JobRecord, job: JobSnapshot, context: RowContext) -> Cell:
     ran, limit = ran_seconds(record, context.now), job.max_runtime_seconds
     if ran is None:
         return _EMPTY
@@ -193,12 +193,12 @@ def _used_share(record: JobRecord, now: float) -> float | None:
     return None if ran is None or not limit else ran / limit
 
 
-def _billable(record: JobRecord, _: JobSnapshot, __: Context) -> Cell:
+def _billable(record: JobRecord, _: JobSnapshot, __: RowContext) -> Cell:
     billable = billable_seconds(record)
     return _EMPTY if billable is None else Cell(format_span(billable))
 
 
-def _logs(record: JobRecord, job: JobSnapshot, _: Context) -> Cell:
+def _logs(record: JobRecord, job: JobSnapshot, _: RowContext) -> Cell:
     url = logs_url(record.arn, job.name)
     return _EMPTY if url is None else Cell("logs", url=url)
 
@@ -240,7 +240,7 @@ SORTABLE: Final[Mapping[str, Column]] = {column.key: column for column in COLUMN
 """The columns that jobs can be sorted by, by key."""
 
 
-def row_of(record: JobRecord, context: Context) -> list[tuple[bool, bool, Cell]]:
+def row_of(record: JobRecord, context: RowContext) -> list[tuple[bool, bool, Cell]]:
     """Return whether each cell of a job's row is numeric, whether it wraps, and its content."""
     job = record.snapshot
     if job is None:

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from exporter.core import MAX_RUNTIME_EXCEEDED, JobRecord, TargetStatus, fill_of, format_span
 from exporter.storage import NO_ANSWER, BlockSummary
 from exporter.web.console_links import jobs_url
-from exporter.web.job_columns import COLUMNS, MAX_STATUS_LENGTH, OTHER_STATUS_COLOUR, STATUS_COLOURS, Context, row_of
+from exporter.web.job_columns import COLUMNS, MAX_STATUS_LENGTH, OTHER_STATUS_COLOUR, STATUS_COLOURS, RowContext, row_of
 from exporter.web.job_table import ALL_JOBS, MAX_QUERY_LENGTH, JobQuery, Listing, list_jobs
 from exporter.web.time_text import age, date_and_time
 
@@ -70,7 +70,7 @@ def render_page(
         hidden: the number of jobs without series, because of ``max_jobs``.
     """
     listing = list_jobs(records, query, now, summaries)
-    context = Context(now, several_accounts=len({status.target.account for status in targets}) > 1)
+    context = RowContext(now, several_accounts=len({status.target.account for status in targets}) > 1)
     return _PAGE.render(
         version=version,
         uptime=uptime,

@@ -8,8 +8,8 @@ from exporter.web.job_columns import (
     COLUMNS,
     SORTABLE,
     Cell,
-    Context,
     Note,
+    RowContext,
     billable_seconds,
     ran_seconds,
     row_of,
@@ -20,7 +20,7 @@ NOW = CREATED + 1000.0
 
 
 def cell(key: str, of: JobRecord, *, several_accounts: bool = False) -> Cell:
-    cells = [content for _, _, content in row_of(of, Context(NOW, several_accounts=several_accounts))]
+    cells = [content for _, _, content in row_of(of, RowContext(NOW, several_accounts=several_accounts))]
     return dict(zip([column.key for column in COLUMNS], cells, strict=True))[key]
 
 
@@ -31,7 +31,7 @@ def test_each_key_is_used_once_and_all_columns_but_the_links_can_be_sorted() -> 
 
 
 def test_a_job_without_a_response_has_a_status_and_its_arn_only() -> None:
-    cells = [content for _, _, content in row_of(JobRecord("arn", failing="AccessDeniedException"), Context(NOW))]
+    cells = [content for _, _, content in row_of(JobRecord("arn", failing="AccessDeniedException"), RowContext(NOW))]
     notes = [Note("AccessDeniedException")]
     assert cells[:2] == [Cell("no answer yet", colour="grey", notes=notes), Cell("arn", "arn")]
     assert {*cells[2:]} == {Cell()}

@@ -1,6 +1,8 @@
 """The HTTP paths, without a socket: each request is handed in, each answer looked at."""
 
 import gzip
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -330,6 +332,11 @@ def test_a_reload_says_what_came_of_it(reloaded: Reloaded, status: int, body: by
     answer = get("/-/reload", make_web(reload=lambda: reloaded), "POST")
     assert (answer.status, answer.body) == (status, body)
     assert answer.content_type == "text/plain; charset=utf-8"
+
+
+def test_jinja2_is_imported_at_the_first_request_for_the_page_only() -> None:
+    program = "import exporter.app, sys; sys.exit('jinja2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_the_page_for_people_lets_a_browser_load_and_guess_nothing() -> None:
