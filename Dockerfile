@@ -33,7 +33,7 @@ RUN rm -r /opt/braket-exporter/lib/python3*/site-packages/boto3/data \
 # exporter uses, create all clients, and collect the modules that Python compiles.
 RUN mkdir compiled \
  && touch before \
- && PYTHONDONTWRITEBYTECODE="" /opt/braket-exporter/bin/python -c "import boto3, exporter.__main__, exporter.app.cli, exporter.simulator.__main__; \
+ && PYTHONDONTWRITEBYTECODE="" /opt/braket-exporter/bin/python -c "import boto3, exporter.__main__, exporter.app.cli, exporter.simulator.__main__, exporter.web.status_page; \
       [boto3.client(name, 'us-east-1') for name in ('braket', 'signin', 'sso', 'sso-oidc', 'sts')]" \
  && find /usr -name '*.pyc' -newer before -exec cp --parents --target-directory /build/compiled {} +
 

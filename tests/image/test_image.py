@@ -173,6 +173,7 @@ def test_it_serves_the_metrics_of_the_demo_without_any_right_and_stops_on_sigter
         running = started(container).daemon
         eventually(lambda: running.get("/-/ready").status == 200, 20)
         eventually(lambda: any(line.startswith("braket_job_status{") for line in running.samples))
+        assert running.get("/").status == 200
         assert container.kernel("Uid", "Gid", "CapEff", "CapBnd", "CapPrm", "NoNewPrivs", "NSpid") == {
             "Uid": "65532\t65532\t65532\t65532",
             "Gid": "65532\t65532\t65532\t65532",

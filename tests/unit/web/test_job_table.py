@@ -3,23 +3,20 @@
 from unittest.mock import patch
 
 import pytest
-from builders import CREATED, GARNET, SV1, arn, event, finished, record, snapshot
+from builders import CREATED, GARNET, arn, event, finished, record, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.core import JobRecord, short_device
+from exporter.core import JobRecord
 from exporter.storage import BlockSummary, statuses_of
 from exporter.storage.job_index import status_summaries
+from exporter.web.job_columns import SORTABLE, Order
 from exporter.web.job_table import (
-    EVERYTHING,
-    FIRST_ORDER,
-    MOST_ROWS,
-    Order,
-    Wish,
-    billable_seconds,
+    ALL_JOBS,
+    MAX_ROWS,
+    JobQuery,
     list_jobs,
-    ran_seconds,
-    read_wish,
+    parse_query,
 )
 
 NOW = CREATED + 1000.0
@@ -34,56 +31,58 @@ JOBS = [
 ]
 
 
-def names(wish: Wish, records: list[JobRecord] = JOBS) -> list[str]:
-    """Tell the jobs that a wish lists, by the last digits of their ARNs."""
-    return [record.arn[-1] for record in list_jobs(records, wish, NOW).shown]
+def names(query: JobQuery, records: list[JobRecord] = JOBS) -> list[str]:
+    """Return the last digit of the ARN of each listed job."""
+    return [record.arn[-1] for record in list_jobs(records, query, NOW).shown]
 
 
 # What is asked for.
 
 
 @pytest.mark.parametrize(
-    ("query", "wish"),
+    ("parameters", "query"),
     [
-        ({}, EVERYTHING),
-        ({"q": [" vqe  h2 "]}, Wish(q="vqe  h2")),
-        ({"q": ["a", "b"], "status": []}, Wish(q="a")),
-        ({"status": ["FAILED"]}, Wish(status="FAILED")),
-        ({"status": ["no such status"]}, Wish(status="no such status")),
-        ({"sort": ["created"]}, Wish(sort="created", order="desc")),
-        ({"sort": ["job"]}, Wish(sort="job", order="asc")),
-        ({"sort": ["created"], "order": ["asc"]}, Wish(sort="created", order="asc")),
-        ({"sort": ["job"], "order": ["desc"]}, Wish(sort="job", order="desc")),
-        ({"sort": ["created"], "order": ["sideways"]}, Wish(sort="created", order="desc")),
-        ({"sort": ["role"], "order": ["desc"]}, EVERYTHING),
-        ({"order": ["desc"]}, EVERYTHING),
-        ({"anything": ["else"]}, EVERYTHING),
-        ({"q": ["x" * 1000]}, Wish(q="x" * 256)),
+        ({}, ALL_JOBS),
+        ({"q": [" vqe  h2 "]}, JobQuery(q="vqe  h2")),
+        ({"q": ["a", "b"], "status": []}, JobQuery(q="a")),
+        ({"status": ["FAILED"]}, JobQuery(status="FAILED")),
+        ({"status": ["no such status"]}, JobQuery(status="no such status")),
+        ({"sort": ["created"]}, JobQuery(sort="created", order="desc")),
+        ({"sort": ["job"]}, JobQuery(sort="job", order="asc")),
+        ({"sort": ["created"], "order": ["asc"]}, JobQuery(sort="created", order="asc")),
+        ({"sort": ["job"], "order": ["desc"]}, JobQuery(sort="job", order="desc")),
+        ({"sort": ["created"], "order": ["sideways"]}, JobQuery(sort="created", order="desc")),
+        ({"sort": ["role"], "order": ["desc"]}, ALL_JOBS),
+        ({"order": ["desc"]}, ALL_JOBS),
+        ({"anything": ["else"]}, ALL_JOBS),
+        ({"q": ["x" * 1000]}, JobQuery(q="x" * 256)),
     ],
 )
-def test_the_query_is_read_and_what_has_no_meaning_is_passed_over(query: dict[str, list[str]], wish: Wish) -> None:
-    assert read_wish(query) == wish
+def test_the_query_parameters_are_parsed_and_invalid_ones_are_ignored(
+    parameters: dict[str, list[str]], query: JobQuery
+) -> None:
+    assert parse_query(parameters) == query
 
 
 @pytest.mark.parametrize(
-    ("wish", "href"),
+    ("query", "href"),
     [
-        (EVERYTHING, "."),
-        (Wish(q="a b&c=d#"), "?q=a+b%26c%3Dd%23"),
-        (Wish("vqe", "FAILED", "created", "desc"), "?q=vqe&status=FAILED&sort=created&order=desc"),
-        (Wish(order="desc"), "."),
+        (ALL_JOBS, "."),
+        (JobQuery(q="a b&c=d#"), "?q=a+b%26c%3Dd%23"),
+        (JobQuery("vqe", "FAILED", "created", "desc"), "?q=vqe&status=FAILED&sort=created&order=desc"),
+        (JobQuery(order="desc"), "."),
     ],
 )
-def test_a_wish_has_an_address(wish: Wish, href: str) -> None:
-    assert wish.href == href
+def test_a_query_has_an_address(query: JobQuery, href: str) -> None:
+    assert query.href == href
 
 
 def test_sorting_by_the_same_again_turns_the_order_round_and_keeps_the_rest() -> None:
-    wish = Wish(q="vqe", status="FAILED").sorted_by("created")
-    assert wish == Wish("vqe", "FAILED", "created", "desc")
-    assert wish.sorted_by("created") == Wish("vqe", "FAILED", "created", "asc")
-    assert wish.sorted_by("created").sorted_by("created") == wish
-    assert wish.sorted_by("job") == Wish("vqe", "FAILED", "job", "asc")
+    query = JobQuery(q="vqe", status="FAILED").sorted_by("created")
+    assert query == JobQuery("vqe", "FAILED", "created", "desc")
+    assert query.sorted_by("created") == JobQuery("vqe", "FAILED", "created", "asc")
+    assert query.sorted_by("created").sorted_by("created") == query
+    assert query.sorted_by("job") == JobQuery("vqe", "FAILED", "job", "asc")
 
 
 # Search and filter.
@@ -108,7 +107,7 @@ def test_sorting_by_the_same_again_turns_the_order_round_and_keeps_the_rest() ->
     ],
 )
 def test_a_search_finds_the_jobs_that_have_all_of_its_words(q: str, found: str) -> None:
-    assert sorted(names(Wish(q=q))) == [*found]
+    assert sorted(names(JobQuery(q=q))) == [*found]
 
 
 @pytest.mark.parametrize(
@@ -124,13 +123,13 @@ def test_a_search_finds_the_jobs_that_have_all_of_its_words(q: str, found: str) 
     ],
 )
 def test_a_status_picks_the_jobs_that_have_it(status: str, found: str) -> None:
-    assert sorted(names(Wish(status=status))) == [*found]
+    assert sorted(names(JobQuery(status=status))) == [*found]
 
 
 def test_statuses_are_counted_among_what_the_search_found_whichever_is_chosen() -> None:
-    listing = list_jobs(JOBS, Wish(q="vqe", status="RUNNING"), NOW)
-    assert listing.found == {"RUNNING": 1, "COMPLETED": 1, "MAX_RUNTIME_EXCEEDED": 1}
-    assert (len(listing.shown), listing.fitting, listing.total) == (1, 1, 5)
+    listing = list_jobs(JOBS, JobQuery(q="vqe", status="RUNNING"), NOW)
+    assert listing.by_status == {"RUNNING": 1, "COMPLETED": 1, "MAX_RUNTIME_EXCEEDED": 1}
+    assert (len(listing.shown), listing.matching, listing.total) == (1, 1, 5)
 
 
 def test_a_job_that_ran_out_of_time_has_two_statuses() -> None:
@@ -147,7 +146,7 @@ def test_a_job_that_ran_out_of_time_has_two_statuses() -> None:
 
 
 def test_what_asks_for_a_look_comes_first() -> None:
-    assert names(EVERYTHING) == ["2", "3", "4", "1", "5"]
+    assert names(ALL_JOBS) == ["2", "3", "4", "1", "5"]
 
 
 @pytest.mark.parametrize(
@@ -169,19 +168,19 @@ def test_what_asks_for_a_look_comes_first() -> None:
     ],
 )
 def test_jobs_without_a_value_come_last_in_either_order(key: str, order: Order, found: str) -> None:
-    assert "".join(names(Wish(sort=key, order=order))) == found
+    assert "".join(names(JobQuery(sort=key, order=order))) == found
 
 
 def test_every_key_sorts_every_job() -> None:
-    for key in FIRST_ORDER:
+    for key in SORTABLE:
         for order in ("asc", "desc"):
-            assert sorted(names(read_wish({"sort": [key], "order": [order]}))) == [*"12345"]
+            assert sorted(names(parse_query({"sort": [key], "order": [order]}))) == [*"12345"]
 
 
 @given(st.lists(st.none() | st.integers(0, 9), max_size=40), st.sampled_from(["asc", "desc"]))
 def test_places_in_the_queue_are_in_order_whatever_they_are(places: list[int | None], order: Order) -> None:
     records = [record(snapshot(arn=arn(number), queue_position=place)) for number, place in enumerate(places)]
-    shown = list_jobs(records, Wish(sort="queue", order=order), NOW).shown
+    shown = list_jobs(records, JobQuery(sort="queue", order=order), NOW).shown
     told = [job.snapshot.queue_position for job in shown if job.snapshot is not None]
     known = sorted((place for place in places if place is not None), reverse=order == "desc")
     assert told == [*known, *[None] * places.count(None)]
@@ -189,9 +188,9 @@ def test_places_in_the_queue_are_in_order_whatever_they_are(places: list[int | N
 
 @pytest.mark.parametrize("sort", ["", "created", "queue"])
 def test_no_more_rows_are_shown_than_a_browser_bears(sort: str) -> None:
-    records = [record(snapshot(arn=arn(number), created=CREATED + number)) for number in range(MOST_ROWS + 100)]
-    listing = list_jobs(records, Wish(sort=sort), NOW)
-    assert (len(listing.shown), listing.fitting, listing.total) == (500, 600, 600)
+    records = [record(snapshot(arn=arn(number), created=CREATED + number)) for number in range(MAX_ROWS + 100)]
+    listing = list_jobs(records, JobQuery(sort=sort), NOW)
+    assert (len(listing.shown), listing.matching, listing.total) == (500, 600, 600)
 
 
 # Jobs in piles.
@@ -224,12 +223,12 @@ SOME = st.lists(
 def test_piles_change_nothing_about_what_is_listed(
     loose: list[JobRecord], piled: list[list[JobRecord]], status: str
 ) -> None:
-    for wish in (Wish(status=status), Wish(status=status, q="vqe"), Wish(status=status, sort="created")):
-        with patch("exporter.web.job_table.MOST_ROWS", 5):
+    for query in (JobQuery(status=status), JobQuery(status=status, q="vqe"), JobQuery(status=status, sort="created")):
+        with patch("exporter.web.job_table.MAX_ROWS", 5):
             summaries = [Looks().summary(0, jobs) for jobs in piled]
-            ours = list_jobs(loose, wish, NOW, summaries)
-            plain = list_jobs([*loose, *(job for jobs in piled for job in jobs)], wish, NOW)
-        assert (ours.fitting, ours.found, ours.total) == (plain.fitting, plain.found, plain.total)
+            ours = list_jobs(loose, query, NOW, summaries)
+            plain = list_jobs([*loose, *(job for jobs in piled for job in jobs)], query, NOW)
+        assert (ours.matching, ours.by_status, ours.total) == (plain.matching, plain.by_status, plain.total)
         assert [told(job) for job in ours.shown] == [told(job) for job in plain.shown]
 
 
@@ -239,58 +238,24 @@ def told(job: JobRecord) -> tuple[str, float | None]:
 
 
 @pytest.mark.parametrize(
-    ("wish", "looked_at", "first"),
+    ("query", "looked_at", "first"),
     [
-        (EVERYTHING, [1, 2], "34"),
-        (Wish(status="COMPLETED"), [2], "23"),
-        (Wish(status="FAILED"), [1], "4"),
-        (Wish(status="QUEUED"), [], ""),
-        (Wish(q="vqe"), [0, 1, 2], "34"),
-        (Wish(sort="created", order="asc"), [0, 1, 2], "01"),
+        (ALL_JOBS, [1, 2], "34"),
+        (JobQuery(status="COMPLETED"), [2], "23"),
+        (JobQuery(status="FAILED"), [1], "4"),
+        (JobQuery(status="QUEUED"), [], ""),
+        (JobQuery(q="vqe"), [0, 1, 2], "34"),
+        (JobQuery(sort="created", order="asc"), [0, 1, 2], "01"),
     ],
 )
-def test_a_pile_that_does_not_matter_is_not_looked_at(wish: Wish, looked_at: list[int], first: str) -> None:
+def test_a_pile_that_does_not_matter_is_not_looked_at(query: JobQuery, looked_at: list[int], first: str) -> None:
     looks = Looks()
     summaries = [
         looks.summary(0, [ended_at(1)]),
         looks.summary(1, [ended_at(0), ended_at(4, "FAILED")]),
         looks.summary(2, [ended_at(2), ended_at(3)]),
     ]
-    with patch("exporter.web.job_table.MOST_ROWS", 2):
-        shown = list_jobs([], wish, NOW, summaries).shown
+    with patch("exporter.web.job_table.MAX_ROWS", 2):
+        shown = list_jobs([], query, NOW, summaries).shown
     assert looks.at == looked_at
     assert sorted(job.arn[-1] for job in shown) == sorted(first)
-
-
-# What a job has.
-
-
-def test_a_job_runs_from_its_start_to_its_end_or_until_now() -> None:
-    assert ran_seconds(record(snapshot()), NOW) == 960.0
-    assert ran_seconds(record(finished()), NOW) == 80.0
-    assert ran_seconds(record(finished(ended=None)), NOW) is None
-    assert ran_seconds(record(snapshot(started=None)), NOW) is None
-    assert ran_seconds(record(snapshot(started=NOW + 5.0)), NOW) == 0.0
-    assert ran_seconds(JobRecord("arn"), NOW) is None
-
-
-def test_what_is_billed_is_billed_for_each_instance() -> None:
-    assert billable_seconds(record(finished())) == 80.0
-    assert billable_seconds(record(finished(instance_count=3))) == 240.0
-    assert billable_seconds(record(finished(instance_count=None))) == 80.0
-    assert billable_seconds(record(snapshot())) is None
-    assert billable_seconds(JobRecord("arn")) is None
-
-
-@pytest.mark.parametrize(
-    ("device", "short"),
-    [
-        (SV1, "amazon/sv1"),
-        (GARNET, "iqm/Garnet"),
-        ("local:pennylane/lightning.qubit", "local:pennylane/lightning.qubit"),
-        ("arn:aws:braket:::device/annealer/x/y", "arn:aws:braket:::device/annealer/x/y"),
-        ("", ""),
-    ],
-)
-def test_a_device_is_told_by_provider_and_name(device: str, short: str) -> None:
-    assert short_device(device) == short

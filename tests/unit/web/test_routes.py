@@ -1,6 +1,8 @@
 """The HTTP paths, without a socket: each request is handed in, each answer looked at."""
 
 import gzip
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -18,7 +20,7 @@ from exporter.storage.block import CHUNK_JOBS
 from exporter.telemetry import SelfMetrics
 from exporter.web.http import Body, Request
 from exporter.web.routes import Reloaded, Web, expose
-from exporter.web.style import SECURITY_POLICY
+from exporter.web.status_page import SECURITY_POLICY
 
 ARN = "arn:aws:braket:us-west-2:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
 TARGET = Target("123456789012", "us-west-2")
@@ -331,6 +333,11 @@ def test_a_reload_says_what_came_of_it(reloaded: Reloaded, status: int, body: by
     answer = get("/-/reload", make_web(reload=lambda: reloaded), "POST")
     assert (answer.status, answer.body) == (status, body)
     assert answer.content_type == "text/plain; charset=utf-8"
+
+
+def test_jinja2_is_imported_at_the_first_request_for_the_page_only() -> None:
+    program = "import exporter.app, sys; sys.exit('jinja2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_the_page_for_people_lets_a_browser_load_and_guess_nothing() -> None:

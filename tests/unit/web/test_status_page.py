@@ -1,4 +1,4 @@
-"""The page for people: hostile text stays text, and every state of the world has a look."""
+"""The status page: hostile text stays text, and every state of a target and of a job is shown."""
 
 import base64
 import hashlib
@@ -14,9 +14,9 @@ from profiles import examples
 
 from exporter.aws.parse import ParseError, parse_job
 from exporter.core import Health, JobRecord, Target, TargetStatus
-from exporter.web.job_table import EVERYTHING, Wish
-from exporter.web.status_page import render_page
-from exporter.web.style import SECURITY_POLICY
+from exporter.web.job_columns import COLUMNS
+from exporter.web.job_table import ALL_JOBS, JobQuery
+from exporter.web.status_page import SECURITY_POLICY, render_page
 
 NOW = CREATED + 1000.0
 EVIL = "<script>alert('x')</script>\"&' onload=\"y"
@@ -26,7 +26,7 @@ ATTRIBUTES = {
     *("type", "value", "max", "maxlength", "for", "target", "rel"),
     *("aria-label", "aria-labelledby", "aria-current", "aria-sort"),
 }
-EVIL_ESCAPED = "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&quot;&amp;&#x27; onload=&quot;y"
+EVIL_ESCAPED = "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&#34;&amp;&#39; onload=&#34;y"
 
 
 STATUS, JOB, DEVICE, REGION, QUEUE, CREATION, RAN, BILLABLE, ANSWERED, LOGS = range(10)
@@ -111,9 +111,9 @@ def status(health: Health | None = None, target: Target | None = None, **members
 
 
 def read(
-    *records: JobRecord, targets: tuple[TargetStatus, ...] = (), now: float = NOW, wish: Wish = EVERYTHING
+    *records: JobRecord, targets: tuple[TargetStatus, ...] = (), now: float = NOW, query: JobQuery = ALL_JOBS
 ) -> Reader:
-    return Reader(render_page("1.2.3", 59.9, targets, records, now, wish=wish))
+    return Reader(render_page("1.2.3", 59.9, targets, records, now, query=query))
 
 
 def row(of: JobRecord, now: float = NOW) -> list[str]:
@@ -125,6 +125,13 @@ def test_the_policy_allows_exactly_the_style_that_the_page_has_and_nothing_else(
     digest = base64.b64encode(hashlib.sha256(read().style.encode()).digest()).decode()
     expected = f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; "
     assert expected + "frame-ancestors 'none'" == SECURITY_POLICY
+
+
+def test_every_column_has_a_head_and_a_cell_in_every_row() -> None:
+    page = read(record(snapshot()), JobRecord(ARN))
+    heads = re.findall(r"<th [^>]*>(?:<a [^>]*>)?([^<]*)", page.page)
+    assert heads[-len(COLUMNS) :] == [column.title for column in COLUMNS]
+    assert [len(cells) for cells in page.jobs] == [len(COLUMNS)] * 2
 
 
 def test_a_page_without_targets_and_jobs_is_whole() -> None:
@@ -437,8 +444,8 @@ def test_accounts_stand_beside_the_jobs_only_where_there_are_several() -> None:
 def fill_of(*targets: TargetStatus) -> tuple[dict[str, str | None], str]:
     page = read(targets=targets)
     (bar,) = [attributes for tag, attributes in page.elements if tag == "progress"]
-    (line,) = [line.strip() for line in page.text.split("\n") if "were not asked" in line or "Looking" in line]
-    return bar, line
+    (text,) = re.findall(r'<p class="fill">(.*?)</p>', page.page, re.DOTALL)
+    return bar, " ".join(Reader(text).text.split())
 
 
 def test_the_first_fill_tells_how_far_it_has_come_and_how_long_it_takes_at_the_least() -> None:
@@ -521,14 +528,14 @@ def hrefs(page: Reader, text: str) -> list[str]:
 
 def test_each_column_can_be_sorted_by_and_then_the_other_way_round() -> None:
     assert hrefs(read(), "Created") == ["?sort=created&amp;order=desc"]
-    assert hrefs(read(wish=Wish(sort="created", order="desc")), "Created") == ["?sort=created&amp;order=asc"]
-    assert hrefs(read(wish=Wish(q="a&b", status="FAILED", sort="job")), "Device") == [
+    assert hrefs(read(query=JobQuery(sort="created", order="desc")), "Created") == ["?sort=created&amp;order=asc"]
+    assert hrefs(read(query=JobQuery(q="a&b", status="FAILED", sort="job")), "Device") == [
         "?q=a%26b&amp;status=FAILED&amp;sort=device&amp;order=asc"
     ]
 
 
 def test_a_reader_of_screens_is_told_the_order() -> None:
-    heads = [attributes for tag, attributes in read(wish=Wish(sort="used", order="desc")).elements if tag == "th"]
+    heads = [attributes for tag, attributes in read(query=JobQuery(sort="used", order="desc")).elements if tag == "th"]
     assert {head["scope"] for head in heads} == {"col"}
     assert [head.get("aria-sort") for head in heads if "aria-sort" in head] == ["descending"]
     assert [tag for tag, attributes in read().elements if "aria-sort" in attributes] == []
@@ -542,7 +549,7 @@ def test_each_status_that_jobs_have_is_a_link_with_their_number() -> None:
         record(snapshot(arn="4", status="<NEW>", name="vqe")),
         JobRecord(arn="vqe"),
     ]
-    page = read(*jobs, wish=Wish(q="vqe", status="FAILED", sort="job"))
+    page = read(*jobs, query=JobQuery(q="vqe", status="FAILED", sort="job"))
     names = ["all 4", "FAILED 1", "MAX_RUNTIME_EXCEEDED 1", "COMPLETED 1", "<NEW> 1", "no answer yet 1"]
     assert page.filters == names
     assert page.current == ["FAILED 1"]
@@ -554,14 +561,14 @@ def test_each_status_that_jobs_have_is_a_link_with_their_number() -> None:
 
 
 def test_a_status_that_no_job_has_is_shown_as_what_it_is() -> None:
-    page = read(record(snapshot()), wish=Wish(status=EVIL))
+    page = read(record(snapshot()), query=JobQuery(status=EVIL))
     assert page.filters == ["all 1", "RUNNING 1", f"{EVIL[:40]} 0"]
     assert page.jobs == []
     assert "\n0 of 1 job.\n" in page.text
 
 
 def test_the_search_form_keeps_what_else_is_asked_for() -> None:
-    page = read(wish=Wish(q=EVIL, status="FAILED", sort="queue"))
+    page = read(query=JobQuery(q=EVIL, status="FAILED", sort="queue"))
     fields = [attributes for tag, attributes in page.elements if tag == "input"]
     assert [(field["type"], field["name"], field["value"]) for field in fields] == [
         ("search", "q", EVIL),
@@ -574,4 +581,4 @@ def test_the_search_form_keeps_what_else_is_asked_for() -> None:
 
 def test_all_can_be_taken_back_at_once_where_there_is_something_to_take_back() -> None:
     assert hrefs(read(), "Reset") == []
-    assert hrefs(read(wish=Wish(q="x")), "Reset") == ["."]
+    assert hrefs(read(query=JobQuery(q="x")), "Reset") == ["."]

@@ -1,0 +1,245 @@
+"""The columns of the job table: title, sort key and cell of each. Pure.
+
+A new column is one more entry of ``COLUMNS``. Cells are data; the template escapes them and writes the HTML.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple
+
+from exporter.core import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot, format_span, short_device
+from exporter.storage import statuses_of
+from exporter.web.console_links import jobs_url, logs_url
+from exporter.web.time_text import age, date_and_time
+
+MAX_STATUS_LENGTH: Final = 40
+"""The number of characters of a status on the page."""
+
+STATUS_COLOURS: Final = {
+    "FAILED": "red",
+    MAX_RUNTIME_EXCEEDED: "purple",
+    "RUNNING": "blue",
+    "QUEUED": "yellow",
+    "CANCELLING": "orange",
+    "COMPLETED": "green",
+    "CANCELLED": "grey",
+}
+"""The colours of the dashboards, in the order of the status links."""
+
+OTHER_STATUS_COLOUR: Final = "grey"
+
+Order = Literal["asc", "desc"]
+_Value = Any
+"""Text or a number, of one type for all jobs; ``None`` for a job without a value."""
+
+
+class RowContext(NamedTuple):
+    """The arguments that all cells share.
+
+    Attributes:
+        now: Unix time, seconds.
+        several_accounts: whether the targets belong to more than one account.
+    """
+
+    now: float
+    several_accounts: bool = False
+
+
+class Note(NamedTuple):
+    """A small text, in a colour of the style sheet where it has one."""
+
+    text: str
+    colour: str = ""
+
+
+class Cell(NamedTuple):
+    """The content of a cell. ``job_table.html`` depends on the order of the members.
+
+    Attributes:
+        text: the text.
+        title: the text in full, as a tooltip. Such a text comes from AWS and is isolated from the text around it.
+        colour: a colour of the style sheet; the text becomes a badge.
+        time: a date and time in UTC; the text is its age.
+        url: the address of a link to another site.
+        limit: a small text behind the text.
+        notes: small texts below the text.
+    """
+
+    text: str = ""
+    title: str = ""
+    colour: str = ""
+    time: str = ""
+    url: str | None = None
+    limit: str = ""
+    notes: Sequence[Note] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the job table.
+
+    Attributes:
+        key: the column's name in the page's address.
+        title: the title.
+        cell: returns the cell of a job.
+        unpolled: returns the cell of a job without a GetJob response so far; by default it is empty.
+        value: returns the value that a job is sorted by; without it, the column cannot be sorted.
+        numeric: whether the cells are right-aligned.
+        wraps: whether long texts are wrapped.
+        first_order: the direction of the first sort.
+    """
+
+    key: str
+    title: str
+    cell: Callable[[JobRecord, JobSnapshot, RowContext], Cell]
+    unpolled: Callable[[JobRecord], Cell] = lambda _: Cell()
+    value: Callable[[JobRecord, float], _Value] | None = None
+    numeric: bool = False
+    wraps: bool = False
+    first_order: Order = "asc"
+
+
+_EMPTY: Final = Cell()
+
+
+def ran_seconds(record: JobRecord, now: float) -> float | None:
+    """Return the run time of a job, until ``now`` for a running one."""
+    job = record.snapshot
+    if job is None or job.started is None:
+        return None
+    end = job.ended if job.finished else now
+    return None if end is None else max(0.0, end - job.started)
+
+
+def billable_seconds(record: JobRecord) -> float | None:
+    """Return a job's billable seconds, over all of its instances."""
+    job = record.snapshot
+    if job is None or job.billable_seconds is None:
+        return None
+    return job.billable_seconds * (job.instance_count or 1)
+
+
+def _from_snapshot(read: Callable[[JobSnapshot], _Value]) -> Callable[[JobRecord, float], _Value]:
+    """Return a sort key that reads the snapshot; a job without one has no value."""
+    return lambda record, _: None if record.snapshot is None else read(record.snapshot)
+
+
+def _status(record: JobRecord, job: JobSnapshot, _: RowContext) -> Cell:
+    own, *more = statuses_of(record)
+    notes = [Note("out of time", STATUS_COLOURS[status]) for status in more]
+    if job.failure_category:
+        notes.append(Note(job.failure_category))
+    if record.failing:
+        notes.append(Note(record.failing))
+    return Cell(own[:MAX_STATUS_LENGTH], colour=STATUS_COLOURS.get(own, OTHER_STATUS_COLOUR), notes=notes)
+
+
+def _unpolled_status(record: JobRecord) -> Cell:
+    if not record.failing:
+        return Cell("not asked for yet", colour=OTHER_STATUS_COLOUR)
+    return Cell("no answer yet", colour=OTHER_STATUS_COLOUR, notes=[Note(record.failing)])
+
+
+def _name(record: JobRecord) -> str:
+    return ("" if record.snapshot is None else record.snapshot.name) or record.arn
+
+
+def _region(_: JobRecord, job: JobSnapshot, context: RowContext) -> Cell:
+    return Cell(job.region, url=jobs_url(job.region), notes=[Note(job.account)] if context.several_accounts else ())
+
+
+def _queue_position(_: JobRecord, job: JobSnapshot, __: RowContext) -> Cell:
+    if job.queue_position is None:
+        return _EMPTY
+    return Cell(f"{'>' * job.queue_position_is_floor}{job.queue_position}")
+
+
+def _created(_: JobRecord, job: JobSnapshot, context: RowContext) -> Cell:
+    return _EMPTY if job.created is None else _age(job.created, context)
+
+
+def _answered(record: JobRecord, _: JobSnapshot, context: RowContext) -> Cell:
+    return Cell("never") if record.polled_at is None else _age(record.polled_at, context)
+
+
+def _age(time: float, context: RowContext) -> Cell:
+    return Cell(age(time, context.now), time=date_and_time(time))
+
+
+def _run_time(record: JobRecord, job: JobSnapshot, context: RowContext) -> Cell:
+    ran, limit = ran_seconds(record, context.now), job.max_runtime_seconds
+    if ran is None:
+        return _EMPTY
+    return Cell(format_span(ran), limit="" if limit is None else _limit(limit))
+
+
+@lru_cache(maxsize=256)
+def _limit(seconds: float) -> str:
+    """Write a maximum runtime; most jobs have the same."""
+    return f"of {format_span(seconds)}"
+
+
+def _used_share(record: JobRecord, now: float) -> float | None:
+    """Return the used share of a job's maximum runtime."""
+    ran = ran_seconds(record, now)
+    limit = None if record.snapshot is None else record.snapshot.max_runtime_seconds
+    return None if ran is None or not limit else ran / limit
+
+
+def _billable(record: JobRecord, _: JobSnapshot, __: RowContext) -> Cell:
+    billable = billable_seconds(record)
+    return _EMPTY if billable is None else Cell(format_span(billable))
+
+
+def _logs(record: JobRecord, job: JobSnapshot, _: RowContext) -> Cell:
+    url = logs_url(record.arn, job.name)
+    return _EMPTY if url is None else Cell("logs", url=url)
+
+
+COLUMNS: Final = (
+    Column("status", "Status", _status, _unpolled_status, value=lambda record, _: statuses_of(record)[0]),
+    Column(
+        "job",
+        "Job",
+        lambda record, _, __: Cell(_name(record), record.arn),
+        lambda record: Cell(record.arn, record.arn),
+        value=lambda record, _: _name(record).casefold(),
+        wraps=True,
+    ),
+    Column(
+        "device",
+        "Device",
+        lambda _, job, __: Cell(short_device(job.device), job.device),
+        value=_from_snapshot(lambda job: short_device(job.device).casefold() or None),
+    ),
+    Column("region", "Region", _region, value=_from_snapshot(lambda job: f"{job.region} {job.account}")),
+    Column("queue", "Queue", _queue_position, value=_from_snapshot(lambda job: job.queue_position), numeric=True),
+    Column("created", "Created", _created, value=_from_snapshot(lambda job: job.created), first_order="desc"),
+    Column("used", "Ran", _run_time, value=_used_share, numeric=True, first_order="desc"),
+    Column(
+        "billable",
+        "Billable",
+        _billable,
+        value=lambda record, _: billable_seconds(record),
+        numeric=True,
+        first_order="desc",
+    ),
+    Column("answered", "Last answer", _answered, value=lambda record, _: record.polled_at),
+    Column("logs", "Logs", _logs),
+)
+"""The columns, from left to right."""
+
+SORTABLE: Final[Mapping[str, Column]] = {column.key: column for column in COLUMNS if column.value is not None}
+"""The columns that jobs can be sorted by, by key."""
+
+
+def row_of(record: JobRecord, context: RowContext) -> list[tuple[bool, bool, Cell]]:
+    """Return whether each cell of a job's row is numeric, whether it wraps, and its content."""
+    job = record.snapshot
+    if job is None:
+        return [(column.numeric, column.wraps, column.unpolled(record)) for column in COLUMNS]
+    return [(numeric, wraps, cell(record, job, context)) for numeric, wraps, cell in _CELLS]
+
+
+_CELLS: Final = tuple((column.numeric, column.wraps, column.cell) for column in COLUMNS)
