@@ -17,7 +17,7 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 class Phase(IntEnum):
     """The part of the call that is under way."""
 
-    LOGIN = 0
+    CREDENTIALS = 0
     CLIENT = 1
     SIGNING = 2
     SENDING = 3
@@ -25,10 +25,17 @@ class Phase(IntEnum):
 
 
 class Operation(NamedTuple):
-    """An operation of a service, as the SDK names both."""
+    """An operation of a service.
+
+    Attributes:
+        service: its name in the SDK.
+        name: its name in the service's API.
+        members: the members of a response; each response has at least one of them.
+    """
 
     service: str
     name: str
+    members: tuple[str, ...]
 
 
 class RefusedError(Exception):
@@ -89,7 +96,7 @@ class Attempt:
 
     def __init__(self, operation: Operation, parameters: Mapping[str, Any], until: float) -> None:
         self.operation, self.parameters, self.until = operation, parameters, until
-        self.phase = Phase.LOGIN
+        self.phase = Phase.CREDENTIALS
         self.endpoint = self.issuer = self.request = self.role = self.code = self.message = ""
         self.served = self.assuming = self.process = self.oversized = False
         self.status, self.received = 0, 0.0

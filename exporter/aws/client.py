@@ -6,10 +6,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 
+from botocore import xform_name
+
 from exporter.aws.attempt import CURRENT, Attempt, Operation, Phase
 from exporter.aws.deadline import Deadline, DeadlineError
-from exporter.aws.failures import account_in, arn_in, failure, late, not_of_service, unreadable
-from exporter.aws.parse import ParseError, parse_job, parse_page
+from exporter.aws.failures import failure, late, not_of_service, unreadable
+from exporter.aws.get_job import parse_job
+from exporter.aws.members import ParseError
+from exporter.aws.safe_text import account_in, arn_in
+from exporter.aws.search_jobs import parse_page
 from exporter.aws.sessions import LoginSession
 from exporter.aws.transport import sender_of
 from exporter.core import (
@@ -35,12 +40,9 @@ PAGE_SIZE: Final = 100
 
 _MILLISECOND: Final = 0.001
 
-_GET_JOB: Final = Operation("braket", GET_JOB)
-_SEARCH_JOBS: Final = Operation("braket", SEARCH_JOBS)
-_IDENTIFY: Final = Operation("sts", GET_CALLER_IDENTITY)
-
-_MEMBERS: Final = {GET_JOB: ("jobArn", "status"), SEARCH_JOBS: ("jobs",)}
-"""The members of which a response of Braket has at least one."""
+_GET_JOB: Final = Operation("braket", GET_JOB, ("jobArn", "status"))
+_SEARCH_JOBS: Final = Operation("braket", SEARCH_JOBS, ("jobs",))
+_GET_CALLER_IDENTITY: Final = Operation("sts", GET_CALLER_IDENTITY, ("Account",))
 
 _STS_CODES: Final = frozenset({"AccessDenied", "AccessDeniedException"})
 
@@ -118,7 +120,7 @@ class BraketClient:
         Raises:
             BraketError: there is no result; the subclass says what that means.
         """
-        self._call(_IDENTIFY, {}, self._identity)
+        self._call(_GET_CALLER_IDENTITY, {}, self._identity)
 
     def _identity(self, attempt: Attempt) -> None:
         self.caller_arn = arn_in(attempt.payload.get("Arn"))
@@ -181,8 +183,8 @@ class BraketClient:
         if raised is None:
             return None if _is_of_service(attempt) else not_of_service(attempt)
         codes = self._codes if attempt.operation.service == "braket" else _STS_CODES
-        error = failure(attempt, raised, login=self._session.login, modelled=codes)
-        if isinstance(error, UnauthenticatedError) and attempt.phase is not Phase.LOGIN:
+        error = failure(attempt, raised, credentials=self._session.login, modelled=codes)
+        if isinstance(error, UnauthenticatedError) and attempt.phase is not Phase.CREDENTIALS:
             self._session.renew()
         return error
 
@@ -192,15 +194,9 @@ class BraketClient:
         try:
             client = self._session.client(attempt.operation.service, self.target.region)
             attempt.phase, attempt.endpoint, attempt.http = Phase.CLIENT, client.meta.endpoint_url, sender_of(client)
-            if attempt.operation is _IDENTIFY:
-                client.get_caller_identity()
-                return
-            if client is not self._client:
+            if attempt.operation.service == "braket" and client is not self._client:
                 self._note(client)
-            if attempt.operation is _GET_JOB:
-                client.get_job(**attempt.parameters)
-            else:
-                client.search_jobs(**attempt.parameters)
+            getattr(client, xform_name(attempt.operation.name))(**attempt.parameters)
         finally:
             CURRENT.set(None)
 
@@ -215,9 +211,9 @@ def _is_of_service(attempt: Attempt) -> bool:
     payload = attempt.payload
     if not isinstance(payload, dict):
         return False
-    if attempt.operation is _IDENTIFY:
+    if attempt.operation is _GET_CALLER_IDENTITY:
         return bool(account_in(payload.get("Account")))
-    return any(payload.get(member) is not None for member in _MEMBERS[attempt.operation.name])
+    return any(payload.get(member) is not None for member in attempt.operation.members)
 
 
 def _iso(time: float) -> str:

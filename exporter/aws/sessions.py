@@ -21,9 +21,10 @@ from botocore.loaders import Loader, create_loader
 
 from exporter import __version__
 from exporter.aws.attempt import CURRENT, Phase, RefusedError
+from exporter.aws.credential_failures import MFA_NEEDED
 from exporter.aws.credential_process import CredentialProcess
+from exporter.aws.endpoints import endpoint_problem, is_url
 from exporter.aws.exchange import exchange, receiving, sending
-from exporter.aws.failures import MFA_NEEDED, endpoint_problem, is_url
 from exporter.aws.transport import bound
 from exporter.core import CredentialsRef
 

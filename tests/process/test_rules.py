@@ -17,8 +17,8 @@ import yaml
 from processes import tool
 
 from exporter.app.settings import Settings
-from exporter.aws import failures
-from exporter.aws.parse import parse_job
+from exporter.aws.error_codes import THROTTLING
+from exporter.aws.get_job import parse_job
 from exporter.core import DROP_REASONS, EVENT_TYPES, STATUSES, Increment, JobRecord, complete, observe
 from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, Aggregates, job_families
 from exporter.metrics.families import JOB_LABELS
@@ -1155,7 +1155,7 @@ def test_each_status_event_and_reason_in_a_rule_is_one_that_exists() -> None:
 def test_each_code_that_means_throttling_counts_as_throttled() -> None:
     codes = [matchers["code"] for _, matchers in queries() if "code" in matchers]
     assert len(codes) == 1
-    assert [code for code in failures._THROTTLED if re.fullmatch(codes[0], code) is None] == []
+    assert [code for code in THROTTLING if re.fullmatch(codes[0], code) is None] == []
 
 
 def test_a_failure_is_told_for_no_longer_than_its_job_is_kept() -> None:

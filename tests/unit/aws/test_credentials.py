@@ -637,14 +637,14 @@ def carriers(secret: str) -> Iterator[BaseException]:
 @given(secret=SECRET, phase=st.sampled_from(Phase), status=st.sampled_from([0, 200, 302, 400, 403, 429, 500]))
 def test_no_text_of_the_sdk_comes_through(secret: str, phase: Phase, status: int) -> None:
     for error in carriers(secret):
-        attempt = Attempt(Operation("braket", "GetJob"), {"jobArn": ARN}, 0.0)
+        attempt = Attempt(Operation("braket", "GetJob", ("jobArn",)), {"jobArn": ARN}, 0.0)
         attempt.phase, attempt.status, attempt.date = phase, status, secret
         attempt.code = attempt.message = secret
         attempt.endpoint = f"https://user:{secret}@127.0.0.1:8080/{secret}?x={secret}"
         for login in (CredentialsRef(), CredentialsRef(profile="x"), CredentialsRef(role_arn=ROLE)):
             for assuming in (False, True):
                 attempt.assuming = attempt.process = assuming
-                told = failure(attempt, error, login=login, modelled=frozenset({"AccessDeniedException"}))
+                told = failure(attempt, error, credentials=login, modelled=frozenset({"AccessDeniedException"}))
                 assert leaks(secret, everything_written(told)) == [], (error, phase)
 
 

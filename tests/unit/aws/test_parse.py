@@ -17,7 +17,9 @@ from strategies import ANSWERS, ANY_TEXT, JSON, TIMES, mostly
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 
-from exporter.aws.parse import ParseError, parse_job, parse_page, parse_queue_position
+from exporter.aws.get_job import parse_job, parse_queue_position
+from exporter.aws.members import ParseError
+from exporter.aws.search_jobs import parse_page
 from exporter.core import (
     EVENT_TYPES,
     STATUSES,

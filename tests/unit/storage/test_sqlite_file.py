@@ -22,7 +22,8 @@ from processes import environment
 from profiles import examples
 from strategies import ANSWERS, RECORDS, TEXT
 
-from exporter.aws.parse import ParseError, parse_job
+from exporter.aws.get_job import parse_job
+from exporter.aws.members import ParseError
 from exporter.core import EventKey, JobRecord, JobSnapshot, observe
 from exporter.metrics import FLEET_FAMILIES, Histogram, Totals
 from exporter.storage.persistence import Entry, SavedState, Tombstone, check_record, mark_of
