@@ -16,11 +16,11 @@ from exporter.core import (
     shard_of,
     split_list,
 )
-from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families, tag_label
+from exporter.metrics import all_families, tag_label
 
 T = TypeVar("T")
 
-METRICS: Final = tuple(family.name for family in (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES))
+METRICS: Final = tuple(family.name for family in all_families())
 """Every metric that can be disabled."""
 
 MOST_JOBS: Final = 1_000_000_000

@@ -2,44 +2,21 @@
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
 from math import inf
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from prometheus_client.utils import floatToGoString
+from exporter.core import Increment, JobSnapshot
+from exporter.metrics.aggregate_metrics import AGGREGATE_FAMILIES, AggregateValues, Group
+from exporter.metrics.family import Family, Histogram, Labels
 
-from exporter.core import STATUSES, Increment, JobSnapshot
-from exporter.metrics.families import FLEET_FAMILIES, JOBS, Family
-
-Labels = tuple[str, ...]
-Group = tuple[str, str, str]
-"""Account, Region and device: what every family of the fleet is grouped by."""
-
-_FAMILIES = {family.name: family for family in FLEET_FAMILIES}
-
+_FAMILIES = {family.name: family for family in AGGREGATE_FAMILIES}
 
 T = TypeVar("T")
 
 Series = tuple[str, Labels]
 """A family's name, and label values in its order."""
-
-
-class FleetSample(NamedTuple):
-    """One line of a fleet family; a histogram's lines differ in name and labels."""
-
-    name: str
-    label_names: Labels
-    label_values: Labels
-    value: float
-
-
-class Histogram(NamedTuple):
-    """Observations per bucket, the last one being +Inf, and their sum."""
-
-    observations: tuple[int, ...]
-    sum: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +101,11 @@ class Aggregates:
         if after is not None:
             self.jobs[_group(after), after.status] += 1
 
-    def samples(self, family: Family) -> Iterator[FleetSample]:
-        """Yield a family's samples, sorted by label values, the lines of one histogram together."""
-        if family.type == "histogram":
-            for labels, histogram in sorted(self.histograms[family.name].items(), key=lambda item: item[0]):
-                yield from _histogram_samples(family, labels, histogram)
-            return
-        values = self._jobs_by_status() if family is JOBS else self.counters[family.name]
-        for labels, value in sorted(values.items()):
-            yield FleetSample(family.name, family.labels, labels, value)
-
-    def _jobs_by_status(self) -> dict[Labels, float]:
-        known = ((group, status) for group, _ in self.jobs for status in STATUSES)
-        return {(*group, status): float(self.jobs[group, status]) for group, status in (*known, *self.jobs)}
+    def values(self) -> AggregateValues:
+        """Return a copy of all values."""
+        families: tuple[Mapping[str, Mapping[Labels, float | Histogram]], ...] = (self.counters, self.histograms)
+        series = {metric: dict(series) for family in families for metric, series in family.items()}
+        return AggregateValues(self.jobs.copy(), series)
 
 
 def _picked(families: Mapping[str, Mapping[Labels, T]], wanted: Collection[Series] | None) -> dict[Series, T]:
@@ -169,15 +138,6 @@ def _observed(histogram: Histogram, family: Family, value: float) -> Histogram:
     place = bisect_left(family.buckets, value)
     counts = (count + (number == place) for number, count in enumerate(histogram.observations))
     return Histogram(tuple(counts), histogram.sum + value)
-
-
-def _histogram_samples(family: Family, labels: Labels, histogram: Histogram) -> Iterator[FleetSample]:
-    cumulative = tuple(accumulate(histogram.observations))
-    bounds = (*map(floatToGoString, family.buckets), "+Inf")
-    for bound, count in zip(bounds, cumulative, strict=True):
-        yield FleetSample(f"{family.name}_bucket", (*family.labels, "le"), (*labels, bound), float(count))
-    yield FleetSample(f"{family.name}_count", family.labels, labels, float(cumulative[-1]))
-    yield FleetSample(f"{family.name}_sum", family.labels, labels, histogram.sum)
 
 
 def _group(job: JobSnapshot) -> Group:

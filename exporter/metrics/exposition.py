@@ -7,13 +7,13 @@ each scrape; what it makes of the same families is the oracle that tests hold th
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import accumulate
 from typing import Final, Literal
 
 from prometheus_client.utils import floatToGoString
 
-from exporter.core import JobRecord
-from exporter.metrics.aggregates import FleetSample
-from exporter.metrics.families import JOB_LABELS, Family, JobFamily
+from exporter.metrics.family import Family, Histogram, Labels, Sample, Subject, SubjectFamily
 from exporter.metrics.gzip_stream import PASSING_LEVEL, SegmentChain, chain, compress, gzipped, gzipped_size
 
 Format = Literal["text", "openmetrics"]
@@ -23,36 +23,50 @@ CONTENT_TYPES: Final[dict[Format, str]] = {
     "openmetrics": "application/openmetrics-text; version=1.0.0; charset=utf-8",
 }
 
-JobRow = tuple[bytes, ...]
-"""A job's rendered lines, one entry for each job family, in their order; empty where the job has no sample."""
+Row = tuple[bytes, ...]
+"""The rendered lines of one subject, one entry for each of its families, in their order; empty without a sample."""
 
 
-def render_job(families: Sequence[JobFamily], record: JobRecord) -> JobRow:
-    """Render the lines of one job."""
-    job = (record.arn, "" if record.snapshot is None else record.snapshot.name)
-    return tuple(
-        "".join(
-            render_sample(family.name, (*JOB_LABELS, *family.labels), (*job, *values), value)
-            for values, value in family.samples(record)
-        ).encode()
-        for family in families
-    )
+def render(families: Iterable[SubjectFamily[Subject]], subject: Subject) -> Row:
+    """Render the lines of one subject, such as a job."""
+    return tuple(_lines(family, family.samples(subject)) for family in families)
 
 
-def render_fleet(samples: Iterable[FleetSample]) -> bytes:
-    """Render the lines of one fleet family."""
-    return "".join(render_sample(*sample) for sample in samples).encode()
+def _lines(family: Family, samples: Iterable[Sample]) -> bytes:
+    lines: list[str] = []
+    for labels, value in samples:
+        if isinstance(value, Histogram):
+            lines.extend(_histogram_lines(family, labels, value))
+        else:
+            lines.append(render_sample(family.name, family.labels, labels, value))
+    return "".join(lines).encode()
 
 
-def render_sample(name: str, label_names: Sequence[str], label_values: Sequence[str], value: float) -> str:
+def _histogram_lines(family: Family, labels: Labels, histogram: Histogram) -> Iterator[str]:
+    cumulative = tuple(accumulate(histogram.observations))
+    bounds = (*map(floatToGoString, family.buckets), "+Inf")
+    for bound, count in zip(bounds, cumulative, strict=True):
+        yield render_sample(f"{family.name}_bucket", (*family.labels, "le"), (*labels, bound), float(count))
+    yield render_sample(f"{family.name}_count", family.labels, labels, float(cumulative[-1]))
+    yield render_sample(f"{family.name}_sum", family.labels, labels, histogram.sum)
+
+
+def render_sample(name: str, label_names: Labels, label_values: Labels, value: float) -> str:
     """Render one line; labels are sorted by name, as prometheus_client does.
 
     Raises:
         ValueError: there are more names than values, or fewer.
     """
-    labels = sorted(zip(label_names, label_values, strict=True))
-    pairs = ",".join(f'{label}="{_escape(text)}"' for label, text in labels)
+    if len(label_names) != len(label_values):
+        raise ValueError(f"{name} has {len(label_names)} labels, got {len(label_values)} values")
+    pairs = ",".join([f'{label}="{_escape(label_values[index])}"' for label, index in _sorted_labels(label_names)])
     return f"{name}{{{pairs}}} {floatToGoString(value)}\n"
+
+
+@cache
+def _sorted_labels(names: Labels) -> Sequence[tuple[str, int]]:
+    """Sort label names once for all samples of a family; return each with its index."""
+    return sorted((name, index) for index, name in enumerate(names))
 
 
 def render_header(family: Family, form: Format) -> bytes:
@@ -77,11 +91,6 @@ class Lines:
         """Bytes of text."""
         return sum(map(len, self.plain)) + self.sealed.checksum.size
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield all as text."""
-        yield from self.plain
-        yield from (piece.text() for piece in self.sealed.pieces)
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -92,7 +101,7 @@ class Page:
 
 
 def plain_page(families: Iterable[tuple[Family, Lines]], own: bytes, form: Format) -> Page:
-    """Make the page that ``render_page`` makes, without ever holding the whole text."""
+    """Make a page of text: the families, and the exporter's own metrics at the end. It never holds the whole text."""
     kept = [(render_header(family, form), lines) for family, lines in families]
     size = sum(len(header) + lines.size for header, lines in kept) + len(own)
 
@@ -116,16 +125,6 @@ def compressed_page(families: Iterable[tuple[Family, Lines]], own: bytes, form: 
 
 def _passing(*texts: bytes) -> SegmentChain:
     return chain([compress(b"".join(texts), PASSING_LEVEL)])
-
-
-def render_page(families: Iterable[tuple[Family, Iterable[bytes]]], own: bytes, form: Format) -> bytes:
-    """Join a page from families with their lines, and the exporter's own metrics, which end the page."""
-    parts: list[bytes] = []
-    for family, lines in families:
-        parts.append(render_header(family, form))
-        parts.extend(lines)
-    parts.append(own)
-    return b"".join(parts)
 
 
 def sample_names(name: str, kind: str) -> frozenset[str]:

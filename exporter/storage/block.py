@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from exporter.core import JobRecord
-from exporter.metrics import LASTING_LEVEL, JobRow, Segment, SegmentChain, chain, compress
+from exporter.metrics import LASTING_LEVEL, Row, Segment, SegmentChain, chain, compress
 from exporter.storage.codec import pack, unpack
 from exporter.storage.job_index import BlockSummary, status_summaries
 from exporter.storage.series_limit import Rank, Ranked, rank_of
@@ -46,7 +46,7 @@ class Block:
         return (Ranked(rank_of(record), record.arn) for record in self.records())
 
 
-def seal(records: Sequence[JobRecord], rows: Iterable[JobRow]) -> Block:
+def seal(records: Sequence[JobRecord], rows: Iterable[Row]) -> Block:
     """Make a chunk of jobs, of which each has its row."""
     packed = pack(records)
     return Block(

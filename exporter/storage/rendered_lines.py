@@ -4,25 +4,25 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.core import JobRecord
-from exporter.metrics import Family, JobFamily, JobRow, Lines, SegmentChain, render_job
+from exporter.metrics import Family, JobFamily, Lines, Row, SegmentChain, render
 from exporter.storage.block import Block, chains_of
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The content of one scrape, all of one moment: job families and fleet families, each with its lines."""
+    """The content of one scrape, all of one moment: job families and aggregate families, each with its lines."""
 
     job_families: Sequence[JobFamily]
-    job_rows: Sequence[JobRow]
+    job_rows: Sequence[Row]
     sealed: Sequence[SegmentChain]
-    fleet: Sequence[tuple[Family, bytes]]
+    aggregates: Sequence[tuple[Family, bytes]]
 
     def families(self) -> Iterator[tuple[Family, Lines]]:
         """Yield each family with its lines; samples of one family stand together."""
         for index, (family, sealed) in enumerate(zip(self.job_families, self.sealed, strict=True)):
             yield family, Lines([row[index] for row in self.job_rows], sealed)
-        for fleet_family, lines in self.fleet:
-            yield fleet_family, Lines([lines])
+        for aggregate_family, lines in self.aggregates:
+            yield aggregate_family, Lines([lines])
 
 
 class RenderedLines:
@@ -44,14 +44,14 @@ class RenderedLines:
 
     def __init__(self, families: Sequence[JobFamily]) -> None:
         self.families = tuple(families)
-        self.rows: dict[str, JobRow] = {}
+        self.rows: dict[str, Row] = {}
         self.finished: set[str] = set()
         self.hidden: dict[str, bool] = {}
         self.chains = chains_of((), len(self.families))
 
-    def render(self, record: JobRecord) -> JobRow:
+    def render(self, record: JobRecord) -> Row:
         """Render the lines of a job."""
-        return render_job(self.families, record)
+        return render(self.families, record)
 
     def chains_with(self, chunk: Block) -> tuple[SegmentChain, ...]:
         """Return the chains with one more block."""
@@ -61,7 +61,7 @@ class RenderedLines:
         """Return the chains of other blocks than those of today."""
         return chains_of(chunks, len(self.families))
 
-    def put(self, record: JobRecord, row: JobRow) -> None:
+    def put(self, record: JobRecord, row: Row) -> None:
         """Show new lines of an open job, unless it is hidden."""
         if record.arn in self.hidden:
             return
@@ -71,7 +71,7 @@ class RenderedLines:
         else:
             self.finished.discard(record.arn)
 
-    def show(self, record: JobRecord, row: JobRow) -> None:
+    def show(self, record: JobRecord, row: Row) -> None:
         """Show a hidden job."""
         self.hidden.pop(record.arn, None)
         self.put(record, row)
@@ -101,7 +101,7 @@ class RenderedLines:
             del self.rows[arn]
         self.chains = chains
 
-    def unseal(self, rows: Mapping[str, JobRow], hidden: Iterable[str], chains: tuple[SegmentChain, ...]) -> None:
+    def unseal(self, rows: Mapping[str, Row], hidden: Iterable[str], chains: tuple[SegmentChain, ...]) -> None:
         """Replace chains by those without some blocks, whose jobs are open again: with lines, or hidden."""
         self.rows |= rows
         self.finished.update(rows)

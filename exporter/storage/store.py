@@ -29,7 +29,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 
 from exporter.core import Increment, JobRecord
-from exporter.metrics import FLEET_FAMILIES, Aggregates, JobFamily, JobRow, Totals, render_fleet
+from exporter.metrics import AGGREGATE_FAMILIES, Aggregates, JobFamily, Row, Totals, render
 from exporter.storage.block import Block
 from exporter.storage.job_index import BlockSummary
 from exporter.storage.persistence import Entry, Persistence, SavedState, Tombstone, lasts
@@ -54,11 +54,11 @@ class Store:
         self._lock = Lock()
         self._records: dict[str, JobRecord] = {}
         """Records of the open jobs."""
-        self._fleet = Aggregates()
+        self._aggregates = Aggregates()
         self._lines = RenderedLines(job_families)
         self._sealed = SealedJobs(self._records, self._lines, self._lock)
         self._limit = SeriesLimit()
-        self._write_behind = WriteBehind(persistence, self._lock, self.find, self._fleet.totals)
+        self._write_behind = WriteBehind(persistence, self._lock, self.find, self._aggregates.totals)
         self.limit(most)
 
     @property
@@ -109,7 +109,7 @@ class Store:
         with self._lock:
             if record.arn in self._records or record.arn in self._sealed.blocks:
                 return False
-            self._fleet.move(None, record.snapshot)
+            self._aggregates.move(None, record.snapshot)
             if listed is not None:
                 self._limit.listed[record.arn] = listed
             self._set(record, row)
@@ -122,11 +122,11 @@ class Store:
         for record in past.records:
             row = self._lines.render(record)
             with self._lock:
-                self._fleet.move(None, record.snapshot)
+                self._aggregates.move(None, record.snapshot)
                 self._set(record, row)
             self._sealed.seal_newest()
         with self._lock:
-            self._fleet.set(past.totals)
+            self._aggregates.set(past.totals)
 
     def records(self) -> list[JobRecord]:
         """Return what is known of every job."""
@@ -149,7 +149,7 @@ class Store:
     def put(self, record: JobRecord, increments: Iterable[Increment] = ()) -> None:
         """Write down and take in what is known of a job now, and what it adds to the fleet's counters."""
         with self._write_behind.writing:
-            totals = self._fleet.after(increments)
+            totals = self._aggregates.after(increments)
             written = self._write_behind.write(record, totals)
             self._take_in(record, totals, changed=not written)
         self._sealed.seal_newest()
@@ -167,7 +167,7 @@ class Store:
             tombstone: its tombstone by its mark, if it has one.
         """
         with self._sealed.opened(arn):
-            self._fleet.move(self._records.pop(arn).snapshot, None)
+            self._aggregates.move(self._records.pop(arn).snapshot, None)
             self._lines.drop(arn)
             self._limit.forget(arn)
             self._write_behind.forgotten(arn, tombstone)
@@ -205,7 +205,7 @@ class Store:
     def everything(self) -> Entry:
         """Tell all that is known, for a ledger that begins anew, which is the only one to ask."""
         with self._lock:
-            totals = self._fleet.totals()
+            totals = self._aggregates.totals()
         return Entry([record for record in self.scan() if lasts(record)], totals=totals)
 
     def view(self) -> View:
@@ -213,9 +213,9 @@ class Store:
         with self._lock:
             rows = list(self._lines.rows.values())
             sealed = list(self._lines.chains)
-            fleet = [(family, list(self._fleet.samples(family))) for family in FLEET_FAMILIES]
-        families = self._lines.families
-        return View(families, rows, sealed, [(family, render_fleet(samples)) for family, samples in fleet])
+            values = self._aggregates.values()
+        aggregates = zip(AGGREGATE_FAMILIES, render(AGGREGATE_FAMILIES, values), strict=True)
+        return View(self._lines.families, rows, sealed, [*aggregates])
 
     @property
     def _jobs(self) -> int:
@@ -237,7 +237,7 @@ class Store:
                 self._show(record, row)
         return dropped
 
-    def _show(self, record: JobRecord, row: JobRow) -> None:
+    def _show(self, record: JobRecord, row: Row) -> None:
         """Show a hidden job, unless it changed meanwhile, or others took the room: then with the next ``fit``."""
         if self._records.get(record.arn) is record and self._room:
             self._lines.show(record, row)
@@ -248,13 +248,13 @@ class Store:
         row = self._lines.render(record)
         with self._sealed.opened(record.arn):
             before = self._records.get(record.arn)
-            self._fleet.move(None if before is None else before.snapshot, record.snapshot)
-            self._fleet.set(totals)
+            self._aggregates.move(None if before is None else before.snapshot, record.snapshot)
+            self._aggregates.set(totals)
             self._set(record, row)
             if changed:
                 self._write_behind.changed(record.arn)
 
-    def _set(self, record: JobRecord, row: JobRow) -> None:
+    def _set(self, record: JobRecord, row: Row) -> None:
         before = self._records.get(record.arn)
         self._limit.note(before, record)
         self._records[record.arn] = record

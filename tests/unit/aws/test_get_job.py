@@ -28,7 +28,7 @@ from exporter.core import (
     observe,
     parse_time,
 )
-from exporter.metrics import job_families, render_job
+from exporter.metrics import job_families, render
 from exporter.telemetry import EventLog
 
 CREATED = 1_700_000_000.0  # 2023-11-14T22:13:20Z
@@ -561,7 +561,7 @@ def test_every_answer_that_can_be_read_can_be_counted_rendered_and_logged(
     with suppress(ParseError):
         job = parse_job(ARN, answer, frozenset({"team"}))
         seen = observe(JobRecord(ARN), job, since=float("-inf") if news else CREATED, now=CREATED)
-        assert all(line.endswith(b"\n") for line in render_job(job_families(("team",)), seen.record) if line)
+        assert all(line.endswith(b"\n") for line in render(job_families(("team",)), seen.record) if line)
         EventLog(wrap_logger(None, processors=[log])).observed(seen)
         assert log.entries[0]["event"] == "job_discovered"
     for entry in log.entries:
@@ -597,7 +597,7 @@ def test_every_text_of_a_job_is_bounded(response: dict[str, Any]) -> None:
 def test_a_job_with_a_device_of_a_megabyte_costs_less_than_a_kilobyte_of_labels() -> None:
     job = parse(deviceConfig={"device": f"arn:aws:braket:::device/qpu/iqm/{'x' * 1_000_000}"}, jobName="n" * 1_000_000)
     record = observe(JobRecord(ARN), job, since=0.0, now=0.0).record
-    assert 500 < max(map(len, b"".join(render_job(job_families(()), record)).splitlines())) < 1024
+    assert 500 < max(map(len, b"".join(render(job_families(()), record)).splitlines())) < 1024
 
 
 def test_of_many_events_only_so_many_are_read() -> None:

@@ -7,29 +7,37 @@ import pytest
 from builders import ACCOUNT, GARNET, REGION, SV1, finished, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from exporter.core import STATUSES, Increment, JobSnapshot
-from exporter.metrics.aggregates import Aggregates, FleetSample, Histogram, Series, Totals
-from exporter.metrics.families import FLEET_FAMILIES, JOBS, QUEUE_BUCKETS, RUN_BUCKETS
+from exporter.metrics.aggregate_metrics import AGGREGATE_FAMILIES, QUEUE_BUCKETS, RUN_BUCKETS
+from exporter.metrics.aggregates import Aggregates, Series, Totals
+from exporter.metrics.exposition import render
+from exporter.metrics.family import Histogram
 
-FAMILIES = {family.name: family for family in FLEET_FAMILIES}
+FAMILIES = {family.name: family for family in AGGREGATE_FAMILIES}
 GROUP = (ACCOUNT, REGION, SV1)
+JOBS = "braket_jobs"
 BILLABLE = "braket_billable_seconds_total"
 OUTCOMES = "braket_job_outcomes_total"
 QUEUE = "braket_job_queue_duration_seconds"
 RUN = "braket_job_run_duration_seconds"
 
 
-def samples(fleet: Aggregates, name: str) -> list[FleetSample]:
-    return list(fleet.samples(FAMILIES[name]))
+def samples(fleet: Aggregates, name: str) -> list[Sample]:
+    (lines,) = render([FAMILIES[name]], fleet.values())
+    return [sample for family in text_string_to_metric_families(lines.decode()) for sample in family.samples]
 
 
 def jobs(fleet: Aggregates, device: str = SV1) -> dict[str, float]:
-    return {sample.label_values[3]: sample.value for sample in fleet.samples(JOBS) if sample.label_values[2] == device}
+    return {
+        sample.labels["status"]: sample.value for sample in samples(fleet, JOBS) if sample.labels["device"] == device
+    }
 
 
 def buckets(fleet: Aggregates, name: str = QUEUE) -> dict[str, float]:
-    return {sample.label_values[-1]: sample.value for sample in samples(fleet, name) if "le" in sample.label_names}
+    return {sample.labels["le"]: sample.value for sample in samples(fleet, name) if "le" in sample.labels}
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -90,8 +98,8 @@ def test_a_counter_adds_up_per_labels_and_its_samples_are_sorted() -> None:
     small, large = (*GROUP, "ml.m5.large"), (*GROUP, "ml.m5.4xlarge")
     fleet.apply([Increment(BILLABLE, small, 80.0), Increment(BILLABLE, large, 5.0)])
     fleet.apply([Increment(BILLABLE, small, 0.5)])
-    names = ("aws_account_id", "aws_region", "device", "instance_type")
-    assert samples(fleet, BILLABLE) == [(BILLABLE, names, large, 5.0), (BILLABLE, names, small, 80.5)]
+    found = [(sample.labels["instance_type"], sample.value) for sample in samples(fleet, BILLABLE)]
+    assert found == [("ml.m5.4xlarge", 5.0), ("ml.m5.large", 80.5)]
 
 
 def test_a_histogram_that_is_only_declared_has_all_its_lines_at_zero_and_loses_nothing() -> None:
@@ -120,9 +128,9 @@ def test_a_histogram_has_cumulative_buckets_a_count_and_a_sum() -> None:
     fleet = Aggregates()
     fleet.apply([Increment(QUEUE, GROUP, value) for value in (5.0, 45.0, 2e6)])
     lines = samples(fleet, QUEUE)
-    names = ("aws_account_id", "aws_region", "device")
-    assert lines[0] == (f"{QUEUE}_bucket", (*names, "le"), (*GROUP, "10.0"), 1.0)
-    assert lines[-2:] == [(f"{QUEUE}_count", names, GROUP, 3.0), (f"{QUEUE}_sum", names, GROUP, 2_000_050.0)]
+    labels = dict(zip(("aws_account_id", "aws_region", "device"), GROUP, strict=True))
+    assert lines[0] == Sample(f"{QUEUE}_bucket", {**labels, "le": "10.0"}, 1.0)
+    assert lines[-2:] == [Sample(f"{QUEUE}_count", labels, 3.0), Sample(f"{QUEUE}_sum", labels, 2_000_050.0)]
     assert buckets(fleet) == {
         "10.0": 1.0,
         "30.0": 1.0,
@@ -172,7 +180,7 @@ def test_histograms_are_sorted_by_labels_and_the_lines_of_one_stand_together() -
     fleet = Aggregates()
     fleet.apply([Increment(RUN, (*GROUP, outcome), 60.0) for outcome in ("FAILED", "COMPLETED", "FAILED")])
     lines = samples(fleet, RUN)
-    assert [sample.label_values[3] for sample in lines] == ["COMPLETED"] * 17 + ["FAILED"] * 17
+    assert [sample.labels["outcome"] for sample in lines] == ["COMPLETED"] * 17 + ["FAILED"] * 17
     assert [sample.value for sample in lines if sample.name == f"{RUN}_count"] == [1.0, 2.0]
 
 
@@ -193,7 +201,7 @@ def test_the_jobs_by_status_add_up_to_the_jobs_that_are_known(moves: list[tuple[
     for number, job in moves:
         fleet.move(known.get(number), job)
         known[number] = job
-    values = [sample.value for sample in fleet.samples(JOBS)]
+    values = [sample.value for sample in samples(fleet, JOBS)]
     assert sum(values) == sum(job is not None for job in known.values())
     assert all(value >= 0.0 for value in values)
 
@@ -259,7 +267,7 @@ def test_totals_that_are_set_take_the_place_of_those_that_are_named_alone() -> N
 
 
 def test_former_buckets_are_a_part_of_those_of_today_and_known_by_their_number() -> None:
-    for family in FLEET_FAMILIES:
+    for family in AGGREGATE_FAMILIES:
         numbers = [len(bounds) for bounds in (family.buckets, *family.former_buckets)]
         assert len(set(numbers)) == len(numbers)
         assert all(set(bounds) < set(family.buckets) for bounds in family.former_buckets)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, finished, kept, snapshot
+from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, finished, kept, snapshot, text_of
 from ledgers import Book
 from structlog import wrap_logger
 from structlog.testing import LogCapture
@@ -135,7 +135,10 @@ class House:
     def names(self) -> set[str]:
         """Find the jobs that have series."""
         lines = (
-            line for family, rows in self.store.view().families() if family.name == "braket_job_info" for line in rows
+            line
+            for family, rows in self.store.view().families()
+            if family.name == "braket_job_info"
+            for line in text_of(rows).splitlines(keepends=True)
         )
         return set(re.findall(r'job_arn="([^"]*)"', b"".join(lines).decode()))
 
@@ -167,7 +170,12 @@ class House:
 
     def count(self, name: str) -> float:
         """Sum the samples of a family."""
-        lines = (line for family, rows in self.store.view().families() if family.name == name for line in rows)
+        lines = (
+            line
+            for family, rows in self.store.view().families()
+            if family.name == name
+            for line in text_of(rows).splitlines(keepends=True)
+        )
         samples = b"".join(lines).decode().splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in samples)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, event, finished, kept, snapshot
+from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, event, finished, kept, snapshot, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledgers import Book
@@ -168,7 +168,7 @@ class House:
         return self.telemetry.render("text", lambda _, __: True).decode().splitlines()
 
     def page(self) -> str:
-        return b"".join(b"".join(lines) for _, lines in self.store.view().families()).decode()
+        return b"".join(text_of(lines) for _, lines in self.store.view().families()).decode()
 
 
 def running(job: str = A, **members: Any) -> JobSnapshot:

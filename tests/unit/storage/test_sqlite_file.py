@@ -25,7 +25,7 @@ from strategies import ANSWERS, RECORDS, TEXT
 from exporter.aws.get_job import parse_job
 from exporter.aws.members import ParseError
 from exporter.core import EventKey, JobRecord, JobSnapshot, observe
-from exporter.metrics import FLEET_FAMILIES, Histogram, Totals
+from exporter.metrics import AGGREGATE_FAMILIES, Histogram, Totals
 from exporter.storage.persistence import Entry, SavedState, Tombstone, check_record, mark_of
 from exporter.storage.rows import Skipped
 from exporter.storage.schema import APPLICATION_ID, MIGRATIONS
@@ -1155,7 +1155,7 @@ def test_files_of_version_1_have_these_members_and_mean_these_values_where_they_
 def test_files_of_version_1_have_counters_and_histograms_of_these_labels_and_buckets() -> None:
     """A page would fail with other ones: other labels need a migration, former buckets stay in ``former_buckets``."""
     assert len(MIGRATIONS) == 1
-    assert {family.name: (family.labels[3:], len(family.buckets)) for family in FLEET_FAMILIES[1:]} == {
+    assert {family.name: (family.labels[3:], len(family.buckets)) for family in AGGREGATE_FAMILIES[1:]} == {
         "braket_job_transitions_total": (("from_status", "to_status"), 0),
         "braket_job_outcomes_total": (("outcome",), 0),
         "braket_billable_seconds_total": (("instance_type",), 0),
@@ -1166,7 +1166,7 @@ def test_files_of_version_1_have_counters_and_histograms_of_these_labels_and_buc
         *(10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0),
         *(172800.0, 432000.0),
     )
-    queue, run = FLEET_FAMILIES[-2:]
+    queue, run = AGGREGATE_FAMILIES[-2:]
     assert (queue.former_buckets, run.buckets, run.former_buckets) == ((first,), first, ())
 
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from builders import ACCOUNT, ARN, CREATED, REGION, SV1, arn, finished, record, snapshot
+from builders import ACCOUNT, ARN, CREATED, REGION, SV1, arn, finished, record, snapshot, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledgers import Book
 from profiles import examples
 
 from exporter.core import Increment, JobRecord
-from exporter.metrics import FLEET_FAMILIES, Histogram, JobRow, SegmentChain, Totals, job_families, render_job
-from exporter.metrics.families import JOBS
+from exporter.metrics import AGGREGATE_FAMILIES, Histogram, Row, SegmentChain, Totals, job_families, render
 from exporter.storage.block import CHUNK_JOBS
 from exporter.storage.job_index import status_summaries
 from exporter.storage.persistence import DirtySet, Entry, SavedState, Tombstone, mark_of
@@ -28,7 +27,7 @@ COMPLETED = Increment(OUTCOMES, (ACCOUNT, REGION, SV1, "COMPLETED"), 1.0)
 
 
 def page(view: View) -> dict[str, str]:
-    return {family.name: b"".join(lines).decode() for family, lines in view.families()}
+    return {family.name: text_of(lines).decode() for family, lines in view.families()}
 
 
 def store_with(*records: JobRecord) -> Store:
@@ -173,7 +172,7 @@ def test_a_forgotten_job_loses_its_series_and_keeps_what_it_added_to_the_fleet()
     assert store.records() == []
     assert not any(ARN in text for text in lines.values())
     assert 'outcome="COMPLETED"} 1.0' in lines[OUTCOMES]
-    assert 'status="COMPLETED"} 0.0' in lines[JOBS.name]
+    assert 'status="COMPLETED"} 0.0' in lines["braket_jobs"]
 
 
 def test_a_job_that_never_answered_can_be_forgotten() -> None:
@@ -213,7 +212,7 @@ def test_a_label_that_is_too_many_is_a_bug_and_changes_nothing() -> None:
     family = job_families()[0]
     broken = type(family)(family.name, "", "gauge", ("one",), samples=lambda _: [(("1", "2"), 1.0)])
     store = Store([broken])
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="has 1 labels, got 2 values"):
         store.put(record(snapshot()), [COMPLETED])
     assert store.records() == []
     assert page(store.view())[OUTCOMES] == ""
@@ -274,13 +273,13 @@ def test_active_jobs_are_never_sealed() -> None:
 def test_sealing_changes_no_line() -> None:
     store = filled(MANY)
     lines = page(store.view())
-    for family, text in page(View(job_families(), *_rendered(store), store.view().fleet)).items():
+    for family, text in page(View(job_families(), *_rendered(store), store.view().aggregates)).items():
         assert sorted(lines[family].splitlines()) == sorted(text.splitlines()), family
 
 
-def _rendered(store: Store) -> tuple[list[JobRow], list[SegmentChain]]:
+def _rendered(store: Store) -> tuple[list[Row], list[SegmentChain]]:
     families = job_families()
-    return [render_job(families, known) for known in store.records()], [SegmentChain()] * len(families)
+    return [render(families, known) for known in store.records()], [SegmentChain()] * len(families)
 
 
 def test_a_sealed_job_that_changes_melts_its_chunk_and_shows_the_change() -> None:
@@ -306,7 +305,7 @@ def test_a_store_without_job_families_seals_nothing_that_could_be_seen() -> None
     for number in range(MANY):
         store.put(record(finished(arn=arn(number))))
     store.forget(arn(3), {})
-    assert list(page(store.view())) == [family.name for family in FLEET_FAMILIES]
+    assert list(page(store.view())) == [family.name for family in AGGREGATE_FAMILIES]
 
 
 @settings(max_examples=examples(20), suppress_health_check=[HealthCheck.too_slow])
@@ -320,7 +319,7 @@ def test_whatever_is_put_changed_and_forgotten_each_job_is_exposed_once_as_it_is
         elif step != "forget":
             store.put(record(finished(arn=arn(number), ended=CREATED + 500.0 + number, billable_seconds=float(number))))
     lines = page(store.view())
-    for family, text in page(View(job_families(), *_rendered(store), store.view().fleet)).items():
+    for family, text in page(View(job_families(), *_rendered(store), store.view().aggregates)).items():
         assert sorted(lines[family].splitlines()) == sorted(text.splitlines()), family
 
 
@@ -794,7 +793,7 @@ def test_what_was_known_before_a_restart_is_shown_and_not_written_again() -> Non
     assert is_sealed(store.view()) == {"open": CHUNK_JOBS + 1, "chunks": 1}
     lines = page(store.view())
     assert 'outcome="COMPLETED"} 7.0' in lines[OUTCOMES]
-    assert f'status="COMPLETED"}} {MANY}.0' in lines[JOBS.name]
+    assert f'status="COMPLETED"}} {MANY}.0' in lines["braket_jobs"]
     store.flush()
     assert book.entries == []
     store.put(record(finished()), [COMPLETED, QUEUED])

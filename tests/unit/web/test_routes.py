@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 import exporter
 from exporter.core import Health, Increment, Target, TargetStatus
-from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
+from exporter.metrics import all_families, job_families
 from exporter.storage import Store
 from exporter.storage.block import CHUNK_JOBS
 from exporter.telemetry import SelfMetrics
@@ -127,7 +127,7 @@ def test_metrics_are_openmetrics_for_those_who_ask() -> None:
 @pytest.mark.parametrize("accept", ["", OPENMETRICS])
 def test_every_family_of_the_exporter_is_on_the_page_once_in_either_format(accept: str) -> None:
     answer = get("/metrics", accept=accept)
-    everything = (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES)
+    everything = all_families()
     text = answer.body.decode()
     for family in everything:
         name = family.name.removesuffix("_total") if accept and family.type == "counter" else family.name
