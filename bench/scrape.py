@@ -129,7 +129,7 @@ def measure(jobs: int, active: int) -> None:
     cpu, wall = milliseconds(partial(ours, store))
     stall = longest_stall(partial(ours, store))
     peak = resident()
-    records = store.records()
+    records = [*store.scan()]
     peer_cpu, peer_wall = milliseconds(partial(theirs, records), runs=RUNS if jobs < 100_000 else 1)
     peer_stall = longest_stall(partial(theirs, records)) if jobs < 100_000 else float("nan")
     print(

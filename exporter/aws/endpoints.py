@@ -1,7 +1,6 @@
 """Endpoint URLs: validation, and their hosts for error messages."""
 
 import os
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 
@@ -25,9 +24,9 @@ def is_url(value: str) -> bool:
         return False
 
 
-def endpoint_problem(service: str, environ: Mapping[str, str] = os.environ) -> str:
+def endpoint_problem(service: str) -> str:
     """Name the variable that holds an invalid endpoint URL for a service; empty if none does."""
     for name in (f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}", "AWS_ENDPOINT_URL"):
-        if value := environ.get(name):
+        if value := os.environ.get(name):
             return "" if is_url(value) else f"{name} is not a valid URL; expected http(s)://HOST[:PORT]"
     return ""

@@ -76,23 +76,21 @@ class Contents:
         """
         if not any(self.bad.get(table) for table in ("jobs", "tombstones", "floor")):
             return self.saved_floor
-        created = (*(born for _, born in self.jobs), *(tombstone.created for tombstone in self.tombstones.values()))
+        created = (*(time for _, time in self.jobs), *(tombstone.created for tombstone in self.tombstones.values()))
         return max(self.saved_floor, self.polled or 0.0, *created)
 
 
 def read_contents(connection: sqlite3.Connection, check: Check) -> Contents:
     """Read all rows of a file."""
-    sieve = _Sieve(connection)
-    jobs = [*map(_times, sieve.rows("jobs", partial(_job, check)))]
-    tombstones, baselines = (
-        dict(sieve.rows("tombstones", partial(_tombstone, check))),
-        dict(sieve.rows("baselines", _baseline)),
-    )
-    totals = _sum((*sieve.rows("counters", _counter), *sieve.rows("histograms", _histogram)))
-    written = next(sieve.rows("polled", _only_time), None)
-    floor = next(sieve.rows("floor", _only_time), 0.0)
-    skipped = Skipped(sum(map(len, sieve.bad.values())), sieve.reason)
-    return Contents(jobs, tombstones, baselines, totals, written, floor, dict(sieve.bad), skipped)
+    reader = _RowReader(connection)
+    jobs = [*map(_times, reader.rows("jobs", partial(_job, check)))]
+    tombstones = dict(reader.rows("tombstones", partial(_tombstone, check)))
+    baselines = dict(reader.rows("baselines", _baseline))
+    totals = _sum((*reader.rows("counters", _counter), *reader.rows("histograms", _histogram)))
+    written = next(reader.rows("polled", _only_time), None)
+    floor = next(reader.rows("floor", _only_time), 0.0)
+    skipped = Skipped(sum(map(len, reader.bad.values())), reader.reason)
+    return Contents(jobs, tombstones, baselines, totals, written, floor, dict(reader.bad), skipped)
 
 
 def write_entry(connection: sqlite3.Connection, entry: Entry) -> None:
@@ -151,7 +149,7 @@ class StoredRecords(Collection[JobRecord]):
 
 
 @dataclass(slots=True)
-class _Sieve:
+class _RowReader:
     """Reads rows one by one, and notes the invalid ones.
 
     Attributes:

@@ -128,10 +128,6 @@ class Store:
         with self._lock:
             self._aggregates.set(past.totals)
 
-    def records(self) -> list[JobRecord]:
-        """Return what is known of every job."""
-        return [*self.scan()]
-
     def scan(self) -> Iterator[JobRecord]:
         """Yield what is known of every job, all of one moment, with never more than a chunk of sealed ones unpacked."""
         with self._lock:

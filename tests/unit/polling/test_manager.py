@@ -166,7 +166,7 @@ class House:
 
     @property
     def arns(self) -> set[str]:
-        return {record.arn for record in self.store.records()}
+        return {record.arn for record in [*self.store.scan()]}
 
     def count(self, name: str) -> float:
         """Sum the samples of a family."""
@@ -741,7 +741,7 @@ def test_a_named_job_goes_on_as_a_named_one_and_what_happened_meanwhile_is_told_
     three.run(40.0)
     assert silent(three)
     assert three.count("braket_job_outcomes_total") == 1
-    assert [record.configured for record in three.store.records()] == [True, True]
+    assert [record.configured for record in [*three.store.scan()]] == [True, True]
 
 
 def test_a_named_job_that_told_all_of_its_end_is_neither_asked_for_nor_waited_for() -> None:
@@ -771,7 +771,7 @@ def test_a_found_job_goes_back_to_its_lane_and_is_forgotten_when_its_time_is_ove
     one.account.put(running(C), PHYSICS)
     one.run(100.0)
     assert [sorted(poller.jobs) for poller in one.manager.pollers] == [[A, B], [C]]
-    before = {record.arn: record.owner for record in one.store.records()}
+    before = {record.arn: record.owner for record in [*one.store.scan()]}
     assert before == {A: lanes[0].key, B: lanes[0].key, C: lanes[1].key}
     two = restarted(one, *lanes[::-1])
     assert [sorted(poller.jobs) for poller in two.manager.pollers] == [[C], [A, B]]
@@ -779,7 +779,7 @@ def test_a_found_job_goes_back_to_its_lane_and_is_forgotten_when_its_time_is_ove
     assert silent(two)
     two.run(1000.0)
     assert two.told("job_forgotten") == [(B, "retention")]
-    assert {record.arn: record.owner for record in two.store.records()} == {A: before[A], C: before[C]}
+    assert {record.arn: record.owner for record in [*two.store.scan()]} == {A: before[A], C: before[C]}
 
 
 def test_a_found_job_that_is_named_now_is_named_from_then_on() -> None:
@@ -787,7 +787,7 @@ def test_a_found_job_that_is_named_now_is_named_from_then_on() -> None:
     two = restarted(one, lane(A, selector=ALL))
     two.run(40.0)
     assert silent(two)
-    assert [(record.configured, record.owner) for record in two.store.records()] == [(True, "")]
+    assert [(record.configured, record.owner) for record in [*two.store.scan()]] == [(True, "")]
 
 
 def test_a_named_job_that_is_not_named_any_more_is_left_to_the_lane_that_finds_it() -> None:
@@ -795,7 +795,7 @@ def test_a_named_job_that_is_not_named_any_more_is_left_to_the_lane_that_finds_i
     two = restarted(one, lane(selector=ALL))
     two.run(2000.0)
     assert silent(two)
-    assert [(record.configured, record.owner) for record in two.store.records()] == [(False, lane(selector=ALL).key)]
+    assert [(record.configured, record.owner) for record in [*two.store.scan()]] == [(False, lane(selector=ALL).key)]
 
 
 def test_finished_jobs_of_another_selector_stay_sealed_when_they_change_hands() -> None:

@@ -41,12 +41,12 @@ def test_a_record_comes_back_as_it_was_put() -> None:
     known = record(snapshot())
     store = store_with(known)
     assert store.record(ARN) == known
-    assert store.records() == [known]
+    assert [*store.scan()] == [known]
 
 
 def test_a_later_record_takes_the_place_of_an_earlier_one() -> None:
     store = store_with(JobRecord(ARN), record(snapshot()), record(finished()))
-    assert store.records() == [record(finished())]
+    assert [*store.scan()] == [record(finished())]
     assert 'status="COMPLETED"} 1.0' in page(store.view())["braket_job_status"]
     assert 'status="RUNNING"} 0.0' in page(store.view())["braket_job_status"]
 
@@ -70,7 +70,7 @@ def test_a_job_that_is_not_watched_yet_is_taken_in_by_the_first_who_adds_it() ->
     store = Store(job_families())
     assert store.add(JobRecord(ARN, configured=False))
     assert not store.add(JobRecord(ARN, configured=True))
-    assert store.records() == [JobRecord(ARN, configured=False)]
+    assert [*store.scan()] == [JobRecord(ARN, configured=False)]
 
 
 def test_a_job_that_is_watched_already_stays_as_it_is() -> None:
@@ -169,7 +169,7 @@ def test_a_forgotten_job_loses_its_series_and_keeps_what_it_added_to_the_fleet()
     store.put(record(finished()), [COMPLETED])
     store.forget(ARN, {})
     lines = page(store.view())
-    assert store.records() == []
+    assert [*store.scan()] == []
     assert not any(ARN in text for text in lines.values())
     assert 'outcome="COMPLETED"} 1.0' in lines[OUTCOMES]
     assert 'status="COMPLETED"} 0.0' in lines["braket_jobs"]
@@ -178,7 +178,7 @@ def test_a_forgotten_job_loses_its_series_and_keeps_what_it_added_to_the_fleet()
 def test_a_job_that_never_answered_can_be_forgotten() -> None:
     store = store_with(JobRecord(ARN))
     store.forget(ARN, {})
-    assert store.records() == []
+    assert [*store.scan()] == []
 
 
 def test_without_job_families_only_the_fleet_shows() -> None:
@@ -202,10 +202,10 @@ def test_a_view_does_not_change_after_it_was_taken() -> None:
 
 def test_the_list_of_records_is_a_copy() -> None:
     store = store_with(record(snapshot()))
-    records = store.records()
+    records = [*store.scan()]
     store.forget(ARN, {})
     records.clear()
-    assert store.records() == []
+    assert [*store.scan()] == []
 
 
 def test_a_label_that_is_too_many_is_a_bug_and_changes_nothing() -> None:
@@ -214,7 +214,7 @@ def test_a_label_that_is_too_many_is_a_bug_and_changes_nothing() -> None:
     store = Store([broken])
     with pytest.raises(ValueError, match="has 1 labels, got 2 values"):
         store.put(record(snapshot()), [COMPLETED])
-    assert store.records() == []
+    assert [*store.scan()] == []
     assert page(store.view())[OUTCOMES] == ""
 
 
@@ -279,7 +279,7 @@ def test_sealing_changes_no_line() -> None:
 
 def _rendered(store: Store) -> tuple[list[Row], list[SegmentChain]]:
     families = job_families()
-    return [render(families, known) for known in store.records()], [SegmentChain()] * len(families)
+    return [render(families, known) for known in [*store.scan()]], [SegmentChain()] * len(families)
 
 
 def test_a_sealed_job_that_changes_melts_its_chunk_and_shows_the_change() -> None:
@@ -351,8 +351,8 @@ def test_what_is_known_of_a_sealed_job_can_be_looked_up() -> None:
     assert last in store
     assert arn(MANY) not in store
     assert not store.add(JobRecord(last))
-    assert len(store.records()) == MANY
-    assert {known.arn for known in store.records()} == {arn(number) for number in range(MANY)}
+    assert len([*store.scan()]) == MANY
+    assert {known.arn for known in [*store.scan()]} == {arn(number) for number in range(MANY)}
 
 
 def test_every_job_is_open_or_in_a_pile_that_tells_of_it_at_a_glance() -> None:
@@ -547,7 +547,7 @@ def test_whatever_happens_no_more_have_lines_than_may_and_they_are_the_highest(s
             store.put({"end": over(number), "fail": over(number, "FAILED"), "run": active(number)}[step])
         assert len(shown(store)) <= most
     store.fit()
-    records = {str(int(known.arn[-12:])): rank_of(known) for known in store.records()}
+    records = {str(int(known.arn[-12:])): rank_of(known) for known in [*store.scan()]}
     assert set(shown(store)) == set(sorted(records, key=lambda number: (records[number], arn(int(number))))[-most:])
     lines = page(store.view())
     text = b"".join(row[0] for row in _rendered(store)[0] if row[0]).decode()
@@ -789,7 +789,7 @@ def test_what_was_known_before_a_restart_is_shown_and_not_written_again() -> Non
     queue = Histogram((0, 0, 2, *[0] * 19), 80.0)
     known = [record(finished(arn=arn(number), ended=CREATED + 500.0 + number)) for number in range(MANY)]
     store.restore(SavedState(CREATED, [*known, JobRecord(ARN)], {}, {}, Totals({SERIES: 7.0}, {QUEUED[:2]: queue})))
-    assert {each.arn for each in store.records()} == {ARN, *(each.arn for each in known)}
+    assert {each.arn for each in [*store.scan()]} == {ARN, *(each.arn for each in known)}
     assert is_sealed(store.view()) == {"open": CHUNK_JOBS + 1, "chunks": 1}
     lines = page(store.view())
     assert 'outcome="COMPLETED"} 7.0' in lines[OUTCOMES]
