@@ -41,7 +41,7 @@ class ActiveSettings:
 
         def connect(config: TargetConfig) -> BraketClient:
             labels = frozenset(settings.tag_labels)
-            return BraketClient(sessions[config.login], config.target, exporter.telemetry.request, labels)
+            return BraketClient(sessions[config.credentials], config.target, exporter.telemetry.request, labels)
 
         plan = exporter.manager.plan(wanted, _policy(settings), settings.api_requests_per_second, connect)
         for session in self._sessions.values():
@@ -51,7 +51,8 @@ class ActiveSettings:
         if exporter.state_writer is not None:
             exporter.state_writer.watch(exporter.manager.baselines)
         exporter.store.flush()
-        self.settings, self._sessions = settings, {config.login: sessions[config.login] for config in wanted}
+        self.settings = settings
+        self._sessions = {config.credentials: sessions[config.credentials] for config in wanted}
         exporter.telemetry.settings_loaded(exporter.clock.wall())
         return changes
 

@@ -47,7 +47,7 @@ def check_config(settings: Settings, *, online: bool) -> Checked:
     if not online:
         return Checked(describe(settings, polled))
     since = Clock().wall() - settings.lookback
-    clients = [BraketClient(sessions[config.login], config.target, uncounted) for config in polled]
+    clients = [BraketClient(sessions[config.credentials], config.target, uncounted) for config in polled]
     accesses = ask_all(polled, clients, since)
     found = [access.active for access in accesses]
     return Checked(describe(settings, polled, found) + report(accesses), all(access.complete for access in accesses))

@@ -17,7 +17,7 @@ from exporter.app.load_settings import CONFIG_VARIABLE, load
 from exporter.app.once import once
 from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, format_default
 from exporter.app.signals import interrupted_by_signals
-from exporter.core import parse_duration, shown
+from exporter.core import format_value, parse_duration
 
 Flags = Mapping[str, str]
 
@@ -136,7 +136,7 @@ def _misplaced(command: str, flags: Mapping[str, str]) -> list[str]:
     try:
         parse_duration(flags.get(_TIMEOUT, _DEFAULT_TIMEOUT))
     except ValueError as error:
-        problems.append(f"{_TIMEOUT} = {shown(flags[_TIMEOUT])}: {error}")
+        problems.append(f"{_TIMEOUT} = {format_value(flags[_TIMEOUT])}: {error}")
     return problems
 
 

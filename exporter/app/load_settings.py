@@ -17,7 +17,16 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, TargetSettings
-from exporter.core import as_text, closest, near, parse_mapping, shard_of, shown, split_list, typed
+from exporter.core import (
+    closest_name,
+    format_name,
+    format_value,
+    key_text,
+    parse_mapping,
+    pod_ordinal,
+    split_list,
+    suggestion,
+)
 
 CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
 _TARGETS_VARIABLE: Final = f"{ENV_PREFIX}TARGETS"
@@ -127,9 +136,9 @@ def _conflicts(given: Mapping[str, Any], unsure: Collection[str]) -> Iterator[st
     if _is_set(given, "targets") and "targets" not in unsure and beside:
         yield f"targets: replaces {', '.join(beside)}; move them into an entry of targets"
     if "shard" not in unsure and "total_shards" not in unsure:
-        shard, shards = _whole(shard_of(given.get("shard", 0))), _whole(given.get("total_shards", 1))
+        shard, shards = _whole(pod_ordinal(given.get("shard", 0))), _whole(given.get("total_shards", 1))
         if shard >= shards:
-            yield f"shard = {shown(shard)}: expected less than total_shards, which is {shards}"
+            yield f"shard = {format_value(shard)}: expected less than total_shards, which is {shards}"
 
 
 def _whole(value: Any) -> int:  # noqa: ANN401 -- any of the forms that a whole number has
@@ -139,7 +148,7 @@ def _whole(value: Any) -> int:  # noqa: ANN401 -- any of the forms that a whole 
 def _meant(names: Iterable[str]) -> Iterator[str]:
     """Yield the keys that unknown names probably mean."""
     known = (*Settings.model_fields, "config")
-    return (found for name in names if name not in known and (found := closest(name, known)) is not None)
+    return (found for name in names if name not in known and (found := closest_name(name, known)) is not None)
 
 
 def _read_yaml(path: str) -> tuple[dict[str, Any], list[str]]:
@@ -157,7 +166,7 @@ def _read_yaml(path: str) -> tuple[dict[str, Any], list[str]]:
     except ValueError as error:
         problem = str(error)
     else:
-        return {as_text(key): value for key, value in values.items()}, []
+        return {key_text(key): value for key, value in values.items()}, []
     return {}, [f"config file {path}: {problem}"]
 
 
@@ -171,8 +180,8 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
             yield f"{name}: set targets in the YAML file; it cannot be a variable"
         elif not _SERVICE_LINK.fullmatch(f"{key}={value}"):
             # The prefix is the same in all names, so it says nothing of how near they are.
-            found = closest(key, known.values())
-            yield f"unknown variable {typed(name)}" + (
+            found = closest_name(key, known.values())
+            yield f"unknown variable {format_name(name)}" + (
                 "" if found is None else f" (did you mean {ENV_PREFIX}{found.upper()}?)"
             )
 
@@ -196,13 +205,15 @@ def _describe(detail: ErrorDetails) -> str:
     key = _key(loc)
     if detail["type"] == "extra_forbidden":
         where = "" if len(loc) == 1 else f"{_key(loc[:-1])}: "
-        return f"{where}unknown setting {typed(str(loc[-1]))}{near(str(loc[-1]), _model(loc)[0].model_fields)}"
+        return (
+            f"{where}unknown setting {format_name(str(loc[-1]))}{suggestion(str(loc[-1]), _model(loc)[0].model_fields)}"
+        )
     if detail["type"] != "value_error":
-        return f"{key} = {shown(value)}: expected {_expected(loc)}"
+        return f"{key} = {format_value(value)}: expected {_expected(loc)}"
     reason = str(detail["ctx"]["error"])
     if _expected(loc) in _MANY and _has_elements(value):  # the reason names the element
         return f"{key}: {reason}"
-    return f"{key} = {shown(value)}: {reason}"
+    return f"{key} = {format_value(value)}: {reason}"
 
 
 def _has_elements(value: object) -> bool:

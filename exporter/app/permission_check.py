@@ -161,7 +161,7 @@ def _answers(config: TargetConfig, source: BraketClient, since: float, found: _F
         source.identify()
     except UnauthenticatedError as error:
         # Every other call with these credentials would have the same result.
-        yield _unusable(config.login, error)
+        yield _unusable(config.credentials, error)
         return
     except BraketError as error:
         # STS may be out of reach where Braket is not.
@@ -187,7 +187,7 @@ def _searching(config: TargetConfig, selector: Selector, source: BraketClient, s
         try:
             page = source.search_jobs(span, token)
         except BraketError as error:
-            return _refused(SEARCH_JOBS, error, Permission(_holder(config.login), "braket:SearchJobs", "*"))
+            return _refused(SEARCH_JOBS, error, Permission(_holder(config.credentials), "braket:SearchJobs", "*"))
         pages, token = pages + 1, page.token
         chosen = [job for job in page.jobs if selector.selects(job)]
         found.active += sum(not job.finished and job.arn not in config.jobs for job in chosen)
@@ -213,7 +213,7 @@ def _reading(config: TargetConfig, source: BraketClient, found: _Found) -> Answe
         return _refused(GET_JOB, error) if known else Answer(GET_JOB, Verdict.OK)
     except BraketError as error:
         all_jobs = _job_arn(source.partition, target._replace(region="*"), "*")
-        need = Permission(_holder(config.login), "braket:GetJob", all_jobs)
+        need = Permission(_holder(config.credentials), "braket:GetJob", all_jobs)
         # No policy lets an account read the jobs of another.
         return _refused(GET_JOB, error, need if target.account == source.target.account else None)
     return Answer(GET_JOB, Verdict.OK)

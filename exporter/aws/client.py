@@ -15,7 +15,7 @@ from exporter.aws.get_job import parse_job
 from exporter.aws.members import ParseError
 from exporter.aws.safe_text import account_in, arn_in
 from exporter.aws.search_jobs import parse_page
-from exporter.aws.sessions import LoginSession
+from exporter.aws.sessions import CredentialsSession
 from exporter.aws.transport import sender_of
 from exporter.core import (
     GET_CALLER_IDENTITY,
@@ -81,7 +81,7 @@ class BraketClient:
     """
 
     def __init__(
-        self, session: LoginSession, target: Target, count: RequestCounter, tag_keys: frozenset[str] = frozenset()
+        self, session: CredentialsSession, target: Target, count: RequestCounter, tag_keys: frozenset[str] = frozenset()
     ) -> None:
         self.target, self.partition, self.endpoint, self.caller_arn, self.clock_offset = target, "aws", "", "", 0.0
         self._session, self._count, self._tag_keys = session, count, tag_keys
@@ -183,7 +183,7 @@ class BraketClient:
         if raised is None:
             return None if _is_of_service(attempt) else not_of_service(attempt)
         codes = self._codes if attempt.operation.service == "braket" else _STS_CODES
-        error = failure(attempt, raised, credentials=self._session.login, modelled=codes)
+        error = failure(attempt, raised, credentials=self._session.credentials, modelled=codes)
         if isinstance(error, UnauthenticatedError) and attempt.phase is not Phase.CREDENTIALS:
             self._session.renew()
         return error

@@ -58,7 +58,7 @@ def credentials_failure(attempt: Attempt, error: BaseException, credentials: Cre
     return kind(CREDENTIALS, f"{subject}: {_reason(attempt, error, credentials)}"[:LONGEST_MESSAGE])
 
 
-def why_no_configuration(error: BaseException, profile: str | None) -> str:
+def configuration_problem(error: BaseException, profile: str | None) -> str:
     """Return the reason why the SDK's configuration files cannot be read."""
     if isinstance(error, OSError):
         return _unreadable_file(error)
@@ -86,7 +86,7 @@ def _reason(attempt: Attempt, error: BaseException, credentials: CredentialsRef)
     if isinstance(error, RefusedError):
         return str(error)
     if isinstance(error, ProfileNotFound):
-        return why_no_configuration(error, credentials.profile)
+        return configuration_problem(error, credentials.profile)
     if isinstance(error, PartialCredentialsError):
         name = error.kwargs.get("cred_var")
         return f"{name if str(name) in _CREDENTIAL_NAMES else 'a part of them'} is missing"

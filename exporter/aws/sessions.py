@@ -44,24 +44,24 @@ _LIBRARIES: Final = ("boto3", "botocore", "urllib3")
 """Libraries whose log records quote responses, headers and tracebacks. Whatever matters is raised as well."""
 
 
-class LoginSession:
+class CredentialsSession:
     """The SDK's session of one login, and its clients.
 
     Making one does nothing that can fail or take time. All methods may be called from several threads.
 
     Args:
-        login: the credentials to use.
+        ref: the credentials to use.
         region: the Region whose STS gives credentials; without it, the Region of the first client.
 
     Attributes:
-        login: the credentials to use.
+        credentials: the credentials to use.
     """
 
-    def __init__(self, login: CredentialsRef, region: str | None = None) -> None:
+    def __init__(self, ref: CredentialsRef, region: str | None = None) -> None:
         for name in _LIBRARIES:
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-        self.login, self._region = login, region
-        self._made = _Made(login, region)
+        self.credentials, self._region = ref, region
+        self._made = _Made(ref, region)
         self._renewed = float("-inf")
         self._renewing = threading.Lock()
 
@@ -88,17 +88,17 @@ class LoginSession:
             now = time.monotonic()
             if forced or now - self._renewed >= RENEWAL_INTERVAL:
                 self._renewed = now
-                self._made = _Made(self.login, self._region)
+                self._made = _Made(self.credentials, self._region)
 
     def region_name(self) -> str | None:
         """Return the Region of the SDK's configuration; whatever the SDK raises comes out."""
-        region = botocore.session.Session(profile=self.login.profile).get_config_variable("region")
+        region = botocore.session.Session(profile=self.credentials.profile).get_config_variable("region")
         return None if region is None else str(region)
 
     def _replace(self, made: "_Made") -> None:
         with self._renewing:
             if self._made is made:
-                self._made = _Made(self.login, self._region)
+                self._made = _Made(self.credentials, self._region)
 
 
 class _Made:
@@ -107,8 +107,8 @@ class _Made:
     A thread that hangs here holds the lock of this object only. A renewal makes another object.
     """
 
-    def __init__(self, login: CredentialsRef, region: str | None) -> None:
-        self._login, self._region = login, region
+    def __init__(self, ref: CredentialsRef, region: str | None) -> None:
+        self._ref, self._region = ref, region
         self._making = threading.Lock()
         self._session: botocore.session.Session | None = None
         self._clients: dict[tuple[str, str], Any] = {}
@@ -126,7 +126,7 @@ class _Made:
     def _new_client(self, service: str, region: str) -> Any:  # noqa: ANN401 -- see LoginSession
         with self._making:
             if self._session is None:
-                self._session = _logged_in(self._login, self._region or region)
+                self._session = _logged_in(self._ref, self._region or region)
             if attempt := CURRENT.get():
                 attempt.phase = Phase.CLIENT
             if (service, region) not in self._clients:
@@ -186,13 +186,13 @@ def client_config() -> Config:
     )
 
 
-def _logged_in(login: CredentialsRef, region: str) -> _Session:
+def _logged_in(ref: CredentialsRef, region: str) -> _Session:
     """Make a session with credentials; a role is assumed when a request is signed, and again before it expires."""
-    session = _Session(login.profile)
+    session = _Session(ref.profile)
     session.get_scoped_config()  # reads the files: an unknown profile and unreadable files show here
-    if login.role_arn is not None:
-        assume = _assume(session, login, region)
-        session = _Session(login.profile)
+    if ref.role_arn is not None:
+        assume = _assume(session, ref, region)
+        session = _Session(ref.profile)
         provider = _RoleProvider(DeferredRefreshableCredentials(assume, _RoleProvider.METHOD))
         session.register_component("credential_provider", CredentialResolver([provider]))
     else:
@@ -202,9 +202,9 @@ def _logged_in(login: CredentialsRef, region: str) -> _Session:
     return session
 
 
-def _assume(source: _Session, login: CredentialsRef, region: str) -> Callable[[], dict[str, Any]]:
+def _assume(source: _Session, ref: CredentialsRef, region: str) -> Callable[[], dict[str, Any]]:
     source.register_component("credential_provider", _resolver(source, region))
-    external = {"ExternalId": login.external_id} if login.external_id else {}
+    external = {"ExternalId": ref.external_id} if ref.external_id else {}
 
     def assume() -> dict[str, Any]:
         credentials = source.get_credentials()
@@ -214,7 +214,7 @@ def _assume(source: _Session, login: CredentialsRef, region: str) -> Callable[[]
         client = source.create_client("sts", region_name=region)
         if attempt := CURRENT.get():
             attempt.assuming = True
-        response = client.assume_role(RoleArn=login.role_arn, RoleSessionName=SESSION_NAME, **external)["Credentials"]
+        response = client.assume_role(RoleArn=ref.role_arn, RoleSessionName=SESSION_NAME, **external)["Credentials"]
         return {
             "access_key": response["AccessKeyId"],
             "secret_key": response["SecretAccessKey"],

@@ -1,8 +1,8 @@
 """What a job, a target, a device and an error are, and what a change of a job means. No I/O."""
 
 from exporter.core.arn import (
-    BRAKET_IS_IN,
     BRAKET_REGIONS,
+    REGIONS_HINT,
     account_of,
     check_region,
     in_aws_partition,
@@ -28,7 +28,7 @@ from exporter.core.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from exporter.core.first_poll import Fill, fill_of
+from exporter.core.first_poll import FirstPollProgress, first_poll_progress
 from exporter.core.jobs import (
     EVENT_TYPES,
     MAX_RUNTIME_EXCEEDED,
@@ -47,28 +47,27 @@ from exporter.core.jobs import (
     Transition,
 )
 from exporter.core.selector import Selector, parse_tag_rule
-from exporter.core.target_status import Health, TargetStatus, combined, merged
-from exporter.core.targets import CredentialsRef, Entry, TargetConfig, plan_targets, successors
+from exporter.core.target_status import Health, TargetStatus, combined_health, merged_statuses
+from exporter.core.targets import CredentialsRef, TargetConfig, TargetSpec, plan_targets, predecessors
 from exporter.core.text import (
-    as_text,
-    closest,
+    closest_name,
     format_duration,
+    format_name,
     format_span,
-    near,
+    format_value,
+    key_text,
     parse_duration,
     parse_listen,
     parse_mapping,
-    shard_of,
-    shown,
+    pod_ordinal,
     split_list,
-    typed,
+    suggestion,
 )
 from exporter.core.times import check_time, parse_time
-from exporter.core.transitions import QUEUE, Observation, complete, expires_at, failed, observe, ran_out_of_time
+from exporter.core.transitions import QUEUE, Observation, expires_at, is_complete, is_failure, observe, ran_out_of_time
 
 __all__ = [
     "ASSUME_ROLE",
-    "BRAKET_IS_IN",
     "BRAKET_REGIONS",
     "DESELECTED",
     "DROP_REASONS",
@@ -80,6 +79,7 @@ __all__ = [
     "MAX_RUNTIME_EXCEEDED",
     "NOT_FOUND",
     "QUEUE",
+    "REGIONS_HINT",
     "RETENTION",
     "SEARCH_JOBS",
     "STATUSES",
@@ -89,10 +89,9 @@ __all__ = [
     "Clock",
     "CredentialsRef",
     "DeniedError",
-    "Entry",
     "EntryProblem",
     "EventKey",
-    "Fill",
+    "FirstPollProgress",
     "Health",
     "Increment",
     "JobError",
@@ -109,26 +108,28 @@ __all__ = [
     "Span",
     "Target",
     "TargetConfig",
+    "TargetSpec",
     "TargetStatus",
     "ThrottledError",
     "Transition",
     "UnauthenticatedError",
     "UnavailableError",
     "account_of",
-    "as_text",
     "check_region",
     "check_time",
-    "closest",
-    "combined",
-    "complete",
+    "closest_name",
+    "combined_health",
     "expires_at",
-    "failed",
-    "fill_of",
+    "first_poll_progress",
     "format_duration",
+    "format_name",
     "format_span",
+    "format_value",
     "in_aws_partition",
-    "merged",
-    "near",
+    "is_complete",
+    "is_failure",
+    "key_text",
+    "merged_statuses",
     "observe",
     "parse_device",
     "parse_duration",
@@ -138,10 +139,9 @@ __all__ = [
     "parse_tag_rule",
     "parse_time",
     "plan_targets",
+    "pod_ordinal",
+    "predecessors",
     "ran_out_of_time",
-    "shard_of",
-    "shown",
     "split_list",
-    "successors",
-    "typed",
+    "suggestion",
 ]

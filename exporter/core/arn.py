@@ -8,7 +8,7 @@ from exporter.core.jobs import Device, JobArn
 BRAKET_REGIONS = ("us-east-1", "us-west-1", "us-west-2", "eu-west-2", "eu-north-1")
 """Regions with Amazon Braket (service endpoints page of the AWS General Reference): a hint, for others may follow."""
 
-BRAKET_IS_IN = f"Braket is in: {', '.join(BRAKET_REGIONS)}"
+REGIONS_HINT = f"Braket is in: {', '.join(BRAKET_REGIONS)}"
 """The hint in errors and warnings."""
 
 _JOB_ARN = re.compile(r"arn:(aws[a-z-]*):braket:([a-z]{2}[a-z0-9-]*-\d+):(\d{12}):job/[\w.-]+", re.ASCII)
@@ -45,7 +45,7 @@ def check_region(region: str) -> None:
         ValueError: it cannot.
     """
     if _REGION.fullmatch(region) is None:
-        raise ValueError(f"is not the name of a Region; {BRAKET_IS_IN}")
+        raise ValueError(f"is not the name of a Region; {REGIONS_HINT}")
 
 
 def in_aws_partition(region: str) -> bool:

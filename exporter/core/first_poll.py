@@ -10,7 +10,7 @@ from exporter.core.target_status import TargetStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class FirstPollProgress:
     """The progress of all targets together.
 
     Attributes:
@@ -30,7 +30,7 @@ class Fill:
     seconds: float | None
 
 
-def fill_of(targets: Sequence[TargetStatus]) -> Fill:
+def first_poll_progress(targets: Sequence[TargetStatus]) -> FirstPollProgress:
     """Sum up the targets."""
     behind = [target for target in targets if target.waiting]
     # Several targets of one account and Region share its rate limit.
@@ -39,7 +39,7 @@ def fill_of(targets: Sequence[TargetStatus]) -> Fill:
         waiting[status.target] += status.waiting
     rates = {status.target: status.budget.get(GET_JOB, 0.0) for status in behind}
     known = all(rates.values()) and all(target.health.up is not False for target in behind)
-    return Fill(
+    return FirstPollProgress(
         targets=len(targets),
         failing=sum(target.health.up is False for target in targets),
         total=sum(target.active + target.finished for target in targets),

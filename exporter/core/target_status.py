@@ -68,7 +68,7 @@ class Health:
         return replace(self, pauses=self.pauses + 1)
 
 
-def combined(healths: Iterable[Health]) -> Health:
+def combined_health(healths: Iterable[Health]) -> Health:
     """Tell how a target fares of which several things are asked: it is up when none of them fails."""
     parts = [*healths]
     ups = {part.up for part in parts}
@@ -110,7 +110,7 @@ class TargetStatus:
     name: str = ""
 
 
-def merged(statuses: Iterable[TargetStatus]) -> list[TargetStatus]:
+def merged_statuses(statuses: Iterable[TargetStatus]) -> list[TargetStatus]:
     """Join the statuses that have an account, a Region and a name in common."""
     groups: defaultdict[tuple[Target, str], list[TargetStatus]] = defaultdict(list)
     for status in statuses:
@@ -127,7 +127,7 @@ def _joined(parts: list[TargetStatus]) -> TargetStatus:
         used |= part.used
     return TargetStatus(
         target=parts[0].target,
-        health=combined(part.health for part in parts),
+        health=combined_health(part.health for part in parts),
         active=sum(part.active for part in parts),
         finished=sum(part.finished for part in parts),
         waiting=sum(part.waiting for part in parts),

@@ -28,18 +28,18 @@ class CredentialsRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TargetSpec:
     """What is to be watched with one login.
 
     Attributes:
-        login: the credentials.
+        credentials: the credentials.
         jobs: ARNs of jobs that are named.
         selector: which others are looked for; ``None`` for none.
         regions: where they are looked for.
         name: the target's name in the settings; empty without one.
     """
 
-    login: CredentialsRef
+    credentials: CredentialsRef
     jobs: Sequence[str] = ()
     selector: Selector | None = None
     regions: Sequence[str] = ()
@@ -53,7 +53,7 @@ class TargetConfig:
     The name is a label only: neither the shard nor the key depends on it, so a target can be renamed.
     """
 
-    login: CredentialsRef
+    credentials: CredentialsRef
     target: Target
     jobs: tuple[str, ...]
     selector: Selector | None
@@ -62,7 +62,7 @@ class TargetConfig:
     @property
     def shard_key(self) -> str:
         """Names the quota of the target, as far as the settings determine it: each process must find the same."""
-        return f"{self.target.account or self.login.profile or ''}/{self.target.region}"
+        return f"{self.target.account or self.credentials.profile or ''}/{self.target.region}"
 
     @property
     def key(self) -> str:
@@ -73,17 +73,17 @@ class TargetConfig:
         selector = self.selector or Selector()
         tags = sorted((rule.key, sorted(rule.values or ("*",))) for rule in selector.tags)
         name = "" if selector.name is None else selector.name.pattern
-        text = repr((astuple(self.login), self.target.region, tags, selector.all_jobs, name))
+        text = repr((astuple(self.credentials), self.target.region, tags, selector.all_jobs, name))
         return sha256(text.encode()).hexdigest()[:16]
 
 
-def plan_targets(entries: Iterable[Entry], *, shard: int = 0, total_shards: int = 1) -> list[TargetConfig]:
+def plan_targets(entries: Iterable[TargetSpec], *, shard: int = 0, total_shards: int = 1) -> list[TargetConfig]:
     """List the targets of this shard."""
     configs = (config for entry in entries for config in _targets(entry))
     return [config for config in configs if owner(config.shard_key, total_shards) == shard]
 
 
-def successors(before: Sequence[TargetConfig], after: Sequence[TargetConfig]) -> list[int | None]:
+def predecessors(before: Sequence[TargetConfig], after: Sequence[TargetConfig]) -> list[int | None]:
     """Return for each target the index of its predecessor: the most similar first, each predecessor once.
 
     The account of a target may be known by now although the settings do not tell it, and the other way round.
@@ -105,17 +105,17 @@ def _same(one: TargetConfig, other: TargetConfig) -> bool:
 
 
 def _same_target(one: TargetConfig, other: TargetConfig) -> bool:
-    return (one.login, one.target) == (other.login, other.target)
+    return (one.credentials, one.target) == (other.credentials, other.target)
 
 
 def _same_place(one: TargetConfig, other: TargetConfig) -> bool:
     accounts = {one.target.account, other.target.account}
-    return (one.login, one.target.region) == (other.login, other.target.region) and (
+    return (one.credentials, one.target.region) == (other.credentials, other.target.region) and (
         len(accounts) == 1 or "" in accounts
     )
 
 
-def _targets(entry: Entry) -> Iterator[TargetConfig]:
+def _targets(entry: TargetSpec) -> Iterator[TargetConfig]:
     named: defaultdict[Target, list[str]] = defaultdict(list)
     for arn in entry.jobs:
         parts = parse_job_arn(arn)
@@ -124,12 +124,12 @@ def _targets(entry: Entry) -> Iterator[TargetConfig]:
     searched = [] if entry.selector is None else [Target(account, region) for region in entry.regions]
     for target in dict.fromkeys((*named, *searched)):
         selector = entry.selector if target in searched else None
-        yield TargetConfig(entry.login, target, tuple(named.get(target, ())), selector, entry.name)
+        yield TargetConfig(entry.credentials, target, tuple(named.get(target, ())), selector, entry.name)
 
 
-def _account(entry: Entry, named: Iterable[Target]) -> str:
+def _account(entry: TargetSpec, named: Iterable[Target]) -> str:
     """Tell the account of the login: its role's or, since nobody can read another's jobs, that of the named jobs."""
-    if entry.login.role_arn is not None:
-        return account_of(entry.login.role_arn)
+    if entry.credentials.role_arn is not None:
+        return account_of(entry.credentials.role_arn)
     accounts = {target.account for target in named}
     return accounts.pop() if len(accounts) == 1 else ""

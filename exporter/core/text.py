@@ -86,7 +86,7 @@ def parse_listen(text: str) -> Listen:
     return Listen(match["v6"] or match["host"], int(match["port"]))
 
 
-def shard_of(value: T) -> T | str:
+def pod_ordinal(value: T) -> T | str:
     """Pick the ordinal from a StatefulSet pod's name, such as ``braket-exporter-2``; any other value stays as it is."""
     match = _POD.fullmatch(value) if isinstance(value, str) else None
     return match[1] if match else value
@@ -133,7 +133,7 @@ def parse_mapping(text: str, example: str) -> dict[Any, Any] | None:
     return values
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     """Write a value for an error as JSON, and a long or deep one cut."""
     try:
         text = json.dumps(_pruned(value, depth=3), default=str)
@@ -142,26 +142,26 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
-def as_text(key: object) -> str:
+def key_text(key: object) -> str:
     """Return a key that may be a number or a date as text."""
-    return key if isinstance(key, str) else shown(key)
+    return key if isinstance(key, str) else format_value(key)
 
 
-def typed(name: str) -> str:
+def format_name(name: str) -> str:
     """Write a name for an error as it was typed, unless it is long or has blanks or unseen characters."""
-    return name if _NAME.fullmatch(name) else shown(name)
+    return name if _NAME.fullmatch(name) else format_value(name)
 
 
-def closest(name: str, known: Iterable[str]) -> str | None:
+def closest_name(name: str, known: Iterable[str]) -> str | None:
     """Find the known name that was probably meant, whatever its dashes and capitals; ``None`` if none is near."""
     forms = {_plain(each): each for each in known}
     close = difflib.get_close_matches(_plain(name[:LONGEST_SHOWN]), forms, n=1)
     return forms[close[0]] if close else None
 
 
-def near(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, known: Iterable[str]) -> str:
     """Suggest a known name; empty when none is near."""
-    found = closest(name, known)
+    found = closest_name(name, known)
     return "" if found is None else f" (did you mean {found}?)"
 
 
@@ -248,7 +248,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             name, line = self._name(key), key.start_mark.line + 1
             if name in lines:
-                problem = f"duplicate key {typed(key.value)}, first on line {lines[name]}; keep one of them"
+                problem = f"duplicate key {format_name(key.value)}, first on line {lines[name]}; keep one of them"
                 raise _RefusedError(problem=problem, problem_mark=key.start_mark)
             lines[name] = line
         return node

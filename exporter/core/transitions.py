@@ -137,7 +137,7 @@ def ran_out_of_time(record: JobRecord) -> bool:
     return any(key.type == MAX_RUNTIME_EXCEEDED for key in record.events)
 
 
-def failed(record: JobRecord) -> bool:
+def is_failure(record: JobRecord) -> bool:
     """Whether people will want to look at this job for longer: FAILED, or out of time whatever its status."""
     return record.snapshot is not None and (record.snapshot.status == "FAILED" or ran_out_of_time(record))
 
@@ -147,10 +147,10 @@ def expires_at(record: JobRecord, *, retention: float, retention_failed: float) 
     if record.configured or record.snapshot is None or not record.snapshot.finished:
         return None
     end = record.snapshot.ended if record.snapshot.ended is not None else record.polled_at
-    return None if end is None else end + (retention_failed if failed(record) else retention)
+    return None if end is None else end + (retention_failed if is_failure(record) else retention)
 
 
-def complete(record: JobRecord) -> bool:
+def is_complete(record: JobRecord) -> bool:
     """Whether a finished job told everything: its end, its terminal event and, if it ever ran, its billable time."""
     job = record.snapshot
     if job is None or not job.finished or job.ended is None:

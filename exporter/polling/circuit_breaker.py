@@ -5,7 +5,7 @@ All times are monotonic seconds where unix seconds are not named.
 
 from collections.abc import Callable, Iterable
 
-from exporter.core import BraketError, Health, Target, combined
+from exporter.core import BraketError, Health, Target, combined_health
 from exporter.polling.rate_limiter import RateLimiter
 from exporter.polling.retry_policy import OnOperation, OnTarget, Rule, Subject, rule_for, target_backoff
 
@@ -47,7 +47,7 @@ class CircuitBreaker:
     @property
     def health(self) -> Health:
         """How the target fares as a whole."""
-        return combined(self._healths.values())
+        return combined_health(self._healths.values())
 
     def rates(self, now: float) -> dict[str, float]:
         """Tell the budget of each operation now, requests a second."""

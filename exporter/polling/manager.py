@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from exporter.core import DESELECTED, MAX_JOBS, Clock, JobRecord, TargetConfig, TargetStatus, merged
+from exporter.core import DESELECTED, MAX_JOBS, Clock, JobRecord, TargetConfig, TargetStatus, merged_statuses
 from exporter.polling.client import JobSource
 from exporter.polling.discovered_jobs import named_record, tombstone_of
 from exporter.polling.discovery import TOMBSTONE_SLACK, Policy
@@ -93,7 +93,7 @@ class PollerManager:
 
     def statuses(self) -> list[TargetStatus]:
         """Tell how the targets fare."""
-        return merged(poller.status() for poller in self.pollers)
+        return merged_statuses(poller.status() for poller in self.pollers)
 
     def forget_expired(self) -> None:
         """Drop the jobs whose retention is over, and those that are too many."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from exporter.core import MAX_RUNTIME_EXCEEDED, JobRecord, failed, ran_out_of_time
+from exporter.core import MAX_RUNTIME_EXCEEDED, JobRecord, is_failure, ran_out_of_time
 
 NO_ANSWER: Final = "NO_ANSWER"
 """Stands where other jobs have their status: GetJob never answered for this one."""
@@ -19,7 +19,7 @@ def urgency_of(record: JobRecord) -> tuple[int, float]:
     """Rank jobs by how much they ask for a look, then the newest first."""
     if record.snapshot is None:
         return (5 if record.failing is None else 0), 0.0
-    rank = 0 if failed(record) else _RANKS.get(record.snapshot.status, 4)
+    rank = 0 if is_failure(record) else _RANKS.get(record.snapshot.status, 4)
     return rank, -(record.snapshot.created or 0.0)
 
 

@@ -11,7 +11,7 @@ from heapq import nsmallest
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from exporter.core import JobRecord, JobSummary, failed
+from exporter.core import JobRecord, JobSummary, is_failure
 
 UNKNOWN: Final = float("-inf")
 """A time that Braket did not tell: nothing shows that the job is young."""
@@ -57,7 +57,7 @@ def rank_of(record: JobRecord) -> Rank:
     if not job.finished:
         return Rank(Standing.ACTIVE, UNKNOWN if job.created is None else job.created)
     end = record.polled_at if job.ended is None else job.ended
-    return Rank(Standing.FAILED if failed(record) else Standing.FINISHED, UNKNOWN if end is None else end)
+    return Rank(Standing.FAILED if is_failure(record) else Standing.FINISHED, UNKNOWN if end is None else end)
 
 
 def rank_of_listed(job: JobSummary, *, over: bool) -> Rank:

@@ -18,7 +18,7 @@ from exporter.core import (
     MAX_RUNTIME_EXCEEDED,
     BraketError,
     EntryProblem,
-    Fill,
+    FirstPollProgress,
     JobEvent,
     JobSnapshot,
     Observation,
@@ -155,7 +155,7 @@ class EventLog:
         """Write that the exporter serves and polls."""
         self._logger.info("started", **fields)
 
-    def first_poll_progress(self, fill: Fill) -> None:
+    def first_poll_progress(self, fill: FirstPollProgress) -> None:
         """Write the progress of the first full poll, which takes long."""
         self._logger.info(
             "first_poll_progress",

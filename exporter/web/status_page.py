@@ -11,7 +11,15 @@ from dataclasses import replace
 from html import escape
 from typing import Final
 
-from exporter.core import MAX_RUNTIME_EXCEEDED, Fill, JobRecord, JobSnapshot, TargetStatus, fill_of, format_span
+from exporter.core import (
+    MAX_RUNTIME_EXCEEDED,
+    FirstPollProgress,
+    JobRecord,
+    JobSnapshot,
+    TargetStatus,
+    first_poll_progress,
+    format_span,
+)
 from exporter.storage import NO_ANSWER, BlockSummary, statuses_of
 from exporter.web.console_links import jobs_url, logs_url
 from exporter.web.html_elements import ago, badge, cell, foreign, head, link, moment, number, table
@@ -101,7 +109,7 @@ def render_page(
 <body>
 <h1>braket-exporter</h1>
 <p>Version {escape(version)}, up for {format_span(uptime)}. As of {moment(now)}. <a href="metrics">Metrics</a></p>
-{_fill(fill_of(targets))}
+{_fill(first_poll_progress(targets))}
 <h2 id="targets">Targets</h2>
 {_target_table(targets, now)}
 <h2 id="jobs">Jobs</h2>
@@ -114,7 +122,7 @@ def render_page(
 """
 
 
-def _fill(fill: Fill) -> str:
+def _fill(fill: FirstPollProgress) -> str:
     """Write the progress of the first poll; nothing once it is done."""
     notes = []
     if not fill.listed:

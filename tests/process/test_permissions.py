@@ -15,7 +15,7 @@ from sts import Sts, moto_server, sts_before
 
 from exporter.app.permission_check import Access, Answer, Permission, Verdict, ask, ask_all, uncounted
 from exporter.app.permission_report import policies, report
-from exporter.aws import BraketClient, LoginSession
+from exporter.aws import BraketClient, CredentialsSession
 from exporter.core import CredentialsRef, Selector, Target, TargetConfig
 from exporter.core.selector import TagRule
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
@@ -71,7 +71,7 @@ def lane(
 
 
 def asked(one: TargetConfig) -> Access:
-    client = BraketClient(LoginSession(one.login, one.target.region), one.target, uncounted)
+    client = BraketClient(CredentialsSession(one.credentials, one.target.region), one.target, uncounted)
     return ask(one, client, LONG_AGO - 60)
 
 

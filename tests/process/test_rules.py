@@ -21,7 +21,7 @@ from prometheus_client.samples import Sample
 from exporter.app.settings import Settings
 from exporter.aws.error_codes import THROTTLING
 from exporter.aws.get_job import parse_job
-from exporter.core import DROP_REASONS, EVENT_TYPES, STATUSES, Increment, JobRecord, complete, observe
+from exporter.core import DROP_REASONS, EVENT_TYPES, STATUSES, Increment, JobRecord, is_complete, observe
 from exporter.metrics import AGGREGATE_FAMILIES, EXPORTER_FAMILIES, Aggregates, job_families, render
 from exporter.metrics.aggregate_metrics import AggregateFamily
 from exporter.simulator import Event, Job, Phase, ScriptedJob, SimulatedJob, Status, job_arn
@@ -129,7 +129,7 @@ def _records(job: Job, minutes: range) -> Iterator[tuple[int, JobRecord]]:
     record = JobRecord(job.arn)
     for minute in minutes:
         now = minute * 60.0
-        answer = None if complete(record) else job.answer(now, queue_info=True)
+        answer = None if is_complete(record) else job.answer(now, queue_info=True)
         if answer is not None:
             record = observe(record, parse_job(job.arn, answer), since=minutes.start * 60.0, now=now).record
         yield minute, record

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from exporter.core import as_text, near, shown, typed
+from exporter.core import format_name, format_value, key_text, suggestion
 
 
 class Section:
@@ -22,8 +22,8 @@ class Section:
         self.path, self.values, self.problems = path, values, problems
         if known is not None:
             where = f"{path}: " if path else ""
-            unknown = (as_text(key) for key in values if key not in known)
-            self.problems += (f"{where}unknown key {typed(key)}{near(key, known)}" for key in unknown)
+            unknown = (key_text(key) for key in values if key not in known)
+            self.problems += (f"{where}unknown key {format_name(key)}{suggestion(key, known)}" for key in unknown)
 
     def name(self, key: str) -> str:
         """Return the full name of a key of this section."""
@@ -35,7 +35,7 @@ class Section:
 
     def wrong(self, key: str, value: object, expected: str) -> None:
         """Add a problem with a value, which is shown, and the valid values."""
-        self.problems.append(f"{self.name(key)} = {shown(value)}: expected {expected}")
+        self.problems.append(f"{self.name(key)} = {format_value(value)}: expected {expected}")
 
     def section(self, key: str, known: Collection[str] | None) -> "Section":
         """Return the section under a key; an empty one when the key is missing or invalid."""

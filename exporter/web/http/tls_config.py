@@ -7,7 +7,7 @@ from posixpath import join
 from types import MappingProxyType
 from typing import Final, Literal
 
-from exporter.core import near, typed
+from exporter.core import format_name, suggestion
 from exporter.web.http.config_section import Section
 
 ClientCertificate = Literal["none", "optional", "required"]
@@ -173,7 +173,7 @@ def _ciphers(section: Section) -> tuple[str, ...]:
     names = section.texts("cipher_suites")
     for name in names:
         if name not in _SUITES and name not in _SUITES_OF_TLS13:
-            section.note("cipher_suites", f"unknown cipher suite {typed(name)}{near(name, _SUITES)}")
+            section.note("cipher_suites", f"unknown cipher suite {format_name(name)}{suggestion(name, _SUITES)}")
     ciphers = tuple(_SUITES[name] for name in names if name in _SUITES)
     if names and not ciphers:
         section.note("cipher_suites", "names none for TLS 1.2; to allow TLS 1.3 only, set min_version: TLS13")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
-from exporter.core import as_text, parse_mapping, typed
+from exporter.core import format_name, key_text, parse_mapping
 from exporter.web.http.config_section import Section
 from exporter.web.http.tls_config import TLS_KEYS, TlsConfig, parse_tls_config
 
@@ -102,12 +102,15 @@ def _users(section: Section) -> dict[str, str]:
         # No value is shown: it may be the password itself.
         match = _HASH.fullmatch(value) if isinstance(value, str) else None
         if not isinstance(user, str) or not user or ":" in user:
-            section.note(typed(as_text(user)), "a user's name is text without a colon; put it in quotes")
+            section.note(format_name(key_text(user)), "a user's name is text without a colon; put it in quotes")
         elif match is None:
-            section.note(typed(user), "expected a bcrypt hash, such as htpasswd -nB prints; it begins with $2y$10$")
+            section.note(
+                format_name(user), "expected a bcrypt hash, such as htpasswd -nB prints; it begins with $2y$10$"
+            )
         elif not 4 <= int(match[1]) <= MAX_COST:
             section.note(
-                typed(user), f"the hash has cost {match[1]}; expected 4 to {MAX_COST}, a check takes too long else"
+                format_name(user),
+                f"the hash has cost {match[1]}; expected 4 to {MAX_COST}, a check takes too long else",
             )
         else:
             users[user] = str(value)

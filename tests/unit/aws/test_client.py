@@ -15,7 +15,7 @@ from processes import GARNET, LONG_AGO, closed_port, iso, wire_event, wire_job
 
 import exporter.aws.sessions
 from exporter.aws.client import BraketClient
-from exporter.aws.sessions import LoginSession
+from exporter.aws.sessions import CredentialsSession
 from exporter.core import (
     BraketError,
     CredentialsRef,
@@ -55,7 +55,7 @@ class Boundary:
 
     def client(self, target: Target = TARGET, tags: frozenset[str] = frozenset()) -> BraketClient:
         self.monkeypatch.setenv("AWS_ENDPOINT_URL_BRAKET", self.url)
-        return BraketClient(LoginSession(CredentialsRef()), target, self.count, tags)
+        return BraketClient(CredentialsSession(CredentialsRef()), target, self.count, tags)
 
     def error(self) -> BraketError:
         with pytest.raises(BraketError) as caught:

@@ -21,7 +21,7 @@ from processes import eventually, wire_job
 
 import exporter.aws.client
 from exporter.aws.client import BraketClient
-from exporter.aws.sessions import LoginSession
+from exporter.aws.sessions import CredentialsSession
 from exporter.core import (
     BraketError,
     CredentialsRef,
@@ -48,7 +48,7 @@ class Caller:
 
     def __init__(self, login: CredentialsRef | None = None, account: str = ACCOUNT) -> None:
         self.counts: list[tuple[str, str]] = []
-        self.session = LoginSession(login or CredentialsRef(), REGION)
+        self.session = CredentialsSession(login or CredentialsRef(), REGION)
         self.client = BraketClient(self.session, Target(account, REGION), self._count)
 
     def _count(self, target: Target, operation: str, code: str, seconds: float) -> None:  # noqa: ARG002

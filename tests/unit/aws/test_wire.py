@@ -12,7 +12,7 @@ import pytest
 from builders import ACCOUNT, ARN, REGION, arn
 
 from exporter.aws.client import BraketClient
-from exporter.aws.sessions import LoginSession
+from exporter.aws.sessions import CredentialsSession
 from exporter.core import (
     BraketError,
     CredentialsRef,
@@ -55,7 +55,7 @@ class Endpoint:
         return caught.value
 
     def _client(self) -> BraketClient:
-        return BraketClient(LoginSession(CredentialsRef()), Target(ACCOUNT, REGION), lambda *_: None)
+        return BraketClient(CredentialsSession(CredentialsRef()), Target(ACCOUNT, REGION), lambda *_: None)
 
 
 @pytest.fixture(scope="module")

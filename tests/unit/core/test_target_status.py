@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.core.jobs import Target
-from exporter.core.target_status import Health, TargetStatus, combined, merged
+from exporter.core.target_status import Health, TargetStatus, combined_health, merged_statuses
 
 WEST = Target("123456789012", "us-west-2")
 NORTH = Target("123456789012", "eu-north-1")
@@ -134,28 +134,28 @@ DOWN = fail(Health().succeeded(4000.0), *"abc")
 
 
 def test_a_target_of_which_nothing_is_asked_is_unknown() -> None:
-    assert combined([]) == Health()
+    assert combined_health([]) == Health()
 
 
 def test_a_target_is_up_when_something_answers_and_nothing_fails() -> None:
-    assert combined([UP, Health()]).up is True
-    assert combined([Health(), UP]).up is True
-    assert combined([Health(), Health()]).up is None
+    assert combined_health([UP, Health()]).up is True
+    assert combined_health([Health(), UP]).up is True
+    assert combined_health([Health(), Health()]).up is None
 
 
 def test_a_target_is_down_when_anything_fails() -> None:
-    assert combined([UP, DOWN]).up is False
-    assert combined([DOWN, Health()]).up is False
+    assert combined_health([UP, DOWN]).up is False
+    assert combined_health([DOWN, Health()]).up is False
 
 
 def test_the_latest_success_of_all_and_the_first_error_stand_for_the_target() -> None:
-    both = combined([Health(), UP, DOWN, Health(up=False, last_error="other")])
+    both = combined_health([Health(), UP, DOWN, Health(up=False, last_error="other")])
     assert both == Health(up=False, last_success=5000.0, last_error="no answer for c")
 
 
 @given(st.lists(st.sampled_from([None, True, False]), max_size=5))
 def test_the_order_of_what_is_asked_makes_no_difference_to_whether_a_target_is_up(ups: Sequence[bool | None]) -> None:
-    assert combined(map(Health, ups)).up is combined(map(Health, reversed(ups))).up
+    assert combined_health(map(Health, ups)).up is combined_health(map(Health, reversed(ups))).up
 
 
 # Several logins in one account and Region.
@@ -177,8 +177,8 @@ def status(target: Target = WEST, **members: Any) -> TargetStatus:
 
 def test_targets_that_differ_stay_as_they_are_and_in_their_order() -> None:
     statuses = [status(WEST), status(NORTH, health=DOWN.paused()), status(Target("", "us-west-2"))]
-    assert merged(statuses) == statuses
-    assert merged([]) == []
+    assert merged_statuses(statuses) == statuses
+    assert merged_statuses([]) == []
 
 
 def test_what_several_logins_tell_of_one_target_is_joined() -> None:
@@ -193,7 +193,7 @@ def test_what_several_logins_tell_of_one_target_is_joined() -> None:
         used={"GetJob": 87, "SearchJobs": 7},
         listed=False,
     )
-    assert merged([status(WEST), status(NORTH), other]) == [
+    assert merged_statuses([status(WEST), status(NORTH), other]) == [
         TargetStatus(
             target=WEST,
             health=Health(up=False, last_success=5000.0, last_error="no answer for c"),
@@ -212,13 +212,13 @@ def test_what_several_logins_tell_of_one_target_is_joined() -> None:
 
 def test_targets_with_different_names_stay_apart_in_one_account_and_region() -> None:
     chemistry, physics, unnamed = status(name="chemistry"), status(name="physics", health=DOWN), status()
-    assert merged([chemistry, physics, unnamed]) == [chemistry, physics, unnamed]
+    assert merged_statuses([chemistry, physics, unnamed]) == [chemistry, physics, unnamed]
     unknown = Target("", "us-west-2")
-    assert len(merged([status(unknown, name="chemistry"), status(unknown, name="physics")])) == 2
+    assert len(merged_statuses([status(unknown, name="chemistry"), status(unknown, name="physics")])) == 2
 
 
 def test_what_several_logins_tell_of_one_name_is_joined_under_it() -> None:
-    (joined,) = merged([status(name="chemistry"), status(name="chemistry", active=4)])
+    (joined,) = merged_statuses([status(name="chemistry"), status(name="chemistry", active=4)])
     assert (joined.name, joined.active) == ("chemistry", 6)
 
 
@@ -226,13 +226,13 @@ def test_a_login_that_has_nothing_to_tell_takes_nothing_from_the_others() -> Non
     silent = status(
         health=Health(), active=0, finished=0, waiting=0, staleness=None, poll_duration=None, budget={}, used={}
     )
-    assert merged([silent, status()]) == [status()]
-    assert merged([silent, silent]) == [silent]
+    assert merged_statuses([silent, status()]) == [status()]
+    assert merged_statuses([silent, silent]) == [silent]
 
 
 def test_joining_changes_none_of_what_was_told() -> None:
     first = status(budget={"GetJob": 2.5}, used={"GetJob": 1})
-    merged([first, status(budget={"SearchJobs": 2.5}, used={"SearchJobs": 2})])
+    merged_statuses([first, status(budget={"SearchJobs": 2.5}, used={"SearchJobs": 2})])
     assert first.budget == {"GetJob": 2.5}
     assert first.used == {"GetJob": 1}
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from exporter.core.jobs import EVENT_TYPES, MAX_RUNTIME_EXCEEDED, STATUSES, Increment, JobRecord, JobSnapshot
 from exporter.core.transitions import (
     Observation,
-    complete,
     diff,
     entered_at,
     expires_at,
-    failed,
+    is_complete,
+    is_failure,
     observe,
     ran_out_of_time,
 )
@@ -282,7 +282,7 @@ def test_a_job_that_ran_out_of_time_counts_under_its_status_and_under_max_runtim
             [outcome(status), outcome(MAX_RUNTIME_EXCEEDED)]
         )
         assert ran_out_of_time(seen.record)
-        assert failed(seen.record)
+        assert is_failure(seen.record)
 
 
 @pytest.mark.parametrize("status", FINAL)
@@ -462,11 +462,11 @@ def test_a_job_that_is_named_in_the_settings_never_expires(status: str) -> None:
 
 
 def test_a_job_that_never_answered_has_not_failed() -> None:
-    assert not failed(record())
+    assert not is_failure(record())
 
 
 @pytest.mark.parametrize(
-    ("job", "is_complete"),
+    ("job", "expected"),
     [
         (finished(), True),
         (finished("CANCELLED", started=None, billable_seconds=None), True),
@@ -481,9 +481,9 @@ def test_a_job_that_never_answered_has_not_failed() -> None:
 )
 def test_a_finished_job_is_complete_with_its_end_its_last_event_and_its_billable_time(
     job: JobSnapshot | None,
-    is_complete: bool,  # noqa: FBT001
+    expected: bool,  # noqa: FBT001
 ) -> None:
-    assert complete(record(job)) is is_complete
+    assert is_complete(record(job)) is expected
 
 
 # Whatever the answers are.

@@ -20,7 +20,7 @@ from exporter.core import (
     SEARCH_JOBS,
     TERMINAL_STATUSES,
     EntryProblem,
-    Fill,
+    FirstPollProgress,
     JobEvent,
     Observation,
     Target,
@@ -121,12 +121,12 @@ def test_a_job_of_which_braket_says_little_fits(written: io.StringIO) -> None:
 @pytest.mark.parametrize(
     ("fill", "left"),
     [
-        (Fill(targets=2, failing=0, total=400, waiting=280, listed=True, seconds=112.0), 112.0),
-        (Fill(targets=2, failing=1, total=0, waiting=3, listed=True, seconds=None), None),
-        (Fill(targets=2, failing=0, total=400, waiting=280, listed=False, seconds=112.0), None),
+        (FirstPollProgress(targets=2, failing=0, total=400, waiting=280, listed=True, seconds=112.0), 112.0),
+        (FirstPollProgress(targets=2, failing=1, total=0, waiting=3, listed=True, seconds=None), None),
+        (FirstPollProgress(targets=2, failing=0, total=400, waiting=280, listed=False, seconds=112.0), None),
     ],
 )
-def test_the_progress_of_the_first_poll_fits(written: io.StringIO, fill: Fill, left: float | None) -> None:
+def test_the_progress_of_the_first_poll_fits(written: io.StringIO, fill: FirstPollProgress, left: float | None) -> None:
     EventLog(make_logger("info", "json", written)).first_poll_progress(fill)
     line = json.loads(written.getvalue())
     assert fits(line)
