@@ -49,7 +49,7 @@ class ActiveSettings:
         changes = exporter.manager.follow(plan, past)
         exporter.manager.limit(settings.max_jobs)
         if exporter.state_writer is not None:
-            exporter.state_writer.watch(exporter.manager.baselines)
+            exporter.state_writer.set_baselines(exporter.manager.baselines)
         exporter.store.flush()
         self.settings = settings
         self._sessions = {config.credentials: sessions[config.credentials] for config in wanted}

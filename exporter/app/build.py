@@ -62,10 +62,10 @@ class Exporter:
         """Drop the jobs past their retention, and write pending changes to the state file."""
         self.manager.forget_expired()
         if self.state_writer is not None:
-            self.state_writer.watch(self.manager.baselines)  # the first response may have corrected them
+            self.state_writer.set_baselines(self.manager.baselines)  # the first response may have corrected them
         self.store.flush()
         if self.state_writer is not None:
-            self.state_writer.beat()
+            self.state_writer.heartbeat()
 
     def close(self) -> None:
         """Write the last changes to the state file and close it."""

@@ -89,4 +89,4 @@ def _keep_tidy(exporter: Exporter, access_policy: FileAccessPolicy | None, stop:
         if access_policy is not None:
             access_policy.look(exporter.event_log)
             access_policy.tell(exporter.event_log)
-            exporter.telemetry.web_config_looked_at(failing=access_policy.failing)
+            exporter.telemetry.web_config_checked(failing=access_policy.failing)

@@ -1,6 +1,6 @@
 """What a call can end with instead of a result: a small tree to which the boundary maps every failure of the SDK."""
 
-from typing import ClassVar, Final
+from typing import Final
 
 MALFORMED: Final = "malformed"
 """The code of a response that cannot be read."""
@@ -16,10 +16,7 @@ class BraketError(Exception):
 
     Attributes:
         code: a known error code of AWS, or ``timeout``, ``connection``, ``credentials``, ``malformed``, ``other``.
-        own_fault: whether the error speaks of the polled job. The default is that the way to AWS failed.
     """
-
-    own_fault: ClassVar[bool] = False
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -44,8 +41,6 @@ class UnavailableError(BraketError):
 
 class JobError(BraketError):
     """Braket, or the parser, refuses this very job."""
-
-    own_fault = True
 
 
 class NotFoundError(JobError):

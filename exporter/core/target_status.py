@@ -32,38 +32,38 @@ class Health:
     streak: frozenset[str] = frozenset()
     pauses: int = 0
 
-    def answered(self, error: str | None = None) -> "Health":
+    def after_response(self, error: str | None = None) -> "Health":
         """Braket answered, if only with an error that says that there is no such job."""
         return replace(self, up=True, last_error=error, streak=frozenset(), pauses=0)
 
-    def succeeded(self, now: float) -> "Health":
+    def after_success(self, now: float) -> "Health":
         """Braket gave a good answer at ``now``, unix seconds."""
-        return replace(self.answered(), last_success=now)
+        return replace(self.after_response(), last_success=now)
 
-    def failed(self, arn: str, error: str, *, asked_jobs: int, own_fault: bool) -> "Health":
+    def after_failure(self, arn: str, error: str, *, polled_jobs: int, job_error: bool) -> "Health":
         """The question for a job came back without an answer.
 
         Args:
             arn: the job.
             error: the error, for people.
-            asked_jobs: how many jobs of the target are asked for.
-            own_fault: the trouble may be the job's own, so that only all jobs together tell of the target, if
+            polled_jobs: how many jobs of the target are asked for.
+            job_error: the trouble may be the job's own, so that only all jobs together tell of the target, if
                 there are several.
         """
         streak = self.streak | {arn}
-        enough = max(2, asked_jobs) if own_fault else min(ENOUGH, max(1, asked_jobs))
-        up = False if len(streak) >= enough else (own_fault or self.up)
+        enough = max(2, polled_jobs) if job_error else min(ENOUGH, max(1, polled_jobs))
+        up = False if len(streak) >= enough else (job_error or self.up)
         return replace(self, up=up, last_error=error, streak=streak)
 
-    def troubled(self, error: str) -> "Health":
+    def after_target_failure(self, error: str) -> "Health":
         """A call that no single job is to blame for failed; several in a row make the target fail."""
-        return self.failed(f"#{len(self.streak)}", error, asked_jobs=ENOUGH, own_fault=False)
+        return self.after_failure(f"#{len(self.streak)}", error, polled_jobs=ENOUGH, job_error=False)
 
-    def judged(self) -> "Health":
+    def settled(self) -> "Health":
         """Count a target as down whose attempts have all failed so far: from the first attempt on it is up or down."""
         return replace(self, up=False) if self.up is None and self.last_error is not None else self
 
-    def paused(self) -> "Health":
+    def after_pause(self) -> "Health":
         """The target is left alone for a while."""
         return replace(self, pauses=self.pauses + 1)
 

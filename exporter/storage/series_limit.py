@@ -60,15 +60,15 @@ def rank_of(record: JobRecord) -> Rank:
     return Rank(Standing.FAILED if is_failure(record) else Standing.FINISHED, UNKNOWN if end is None else end)
 
 
-def rank_of_listed(job: JobSummary, *, over: bool) -> Rank:
+def rank_of_listed(job: JobSummary, *, ended: bool) -> Rank:
     """Rank a job that was not asked for yet by what a list told of it.
 
     Args:
         job: the job.
-        over: it had ended before anybody watched; another one is to be told of first, whatever its status is.
+        ended: it had ended before anybody watched; another one is to be told of first, whatever its status is.
     """
     created = UNKNOWN if job.created is None else job.created
-    if not over:
+    if not ended:
         return Rank(Standing.ACTIVE, created)
     standing = Standing.FAILED if job.status == "FAILED" else Standing.FINISHED
     return Rank(standing, created if job.ended is None else job.ended)

@@ -17,7 +17,7 @@ from exporter.telemetry import EventLog, SelfMetrics
 RETRY_INTERVAL: Final = 5.0
 """So long a file that could not be written is left alone, seconds."""
 
-BEAT_INTERVAL: Final = 30.0
+HEARTBEAT_INTERVAL: Final = 30.0
 """So often the time of the last poll is written where there is nothing else to write, seconds."""
 
 
@@ -72,7 +72,7 @@ class StateWriter:
             self._event_log.state_loaded(self._path, jobs=len(past.records), polled=past.polled)
         return past
 
-    def watch(self, baselines: Mapping[str, float]) -> None:
+    def set_baselines(self, baselines: Mapping[str, float]) -> None:
         """Set the baseline time of each owner, unix seconds; the next write includes it."""
         with self._lock:
             if baselines != self._baselines:
@@ -85,9 +85,9 @@ class StateWriter:
                 return False
             return self._try(entry)
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Write the time, unless something was written lately."""
-        if self.open and self._clock.monotonic() >= self._last_try + BEAT_INTERVAL:
+        if self.open and self._clock.monotonic() >= self._last_try + HEARTBEAT_INTERVAL:
             self.write(Entry())
 
     def close(self) -> None:

@@ -59,15 +59,15 @@ class Store:
         self._sealed = SealedJobs(self._records, self._lines, self._lock)
         self._limit = SeriesLimit()
         self._write_behind = WriteBehind(persistence, self._lock, self.find, self._aggregates.totals)
-        self.limit(most)
+        self.set_limit(most)
 
     @property
     def hidden(self) -> int:
         """How many jobs have no lines because there are too many."""
         return len(self._lines.hidden)
 
-    def limit(self, most: float) -> None:
-        """Let so many jobs have lines from the next ``fit`` on; where no job has any, all of them may."""
+    def set_limit(self, most: float) -> None:
+        """Let so many jobs have lines from the next ``enforce_limit`` on; where no job has any, all of them may."""
         with self._lock:
             self._limit.set(most if self._lines.families else float("inf"))
 
@@ -168,7 +168,7 @@ class Store:
             self._limit.forget(arn)
             self._write_behind.forgotten(arn, tombstone)
 
-    def fit(self) -> tuple[Sequence[Ranked], int]:
+    def enforce_limit(self) -> tuple[Sequence[Ranked], int]:
         """Decide which jobs have lines; return the jobs beyond the limit, and how many of them are newly beyond it.
 
         A job beyond the limit that is forgotten makes no room: the jobs with lines are the others. While there is room
@@ -186,13 +186,13 @@ class Store:
             beyond = decision.beyond(records, ((chunk.lowest, chunk.ranked) for chunk in chunks))
             return beyond, self._enforce(beyond, chunks, [record for record in records if record.arn in hidden])
 
-    def remember(self, tombstones: Mapping[int, Tombstone]) -> None:
+    def save_tombstones(self, tombstones: Mapping[int, Tombstone]) -> None:
         """Write tombstones of forgotten jobs, by their mark, in place of the earlier ones."""
-        self._write_behind.remember(tombstones)
+        self._write_behind.save_tombstones(tombstones)
 
-    def unremember(self, marks: Iterable[int], floor: float = 0.0) -> None:
+    def drop_tombstones(self, marks: Iterable[int], floor: float = 0.0) -> None:
         """Drop tombstones from the ledger, and note their new floor, unix seconds."""
-        self._write_behind.unremember(marks, floor)
+        self._write_behind.drop_tombstones(marks, floor)
 
     def flush(self) -> None:
         """Write the changes that are not written yet."""
@@ -234,7 +234,7 @@ class Store:
         return dropped
 
     def _show(self, record: JobRecord, row: Row) -> None:
-        """Show a hidden job, unless it changed meanwhile, or others took the room: then with the next ``fit``."""
+        """Show a hidden job, unless it changed meanwhile or there is no room: the next ``enforce_limit`` does."""
         if self._records.get(record.arn) is record and self._room:
             self._lines.show(record, row)
         else:

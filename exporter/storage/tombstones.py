@@ -17,7 +17,7 @@ from exporter.storage.persistence import Tombstone, mark_of
 class Tombstones:
     """Tombstones by the mark of the job's ARN, for several threads.
 
-    The time that a method takes does not grow with their number, but for ``all`` and ``relabel``.
+    The time that a method takes does not grow with their number, but for ``all`` and ``change_owner``.
 
     Args:
         known: tombstones from before a restart.
@@ -53,18 +53,18 @@ class Tombstones:
         tombstone = self._by_mark.get(mark)
         return {} if tombstone is None else {mark: tombstone}
 
-    def bury(self, arn: str, tombstone: Tombstone) -> None:
+    def add(self, arn: str, tombstone: Tombstone) -> None:
         """Remember a job that is forgotten."""
         with self._lock:
             self._put(mark_of(arn), tombstone)
 
-    def take(self, arn: str) -> int | None:
+    def remove(self, arn: str) -> int | None:
         """Drop the tombstone of a job that is watched again; return its mark, if there was one."""
         mark = mark_of(arn)
         with self._lock:
             return None if self._by_mark.pop(mark, None) is None else mark
 
-    def relabel(self, before: str, after: str) -> dict[int, Tombstone]:
+    def change_owner(self, before: str, after: str) -> dict[int, Tombstone]:
         """Hand the tombstones of one target to another; return them by their marks."""
         if before == after:
             return {}

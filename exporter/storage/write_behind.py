@@ -47,13 +47,13 @@ class WriteBehind:
             self.backlog.forgotten.add(arn)
             self.backlog.tombstones |= tombstone
 
-    def remember(self, tombstones: Mapping[int, Tombstone]) -> None:
+    def save_tombstones(self, tombstones: Mapping[int, Tombstone]) -> None:
         """Note tombstones, by their mark, in place of the earlier ones."""
         if self._persistence is not None:
             with self._lock:
                 self.backlog.tombstones |= tombstones
 
-    def unremember(self, marks: Iterable[int], floor: float) -> None:
+    def drop_tombstones(self, marks: Iterable[int], floor: float) -> None:
         """Note that tombstones were dropped, and their floor, unix seconds."""
         dropped = dict.fromkeys(marks)
         if self._persistence is not None and dropped:

@@ -88,7 +88,7 @@ class SelfMetrics:
         self._settings_are_bad = True
         self._judge_reloads()
 
-    def web_config_looked_at(self, *, failing: bool) -> None:
+    def web_config_checked(self, *, failing: bool) -> None:
         """Note whether the web configuration file, which is read whenever it changes, is bad."""
         self._web_config_is_bad = failing
         self._judge_reloads()

@@ -25,7 +25,7 @@ NAMED = f"{ARN[:-1]}a"
 FOUND = f"{ARN[:-1]}b"
 UNKNOWN = f"{ARN[:-1]}c"
 HASTY = (
-    "import exporter.storage.state_writer as writer; writer.RETRY_INTERVAL = writer.BEAT_INTERVAL = 0.2\n"
+    "import exporter.storage.state_writer as writer; writer.RETRY_INTERVAL = writer.HEARTBEAT_INTERVAL = 0.2\n"
     "import exporter.app.daemon; exporter.app.daemon.SWEEP_INTERVAL = 0.05"
 )
 """Run before the exporter: it often looks whether the state file can be written."""

@@ -24,7 +24,7 @@ HOUR_AGO = round(time.time(), 3) - 3600
 A, B, C = job_arn("a"), job_arn("b"), job_arn("c")
 
 HASTY = (
-    "import exporter.storage.state_writer as writer; writer.RETRY_INTERVAL = writer.BEAT_INTERVAL = 0.2\n"
+    "import exporter.storage.state_writer as writer; writer.RETRY_INTERVAL = writer.HEARTBEAT_INTERVAL = 0.2\n"
     "import exporter.app.daemon; exporter.app.daemon.SWEEP_INTERVAL = 0.05"
 )
 """Run before the exporter: it often looks whether the state file can be written."""

@@ -389,7 +389,7 @@ def test_credentials_that_aws_does_not_accept_are_told_apart_from_a_denied_job(
     raw.status, raw.headers = 403, {"x-amzn-errortype": code}
     boundary = Boundary(raw.url, monkeypatch)
     error = boundary.error()
-    assert (type(error), error.code, error.own_fault) == (UnauthenticatedError, code, False)
+    assert (type(error), error.code) == (UnauthenticatedError, code)
     assert boundary.counts == [(TARGET, "GetJob", code)]
 
 
@@ -479,9 +479,3 @@ def test_four_calls_are_under_way_at_once(braket: Callable[..., Simulated]) -> N
         thread.join()
     assert time.monotonic() - began < 1.0
     assert boundary.counts == [(TARGET, "GetJob", "ok")] * 4
-
-
-def test_only_errors_of_the_job_itself_are_its_own_fault() -> None:
-    own = {kind for kind in (DeniedError, MalformedError, NotFoundError, RejectedError) if kind.own_fault}
-    assert own == {DeniedError, MalformedError, NotFoundError, RejectedError}
-    assert not any(kind.own_fault for kind in (ThrottledError, UnauthenticatedError, UnavailableError))

@@ -512,7 +512,7 @@ def test_whatever_pages_tell_every_member_is_known_and_watched_and_nobody_else_i
 
 def dropped(world: World, *jobs: JobRecord | JobSummary, busy: tuple[str, ...] = ()) -> list[str]:
     """Tell the finder that jobs are beyond the limit; return those that it lets go."""
-    ranks = [rank_of(job) if isinstance(job, JobRecord) else rank_of_listed(job, over=job.finished) for job in jobs]
+    ranks = [rank_of(job) if isinstance(job, JobRecord) else rank_of_listed(job, ended=job.finished) for job in jobs]
     ranked = [Ranked(rank, job.arn) for rank, job in zip(ranks, jobs, strict=True)]
     gone = world.discovery.beyond_limit(ranked, WALL, busy)
     for one in gone:
@@ -565,9 +565,9 @@ def test_a_dropped_job_whose_creation_only_its_watch_knows_is_forgotten_once_no_
 
 def test_news_of_a_job_that_ended_is_told_before_the_job_is_too_many() -> None:
     world = World(CREATED - 1.0)
-    world.store.limit(1)
+    world.store.set_limit(1)
     world.lists(summary(1), summary(2, "FAILED"))
-    beyond, _ = world.store.fit()
+    beyond, _ = world.store.enforce_limit()
     assert [job.rank.standing for job in beyond] == [Standing.ACTIVE]
     assert world.discovery.beyond_limit(beyond, WALL, ()) == []
 

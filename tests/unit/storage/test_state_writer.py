@@ -25,7 +25,7 @@ from exporter.storage.persistence import Entry, SavedState, Tombstone, mark_of
 from exporter.storage.schema import MIGRATIONS
 from exporter.storage.sqlite_file import State
 from exporter.storage.state_errors import StateInUseError, StateUnwritableError
-from exporter.storage.state_writer import BEAT_INTERVAL, RETRY_INTERVAL, StateWriter
+from exporter.storage.state_writer import HEARTBEAT_INTERVAL, RETRY_INTERVAL, StateWriter
 from exporter.telemetry import EventLog, SelfMetrics
 
 ONE, TWO = record(finished(arn=arn(1))), record(finished(arn=arn(2)))
@@ -44,7 +44,7 @@ class House:
         self.telemetry = SelfMetrics(list)
         event_log = EventLog(wrap_logger(None, processors=[self._log]))
         self.state_writer = StateWriter(str(path), event_log, self.telemetry, self.time.clock)
-        self.state_writer.watch(BASELINES)
+        self.state_writer.set_baselines(BASELINES)
 
     @property
     def told(self) -> list[tuple[str, str]]:
@@ -485,8 +485,8 @@ def test_damage_is_found_by_the_next_beat_where_there_is_nothing_to_write(
     house.state_writer.write(MANY)
     damage(house.path)
     house.state_writer.everything = lambda: Entry([TWO])
-    house.time.advance(BEAT_INTERVAL)
-    house.state_writer.beat()
+    house.time.advance(HEARTBEAT_INTERVAL)
+    house.state_writer.heartbeat()
     assert house.told == [("state_set_aside", "error")]
     assert jobs(house.reopened()) == {"2"}
 
@@ -527,7 +527,7 @@ def test_the_log_of_a_removed_file_is_not_applied_to_the_one_in_its_place(house:
 
 def test_a_file_that_begins_again_has_lanes_tombstones_and_floor_as_before(house: House) -> None:
     house.state_writer.load()
-    house.state_writer.watch({"lane": CREATED})
+    house.state_writer.set_baselines({"lane": CREATED})
     house.state_writer.write(Entry([ONE]))
     house.path.unlink()
     house.state_writer.everything = lambda: Entry(
@@ -577,25 +577,25 @@ def test_the_time_is_written_where_nothing_else_was_for_a_while(house: House) ->
     house.state_writer.load()
     began = house.time.wall
     house.state_writer.write(Entry([ONE]))
-    house.time.advance(BEAT_INTERVAL - 1.0)
-    house.state_writer.beat()
+    house.time.advance(HEARTBEAT_INTERVAL - 1.0)
+    house.state_writer.heartbeat()
     assert house.metrics()["last_write_timestamp_seconds"] == began
     house.time.advance(1.0)
-    house.state_writer.beat()
-    assert house.metrics()["last_write_timestamp_seconds"] == began + BEAT_INTERVAL
-    house.time.advance(BEAT_INTERVAL - 1.0)
-    house.state_writer.beat()
-    assert house.reopened().polled == began + BEAT_INTERVAL
+    house.state_writer.heartbeat()
+    assert house.metrics()["last_write_timestamp_seconds"] == began + HEARTBEAT_INTERVAL
+    house.time.advance(HEARTBEAT_INTERVAL - 1.0)
+    house.state_writer.heartbeat()
+    assert house.reopened().polled == began + HEARTBEAT_INTERVAL
 
 
 def test_the_time_is_not_tried_more_often_where_the_file_takes_nothing(house: House) -> None:
     house.state_writer.load()
     with no_file_larger_than(0):
-        house.time.advance(BEAT_INTERVAL)
-        house.state_writer.beat()
+        house.time.advance(HEARTBEAT_INTERVAL)
+        house.state_writer.heartbeat()
         assert not house.state_writer.open
-    house.time.advance(BEAT_INTERVAL)
-    house.state_writer.beat()
+    house.time.advance(HEARTBEAT_INTERVAL)
+    house.state_writer.heartbeat()
     assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
 
 
@@ -605,12 +605,12 @@ def test_lanes_are_written_when_they_changed_and_only_then(house: House) -> None
     assert house.state_writer._state is not None
     with house.state_writer._state._transaction():  # to see whether they are written again
         house.state_writer._state._connection.execute("DELETE FROM baselines")
-    house.state_writer.watch(dict(BASELINES))
+    house.state_writer.set_baselines(dict(BASELINES))
     house.state_writer.write(Entry([ONE]))
     state = house.state_writer._state.read()
     assert state is not None
     assert state.baselines == {}
-    house.state_writer.watch({"other": CREATED + 5.0})
+    house.state_writer.set_baselines({"other": CREATED + 5.0})
     house.state_writer.write(Entry([ONE]))
     assert house.reopened().baselines == {"other": CREATED + 5.0}
 
@@ -618,7 +618,7 @@ def test_lanes_are_written_when_they_changed_and_only_then(house: House) -> None
 def test_lanes_that_could_not_be_written_are_written_with_the_next(house: House) -> None:
     house.state_writer.load()
     house.state_writer.write(Entry([ONE]))
-    house.state_writer.watch({"other": CREATED + 5.0})
+    house.state_writer.set_baselines({"other": CREATED + 5.0})
     with no_file_larger_than(0):
         assert not house.state_writer.write(Entry([TWO]))
     assert house.state_writer.write(Entry([TWO]))

@@ -408,95 +408,95 @@ def test_a_job_beyond_the_limit_has_no_lines_and_is_known_and_counted() -> None:
 
 def test_the_lowest_lose_their_lines_to_those_that_came_later() -> None:
     store = limited(2, over(1), active(2), active(3), over(4, "FAILED"))
-    beyond, dropped = store.fit()
+    beyond, dropped = store.enforce_limit()
     assert [job.arn for job in beyond] == [arn(1), arn(4)]
     assert (shown(store), store.hidden, dropped) == (["2", "3"], 2, 2)
 
 
 def test_each_job_beyond_the_limit_is_counted_once() -> None:
     store = limited(2, active(1), active(2), active(3))
-    assert [store.fit()[1], store.fit()[1]] == [1, 0]
+    assert [store.enforce_limit()[1], store.enforce_limit()[1]] == [1, 0]
     store.put(active(1))
     store.put(over(3))
-    beyond, dropped = store.fit()
+    beyond, dropped = store.enforce_limit()
     assert ([job.arn for job in beyond], dropped) == ([arn(3)], 1)
     assert shown(store) == ["1", "2"]
     store.put(active(3))
-    assert [job.arn for job in store.fit()[0]] == [arn(1)]
-    assert (shown(store), store.fit()[1]) == (["2", "3"], 0)
+    assert [job.arn for job in store.enforce_limit()[0]] == [arn(1)]
+    assert (shown(store), store.enforce_limit()[1]) == (["2", "3"], 0)
 
 
 def test_a_job_that_came_when_there_was_no_room_and_has_it_now_is_not_counted() -> None:
     store = limited(1, active(1), active(2))
     store.forget(arn(1), {})
-    assert store.fit() == ([], 0)
+    assert store.enforce_limit() == ([], 0)
     assert (shown(store), store.hidden) == (["2"], 0)
 
 
 def test_a_hidden_job_shows_what_is_known_of_it_by_then() -> None:
     store = limited(1, active(2), active(1))
-    store.fit()
+    store.enforce_limit()
     store.put(over(1, "FAILED"))
     store.put(over(2))
-    assert (store.fit()[1], shown(store)) == (1, ["1"])
+    assert (store.enforce_limit()[1], shown(store)) == (1, ["1"])
     assert 'status="FAILED"} 1.0' in page(store.view())["braket_job_status"]
 
 
 def test_a_hidden_job_that_is_forgotten_leaves_nothing_behind() -> None:
     store = limited(1, active(1), active(2))
-    store.fit()
+    store.enforce_limit()
     store.forget(arn(1), {})
     assert (shown(store), store.hidden, store.find(arn(1))) == (["2"], 0, None)
-    assert store.fit() == ((), 0)
+    assert store.enforce_limit() == ((), 0)
     assert store.add(active(1))
-    assert (shown(store), store.fit()[1]) == (["2"], 1)
+    assert (shown(store), store.enforce_limit()[1]) == (["2"], 1)
 
 
 def test_what_a_list_told_ranks_a_job_until_it_answers() -> None:
     store = limited(1, active(1))
     store.add(JobRecord(arn(2), configured=False), Rank(Standing.FINISHED, CREATED))
-    assert [job.arn for job in store.fit()[0]] == [arn(2)]
+    assert [job.arn for job in store.enforce_limit()[0]] == [arn(2)]
     store.put(record(snapshot(arn=arn(2), created=CREATED + 9.0)))
-    assert [job.arn for job in store.fit()[0]] == [arn(1)]
+    assert [job.arn for job in store.enforce_limit()[0]] == [arn(1)]
 
 
 def test_a_lower_limit_holds_from_the_next_fit_on_and_a_higher_one_brings_lines_back() -> None:
     store = limited(3, active(1), active(2), active(3))
-    store.limit(1)
-    assert store.fit()[1] == 2
+    store.set_limit(1)
+    assert store.enforce_limit()[1] == 2
     assert shown(store) == ["3"]
-    store.limit(2)
-    assert (store.fit()[1], shown(store)) == (0, ["2", "3"])
-    store.limit(3)
-    assert (store.fit(), shown(store)) == (([], 0), ["1", "2", "3"])
+    store.set_limit(2)
+    assert (store.enforce_limit()[1], shown(store)) == (0, ["2", "3"])
+    store.set_limit(3)
+    assert (store.enforce_limit(), shown(store)) == (([], 0), ["1", "2", "3"])
 
 
 def test_sealed_jobs_lose_their_lines_like_others_and_the_rest_of_their_chunks_keep_them() -> None:
     store = filled(MANY)
-    store.limit(10)
-    beyond, dropped = store.fit()
+    store.set_limit(10)
+    beyond, dropped = store.enforce_limit()
     assert dropped == len(beyond) == store.hidden == MANY - 10
     assert shown(store) == sorted(str(number) for number in range(MANY - 10, MANY))
     assert is_sealed(store.view()) == {"open": 10, "chunks": 0}
-    store.limit(MANY)
-    store.fit()
+    store.set_limit(MANY)
+    store.enforce_limit()
     assert len(shown(store)) == MANY
     assert page(store.view()).keys() == page(filled(MANY).view()).keys()
 
 
 def test_a_few_jobs_that_are_too_many_leave_chunks_as_they_are() -> None:
     store = filled(MANY)
-    store.limit(MANY)
+    store.set_limit(MANY)
     store.add(active(9999))
     before = store.view().sealed[0].pieces
-    assert [job.arn for job in store.fit()[0]] == [arn(0)]
+    assert [job.arn for job in store.enforce_limit()[0]] == [arn(0)]
     assert store.view().sealed[0].pieces == before
     assert len(shown(store)) == MANY
 
 
 def test_hidden_jobs_stay_open() -> None:
     store = limited(10, *(over(number) for number in range(MANY + 10)))
-    store.fit()
+    store.enforce_limit()
     assert is_sealed(store.view()) == {"open": 10, "chunks": 0}
     assert store.hidden == MANY
 
@@ -505,22 +505,22 @@ def test_while_all_have_room_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatc
     store = limited(MANY, *(over(number) for number in range(MANY)))
     monkeypatch.setattr("exporter.storage.series_limit.rank_of", None)
     monkeypatch.setattr("exporter.storage.block.unpack", None)
-    assert store.fit() == ((), 0)
+    assert store.enforce_limit() == ((), 0)
 
 
 def test_where_nothing_changed_nothing_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     store = limited(1, active(1), active(2))
-    beyond, _ = store.fit()
+    beyond, _ = store.enforce_limit()
     monkeypatch.setattr("exporter.storage.series_limit.lowest", None)
     store.put(record(snapshot(arn=arn(1), created=CREATED + 1.0, queue_position=3)))
-    assert store.fit() == (beyond, 0)
+    assert store.enforce_limit() == (beyond, 0)
 
 
 def test_without_job_families_there_is_nothing_to_limit() -> None:
     store = Store((), most=1)
     store.add(over(1))
     store.add(over(2))
-    assert (store.fit(), store.hidden) == (((), 0), 0)
+    assert (store.enforce_limit(), store.hidden) == (((), 0), 0)
 
 
 @settings(max_examples=examples(30), suppress_health_check=[HealthCheck.too_slow])
@@ -533,20 +533,20 @@ def test_without_job_families_there_is_nothing_to_limit() -> None:
 def test_whatever_happens_no_more_have_lines_than_may_and_they_are_the_highest(steps: list[tuple[int, str]]) -> None:
     most = MANY + 5
     store = filled(MANY)
-    store.limit(most)
+    store.set_limit(most)
     for number, step in steps:
         if step == "limit":
             most = number + 1
-            store.limit(most)
-            store.fit()
+            store.set_limit(most)
+            store.enforce_limit()
         elif step == "fit":
-            store.fit()
+            store.enforce_limit()
         elif step == "forget" and arn(number) in store:
             store.forget(arn(number), {})
         elif step in ("end", "fail", "run"):
             store.put({"end": over(number), "fail": over(number, "FAILED"), "run": active(number)}[step])
         assert len(shown(store)) <= most
-    store.fit()
+    store.enforce_limit()
     records = {str(int(known.arn[-12:])): rank_of(known) for known in [*store.scan()]}
     assert set(shown(store)) == set(sorted(records, key=lambda number: (records[number], arn(int(number))))[-most:])
     lines = page(store.view())
@@ -558,7 +558,7 @@ def test_whatever_happens_no_more_have_lines_than_may_and_they_are_the_highest(s
 def test_no_view_ever_shows_more_than_may_have_lines_whoever_writes() -> None:
     most = MANY - 20
     store = filled(most)
-    store.limit(most)
+    store.set_limit(most)
     seen: list[int] = []
     done = threading.Event()
 
@@ -568,7 +568,7 @@ def test_no_view_ever_shows_more_than_may_have_lines_whoever_writes() -> None:
 
     def fit() -> None:
         while not done.is_set():
-            store.fit()
+            store.enforce_limit()
 
     def live(number: int) -> None:
         store.add(active(number))
@@ -585,7 +585,7 @@ def test_no_view_ever_shows_more_than_may_have_lines_whoever_writes() -> None:
         thread.join()
     assert [each.exception() for each in lives] == [None] * 150
     assert max(seen, default=0) <= most
-    store.fit()
+    store.enforce_limit()
     assert (len(shown(store)), store.hidden) == (most, 0)
     assert 'status="COMPLETED"} 492.0' in page(store.view())["braket_jobs"]
 
@@ -670,7 +670,7 @@ def test_a_job_that_is_forgotten_leaves_the_ledger_and_what_is_remembered_of_it_
     store.flush()
     assert book.entries[1:] == [Entry(gone=(ARN,), tombstones={mark_of(ARN): TOMBSTONE})]
     assert (book.jobs, book.tombstones, book.counters) == ({}, {mark_of(ARN): TOMBSTONE}, {SERIES: 1.0})
-    store.unremember([mark_of(ARN), 5])
+    store.drop_tombstones([mark_of(ARN), 5])
     store.flush()
     assert book.entries[2:] == [Entry(tombstones={mark_of(ARN): None, 5: None})]
     assert book.tombstones == {}
@@ -680,12 +680,12 @@ def test_what_is_remembered_of_forgotten_jobs_can_change() -> None:
     store, book = written_down()
     store.put(record(finished()))
     store.forget(ARN, {7: TOMBSTONE})
-    store.remember({7: TOMBSTONE._replace(owner="other"), 8: TOMBSTONE})
+    store.save_tombstones({7: TOMBSTONE._replace(owner="other"), 8: TOMBSTONE})
     store.flush()
-    store.unremember([8])
+    store.drop_tombstones([8])
     store.flush()
     assert book.tombstones == {7: TOMBSTONE._replace(owner="other")}
-    Store(job_families()).remember({7: TOMBSTONE})
+    Store(job_families()).save_tombstones({7: TOMBSTONE})
 
 
 def test_a_job_that_is_forgotten_and_comes_back_is_written() -> None:
@@ -693,7 +693,7 @@ def test_a_job_that_is_forgotten_and_comes_back_is_written() -> None:
     store.put(record(finished()))
     store.forget(ARN, {7: TOMBSTONE})
     store.add(record(snapshot()))
-    store.unremember([7])
+    store.drop_tombstones([7])
     store.flush()
     assert (book.jobs, book.tombstones) == ({ARN: record(snapshot())}, {})
 
@@ -738,7 +738,7 @@ def test_what_changes_while_a_ledger_fails_is_not_overwritten_by_what_it_did_not
     book.takes = False
 
     def change() -> None:
-        store.unremember([7])
+        store.drop_tombstones([7])
         store.add(JobRecord(ARN, failing="AccessDeniedException"))
 
     book.meanwhile = change
@@ -776,7 +776,7 @@ def test_without_a_ledger_nothing_is_kept_for_one() -> None:
     store.put(record(finished()), [COMPLETED])
     store.amend(record(snapshot(arn=arn(2))))
     store.forget(ARN, {7: TOMBSTONE})
-    store.unremember([7])
+    store.drop_tombstones([7])
     store.flush()
     assert store._write_behind.backlog == DirtySet()
 
@@ -845,7 +845,7 @@ class World:
             self.store.forget(name, tombstone)
             self.tombstones |= tombstone
         elif act == "unremember":
-            self.store.unremember([number])
+            self.store.drop_tombstones([number])
             self.tombstones.pop(number, None)
         elif act == "flush":
             self.store.flush()
@@ -916,13 +916,13 @@ def test_locks_are_taken_in_their_order_and_the_last_one_is_not_held_while_a_led
     book.meanwhile = lambda: held.append([*RankedLock.held.ranks])
     for number in range(MANY + 5):
         store.put(record(finished(arn=arn(number), ended=CREATED + number)))
-    store.fit()
+    store.enforce_limit()
     store.amend(replace(store.record(arn(MANY)), failing="X"))
     store.forget(arn(MANY - 1), {7: TOMBSTONE})
-    store.unremember([7], CREATED)
+    store.drop_tombstones([7], CREATED)
     store.add(record(snapshot()))
-    store.limit(3)
-    store.fit()
+    store.set_limit(3)
+    store.enforce_limit()
     store.flush()
     store.view()
     assert store.everything().records

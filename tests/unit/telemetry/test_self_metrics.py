@@ -204,9 +204,9 @@ def test_a_web_configuration_file_that_is_well_again_does_not_hide_bad_settings(
     telemetry = SelfMetrics(list)
     shown: list[float] = []
     steps: list[Callable[[], None]] = [
-        lambda: telemetry.web_config_looked_at(failing=True),
+        lambda: telemetry.web_config_checked(failing=True),
         telemetry.reload_failed,
-        lambda: telemetry.web_config_looked_at(failing=False),
+        lambda: telemetry.web_config_checked(failing=False),
         lambda: telemetry.settings_loaded(1.0),
     ]
     telemetry.settings_loaded(0.0)
