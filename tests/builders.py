@@ -85,4 +85,4 @@ class FakeTime:
 
 def text_of(lines: Lines) -> bytes:
     """Return the text of a family's lines, those of sealed jobs included."""
-    return b"".join((*lines.plain, *(segment.text() for segment in lines.sealed.pieces)))
+    return b"".join((*lines.plain, *(segment.text() for segment in lines.sealed.segments)))

@@ -16,15 +16,15 @@ from exporter.metrics.exposition import (
 )
 from exporter.metrics.families import all_families
 from exporter.metrics.family import ACCOUNT_LABELS, Family, Histogram
-from exporter.metrics.gzip_stream import LASTING_LEVEL, Segment, SegmentChain, chain, compress
+from exporter.metrics.gzip_stream import BEST_LEVEL, Segment, SegmentChain, chain, compress
 from exporter.metrics.job_metrics import JobFamily, job_families, tag_label
 
 __all__ = [
     "ACCOUNT_LABELS",
     "AGGREGATE_FAMILIES",
+    "BEST_LEVEL",
     "CONTENT_TYPES",
     "EXPORTER_FAMILIES",
-    "LASTING_LEVEL",
     "Aggregates",
     "Family",
     "Format",

@@ -14,7 +14,7 @@ from typing import Final, Literal
 from prometheus_client.utils import floatToGoString
 
 from exporter.metrics.family import Family, Histogram, Labels, Sample, Subject, SubjectFamily
-from exporter.metrics.gzip_stream import PASSING_LEVEL, SegmentChain, chain, compress, gzipped, gzipped_size
+from exporter.metrics.gzip_stream import FAST_LEVEL, SegmentChain, chain, compress, gzipped, gzipped_size
 
 Format = Literal["text", "openmetrics"]
 
@@ -108,7 +108,7 @@ def plain_page(families: Iterable[tuple[Family, Lines]], own: bytes, form: Forma
     def parts() -> Iterator[bytes]:
         for header, lines in kept:
             yield b"".join((header, *lines.plain))
-            yield from (piece.text() for piece in lines.sealed.pieces)
+            yield from (segment.text() for segment in lines.sealed.segments)
         yield own
 
     return Page(size, parts())
@@ -118,13 +118,13 @@ def compressed_page(families: Iterable[tuple[Family, Lines]], own: bytes, form: 
     """Make the same page as a gzip stream."""
     chains: list[SegmentChain] = []
     for family, lines in families:
-        chains += [_passing(render_header(family, form), *lines.plain), lines.sealed]
-    chains.append(_passing(own))
+        chains += [_compressed_once(render_header(family, form), *lines.plain), lines.sealed]
+    chains.append(_compressed_once(own))
     return Page(gzipped_size(chains), gzipped(chains))
 
 
-def _passing(*texts: bytes) -> SegmentChain:
-    return chain([compress(b"".join(texts), PASSING_LEVEL)])
+def _compressed_once(*texts: bytes) -> SegmentChain:
+    return chain([compress(b"".join(texts), FAST_LEVEL)])
 
 
 def sample_names(name: str, kind: str) -> frozenset[str]:

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-LASTING_LEVEL: Final = 6
+BEST_LEVEL: Final = 6
 """For what is served again and again."""
 
-PASSING_LEVEL: Final = 1
+FAST_LEVEL: Final = 1
 """For what is served once: a quarter of the time, for text that is hardly larger."""
 
 _PART_BYTES: Final = 256 * 1024
@@ -67,12 +67,12 @@ class Segment:
 class SegmentChain:
     """Pieces in a row, with the checksum of all."""
 
-    pieces: tuple[Segment, ...] = ()
+    segments: tuple[Segment, ...] = ()
     checksum: Checksum = field(default_factory=Checksum)
 
-    def add(self, piece: Segment) -> "SegmentChain":
+    def add(self, segment: Segment) -> "SegmentChain":
         """Return a chain with one piece more."""
-        return SegmentChain((*self.pieces, piece), self.checksum.then(piece.checksum))
+        return SegmentChain((*self.segments, segment), self.checksum.then(segment.checksum))
 
 
 def compress(text: bytes, level: int) -> Segment:
@@ -82,18 +82,23 @@ def compress(text: bytes, level: int) -> Segment:
     return Segment(data, Checksum(zlib.crc32(text), len(text), _power_of_x(8 * len(text))))
 
 
-def chain(pieces: Iterable[Segment]) -> SegmentChain:
+def chain(segments: Iterable[Segment]) -> SegmentChain:
     """Put pieces in a row."""
-    kept = tuple(pieces)
+    kept = tuple(segments)
     checksum = Checksum()
-    for piece in kept:
-        checksum = checksum.then(piece.checksum)
+    for segment in kept:
+        checksum = checksum.then(segment.checksum)
     return SegmentChain(kept, checksum)
 
 
 def gzipped_size(chains: Iterable[SegmentChain]) -> int:
     """Tell how many bytes ``gzipped`` will yield."""
-    return len(_HEADER) + sum(len(piece.data) for each in chains for piece in each.pieces) + len(_END) + _TRAILER.size
+    return (
+        len(_HEADER)
+        + sum(len(segment.data) for each in chains for segment in each.segments)
+        + len(_END)
+        + _TRAILER.size
+    )
 
 
 def gzipped(chains: Iterable[SegmentChain]) -> Iterator[bytes]:
@@ -101,9 +106,9 @@ def gzipped(chains: Iterable[SegmentChain]) -> Iterator[bytes]:
     part, size, checksum = [_HEADER], 0, Checksum()
     for each in chains:
         checksum = checksum.then(each.checksum)
-        for piece in each.pieces:
-            part.append(piece.data)
-            size += len(piece.data)
+        for segment in each.segments:
+            part.append(segment.data)
+            size += len(segment.data)
             if size >= _PART_BYTES:
                 yield b"".join(part)
                 part, size = [], 0

@@ -6,12 +6,12 @@ from functools import partial
 from typing import Final
 
 from exporter.core import JobRecord
-from exporter.metrics import LASTING_LEVEL, Row, Segment, SegmentChain, chain, compress
+from exporter.metrics import BEST_LEVEL, Row, Segment, SegmentChain, chain, compress
 from exporter.storage.codec import pack, unpack
 from exporter.storage.job_index import BlockSummary, status_summaries
 from exporter.storage.series_limit import Rank, Ranked, rank_of
 
-CHUNK_JOBS: Final = 256
+BLOCK_JOBS: Final = 256
 """Their lines of one family fill the window of the compression, so that more would not save more."""
 
 
@@ -29,7 +29,7 @@ class Block:
 
     arns: tuple[str, ...]
     packed: bytes
-    pieces: tuple[Segment, ...]
+    segments: tuple[Segment, ...]
     lowest: Rank
     summary: BlockSummary
 
@@ -52,13 +52,13 @@ def seal(records: Sequence[JobRecord], rows: Iterable[Row]) -> Block:
     return Block(
         arns=tuple(record.arn for record in records),
         packed=packed,
-        pieces=tuple(compress(b"".join(lines), LASTING_LEVEL) for lines in zip(*rows, strict=True)),
+        segments=tuple(compress(b"".join(lines), BEST_LEVEL) for lines in zip(*rows, strict=True)),
         lowest=min(map(rank_of, records)),
         summary=BlockSummary(len(records), status_summaries(records), partial(unpack, packed)),
     )
 
 
-def chains_of(chunks: Iterable[Block], families: int) -> tuple[SegmentChain, ...]:
+def chains_of(blocks: Iterable[Block], families: int) -> tuple[SegmentChain, ...]:
     """Chain the pieces of chunks, for each family."""
-    chains = tuple(map(chain, zip(*(chunk.pieces for chunk in chunks), strict=True)))
+    chains = tuple(map(chain, zip(*(block.segments for block in blocks), strict=True)))
     return chains or tuple(SegmentChain() for _ in range(families))

@@ -82,7 +82,7 @@ class DirtySet:
             known: what is known of each of its jobs, and of others that go along.
             totals: what each of its counters and histograms has come to.
         """
-        records = [record for record in known.values() if record is not None and lasts(record)]
+        records = [record for record in known.values() if record is not None and is_saved(record)]
         kept = {record.arn for record in records}
         gone = [arn for arn, record in known.items() if record is None or (arn in self.forgotten and arn not in kept)]
         return Entry(records, gone, self.tombstones, totals, self.floor)
@@ -142,7 +142,7 @@ def check_record(record: JobRecord) -> None:
         parse_time(time or 0.0)
 
 
-def lasts(record: JobRecord) -> bool:
+def is_saved(record: JobRecord) -> bool:
     """Tell whether a record is worth writing down; a list shows one anew that had ended before it was asked for."""
     return record.configured or record.snapshot is not None or record.first_listed_status is not None
 

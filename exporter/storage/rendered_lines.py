@@ -53,13 +53,13 @@ class RenderedLines:
         """Render the lines of a job."""
         return render(self.families, record)
 
-    def chains_with(self, chunk: Block) -> tuple[SegmentChain, ...]:
+    def chains_with(self, block: Block) -> tuple[SegmentChain, ...]:
         """Return the chains with one more block."""
-        return tuple(each.add(piece) for each, piece in zip(self.chains, chunk.pieces, strict=True))
+        return tuple(each.add(segment) for each, segment in zip(self.chains, block.segments, strict=True))
 
-    def chains_of(self, chunks: Iterable[Block]) -> tuple[SegmentChain, ...]:
+    def chains_of(self, blocks: Iterable[Block]) -> tuple[SegmentChain, ...]:
         """Return the chains of other blocks than those of today."""
-        return chains_of(chunks, len(self.families))
+        return chains_of(blocks, len(self.families))
 
     def put(self, record: JobRecord, row: Row) -> None:
         """Show new lines of an open job, unless it is hidden."""

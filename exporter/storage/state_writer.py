@@ -62,15 +62,15 @@ class StateWriter:
         """
         with self._lock:
             try:
-                past = self._open_and_read()
+                saved = self._open_and_read()
             except StateInUseError:
                 raise
             except StateError as error:
-                self._failed(error)
+                self._report_failure(error)
                 return None
-        if past is not None:
-            self._event_log.state_loaded(self._path, jobs=len(past.records), polled=past.polled)
-        return past
+        if saved is not None:
+            self._event_log.state_loaded(self._path, jobs=len(saved.records), polled=saved.polled)
+        return saved
 
     def set_baselines(self, baselines: Mapping[str, float]) -> None:
         """Set the baseline time of each owner, unix seconds; the next write includes it."""
@@ -83,7 +83,7 @@ class StateWriter:
         with self._lock:
             if self._closed:  # a call that was under way at the end; the file may be another process's by now
                 return False
-            return self._try(entry)
+            return self._try_write(entry)
 
     def heartbeat(self) -> None:
         """Write the time, unless something was written lately."""
@@ -97,7 +97,7 @@ class StateWriter:
                 try:
                     self._state.check()
                 except StateError:
-                    self._try(Entry())
+                    self._try_write(Entry())
             self._closed = True
             self._close()
 
@@ -105,43 +105,43 @@ class StateWriter:
         try:
             state = State(self._path)
             try:
-                past = state.read(check_record)
+                saved = state.read(check_record)
             except StateError:
                 state.close()
                 raise
         except StateUnreadableError as error:
             self._set_aside(error)
-            state, past = State(self._path), None
+            state, saved = State(self._path), None
         self._state = state
         self._telemetry.state_written(self._clock.wall(), state.size)
         if state.skipped.rows:
             self._event_log.state_rows_skipped(self._path, *state.skipped)
-        return past
+        return saved
 
-    def _try(self, entry: Entry) -> bool:
+    def _try_write(self, entry: Entry) -> bool:
         self._last_try = self._clock.monotonic()
         try:
             self._write(entry)
         except StateError as error:
-            self._failed(error)
+            self._report_failure(error)
             return False
         return True
 
     def _write(self, entry: Entry) -> None:
         try:
             if self._state is None:
-                self._begin_anew(entry)
+                self._start_new_file(entry)
             else:
                 self._write_to(self._state, entry)
         except StateUnreadableError as error:
             self._set_aside(error)
-            self._begin_anew(entry)
+            self._start_new_file(entry)
         except StateLostError as error:
-            self._failed(error)
-            self._begin_anew(entry)
-        self._recovered()
+            self._report_failure(error)
+            self._start_new_file(entry)
+        self._report_recovery()
 
-    def _begin_anew(self, entry: Entry) -> None:
+    def _start_new_file(self, entry: Entry) -> None:
         """Write all that is known to a file without a past."""
         self._close()
         try:
@@ -175,13 +175,13 @@ class StateWriter:
             self._state.close()
             self._state = None
 
-    def _failed(self, error: StateError) -> None:
+    def _report_failure(self, error: StateError) -> None:
         self._telemetry.state_failed()
         if self._failing_since is None:
             self._failing_since = self._clock.monotonic()
             self._event_log.state_failing(self._path, str(error))
 
-    def _recovered(self) -> None:
+    def _report_recovery(self) -> None:
         if self._failing_since is not None:
             seconds, self._failing_since = self._clock.monotonic() - self._failing_since, None
             self._event_log.state_recovered(self._path, seconds)

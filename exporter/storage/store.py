@@ -32,7 +32,7 @@ from exporter.core import Increment, JobRecord
 from exporter.metrics import AGGREGATE_FAMILIES, Aggregates, JobFamily, Row, Totals, render
 from exporter.storage.block import Block
 from exporter.storage.job_index import BlockSummary
-from exporter.storage.persistence import Entry, Persistence, SavedState, Tombstone, lasts
+from exporter.storage.persistence import Entry, Persistence, SavedState, Tombstone, is_saved
 from exporter.storage.rendered_lines import RenderedLines, View
 from exporter.storage.sealed_jobs import SealedJobs
 from exporter.storage.series_limit import Rank, Ranked, SeriesLimit
@@ -85,8 +85,8 @@ class Store:
     def find(self, arn: str) -> JobRecord | None:
         """Return what is known of a job, or ``None`` for one that is not watched."""
         with self._lock:
-            record, chunk = self._records.get(arn), self._sealed.blocks.get(arn)
-        return record if chunk is None else chunk.record(arn)
+            record, block = self._records.get(arn), self._sealed.by_arn.get(arn)
+        return record if block is None else block.record(arn)
 
     def __len__(self) -> int:
         """Return how many jobs are watched."""
@@ -96,7 +96,7 @@ class Store:
     def __contains__(self, arn: str) -> bool:
         """Tell whether a job is watched."""
         with self._lock:
-            return arn in self._records or arn in self._sealed.blocks
+            return arn in self._records or arn in self._sealed.by_arn
 
     def add(self, record: JobRecord, listed: Rank | None = None) -> bool:
         """Take in a job that is not watched yet; return whether that is so.
@@ -107,7 +107,7 @@ class Store:
         """
         row = self._lines.render(record)
         with self._lock:
-            if record.arn in self._records or record.arn in self._sealed.blocks:
+            if record.arn in self._records or record.arn in self._sealed.by_arn:
                 return False
             self._aggregates.move(None, record.snapshot)
             if listed is not None:
@@ -117,30 +117,30 @@ class Store:
         self._sealed.seal_newest()
         return True
 
-    def restore(self, past: SavedState) -> None:
+    def restore(self, saved: SavedState) -> None:
         """Take in what was known before a restart, which is written down already."""
-        for record in past.records:
+        for record in saved.records:
             row = self._lines.render(record)
             with self._lock:
                 self._aggregates.move(None, record.snapshot)
                 self._set(record, row)
             self._sealed.seal_newest()
         with self._lock:
-            self._aggregates.set(past.totals)
+            self._aggregates.set(saved.totals)
 
     def scan(self) -> Iterator[JobRecord]:
         """Yield what is known of every job, all of one moment, with never more than a chunk of sealed ones unpacked."""
         with self._lock:
-            chunks, records = [*self._sealed.chunks], [*self._records.values()]
-        for chunk in chunks:
-            yield from chunk.records()
+            blocks, records = [*self._sealed.blocks], [*self._records.values()]
+        for block in blocks:
+            yield from block.records()
         yield from records
 
     def summaries(self) -> tuple[list[JobRecord], list[BlockSummary]]:
         """Return what is known of every open job, and the sealed ones in piles, all of one moment."""
         with self._lock:
-            chunks, records = [*self._sealed.chunks], [*self._records.values()]
-        return records, [chunk.summary for chunk in chunks]
+            blocks, records = [*self._sealed.blocks], [*self._records.values()]
+        return records, [block.summary for block in blocks]
 
     def put(self, record: JobRecord, increments: Iterable[Increment] = ()) -> None:
         """Write down and take in what is known of a job now, and what it adds to the fleet's counters."""
@@ -182,9 +182,9 @@ class Store:
                 if not self._limit.moved:
                     return self._limit.beyond, 0
                 decision = self._limit.decision(self._jobs)
-                chunks, records, hidden = [*self._sealed.chunks], [*self._records.values()], set(self._lines.hidden)
-            beyond = decision.beyond(records, ((chunk.lowest, chunk.ranked) for chunk in chunks))
-            return beyond, self._enforce(beyond, chunks, [record for record in records if record.arn in hidden])
+                blocks, records, hidden = [*self._sealed.blocks], [*self._records.values()], set(self._lines.hidden)
+            beyond = decision.beyond(records, ((block.lowest, block.ranked) for block in blocks))
+            return beyond, self._enforce(beyond, blocks, [record for record in records if record.arn in hidden])
 
     def save_tombstones(self, tombstones: Mapping[int, Tombstone]) -> None:
         """Write tombstones of forgotten jobs, by their mark, in place of the earlier ones."""
@@ -202,7 +202,7 @@ class Store:
         """Tell all that is known, for a ledger that begins anew, which is the only one to ask."""
         with self._lock:
             totals = self._aggregates.totals()
-        return Entry([record for record in self.scan() if lasts(record)], totals=totals)
+        return Entry([record for record in self.scan() if is_saved(record)], totals=totals)
 
     def view(self) -> View:
         """Return what a scrape shows."""
@@ -215,16 +215,16 @@ class Store:
 
     @property
     def _jobs(self) -> int:
-        return len(self._records) + len(self._sealed.blocks)
+        return len(self._records) + len(self._sealed.by_arn)
 
     @property
     def _room(self) -> bool:
-        return self._limit.room(len(self._lines.rows) + len(self._sealed.blocks))
+        return self._limit.room(len(self._lines.rows) + len(self._sealed.by_arn))
 
-    def _enforce(self, beyond: Sequence[Ranked], chunks: Iterable[Block], hidden: Iterable[JobRecord]) -> int:
+    def _enforce(self, beyond: Sequence[Ranked], blocks: Iterable[Block], hidden: Iterable[JobRecord]) -> int:
         """Hide the jobs beyond the limit and show the other hidden ones; return how many are newly hidden."""
         leaving = {arn for _, arn in beyond}
-        self._sealed.unseal([chunk for chunk in chunks if not leaving.isdisjoint(chunk.arns)], without=leaving)
+        self._sealed.unseal([block for block in blocks if not leaving.isdisjoint(block.arns)], without=leaving)
         coming = [(record, self._lines.render(record)) for record in hidden if record.arn not in leaving]
         with self._lock:
             self._limit.beyond = beyond

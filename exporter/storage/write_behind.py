@@ -33,33 +33,33 @@ class WriteBehind:
     ) -> None:
         self._persistence, self._lock, self._find, self._totals = persistence, lock, find, totals
         self.writing = Lock()
-        self.backlog = DirtySet()
+        self.dirty = DirtySet()
 
     def changed(self, arn: str) -> None:
         """Note that a job is new or changed. The caller holds the lock."""
         if self._persistence is not None:
-            self.backlog.arns.add(arn)
+            self.dirty.arns.add(arn)
 
     def forgotten(self, arn: str, tombstone: Mapping[int, Tombstone]) -> None:
         """Note that a job was forgotten, and its tombstone. The caller holds the lock."""
         if self._persistence is not None:
-            self.backlog.arns.add(arn)
-            self.backlog.forgotten.add(arn)
-            self.backlog.tombstones |= tombstone
+            self.dirty.arns.add(arn)
+            self.dirty.forgotten.add(arn)
+            self.dirty.tombstones |= tombstone
 
     def save_tombstones(self, tombstones: Mapping[int, Tombstone]) -> None:
         """Note tombstones, by their mark, in place of the earlier ones."""
         if self._persistence is not None:
             with self._lock:
-                self.backlog.tombstones |= tombstones
+                self.dirty.tombstones |= tombstones
 
     def drop_tombstones(self, marks: Iterable[int], floor: float) -> None:
         """Note that tombstones were dropped, and their floor, unix seconds."""
         dropped = dict.fromkeys(marks)
         if self._persistence is not None and dropped:
             with self._lock:
-                self.backlog.tombstones |= dropped
-                self.backlog.floor = max(self.backlog.floor, floor)
+                self.dirty.tombstones |= dropped
+                self.dirty.floor = max(self.dirty.floor, floor)
 
     def flush(self) -> None:
         """Write the backlog."""
@@ -74,17 +74,17 @@ class WriteBehind:
         if self._persistence is None or (self._persistence.open and self._write(self._persistence, record, totals)):
             return True
         with self._lock:
-            self.backlog.series.update(totals.counters, totals.histograms)
+            self.dirty.series.update(totals.counters, totals.histograms)
         return False
 
     def _write(self, persistence: Persistence, record: JobRecord | None, totals: Totals) -> bool:
         with self._lock:
-            backlog, self.backlog = self.backlog, DirtySet()
-            moved = self._totals(backlog.series)
-        known = {arn: self._find(arn) for arn in backlog.arns} | ({} if record is None else {record.arn: record})
-        entry = backlog.entry(known, moved.replaced_by(totals))
+            dirty, self.dirty = self.dirty, DirtySet()
+            moved = self._totals(dirty.series)
+        known = {arn: self._find(arn) for arn in dirty.arns} | ({} if record is None else {record.arn: record})
+        entry = dirty.entry(known, moved.replaced_by(totals))
         if not entry or persistence.write(entry):
             return True
         with self._lock:
-            self.backlog.give_back(backlog)
+            self.dirty.give_back(dirty)
         return False

@@ -33,7 +33,7 @@ from exporter.polling.poller import TargetPoller
 from exporter.polling.polling_plan import Changes
 from exporter.polling.rate_limiter import RateLimiter
 from exporter.storage import SavedState, Store, Tombstone
-from exporter.storage.block import CHUNK_JOBS
+from exporter.storage.block import BLOCK_JOBS
 from exporter.storage.persistence import mark_of
 from exporter.telemetry import EventLog, SelfMetrics
 
@@ -800,13 +800,13 @@ def test_a_named_job_that_is_not_named_any_more_is_left_to_the_lane_that_finds_i
 
 def test_finished_jobs_of_another_selector_stay_sealed_when_they_change_hands() -> None:
     one = House()
-    jobs = [finished(arn=arn(number), region="us-west-2") for number in range(2 * CHUNK_JOBS)]
+    jobs = [finished(arn=arn(number), region="us-west-2") for number in range(2 * BLOCK_JOBS)]
     known = [JobRecord(job.arn, kept(job), polled_at=one.time.wall, configured=False, owner="other") for job in jobs]
     past = SavedState(one.time.wall, known)
     one.store.restore(past)
     sealed = one.store.view().sealed
     one.follow(lane(selector=ALL), past=past)
-    assert len(sealed[0].pieces) == 1
+    assert len(sealed[0].segments) == 1
     assert one.store.view().sealed == sealed
     assert one.arns == {job.arn for job in jobs}
 

@@ -15,7 +15,7 @@ from profiles import examples
 
 from exporter.core import Increment, JobRecord
 from exporter.metrics import AGGREGATE_FAMILIES, Histogram, Row, SegmentChain, Totals, job_families, render
-from exporter.storage.block import CHUNK_JOBS
+from exporter.storage.block import BLOCK_JOBS
 from exporter.storage.job_index import status_summaries
 from exporter.storage.persistence import DirtySet, Entry, SavedState, Tombstone, mark_of
 from exporter.storage.rendered_lines import View
@@ -243,7 +243,7 @@ def test_every_view_is_of_one_moment_while_a_writer_writes() -> None:
 
 # Sealing.
 
-MANY = 2 * CHUNK_JOBS
+MANY = 2 * BLOCK_JOBS
 
 
 def filled(count: int, **members: Any) -> Store:
@@ -254,15 +254,15 @@ def filled(count: int, **members: Any) -> Store:
 
 
 def is_sealed(view: View) -> dict[str, int]:
-    return {"open": len(view.job_rows), "chunks": len(view.sealed[0].pieces)}
+    return {"open": len(view.job_rows), "chunks": len(view.sealed[0].segments)}
 
 
 def test_finished_jobs_are_sealed_a_chunk_at_a_time_and_the_earliest_stay_open() -> None:
     assert is_sealed(filled(MANY - 1).view()) == {"open": MANY - 1, "chunks": 0}
     store = filled(MANY)
-    assert is_sealed(store.view()) == {"open": CHUNK_JOBS, "chunks": 1}
+    assert is_sealed(store.view()) == {"open": BLOCK_JOBS, "chunks": 1}
     left = b"".join(row[0] for row in store.view().job_rows).decode()
-    assert all(f'"{arn(number)}"' in left for number in range(CHUNK_JOBS))
+    assert all(f'"{arn(number)}"' in left for number in range(BLOCK_JOBS))
 
 
 def test_active_jobs_are_never_sealed() -> None:
@@ -286,7 +286,7 @@ def test_a_sealed_job_that_changes_melts_its_chunk_and_shows_the_change() -> Non
     store = filled(MANY)
     last = arn(MANY - 1)
     store.put(record(finished(arn=last, ended=CREATED + 501.0, billable_seconds=7.0)))
-    assert is_sealed(store.view()) == {"open": CHUNK_JOBS, "chunks": 1}
+    assert is_sealed(store.view()) == {"open": BLOCK_JOBS, "chunks": 1}
     billed = page(store.view())["braket_job_billable_duration_seconds"]
     assert re.findall(rf'job_arn="{re.escape(last)}".*', billed) == [f'job_arn="{last}",job_name="vqe-h2"}} 7.0']
 
@@ -488,9 +488,9 @@ def test_a_few_jobs_that_are_too_many_leave_chunks_as_they_are() -> None:
     store = filled(MANY)
     store.set_limit(MANY)
     store.add(active(9999))
-    before = store.view().sealed[0].pieces
+    before = store.view().sealed[0].segments
     assert [job.arn for job in store.enforce_limit()[0]] == [arn(0)]
-    assert store.view().sealed[0].pieces == before
+    assert store.view().sealed[0].segments == before
     assert len(shown(store)) == MANY
 
 
@@ -778,7 +778,7 @@ def test_without_a_ledger_nothing_is_kept_for_one() -> None:
     store.forget(ARN, {7: TOMBSTONE})
     store.drop_tombstones([7])
     store.flush()
-    assert store._write_behind.backlog == DirtySet()
+    assert store._write_behind.dirty == DirtySet()
 
 
 # After a restart.
@@ -790,7 +790,7 @@ def test_what_was_known_before_a_restart_is_shown_and_not_written_again() -> Non
     known = [record(finished(arn=arn(number), ended=CREATED + 500.0 + number)) for number in range(MANY)]
     store.restore(SavedState(CREATED, [*known, JobRecord(ARN)], {}, {}, Totals({SERIES: 7.0}, {QUEUED[:2]: queue})))
     assert {each.arn for each in [*store.scan()]} == {ARN, *(each.arn for each in known)}
-    assert is_sealed(store.view()) == {"open": CHUNK_JOBS + 1, "chunks": 1}
+    assert is_sealed(store.view()) == {"open": BLOCK_JOBS + 1, "chunks": 1}
     lines = page(store.view())
     assert 'outcome="COMPLETED"} 7.0' in lines[OUTCOMES]
     assert f'status="COMPLETED"}} {MANY}.0' in lines["braket_jobs"]

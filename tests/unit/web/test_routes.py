@@ -14,7 +14,7 @@ import exporter
 from exporter.core import Health, Increment, Target, TargetStatus
 from exporter.metrics import all_families, job_families
 from exporter.storage import Store
-from exporter.storage.block import CHUNK_JOBS
+from exporter.storage.block import BLOCK_JOBS
 from exporter.telemetry import SelfMetrics
 from exporter.web.http import Body, Request
 from exporter.web.routes import Reloaded, Web, expose
@@ -376,11 +376,11 @@ def test_uptime_does_not_jump_with_the_wall_clock() -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
 def test_sealed_jobs_are_in_the_page_in_either_encoding_and_its_size_is_told_before(encoding: str) -> None:
     store = Store(job_families())
-    count = 2 * CHUNK_JOBS
+    count = 2 * BLOCK_JOBS
     for number in range(count):
         store.put(record(finished(arn=f"arn{number}")))
     web = make_web(store=store)
     body = get("/metrics", web, accept_encoding=encoding).body
     text = gzip.decompress(body) if encoding == "gzip" else body
     assert text.count(b"\nbraket_job_info{") == count
-    assert len(store.view().sealed[0].pieces) == 1
+    assert len(store.view().sealed[0].segments) == 1
