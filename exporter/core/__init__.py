@@ -1,4 +1,4 @@
-"""What a job, a target, a device and an error are, and what a change of a job means. No I/O."""
+"""Jobs, targets, devices and errors, and the meaning of a change of a job. No I/O."""
 
 from exporter.core.arn import (
     BRAKET_REGIONS,

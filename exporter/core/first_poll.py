@@ -19,7 +19,7 @@ class FirstPollProgress:
         total: the number of known jobs.
         waiting: the number of known jobs that are not polled yet.
         listed: whether every job that existed at the start is known.
-        seconds: the shortest time that the rate limits allow; ``None`` where a target that does not respond delays it.
+        seconds: the shortest remaining time that the rate limits allow; ``None`` if a target does not respond.
     """
 
     targets: int
@@ -31,7 +31,7 @@ class FirstPollProgress:
 
 
 def first_poll_progress(targets: Sequence[TargetStatus]) -> FirstPollProgress:
-    """Sum up the targets."""
+    """Return the progress of some targets together."""
     behind = [target for target in targets if target.waiting]
     # Several targets of one account and Region share its rate limit.
     waiting = Counter[Target]()

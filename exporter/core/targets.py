@@ -1,4 +1,4 @@
-"""Which accounts and Regions are polled, with whose credentials and for which jobs. Pure."""
+"""Targets: accounts and Regions to poll, with their credentials and jobs. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,12 +14,12 @@ from exporter.core.shard import owner
 
 @dataclass(frozen=True, slots=True)
 class CredentialsRef:
-    """Whose credentials to use.
+    """Reference to credentials.
 
     Attributes:
-        profile: of the AWS configuration files; ``None`` for the SDK's usual chain.
+        profile: the profile in the AWS configuration files; ``None`` for the SDK's default chain.
         role_arn: the role to assume with them.
-        external_id: what the role's trust policy may ask for.
+        external_id: the external ID that the role's trust policy may require.
     """
 
     profile: str | None = None
@@ -29,13 +29,13 @@ class CredentialsRef:
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
-    """What is to be watched with one login.
+    """The jobs to watch with the same credentials, in any number of Regions.
 
     Attributes:
         credentials: the credentials.
-        jobs: ARNs of jobs that are named.
-        selector: which others are looked for; ``None`` for none.
-        regions: where they are looked for.
+        jobs: ARNs of configured jobs.
+        selector: the selection of discovered jobs; ``None`` without discovery.
+        regions: the Regions of the discovery.
         name: the target's name in the settings; empty without one.
     """
 
@@ -48,7 +48,7 @@ class TargetSpec:
 
 @dataclass(frozen=True, slots=True)
 class TargetConfig:
-    """What is polled in one account and Region with one login; the account may be unknown yet.
+    """The jobs to watch in one account and Region with the same credentials; the account may be unknown yet.
 
     The name is a label only: neither the shard nor the key depends on it, so a target can be renamed.
     """
@@ -61,14 +61,14 @@ class TargetConfig:
 
     @property
     def shard_key(self) -> str:
-        """Names the quota of the target, as far as the settings determine it: each process must find the same."""
+        """Identifies the quota of the target as far as the settings determine it, equally in each process."""
         return f"{self.target.account or self.credentials.profile or ''}/{self.target.region}"
 
     @property
     def key(self) -> str:
-        """Identifies the target across restarts: the same Region, login and selector give the same key.
+        """Identifies the target across restarts: it depends on Region, credentials and selector.
 
-        The account is its login's. Whether the settings tell it may change, with a job that is named.
+        The account follows from the credentials. It is not part of the key: settings may or may not contain it.
         """
         selector = self.selector or Selector()
         tags = sorted((rule.key, sorted(rule.values or ("*",))) for rule in selector.tags)
@@ -86,7 +86,7 @@ def plan_targets(entries: Iterable[TargetSpec], *, shard: int = 0, total_shards:
 def predecessors(before: Sequence[TargetConfig], after: Sequence[TargetConfig]) -> list[int | None]:
     """Return for each target the index of its predecessor: the most similar first, each predecessor once.
 
-    The account of a target may be known by now although the settings do not tell it, and the other way round.
+    The account of a target may be known although the settings do not contain it, and vice versa.
     """
     found: list[int | None] = [None] * len(after)
     free = dict(enumerate(before))
@@ -128,7 +128,7 @@ def _targets(entry: TargetSpec) -> Iterator[TargetConfig]:
 
 
 def _account(entry: TargetSpec, named: Iterable[Target]) -> str:
-    """Tell the account of the login: its role's or, since nobody can read another's jobs, that of the named jobs."""
+    """Return the account of the credentials: that of the role, or that of the configured jobs, which are private."""
     if entry.credentials.role_arn is not None:
         return account_of(entry.credentials.role_arn)
     accounts = {target.account for target in named}

@@ -1,4 +1,4 @@
-"""Chunks: finished jobs that are packed, and whose lines are compressed, together. Pure."""
+"""Blocks of finished jobs: their records are packed together, and their lines are compressed together. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from exporter.storage.job_index import BlockSummary, status_summaries
 from exporter.storage.series_limit import Rank, Ranked, rank_of
 
 BLOCK_JOBS: Final = 256
-"""Their lines of one family fill the window of the compression, so that more would not save more."""
+"""Jobs of a block. Their lines of one family fill the compression window; a larger block does not compress better."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Jobs that are sealed together.
+    """Sealed jobs.
 
     Attributes:
         arns: the jobs.
-        packed: what is known of them.
+        packed: their records.
         pieces: the lines of each family.
-        lowest: none of the jobs ranks below.
-        pile: the jobs, as the page for people looks at them.
+        lowest: the lowest rank of a job.
+        summary: the summary for the status page.
     """
 
     arns: tuple[str, ...]
@@ -34,20 +34,25 @@ class Block:
     summary: BlockSummary
 
     def records(self) -> list[JobRecord]:
-        """Return what is known of its jobs."""
+        """Return the records of all jobs."""
         return unpack(self.packed)
 
     def record(self, arn: str) -> JobRecord:
-        """Return what is known of one of its jobs."""
+        """Return the record of one job."""
         return self.records()[self.arns.index(arn)]
 
     def ranked(self) -> Iterator[Ranked]:
-        """Yield its jobs with their ranks."""
+        """Yield all jobs with their ranks."""
         return (Ranked(rank_of(record), record.arn) for record in self.records())
 
 
 def seal(records: Sequence[JobRecord], rows: Iterable[Row]) -> Block:
-    """Make a chunk of jobs, of which each has its row."""
+    """Make a block of jobs.
+
+    Args:
+        records: their records.
+        rows: their lines, in the same order.
+    """
     packed = pack(records)
     return Block(
         arns=tuple(record.arn for record in records),
@@ -59,6 +64,6 @@ def seal(records: Sequence[JobRecord], rows: Iterable[Row]) -> Block:
 
 
 def chains_of(blocks: Iterable[Block], families: int) -> tuple[SegmentChain, ...]:
-    """Chain the pieces of chunks, for each family."""
+    """Chain the segments of blocks, for each family."""
     chains = tuple(map(chain, zip(*(block.segments for block in blocks), strict=True)))
     return chains or tuple(SegmentChain() for _ in range(families))

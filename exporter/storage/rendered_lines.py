@@ -1,4 +1,4 @@
-"""The rendered lines of the jobs: what a scrape shows, ready to be sent."""
+"""The rendered lines of jobs, ready for a scrape."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class View:
     aggregates: Sequence[tuple[Family, bytes]]
 
     def families(self) -> Iterator[tuple[Family, Lines]]:
-        """Yield each family with its lines; samples of one family stand together."""
+        """Yield each family with its lines."""
         for index, (family, sealed) in enumerate(zip(self.job_families, self.sealed, strict=True)):
             yield family, Lines([row[index] for row in self.job_rows], sealed)
         for aggregate_family, lines in self.aggregates:
@@ -26,17 +26,17 @@ class View:
 
 
 class RenderedLines:
-    """Lines of open jobs by ARN, and the compressed lines of blocks; an open job without lines is hidden.
+    """Lines of open jobs by ARN, and compressed lines of blocks. An open job without lines is hidden.
 
-    It has no lock: the store holds its own around every call, except ``render`` and the two that prepare chains.
+    It has no lock: the store holds its own around every call, except ``render`` and the two methods that make chains.
 
     Args:
-        families: the families to render for each job; none when only the fleet is of interest.
+        families: the families to render for each job; none with ``per_job_metrics: false``.
 
     Attributes:
-        families: as given.
+        families: the families to render for each job.
         rows: the lines of each open job that has lines.
-        finished: the finished ones among them, which can be sealed.
+        finished: the ARNs of the finished jobs among them, which can be sealed.
         hidden: open jobs without lines. ``True`` where ``max_jobs`` was enforced; ``False`` where there was no room
             when the job was added.
         chains: the lines of all blocks, for each family.
@@ -58,7 +58,7 @@ class RenderedLines:
         return tuple(each.add(segment) for each, segment in zip(self.chains, block.segments, strict=True))
 
     def chains_of(self, blocks: Iterable[Block]) -> tuple[SegmentChain, ...]:
-        """Return the chains of other blocks than those of today."""
+        """Return the chains of some blocks."""
         return chains_of(blocks, len(self.families))
 
     def put(self, record: JobRecord, row: Row) -> None:
@@ -77,11 +77,11 @@ class RenderedLines:
         self.put(record, row)
 
     def refuse(self, arn: str) -> None:
-        """Hide a new job, for which there is no room."""
+        """Hide a new job because there is no room."""
         self.hidden[arn] = False
 
     def hide(self, arn: str) -> bool:
-        """Hide an open job; return whether it was not hidden, or only because there was no room."""
+        """Hide an open job because of ``max_jobs``; return ``False`` if it was already hidden for that reason."""
         if self.hidden.get(arn):
             return False
         self.drop(arn)
@@ -102,7 +102,7 @@ class RenderedLines:
         self.chains = chains
 
     def unseal(self, rows: Mapping[str, Row], hidden: Iterable[str], chains: tuple[SegmentChain, ...]) -> None:
-        """Replace chains by those without some blocks, whose jobs are open again: with lines, or hidden."""
+        """Replace the chains after some blocks were unsealed; their jobs are open again, with lines or hidden."""
         self.rows |= rows
         self.finished.update(rows)
         self.hidden.update(dict.fromkeys(hidden, False))

@@ -1,4 +1,4 @@
-"""Sealed jobs: finished jobs that are packed in blocks, and the moves of jobs into blocks and out of them."""
+"""Sealed jobs: finished jobs in blocks. Jobs are moved into blocks (sealed) and out of them (unsealed)."""
 
 import heapq
 from collections.abc import Collection, Iterator
@@ -11,7 +11,7 @@ from exporter.storage.block import BLOCK_JOBS, Block, seal
 from exporter.storage.rendered_lines import RenderedLines
 
 OPEN_FINISHED_JOBS: Final = 2 * BLOCK_JOBS
-"""How many finished jobs stay open until a block of them is sealed."""
+"""The number of open finished jobs at which a block of them is sealed."""
 
 
 class SealedJobs:
@@ -23,9 +23,9 @@ class SealedJobs:
         lock: the store's lock, which guards both, and the attributes below.
 
     Attributes:
-        sealing: held by who makes or unseals blocks.
-        blocks: the block of each sealed job, by ARN.
-        chunks: the blocks, in the order in which they were made.
+        sealing: the lock of sealing and unsealing.
+        by_arn: the block of each sealed job.
+        blocks: the blocks, oldest first.
     """
 
     def __init__(self, records: dict[str, JobRecord], lines: RenderedLines, lock: Lock) -> None:
@@ -36,7 +36,7 @@ class SealedJobs:
 
     @contextmanager
     def opened(self, arn: str) -> Iterator[None]:
-        """Hold the store's lock while a job is in no block."""
+        """Unseal a job, and hold the store's lock."""
         while True:
             self._unseal_block_of(arn)
             with self._lock:
@@ -45,7 +45,7 @@ class SealedJobs:
                     return
 
     def unseal(self, blocks: Collection[Block], without: Collection[str] = ()) -> None:
-        """Open the jobs of blocks; hide those that are to be ``without`` lines. The caller holds ``sealing``."""
+        """Unseal blocks; hide the jobs in ``without``. The caller holds ``sealing``."""
         if not blocks:
             return
         records = {record.arn: record for block in blocks for record in block.records()}
@@ -60,7 +60,7 @@ class SealedJobs:
                 del self.by_arn[arn]
 
     def seal_newest(self) -> None:
-        """Seal a block where that is worth it, in this thread, unless another thread is sealing."""
+        """Seal the newest finished jobs if enough of them are open, unless another thread is sealing."""
         if len(self._lines.finished) < OPEN_FINISHED_JOBS or not self.sealing.acquire(blocking=False):
             return
         try:

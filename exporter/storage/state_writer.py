@@ -1,4 +1,4 @@
-"""The keeper of the state file: writes entries, reports failures, and starts a new file from memory when it must."""
+"""Writer of the state file: it writes entries, reports failures, and replaces an unusable file from memory."""
 
 import os
 import threading
@@ -15,22 +15,22 @@ from exporter.storage.state_errors import StateError, StateInUseError, StateLost
 from exporter.telemetry import EventLog, SelfMetrics
 
 RETRY_INTERVAL: Final = 5.0
-"""So long a file that could not be written is left alone, seconds."""
+"""Seconds between two attempts to write a file that could not be written."""
 
 HEARTBEAT_INTERVAL: Final = 30.0
-"""So often the time of the last poll is written where there is nothing else to write, seconds."""
+"""Seconds between two writes of the time of the last poll, while there are no other changes."""
 
 
 class StateWriter:
-    """Writes down what the store tells it.
+    """Writes entries of the store to the state file.
 
     Attributes:
-        everything: tells all that is known, for a file that begins anew.
+        everything: returns the whole state, for a new file.
 
     Args:
-        path: the state file. A symbolic link is followed once, now.
-        journal: is told of trouble.
-        telemetry: shows it.
+        path: the state file. A symbolic link is resolved once, now.
+        event_log: the log.
+        telemetry: the metrics of the state file.
         clock: the time.
     """
 
@@ -44,18 +44,18 @@ class StateWriter:
         self._failing_since: float | None = None
         self._last_try = clock.monotonic()
         self._lock = threading.Lock()
-        """Held while the file is in use; it is asked for once at a time."""
+        """Held while the file is in use."""
 
     @property
     def open(self) -> bool:
-        """Whether it is worth a try to write now."""
+        """Whether a write may succeed now."""
         return self._failing_since is None or self._clock.monotonic() >= self._last_try + RETRY_INTERVAL
 
     def load(self) -> SavedState | None:
-        """Open the file and read it; ``None`` if there is nothing in it.
+        """Open and read the file; ``None`` if it is empty.
 
-        A file that makes no sense is set aside, a row that makes no sense is skipped; a file that cannot be opened now
-        is tried again with each write.
+        An unreadable file is set aside, and an invalid row is skipped. A file that cannot be opened now is opened with
+        a later write.
 
         Raises:
             StateInUseError: another process has it.
@@ -79,19 +79,19 @@ class StateWriter:
                 self._baselines, self._baselines_written = baselines, False
 
     def write(self, entry: Entry) -> bool:
-        """Write an entry down, all of it or nothing; return whether that succeeded."""
+        """Write a whole entry or nothing; return whether that succeeded."""
         with self._lock:
-            if self._closed:  # a call that was under way at the end; the file may be another process's by now
+            if self._closed:  # a call that outlives the daemon; another process may use the file by now
                 return False
             return self._try_write(entry)
 
     def heartbeat(self) -> None:
-        """Write the time, unless something was written lately."""
+        """Write the time, unless there was a write in the last seconds."""
         if self.open and self._clock.monotonic() >= self._last_try + HEARTBEAT_INTERVAL:
             self.write(Entry())
 
     def close(self) -> None:
-        """Close the file for good. One that was changed by others since the last write is written again first."""
+        """Close the file. If another program changed it since the last write, it is rewritten first."""
         with self._lock:
             if self._state is not None:
                 try:
@@ -142,7 +142,7 @@ class StateWriter:
         self._report_recovery()
 
     def _start_new_file(self, entry: Entry) -> None:
-        """Write all that is known to a file without a past."""
+        """Write the whole state to a new file."""
         self._close()
         try:
             state = State(self._path)
@@ -159,7 +159,7 @@ class StateWriter:
         except StateError:
             state.close()
             raise
-        self._state = state  # it is whole, whatever becomes of the entry
+        self._state = state  # it is complete, even if writing the entry fails
         self._write_to(state, entry)
 
     def _write_to(self, state: State, entry: Entry) -> None:
@@ -187,7 +187,7 @@ class StateWriter:
             self._event_log.state_recovered(self._path, seconds)
 
     def _set_aside(self, error: StateUnreadableError) -> None:
-        """Keep a file that makes no sense under a name that says when.
+        """Rename an unreadable file; the new name contains the time.
 
         Raises:
             StateError: it cannot be renamed.
@@ -201,5 +201,5 @@ class StateWriter:
         except OSError as failure:
             raise StateError(f"{error}, and it cannot be set aside: {failure.strerror}") from failure
         finally:
-            self._close()  # only now, so that SQLite changes nothing in what is set aside
+            self._close()  # only now, so that SQLite does not change the renamed file
         self._event_log.state_set_aside(self._path, aside, str(error))

@@ -1,28 +1,27 @@
-"""The store: the one mutable cell. It keeps the records of all jobs and the fleet's counters, and coordinates.
+"""The store: the records of all jobs and the aggregates. It is the only mutable state of jobs.
 
-``RenderedLines`` has the lines that scrapes get, ``SealedJobs`` the blocks of finished jobs, ``SeriesLimit`` the jobs
-that may not have lines, and ``WriteBehind`` the changes that are not yet in the ledger.
+``RenderedLines`` has the lines for scrapes, ``SealedJobs`` the blocks of finished jobs, ``SeriesLimit`` the jobs beyond
+``max_jobs``, and ``WriteBehind`` the changes that are not persisted yet.
 
-A response is written before it is shown, so that no counter that was scraped is lower after a restart. Other changes
-are written with the next response, or by ``flush``. A change that could not be written is kept for the next write; it
-is in memory in any case.
+A response is persisted before a scrape shows it, so a counter never falls after a restart. Other changes are persisted
+with the next response, or by ``flush``. A change that cannot be persisted is in memory, and in the next write.
 
-A write replaces a job's record and its lines together; a reader copies references under the same short lock, so neither
+A write replaces a job's record and its lines together. A reader copies references under the same short lock. Neither
 waits for the other's work: rendering happens before the lock, compressing and joining after it.
 
-Finished jobs rarely change, so they are sealed, a few hundred to a block: their records are packed, their lines are
-compressed together and served as they are. When one job of a block changes, or is forgotten, the block is unsealed: its
-other jobs are open until they are sealed again. The newest are sealed first, so that those that will be forgotten next
-stay open, and a block is unsealed once.
+Finished jobs rarely change, so they are sealed in blocks of a few hundred. The records of a block are packed; its lines
+are compressed once and served as they are. When a job of a block changes or is forgotten, the block is unsealed: its
+other jobs are open until they are sealed again. The newest jobs are sealed first. Those that expire next stay open, so
+a block is unsealed once.
 
 Locks, in the order in which a thread takes them; it may skip some:
 
-1. ``WriteBehind.writing``: held by who writes to the ledger or steps the counters. The ledger's own lock comes next.
-2. ``SealedJobs.sealing``: held by who makes or unseals blocks. A thread that would seal, and finds it held, goes on.
-3. ``Store._lock``: guards records, lines, blocks, counters, limit and backlog. Held for copies of references and small
-   updates: under it, no other lock is taken, no file is written, and nothing is rendered or compressed.
+1. ``WriteBehind.writing``: serializes writes and counter updates. The persistence's own lock is next.
+2. ``SealedJobs.sealing``: serializes sealing and unsealing. A thread that finds it held does not seal.
+3. ``Store._lock``: guards records, lines, blocks, counters, limit and dirty set. Held for copies of references and
+   small updates: under it, no other lock is taken, no file is written, and nothing is rendered or compressed.
 
-The ledger calls ``everything`` under ``writing`` and its own lock; that takes the last lock only.
+The persistence calls ``everything`` under ``writing`` and its own lock; that call takes the last lock only.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,9 +42,9 @@ class Store:
     """Current records by ARN.
 
     Args:
-        job_families: the families to render for each job; none when only the fleet is of interest.
-        ledger: where to write down what is known; ``None`` for nowhere.
-        most: how many jobs may have lines.
+        job_families: the families to render for each job; none with ``per_job_metrics: false``.
+        persistence: where changes are persisted; ``None`` for nowhere.
+        most: the number of jobs that may have lines.
     """
 
     def __init__(
@@ -63,16 +62,16 @@ class Store:
 
     @property
     def hidden(self) -> int:
-        """How many jobs have no lines because there are too many."""
+        """The number of jobs without lines because of ``max_jobs``."""
         return len(self._lines.hidden)
 
     def set_limit(self, most: float) -> None:
-        """Let so many jobs have lines from the next ``enforce_limit`` on; where no job has any, all of them may."""
+        """Change the limit of jobs with lines; ``enforce_limit`` applies it. Without job families there is none."""
         with self._lock:
             self._limit.set(most if self._lines.families else float("inf"))
 
     def record(self, arn: str) -> JobRecord:
-        """Return what is known of a job.
+        """Return the record of a job.
 
         Raises:
             KeyError: the job is not watched.
@@ -83,27 +82,27 @@ class Store:
         return record
 
     def find(self, arn: str) -> JobRecord | None:
-        """Return what is known of a job, or ``None`` for one that is not watched."""
+        """Return the record of a job; ``None`` if it is not watched."""
         with self._lock:
             record, block = self._records.get(arn), self._sealed.by_arn.get(arn)
         return record if block is None else block.record(arn)
 
     def __len__(self) -> int:
-        """Return how many jobs are watched."""
+        """Return the number of watched jobs."""
         with self._lock:
             return self._jobs
 
     def __contains__(self, arn: str) -> bool:
-        """Tell whether a job is watched."""
+        """Return whether a job is watched."""
         with self._lock:
             return arn in self._records or arn in self._sealed.by_arn
 
     def add(self, record: JobRecord, listed: Rank | None = None) -> bool:
-        """Take in a job that is not watched yet; return whether that is so.
+        """Add a job; return ``False`` if it is already watched.
 
         Args:
-            record: what is known of it.
-            listed: its rank until it answers.
+            record: its record.
+            listed: its rank until the first GetJob response.
         """
         row = self._lines.render(record)
         with self._lock:
@@ -118,7 +117,7 @@ class Store:
         return True
 
     def restore(self, saved: SavedState) -> None:
-        """Take in what was known before a restart, which is written down already."""
+        """Add the jobs and aggregates from before a restart, which are already persisted."""
         for record in saved.records:
             row = self._lines.render(record)
             with self._lock:
@@ -129,7 +128,7 @@ class Store:
             self._aggregates.set(saved.totals)
 
     def scan(self) -> Iterator[JobRecord]:
-        """Yield what is known of every job, all of one moment, with never more than a chunk of sealed ones unpacked."""
+        """Yield the record of every job, all of one moment; at most one block of sealed jobs is unpacked at a time."""
         with self._lock:
             blocks, records = [*self._sealed.blocks], [*self._records.values()]
         for block in blocks:
@@ -137,13 +136,13 @@ class Store:
         yield from records
 
     def summaries(self) -> tuple[list[JobRecord], list[BlockSummary]]:
-        """Return what is known of every open job, and the sealed ones in piles, all of one moment."""
+        """Return the records of open jobs and the summaries of blocks, all of one moment."""
         with self._lock:
             blocks, records = [*self._sealed.blocks], [*self._records.values()]
         return records, [block.summary for block in blocks]
 
     def put(self, record: JobRecord, increments: Iterable[Increment] = ()) -> None:
-        """Write down and take in what is known of a job now, and what it adds to the fleet's counters."""
+        """Persist and replace a job's record, and add its increments to the aggregates."""
         with self._write_behind.writing:
             totals = self._aggregates.after(increments)
             written = self._write_behind.write(record, totals)
@@ -151,16 +150,16 @@ class Store:
         self._sealed.seal_newest()
 
     def amend(self, record: JobRecord) -> None:
-        """Take in what is known of a job now, where that can wait to be written down."""
+        """Replace a job's record; the next write persists it."""
         self._take_in(record, Totals(), changed=True)
         self._sealed.seal_newest()
 
     def forget(self, arn: str, tombstone: Mapping[int, Tombstone]) -> None:
-        """Drop a job and its series; what it added to the fleet's counters stays.
+        """Drop a job and its series; the aggregates keep its increments.
 
         Args:
             arn: the job.
-            tombstone: its tombstone by its mark, if it has one.
+            tombstone: its tombstone by mark, if it has one.
         """
         with self._sealed.opened(arn):
             self._aggregates.move(self._records.pop(arn).snapshot, None)
@@ -169,10 +168,10 @@ class Store:
             self._write_behind.forgotten(arn, tombstone)
 
     def enforce_limit(self) -> tuple[Sequence[Ranked], int]:
-        """Decide which jobs have lines; return the jobs beyond the limit, and how many of them are newly beyond it.
+        """Decide which jobs have lines; return the jobs beyond the limit, and the number of jobs that lost their lines.
 
-        A job beyond the limit that is forgotten makes no room: the jobs with lines are the others. While there is room
-        for all of them, no job is looked at.
+        A forgotten job that was beyond the limit makes no room, since it had no lines. While there is room for all
+        jobs, no job is ranked.
         """
         with self._lock:
             if self._limit.excess(self._jobs) <= 0 and not self._lines.hidden:
@@ -187,25 +186,25 @@ class Store:
             return beyond, self._enforce(beyond, blocks, [record for record in records if record.arn in hidden])
 
     def save_tombstones(self, tombstones: Mapping[int, Tombstone]) -> None:
-        """Write tombstones of forgotten jobs, by their mark, in place of the earlier ones."""
+        """Persist tombstones of forgotten jobs, by mark; they replace earlier ones."""
         self._write_behind.save_tombstones(tombstones)
 
     def drop_tombstones(self, marks: Iterable[int], floor: float = 0.0) -> None:
-        """Drop tombstones from the ledger, and note their new floor, unix seconds."""
+        """Delete persisted tombstones, and persist their new floor, unix seconds."""
         self._write_behind.drop_tombstones(marks, floor)
 
     def flush(self) -> None:
-        """Write the changes that are not written yet."""
+        """Persist the changes that are not persisted yet."""
         self._write_behind.flush()
 
     def everything(self) -> Entry:
-        """Tell all that is known, for a ledger that begins anew, which is the only one to ask."""
+        """Return the whole state, for a persistence that starts from nothing."""
         with self._lock:
             totals = self._aggregates.totals()
         return Entry([record for record in self.scan() if is_saved(record)], totals=totals)
 
     def view(self) -> View:
-        """Return what a scrape shows."""
+        """Return the content of a scrape."""
         with self._lock:
             rows = list(self._lines.rows.values())
             sealed = list(self._lines.chains)

@@ -1,4 +1,4 @@
-"""Write-behind: changes that are not yet in the ledger, and writing them."""
+"""Write-behind: changes that are not persisted yet, and their writes."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from threading import Lock
@@ -9,19 +9,19 @@ from exporter.storage.persistence import DirtySet, Persistence, Tombstone
 
 
 class WriteBehind:
-    """Writes what changed to a ledger. A change that could not be written is kept for the next write.
+    """Writes changes to the persistence. A change that cannot be written is kept for the next write.
 
-    Without a ledger, nothing is kept.
+    Without a persistence, nothing is kept.
 
     Args:
-        ledger: where to write; ``None`` for nowhere.
-        lock: the store's lock, which also guards the backlog.
+        persistence: where to write; ``None`` for nowhere.
+        lock: the store's lock, which also guards the dirty set.
         find: returns the store's record of a job; it takes the lock.
         totals: returns the current values of counters and histograms; its caller holds the lock.
 
     Attributes:
-        writing: held by who writes to the ledger or steps the counters.
-        backlog: what is to be written; whoever uses it holds the lock.
+        writing: the lock of writes and counter updates.
+        dirty: the changes to write; guarded by the lock.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class WriteBehind:
             self.dirty.tombstones |= tombstone
 
     def save_tombstones(self, tombstones: Mapping[int, Tombstone]) -> None:
-        """Note tombstones, by their mark, in place of the earlier ones."""
+        """Note tombstones, by mark; they replace earlier ones."""
         if self._persistence is not None:
             with self._lock:
                 self.dirty.tombstones |= tombstones
@@ -62,14 +62,14 @@ class WriteBehind:
                 self.dirty.floor = max(self.dirty.floor, floor)
 
     def flush(self) -> None:
-        """Write the backlog."""
+        """Write the dirty set."""
         with self.writing:
             self.write(None, Totals())
 
     def write(self, record: JobRecord | None, totals: Totals) -> bool:
-        """Write the backlog, with a record and totals that the store does not have yet; return whether that succeeded.
+        """Write the dirty set, and a record and totals that the store does not have yet; return whether it succeeded.
 
-        The caller holds ``writing``, and not the lock.
+        The caller holds ``writing`` but not the lock.
         """
         if self._persistence is None or (self._persistence.open and self._write(self._persistence, record, totals)):
             return True
