@@ -1,4 +1,4 @@
-"""Records become exposition bytes: a metric is one row of a table, whatever its subject."""
+"""Tables of metric families, and their rendering: a metric of any subject is one row of a table."""
 
 from exporter.metrics.aggregate_metrics import AGGREGATE_FAMILIES
 from exporter.metrics.aggregates import Aggregates, Series, Totals

@@ -21,13 +21,13 @@ _UP_TO_EIGHT_HOURS: Final = (
 )
 
 RUN_BUCKETS: Final = (*_UP_TO_EIGHT_HOURS, _DAY, 2 * _DAY, 5 * _DAY)
-"""Upper bounds in seconds. Braket stops a job after five days at the latest."""
+"""Upper bounds in seconds. Braket stops a job after at most five days."""
 
 QUEUE_BUCKETS: Final = (
     *(*_UP_TO_EIGHT_HOURS, 12 * _HOUR, 16 * _HOUR, 20 * _HOUR),
     *(_DAY, 2 * _DAY, 3 * _DAY, 5 * _DAY, 7 * _DAY, 10 * _DAY, 14 * _DAY),
 )
-"""Upper bounds in seconds. A QPU that is open for some hours a day makes jobs wait until the next day, or for weeks."""
+"""Upper bounds in seconds. A QPU is available for some hours a day, so jobs wait until the next day, or for weeks."""
 
 
 @dataclass(frozen=True, slots=True)

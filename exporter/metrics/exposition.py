@@ -1,8 +1,8 @@
-"""Families and samples become bytes, in the Prometheus text format 0.0.4 and in OpenMetrics 1.0. Pure.
+"""Rendering of families in the Prometheus text format 0.0.4 and in OpenMetrics 1.0. Pure.
 
-The two formats share their sample lines and differ only in a family's header and in the end of the page, so a job's
-lines are rendered once, when the job changes, and joined at each scrape. prometheus_client would render everything at
-each scrape; what it makes of the same families is the oracle that tests hold this module against, byte for byte.
+The two formats have equal sample lines and differ only in the header of a family and in the end of the page. So the
+lines of a job are rendered once, when the job changes, and joined at each scrape. prometheus_client renders everything
+at each scrape; for the same families, its output and the output of this module are equal, byte for byte.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -55,7 +55,7 @@ def render_sample(name: str, label_names: Labels, label_values: Labels, value: f
     """Render one line; labels are sorted by name, as prometheus_client does.
 
     Raises:
-        ValueError: there are more names than values, or fewer.
+        ValueError: the numbers of names and values differ.
     """
     if len(label_names) != len(label_values):
         raise ValueError(f"{name} has {len(label_names)} labels, got {len(label_values)} values")
@@ -70,7 +70,7 @@ def _sorted_labels(names: Labels) -> Sequence[tuple[str, int]]:
 
 
 def render_header(family: Family, form: Format) -> bytes:
-    """Render a family's HELP and TYPE lines; OpenMetrics names a counter without its ``_total``."""
+    """Render the HELP and TYPE lines of a family; OpenMetrics omits the ``_total`` of a counter."""
     openmetrics = form == "openmetrics"
     name = family.name.removesuffix("_total") if openmetrics and family.type == "counter" else family.name
     text = family.help.replace("\\", r"\\").replace("\n", r"\n")
@@ -81,20 +81,20 @@ def render_header(family: Family, form: Format) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """The lines of one family: texts as they are, and compressed ones behind them."""
+    """The lines of one family: plain text, followed by compressed segments."""
 
     plain: Sequence[bytes]
     sealed: SegmentChain = field(default_factory=SegmentChain)
 
     @property
     def size(self) -> int:
-        """Bytes of text."""
+        """The size of the text in bytes."""
         return sum(map(len, self.plain)) + self.sealed.checksum.size
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page in parts, some of which are made only when it is their turn, and its size in bytes."""
+    """A page and its size in bytes. Its parts are made while they are read."""
 
     size: int
     parts: Iterable[bytes]
@@ -128,7 +128,7 @@ def _compressed_once(*texts: bytes) -> SegmentChain:
 
 
 def sample_names(name: str, kind: str) -> frozenset[str]:
-    """List the names under which a family can be asked for: its own, its samples' and OpenMetrics' one."""
+    """List the names that select a family: its own, those of its samples, and its OpenMetrics name."""
     if kind == "counter":
         return frozenset({name, name.removesuffix("_total")})
     if kind == "histogram":

@@ -1,4 +1,4 @@
-"""What the exporter says about itself: log events and its own metrics."""
+"""Log events, and the metrics of the exporter itself."""
 
 from exporter.telemetry.log_events import EventLog, make_logger
 from exporter.telemetry.self_metrics import SelfMetrics
