@@ -1,4 +1,4 @@
-"""The only package that calls boto3: clients, credentials, responses to records, and one error for each failed call."""
+"""The only package that calls boto3: clients, credentials, parsers of responses, and the mapping of failed calls."""
 
 from exporter.aws.client import PAGE_SIZE, BraketClient
 from exporter.aws.credential_failures import configuration_problem

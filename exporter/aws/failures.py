@@ -49,7 +49,7 @@ def late(attempt: Attempt, error: DeadlineError, seconds: float) -> UnavailableE
 def failure(
     attempt: Attempt, error: BaseException, *, credentials: CredentialsRef, modelled: Collection[str]
 ) -> BraketError:
-    """Describe a call that the SDK ended with an exception.
+    """Map an exception of the SDK to an error.
 
     Args:
         attempt: the call.
