@@ -59,7 +59,7 @@ class Health:
         return self.after_failure(f"#{len(self.streak)}", error, polled_jobs=ENOUGH, job_error=False)
 
     def settled(self) -> "Health":
-        """Return the health as it is exposed: a target is down while all of its first attempts fail."""
+        """Return the exposed health: a target without a successful response is down from the first failure on."""
         return replace(self, up=False) if self.up is None and self.last_error is not None else self
 
     def after_pause(self) -> "Health":

@@ -90,7 +90,7 @@ def predecessors(before: Sequence[TargetConfig], after: Sequence[TargetConfig]) 
     """
     found: list[int | None] = [None] * len(after)
     free = dict(enumerate(before))
-    for alike, renamed in product((_same, _same_target, _same_place), (False, True)):
+    for alike, renamed in product((_same, _same_target, _same_region), (False, True)):
         for place, config in enumerate(after):
             fitting = (number for number, other in free.items() if alike(other, config))
             number = next((number for number in fitting if renamed or before[number].name == config.name), None)
@@ -101,14 +101,14 @@ def predecessors(before: Sequence[TargetConfig], after: Sequence[TargetConfig]) 
 
 
 def _same(one: TargetConfig, other: TargetConfig) -> bool:
-    return _same_place(one, other) and (one.jobs, one.selector) == (other.jobs, other.selector)
+    return _same_region(one, other) and (one.jobs, one.selector) == (other.jobs, other.selector)
 
 
 def _same_target(one: TargetConfig, other: TargetConfig) -> bool:
     return (one.credentials, one.target) == (other.credentials, other.target)
 
 
-def _same_place(one: TargetConfig, other: TargetConfig) -> bool:
+def _same_region(one: TargetConfig, other: TargetConfig) -> bool:
     accounts = {one.target.account, other.target.account}
     return (one.credentials, one.target.region) == (other.credentials, other.target.region) and (
         len(accounts) == 1 or "" in accounts
@@ -116,20 +116,20 @@ def _same_place(one: TargetConfig, other: TargetConfig) -> bool:
 
 
 def _targets(entry: TargetSpec) -> Iterator[TargetConfig]:
-    named: defaultdict[Target, list[str]] = defaultdict(list)
+    configured: defaultdict[Target, list[str]] = defaultdict(list)
     for arn in entry.jobs:
         parts = parse_job_arn(arn)
-        named[Target(parts.account, parts.region)].append(arn)
-    account = _account(entry, named)
+        configured[Target(parts.account, parts.region)].append(arn)
+    account = _account(entry, configured)
     searched = [] if entry.selector is None else [Target(account, region) for region in entry.regions]
-    for target in dict.fromkeys((*named, *searched)):
+    for target in dict.fromkeys((*configured, *searched)):
         selector = entry.selector if target in searched else None
-        yield TargetConfig(entry.credentials, target, tuple(named.get(target, ())), selector, entry.name)
+        yield TargetConfig(entry.credentials, target, tuple(configured.get(target, ())), selector, entry.name)
 
 
-def _account(entry: TargetSpec, named: Iterable[Target]) -> str:
+def _account(entry: TargetSpec, configured: Iterable[Target]) -> str:
     """Return the account of the credentials: that of the role, or that of the configured jobs, which are private."""
     if entry.credentials.role_arn is not None:
         return account_of(entry.credentials.role_arn)
-    accounts = {target.account for target in named}
+    accounts = {target.account for target in configured}
     return accounts.pop() if len(accounts) == 1 else ""

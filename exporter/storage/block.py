@@ -22,7 +22,7 @@ class Block:
     Attributes:
         arns: the jobs.
         packed: their records.
-        pieces: the lines of each family.
+        segments: the compressed lines of each family.
         lowest: the lowest rank of a job.
         summary: the summary for the status page.
     """
