@@ -71,8 +71,8 @@ class Simulated(Boundary):
 def braket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Simulated]]:
     with ExitStack() as servers:
 
-        def start(answer: Any = GOOD, *faults: Fault, accounts: dict[str, str] | None = None) -> Simulated:
-            world = World([ScriptedJob(ARN, LONG_AGO, lambda _: answer)], accounts=accounts)
+        def start(response: Any = GOOD, *faults: Fault, accounts: dict[str, str] | None = None) -> Simulated:
+            world = World([ScriptedJob(ARN, LONG_AGO, lambda _: response)], accounts=accounts)
             server = servers.enter_context(SimulatorServer(world, clock=time.time, faults=faults))
             boundary = Simulated(server.url, monkeypatch)
             boundary.server = server
@@ -90,7 +90,7 @@ class Raw:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b"{}"
     targets: list[str] = field(default_factory=list)
-    asked: list[dict[str, str]] = field(default_factory=list)
+    requested: list[dict[str, str]] = field(default_factory=list)
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def raw_server() -> Iterator[Raw]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             raw.targets.append(self.path)
-            raw.asked.append(dict(self.headers))
+            raw.requested.append(dict(self.headers))
             self.send_response(raw.status)
             for name, value in {"Content-Length": str(len(raw.body)), **raw.headers}.items():
                 self.send_header(name, value)
@@ -179,8 +179,8 @@ def test_the_request_asks_for_the_queue_with_an_encoded_arn(raw: Raw, monkeypatc
     Boundary(raw.url, monkeypatch).client().get_job(ARN)
     encoded = "arn%3Aaws%3Abraket%3Aeu-north-1%3A123456789012%3Ajob%2F5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
     assert raw.targets == [f"/job/{encoded}?{QUEUE_INFO}"]
-    assert "/eu-north-1/braket/aws4_request" in raw.asked[0]["Authorization"]
-    assert "braket-exporter/" in raw.asked[0]["User-Agent"]
+    assert "/eu-north-1/braket/aws4_request" in raw.requested[0]["Authorization"]
+    assert "braket-exporter/" in raw.requested[0]["User-Agent"]
 
 
 @pytest.mark.parametrize("name", ["old-style-name", "a.b_c", ".."])

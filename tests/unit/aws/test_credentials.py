@@ -644,8 +644,8 @@ def test_no_text_of_the_sdk_comes_through(secret: str, phase: Phase, status: int
         for login in (CredentialsRef(), CredentialsRef(profile="x"), CredentialsRef(role_arn=ROLE)):
             for assuming in (False, True):
                 attempt.assuming = attempt.process = assuming
-                told = failure(attempt, error, credentials=login, modelled=frozenset({"AccessDeniedException"}))
-                assert leaks(secret, everything_written(told)) == [], (error, phase)
+                logged = failure(attempt, error, credentials=login, modelled=frozenset({"AccessDeniedException"}))
+                assert leaks(secret, everything_written(logged)) == [], (error, phase)
 
 
 @pytest.fixture

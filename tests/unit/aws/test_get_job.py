@@ -91,9 +91,9 @@ def test_a_recorded_answer_is_read_whole() -> None:
 
 
 def test_reading_an_answer_changes_nothing_in_it() -> None:
-    answer = copy.deepcopy(RECORDED)
-    parse_job(ARN, answer, frozenset({"team"}))
-    assert answer == RECORDED
+    response = copy.deepcopy(RECORDED)
+    parse_job(ARN, response, frozenset({"team"}))
+    assert response == RECORDED
 
 
 def test_a_response_with_a_status_alone_is_a_job_of_which_nothing_else_is_known() -> None:
@@ -373,10 +373,10 @@ def test_the_arn_that_was_asked_for_identifies_the_job_when_the_answer_repeats_n
     assert parse().arn == ARN
 
 
-@pytest.mark.parametrize(("answer", "kind"), NOT_OBJECTS)
-def test_a_response_that_is_not_an_object_cannot_be_read(answer: object, kind: str) -> None:
+@pytest.mark.parametrize(("response", "kind"), NOT_OBJECTS)
+def test_a_response_that_is_not_an_object_cannot_be_read(response: object, kind: str) -> None:
     with pytest.raises(ParseError, match=f"^response: expected an object, got {kind}$"):
-        parse_job(ARN, answer)
+        parse_job(ARN, response)
 
 
 def test_what_was_asked_for_must_be_a_job() -> None:
@@ -523,12 +523,12 @@ def test_a_name_is_kept_as_it_is(name: str) -> None:
 
 
 def test_lone_surrogates_become_question_marks_everywhere() -> None:
-    answer = json.loads(
+    response = json.loads(
         r"""{"status": "\ud800", "jobName": "a\udfffb", "failureReason": "\udc00: c", "tags": {"team": "\ud83d"},
         "deviceConfig": {"device": "local:\ud800/x"}, "instanceConfig": {"instanceType": "\udbff"},
         "queueInfo": {"position": "\ud800"}, "events": [{"eventType": "\ud800", "message": "\ud83d\ude00 \ud83d"}]}"""
     )
-    job = parse_job(ARN, answer, frozenset({"team"}))
+    job = parse_job(ARN, response, frozenset({"team"}))
     assert (job.status, job.name, job.failure_reason, job.tags) == ("?", "a?b", "?: c", (("team", "?"),))
     assert (job.device, job.instance_type) == ("local:?/x", "?")
     assert (job.events[0].key.type, job.events[0].message) == ("?", "😀 ?")
@@ -536,16 +536,16 @@ def test_lone_surrogates_become_question_marks_everywhere() -> None:
 
 
 @given(JSON)
-def test_any_json_value_is_a_job_or_unreadable_and_nothing_else(answer: object) -> None:
+def test_any_json_value_is_a_job_or_unreadable_and_nothing_else(response: object) -> None:
     with suppress(ParseError):
-        assert isinstance(parse_job(ARN, answer), JobSnapshot)
+        assert isinstance(parse_job(ARN, response), JobSnapshot)
 
 
 @settings(max_examples=examples(300))
 @given(ANSWERS)
-def test_any_answer_with_the_real_members_is_a_job_or_unreadable_and_nothing_else(answer: dict[str, Any]) -> None:
+def test_any_answer_with_the_real_members_is_a_job_or_unreadable_and_nothing_else(response: dict[str, Any]) -> None:
     with suppress(ParseError):
-        job = parse_job(ARN, answer, frozenset({"team", "owner"}))
+        job = parse_job(ARN, response, frozenset({"team", "owner"}))
         assert (job.arn, job.account, job.region) == (ARN, ACCOUNT, REGION)
         assert job.queue_position is None or job.queue_position >= 0
         assert job.billable_seconds is None or job.billable_seconds >= 0.0
@@ -554,12 +554,12 @@ def test_any_answer_with_the_real_members_is_a_job_or_unreadable_and_nothing_els
 @settings(max_examples=examples(300))
 @given(ANSWERS, st.booleans())
 def test_every_answer_that_can_be_read_can_be_counted_rendered_and_logged(
-    answer: dict[str, Any],
+    response: dict[str, Any],
     news: bool,  # noqa: FBT001
 ) -> None:
     log = LogCapture()
     with suppress(ParseError):
-        job = parse_job(ARN, answer, frozenset({"team"}))
+        job = parse_job(ARN, response, frozenset({"team"}))
         seen = observe(JobRecord(ARN), job, since=float("-inf") if news else CREATED, now=CREATED)
         assert all(line.endswith(b"\n") for line in render(job_families(("team",)), seen.record) if line)
         EventLog(wrap_logger(None, processors=[log])).observed(seen)

@@ -58,8 +58,8 @@ def problem(**members: Any) -> EntryProblem:
 
 
 def test_a_page_is_read_whole() -> None:
-    answer = {"jobs": [ENTRY, entry(jobArn=arn(2), status="QUEUED")], "nextToken": "token"}
-    page = parse_page(answer)
+    response = {"jobs": [ENTRY, entry(jobArn=arn(2), status="QUEUED")], "nextToken": "token"}
+    page = parse_page(response)
     assert page == SearchPage(
         jobs=(
             JobSummary(
@@ -82,9 +82,9 @@ def test_a_page_is_read_whole() -> None:
 
 
 def test_reading_a_page_changes_nothing_in_it() -> None:
-    answer = {"jobs": [copy.deepcopy(ENTRY)], "nextToken": "token"}
-    parse_page(answer)
-    assert answer == {"jobs": [ENTRY], "nextToken": "token"}
+    response = {"jobs": [copy.deepcopy(ENTRY)], "nextToken": "token"}
+    parse_page(response)
+    assert response == {"jobs": [ENTRY], "nextToken": "token"}
 
 
 def test_a_page_may_be_empty() -> None:
@@ -199,7 +199,7 @@ def test_a_page_of_more_entries_than_are_read_reports_their_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "text"),
+    ("response", "text"),
     [
         (None, "response: expected an object, got null"),
         ([ENTRY], "response: expected an object, got a list"),
@@ -211,18 +211,18 @@ def test_a_page_of_more_entries_than_are_read_reports_their_number() -> None:
         ({"jobs": [], "nextToken": "t" * 8193}, "nextToken: expected at most 8192 characters, got 8193"),
     ],
 )
-def test_an_answer_that_is_no_page_cannot_be_read(answer: object, text: str) -> None:
+def test_an_answer_that_is_no_page_cannot_be_read(response: object, text: str) -> None:
     with pytest.raises(ParseError) as caught:
-        parse_page(answer)
+        parse_page(response)
     assert str(caught.value) == text
 
 
 def test_lone_surrogates_become_question_marks_on_a_page_too() -> None:
-    answer = json.loads(
+    response = json.loads(
         r"""{"jobs": [{"status": "\ud800", "jobName": "a\udfffb", "tags": {"team": "\ud83d"}, "createdAt": 0}]}"""
     )
-    answer["jobs"][0]["jobArn"] = ARN
-    job = parse_page(answer).jobs[0]
+    response["jobs"][0]["jobArn"] = ARN
+    job = parse_page(response).jobs[0]
     assert (job.status, job.name, job.tags) == ("?", "a?b", {"team": "?"})
 
 
@@ -231,9 +231,9 @@ def test_the_longest_token_is_kept_as_it_is() -> None:
 
 
 @given(JSON)
-def test_any_json_value_is_a_page_or_unreadable_and_nothing_else(answer: object) -> None:
+def test_any_json_value_is_a_page_or_unreadable_and_nothing_else(response: object) -> None:
     with suppress(ParseError):
-        assert isinstance(parse_page(answer), SearchPage)
+        assert isinstance(parse_page(response), SearchPage)
 
 
 @given(st.lists(JSON, max_size=5), JSON)

@@ -181,14 +181,14 @@ def test_a_histogram_of_the_fleet_equals_prometheus_clients_with_the_same_observ
 ) -> None:
     row = next(family for family in AGGREGATE_FAMILIES if family.name == name)
     steps = [(("1", "r", device, outcome)[: len(row.labels)], value) for outcome, value in observed]
-    fleet = Aggregates()
-    fleet.apply(Increment(row.name, labels, value) for labels, value in steps)
+    aggregates = Aggregates()
+    aggregates.apply(Increment(row.name, labels, value) for labels, value in steps)
     real = Histogram(row.name, row.help, row.labels, buckets=row.buckets, registry=None)
     for labels in sorted({labels for labels, _ in steps}):
         real.labels(*labels)
     for labels, value in steps:
         real.labels(*labels).observe(value)
-    ours = joined([(row, [lines_of(row, fleet)])], b"" if form == "text" else END, form)
+    ours = joined([(row, [lines_of(row, aggregates)])], b"" if form == "text" else END, form)
     assert ours == generated(Families(without_created(real)), form)
     assert samples_of(parsed(ours, form)) == samples_of(Families(without_created(real)))
 
@@ -204,23 +204,23 @@ def without_created(metric: Histogram) -> Iterator[Metric]:
 @given(steps=st.lists(st.tuples(texts, st.floats(0, 1e15)), max_size=8))
 def test_a_counter_of_the_fleet_equals_prometheus_clients(form: Format, steps: list[tuple[str, float]]) -> None:
     row = next(family for family in AGGREGATE_FAMILIES if family.name == "braket_billable_seconds_total")
-    fleet = Aggregates()
-    fleet.apply(Increment(row.name, ("1", "r", "d", instance), step) for instance, step in steps)
+    aggregates = Aggregates()
+    aggregates.apply(Increment(row.name, ("1", "r", "d", instance), step) for instance, step in steps)
     sums: dict[str, float] = {}
     for instance, step in steps:
         sums[instance] = sums.get(instance, 0.0) + step
     oracle = CounterMetricFamily(row.name, row.help, labels=row.labels)
     for instance in sorted(sums):
         oracle.add_metric(("1", "r", "d", instance), sums[instance])
-    ours = joined([(row, [lines_of(row, fleet)])], b"" if form == "text" else END, form)
+    ours = joined([(row, [lines_of(row, aggregates)])], b"" if form == "text" else END, form)
     assert ours == generated(Families([oracle]), form)
 
 
 def test_jobs_by_status_are_rendered_literally() -> None:
-    fleet = Aggregates()
-    fleet.move(None, snapshot(device="d", status="RUNNING"))
-    fleet.move(None, snapshot(device="d", status="NEW"))
-    assert lines_of(AGGREGATE_FAMILIES[0], fleet) == (
+    aggregates = Aggregates()
+    aggregates.move(None, snapshot(device="d", status="RUNNING"))
+    aggregates.move(None, snapshot(device="d", status="NEW"))
+    assert lines_of(AGGREGATE_FAMILIES[0], aggregates) == (
         b'braket_jobs{aws_account_id="123456789012",aws_region="us-west-2",device="d",status="CANCELLED"} 0.0\n'
         b'braket_jobs{aws_account_id="123456789012",aws_region="us-west-2",device="d",status="CANCELLING"} 0.0\n'
         b'braket_jobs{aws_account_id="123456789012",aws_region="us-west-2",device="d",status="COMPLETED"} 0.0\n'
@@ -233,10 +233,10 @@ def test_jobs_by_status_are_rendered_literally() -> None:
 
 def test_one_histogram_is_rendered_literally() -> None:
     row = next(family for family in AGGREGATE_FAMILIES if family.name == "braket_job_queue_duration_seconds")
-    fleet = Aggregates()
-    fleet.apply([Increment(row.name, ("1", "r", "d"), 30.0), Increment(row.name, ("1", "r", "d"), 1300000.5)])
+    aggregates = Aggregates()
+    aggregates.apply([Increment(row.name, ("1", "r", "d"), 30.0), Increment(row.name, ("1", "r", "d"), 1300000.5)])
     head = 'braket_job_queue_duration_seconds_bucket{aws_account_id="1",aws_region="r",device="d",le='
-    assert lines_of(row, fleet).decode() == (
+    assert lines_of(row, aggregates).decode() == (
         f'{head}"10.0"}} 0.0\n'
         f'{head}"30.0"}} 1.0\n'
         f'{head}"60.0"}} 1.0\n'
@@ -346,5 +346,5 @@ def test_a_family_can_be_asked_for_by_its_name_and_by_its_samples_names(name: st
 def test_the_names_a_family_can_be_asked_for_are_those_that_parsers_find(jobs: list[JobRecord]) -> None:
     for family in parse_openmetrics(page_of(job_families(), jobs, "openmetrics").decode()):
         name = f"{family.name}_total" if family.type == "counter" else family.name
-        asked = sample_names(name, family.type)
-        assert {family.name, *(sample.name for sample in family.samples)} <= asked
+        requested = sample_names(name, family.type)
+        assert {family.name, *(sample.name for sample in family.samples)} <= requested

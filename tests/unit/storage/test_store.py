@@ -750,11 +750,11 @@ def test_what_changes_while_a_ledger_fails_is_not_overwritten_by_what_it_did_not
 
 def test_a_ledger_may_ask_for_everything_while_it_writes_and_hears_what_is_shown() -> None:
     store, book = written_down()
-    told: list[Entry] = []
+    logged: list[Entry] = []
     store.put(record(snapshot()), [Increment(*SERIES, None)])
-    book.meanwhile = lambda: told.append(store.everything())
+    book.meanwhile = lambda: logged.append(store.everything())
     store.put(record(finished()), [COMPLETED])
-    assert told == [Entry([record(snapshot())], totals=Totals({SERIES: 0.0}))]
+    assert logged == [Entry([record(snapshot())], totals=Totals({SERIES: 0.0}))]
     assert store.everything() == Entry([record(finished())], totals=Totals({SERIES: 1.0}))
 
 

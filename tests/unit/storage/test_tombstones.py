@@ -14,8 +14,8 @@ A, B, C = arn(1), arn(2), arn(3)
 
 def buried(*jobs: tuple[str, float, str]) -> Tombstones:
     tombstones = Tombstones()
-    for job, created, lane in jobs:
-        tombstones.add(job, Tombstone(created, None, lane))
+    for job, created, config in jobs:
+        tombstones.add(job, Tombstone(created, None, config))
     return tombstones
 
 
@@ -74,10 +74,10 @@ def test_tombstones_and_floor_of_before_a_restart_go_on() -> None:
 def test_after_a_prune_each_job_has_a_tombstone_or_is_not_above_the_floor(
     jobs: Sequence[tuple[int, float, str]], before: float
 ) -> None:
-    tombstones = buried(*((arn(number), created, lane) for number, created, lane in jobs))
-    last = {number: (created, lane) for number, created, lane in jobs}
+    tombstones = buried(*((arn(number), created, config) for number, created, config in jobs))
+    last = {number: (created, config) for number, created, config in jobs}
     tombstones.prune("w", before)
-    for number, (created, lane) in last.items():
+    for number, (created, config) in last.items():
         kept = tombstones.get(arn(number)) is not None
-        assert kept is not (lane == "w" and created < before)
+        assert kept is not (config == "w" and created < before)
         assert kept or created <= tombstones.floor

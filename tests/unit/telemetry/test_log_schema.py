@@ -109,9 +109,9 @@ def test_a_line_of_a_library_fits_with_and_without_a_traceback(written: io.Strin
 def test_a_job_of_which_braket_says_little_fits(written: io.StringIO) -> None:
     event_log = EventLog(make_logger("info", "json", written))
     job = snapshot(status="COMPLETED", created=None, started=None, ended=None, instance_type="", device="")
-    told = Transition(job, None, None, 1_700_000_000.0)
+    logged = Transition(job, None, None, 1_700_000_000.0)
     nothing = (event(None, None), JobEvent(event("RUNNING", None).key, ""))
-    event_log.observed(Observation(record(job), told, nothing, (), (("status", "x"),), discovered=True))
+    event_log.observed(Observation(record(job), logged, nothing, (), (("status", "x"),), discovered=True))
     event_log.forgotten(ARN, None, "not_found")
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
     assert len(lines) == 6
