@@ -118,12 +118,12 @@ class _Made:
         """Whether credentials were found."""
         return self._session is not None
 
-    def client(self, service: str, region: str) -> Any:  # noqa: ANN401 -- see LoginSession
+    def client(self, service: str, region: str) -> Any:  # noqa: ANN401 -- see CredentialsSession
         """Return a client."""
         client = self._clients.get((service, region))
         return self._new_client(service, region) if client is None else client
 
-    def _new_client(self, service: str, region: str) -> Any:  # noqa: ANN401 -- see LoginSession
+    def _new_client(self, service: str, region: str) -> Any:  # noqa: ANN401 -- see CredentialsSession
         with self._making:
             if self._session is None:
                 self._session = _new_session(self._ref, self._region or region)
