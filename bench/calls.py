@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 
-from exporter.aws import BraketClient, LoginSession
+from exporter.aws import BraketClient, CredentialsSession
 from exporter.core import CredentialsRef, Span, Target
 
 ROUNDS = 7
@@ -59,7 +59,7 @@ def main() -> None:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         job, span = started["jobs"][0], Span(0.0, None)
-        client = BraketClient(LoginSession(CredentialsRef(), REGION), Target("", REGION), lambda *_: None)
+        client = BraketClient(CredentialsSession(CredentialsRef(), REGION), Target("", REGION), lambda *_: None)
         plain = boto3.client("braket", region_name=REGION)
         filters = [{"name": "createdAt", "operator": "GTE", "values": ["1970-01-01T00:00:00Z"]}]
         compare(

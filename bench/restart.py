@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.aws.parse import parse_job
+from exporter.aws.get_job import parse_job
 from exporter.core import CredentialsRef, JobRecord, Selector, Target, TargetConfig, observe
 from exporter.simulator import RECORDED_LIFE, Event, Phase, SimulatedJob, SimulatorServer, Status, World, job_arn
 from exporter.storage import Entry

@@ -19,7 +19,6 @@ from prometheus_client.registry import Collector
 
 from exporter.core import EventKey, JobEvent, JobRecord, JobSnapshot, observe
 from exporter.metrics import compressed_page, job_families
-from exporter.metrics.families import JOB_LABELS
 from exporter.storage import Store
 
 FLEETS = ((1_000, 100), (10_000, 500), (100_000, 2_000))
@@ -63,11 +62,11 @@ class Peer(Collector):
         """Yield the same families and samples."""
         for row in job_families():
             kind = CounterMetricFamily if row.type == "counter" else GaugeMetricFamily
-            family = kind(row.name, row.help, labels=(*JOB_LABELS, *row.labels))
+            family = kind(row.name, row.help, labels=row.labels)
             for job in self.records:
-                name = "" if job.snapshot is None else job.snapshot.name
                 for labels, value in row.samples(job):
-                    family.add_metric((job.arn, name, *labels), value)
+                    if isinstance(value, float):
+                        family.add_metric(labels, value)
             yield family
 
 
@@ -130,7 +129,7 @@ def measure(jobs: int, active: int) -> None:
     cpu, wall = milliseconds(partial(ours, store))
     stall = longest_stall(partial(ours, store))
     peak = resident()
-    records = store.records()
+    records = [*store.scan()]
     peer_cpu, peer_wall = milliseconds(partial(theirs, records), runs=RUNS if jobs < 100_000 else 1)
     peer_stall = longest_stall(partial(theirs, records)) if jobs < 100_000 else float("nan")
     print(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from exporter.core import Clock, EventKey, JobEvent, JobRecord, JobSnapshot
+from exporter.metrics import Lines
 
 ACCOUNT = "123456789012"
 REGION = "us-west-2"
@@ -80,3 +81,8 @@ class FakeTime:
     def advance(self, seconds: float) -> None:
         self.wall += seconds
         self.monotonic += seconds
+
+
+def text_of(lines: Lines) -> bytes:
+    """Return the text of a family's lines, those of sealed jobs included."""
+    return b"".join((*lines.plain, *(segment.text() for segment in lines.sealed.segments)))

@@ -102,3 +102,17 @@ ANSWERS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "events": mostly(EVENTS),
     },
 )
+
+LONG = st.builds(lambda text, times: text * times, st.text(st.characters(), min_size=1, max_size=3), st.just(20_000))
+"""Texts that are too long."""
+
+NOT_OBJECTS: list[tuple[object, str]] = [
+    (None, "null"),
+    ([], "a list"),
+    ("text", "text"),
+    (5, "a number"),
+    (1.5, "a number"),
+    (True, "a boolean"),
+    ([{"status": "RUNNING"}], "a list"),
+]
+"""JSON values that are not objects, each with the name of its type."""

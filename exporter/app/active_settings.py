@@ -56,7 +56,7 @@ class ActiveSettings:
 
         def connect(config: TargetConfig) -> BraketClient:
             labels = frozenset(settings.tag_labels)
-            return BraketClient(sessions[config.login], config.target, exporter.telemetry.request, labels)
+            return BraketClient(sessions[config.credentials], config.target, exporter.telemetry.request, labels)
 
         plan = exporter.manager.plan(configs, self._policy(settings), settings.api_requests_per_second, connect)
         for session in self._sessions.values():
@@ -64,9 +64,12 @@ class ActiveSettings:
         changes = exporter.manager.follow(plan, saved)
         exporter.manager.limit(settings.max_jobs)
         if exporter.state_writer is not None:
-            exporter.state_writer.watch(exporter.manager.baselines)
+            exporter.state_writer.set_baselines(exporter.manager.baselines)
         exporter.store.flush()
-        self.settings, self._sessions = settings, {config.login: sessions[config.login] for config in configs}
+        self.settings, self._sessions = (
+            settings,
+            {config.credentials: sessions[config.credentials] for config in configs},
+        )
         exporter.telemetry.settings_loaded(exporter.clock.wall())
         return changes
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from exporter.core import closest, typed
+from exporter.core import closest_name, format_name
 
 _TRUTH_VALUES: Final = frozenset({"true", "false", "yes", "no", "on", "off", "t", "f", "y", "n", "1", "0"})
 
@@ -76,12 +76,12 @@ def read_arguments(arguments: Iterable[str], grammar: Grammar) -> CommandLine:
                 suggested.add(name)
         else:
             found = _suggestion(name, grammar.flags)
-            problems.append(grammar.unsupported.get(name, f"unknown flag {typed(name)}{_hint(found)}"))
+            problems.append(grammar.unsupported.get(name, f"unknown flag {format_name(name)}{_hint(found)}"))
             suggested.update(() if found is None else (found,))
             if not equals and _is_value(left) and left[0] not in grammar.commands:
                 left.popleft()
     command, *more = words or grammar.commands[:1]
-    problems += (f"unexpected argument {typed(word)}; the command is {typed(command)}" for word in more)
+    problems += (f"unexpected argument {format_name(word)}; the command is {format_name(command)}" for word in more)
     if command in grammar.commands:
         return CommandLine(command, flags, tuple(problems), frozenset(suggested))
     return CommandLine(None, flags, (_unknown_command(command, grammar.commands), *problems), frozenset(suggested))
@@ -112,15 +112,15 @@ def _suggestion(name: str, flags: Collection[str]) -> str | None:
     """Return the closest flag; for one letter, the only flag that starts with it."""
     letter = name.strip("-")
     if len(letter) != 1:
-        return closest(name, flags)
+        return closest_name(name, flags)
     matches = [flag for flag in flags if flag.startswith(f"--{letter}")]
     return matches[0] if len(matches) == 1 else None
 
 
 def _unknown_command(command: str, commands: Sequence[str]) -> str:
-    found = closest(command, commands)
+    found = closest_name(command, commands)
     known = f"; commands are {', '.join(commands)}" if found is None else _hint(found)
-    return f"unknown command {typed(command)}{known}"
+    return f"unknown command {format_name(command)}{known}"
 
 
 def _hint(found: str | None) -> str:

@@ -62,7 +62,7 @@ class Exporter:
         """Drop the jobs after their retention, and write pending changes to the state file."""
         self.manager.forget_expired()
         if self.state_writer is not None:
-            self.state_writer.watch(self.manager.baselines)  # the first response corrects them
+            self.state_writer.set_baselines(self.manager.baselines)  # the first response corrects them
         self.store.flush()
         if self.state_writer is not None:
             self.state_writer.beat(self.store.everything)

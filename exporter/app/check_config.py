@@ -49,10 +49,10 @@ def check_config(settings: Settings, *, online: bool) -> Checked:
         return Checked(describe(settings, polled))
     since = Clock().wall() - settings.lookback
     count = SelfMetrics().request
-    clients = [BraketClient(sessions[config.login], config.target, count) for config in polled]
+    clients = [BraketClient(sessions[config.credentials], config.target, count) for config in polled]
     accesses = check_all(polled, clients, since)
     found = [access.active for access in accesses]
-    return Checked(describe(settings, polled, found) + report(accesses), all(access.complete for access in accesses))
+    return Checked(describe(settings, polled, found) + report(accesses), all(access.is_complete for access in accesses))
 
 
 def describe(settings: Settings, configs: Sequence[TargetConfig], found: Sequence[int] = ()) -> str:

@@ -30,7 +30,7 @@ from exporter.app.load_settings import CONFIG_VARIABLE, load
 from exporter.app.once import once
 from exporter.app.settings import SCALAR_KEYS, Settings, SettingsError
 from exporter.app.signals import interrupted_by_signals
-from exporter.core import parse_duration, shown
+from exporter.core import format_value, parse_duration
 
 Flags = Mapping[str, str]
 
@@ -111,7 +111,7 @@ def _misplaced(command: str, flags: Mapping[str, str]) -> list[str]:
             if flag in flags:
                 check(flags[flag])
         except ValueError as error:
-            problems.append(f"{flag} = {shown(flags[flag])}: {error}")
+            problems.append(f"{flag} = {format_value(flags[flag])}: {error}")
     return problems
 
 

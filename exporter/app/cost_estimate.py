@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.core import STATUSES, TERMINAL_STATUSES, EventKey, JobRecord, JobSnapshot
-from exporter.metrics import FLEET_FAMILIES, Family, JobFamily
+from exporter.metrics import AGGREGATE_FAMILIES, Family, JobFamily
 from exporter.polling import ROOM
 
 FINISHED_JOB: Final = JobRecord(
@@ -128,7 +128,7 @@ def _series_per_job(families: Sequence[JobFamily]) -> int:
 
 
 def _series_per_device() -> int:
-    return sum(LABEL_SETS_PER_DEVICE[family.name] * _series_per_label_set(family) for family in FLEET_FAMILIES)
+    return sum(LABEL_SETS_PER_DEVICE[family.name] * _series_per_label_set(family) for family in AGGREGATE_FAMILIES)
 
 
 def _series_per_label_set(family: Family) -> int:

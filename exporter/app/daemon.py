@@ -90,4 +90,4 @@ def _run_maintenance(exporter: Exporter, access_policy: FileAccessPolicy | None,
         if access_policy is not None:
             access_policy.reload_changed_files(exporter.event_log)
             access_policy.log_failed_handshakes(exporter.event_log)
-            exporter.telemetry.web_config_looked_at(failing=access_policy.failing)
+            exporter.telemetry.web_config_checked(failing=access_policy.failing)

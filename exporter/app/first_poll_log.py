@@ -3,7 +3,7 @@
 from typing import Final
 
 from exporter.app.build import Exporter
-from exporter.core import fill_of
+from exporter.core import first_poll_progress
 
 LOG_INTERVAL: Final = 10.0
 """Seconds between two log events."""
@@ -28,4 +28,4 @@ class FirstPollLog:
             return
         self._done, self._logged_at = self._exporter.manager.complete, now
         if not self._done:
-            self._exporter.event_log.first_poll_progress(fill_of(self._exporter.manager.statuses()))
+            self._exporter.event_log.first_poll_progress(first_poll_progress(self._exporter.manager.statuses()))

@@ -9,7 +9,7 @@ from exporter.app.jobs_source import check_url, read_jobs
 from exporter.app.jobs_table import FORMATS, Job, choose, render
 from exporter.app.once import poll_once
 from exporter.app.settings import Settings
-from exporter.core import Clock, near, parse_duration
+from exporter.core import Clock, parse_duration, suggestion
 from exporter.web import job_document
 
 
@@ -92,13 +92,13 @@ def _polled(settings: Settings, timeout: float) -> tuple[list[Job], tuple[str, .
 
 def _empty_note(jobs: Collection[Job], wanted: Collection[str]) -> str:
     statuses = sorted({str(job.get("status")) for job in jobs})
-    hints = "".join(near(status, statuses) for status in sorted(wanted) if status not in statuses)
+    hints = "".join(suggestion(status, statuses) for status in sorted(wanted) if status not in statuses)
     return f"no job matches{hints}; {len(jobs)} jobs are known" if jobs else "no jobs"
 
 
 def _check_format(form: str) -> None:
     if form not in FORMATS:
-        raise ValueError(f"expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}{near(form, FORMATS)}")
+        raise ValueError(f"expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}{suggestion(form, FORMATS)}")
 
 
 CHECKS: Final[Mapping[str, Callable[[str], object]]] = {

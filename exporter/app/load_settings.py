@@ -14,7 +14,16 @@ from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError
-from exporter.core import as_text, closest, describe_errors, parse_mapping, shard_of, shown, split_list, typed
+from exporter.core import (
+    closest_name,
+    describe_errors,
+    format_name,
+    format_value,
+    key_text,
+    parse_mapping,
+    pod_ordinal,
+    split_list,
+)
 
 CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
 _TARGETS_VARIABLE: Final = f"{ENV_PREFIX}TARGETS"
@@ -117,9 +126,9 @@ def _conflicts(given: Mapping[str, Any], unsure: Collection[str]) -> Iterator[st
     if _is_set(given, "targets") and "targets" not in unsure and beside:
         yield f"targets: replaces {', '.join(beside)}; move them into an entry of targets"
     if "shard" not in unsure and "total_shards" not in unsure:
-        shard, shards = _whole(shard_of(given.get("shard", 0))), _whole(given.get("total_shards", 1))
+        shard, shards = _whole(pod_ordinal(given.get("shard", 0))), _whole(given.get("total_shards", 1))
         if shard >= shards:
-            yield f"shard = {shown(shard)}: expected less than total_shards, which is {shards}"
+            yield f"shard = {format_value(shard)}: expected less than total_shards, which is {shards}"
 
 
 def _whole(value: Any) -> int:  # noqa: ANN401 -- a whole number in any form
@@ -129,7 +138,7 @@ def _whole(value: Any) -> int:  # noqa: ANN401 -- a whole number in any form
 def _meant(names: Iterable[str]) -> Iterator[str]:
     """Yield the closest key of each unknown name."""
     known = (*Settings.model_fields, "config")
-    return (found for name in names if name not in known and (found := closest(name, known)) is not None)
+    return (found for name in names if name not in known and (found := closest_name(name, known)) is not None)
 
 
 def _read_yaml(path: str) -> tuple[dict[str, Any], list[str]]:
@@ -147,7 +156,7 @@ def _read_yaml(path: str) -> tuple[dict[str, Any], list[str]]:
     except ValueError as error:
         problem = str(error)
     else:
-        return {as_text(key): value for key, value in values.items()}, []
+        return {key_text(key): value for key, value in values.items()}, []
     return {}, [f"config file {path}: {problem}"]
 
 
@@ -161,7 +170,7 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
             yield f"{name}: set targets in the YAML file; it cannot be a variable"
         elif not _SERVICE_LINK.fullmatch(f"{key}={value}"):
             # Compare without the prefix, which all names share.
-            found = closest(key, known.values())
-            yield f"unknown variable {typed(name)}" + (
+            found = closest_name(key, known.values())
+            yield f"unknown variable {format_name(name)}" + (
                 "" if found is None else f" (did you mean {ENV_PREFIX}{found.upper()}?)"
             )

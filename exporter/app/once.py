@@ -11,7 +11,7 @@ from exporter.app.first_poll_log import FirstPollLog
 from exporter.app.settings import Settings
 from exporter.app.signals import TimeoutReached, interrupted_after, stopped_by_signals
 from exporter.aws import CONNECTIONS
-from exporter.core import Clock, JobRecord, fill_of, format_duration
+from exporter.core import Clock, JobRecord, first_poll_progress, format_duration
 from exporter.polling import Policy
 from exporter.web import expose
 
@@ -128,7 +128,7 @@ def _page(exporter: Exporter, settings: Settings) -> bytes:
 
 def _pending(exporter: Exporter) -> Iterator[str]:
     """Yield a line for the list of jobs and for the jobs that are not polled yet."""
-    fill = fill_of(exporter.manager.statuses())
+    fill = first_poll_progress(exporter.manager.statuses())
     if not fill.listed:
         yield "the list of jobs is not complete"
     if fill.waiting:

@@ -99,7 +99,7 @@ class Access:
     active: int = 0
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether every call succeeded."""
         return all(result.verdict is Verdict.OK for result in self.results)
 
@@ -157,7 +157,7 @@ def _results(config: TargetConfig, source: BraketClient, since: float, found: _S
         source.identify()
     except UnauthenticatedError as error:
         # Every other call with these credentials fails, too.
-        yield _credentials_failure(config.login, error)
+        yield _credentials_failure(config.credentials, error)
         return
     except BraketError as error:
         # Braket may be reachable when STS is not.
@@ -185,7 +185,7 @@ def _try_search_jobs(
         try:
             page = source.search_jobs(span, token)
         except BraketError as error:
-            return _failure(SEARCH_JOBS, error, Permission(_holder(config.login), "braket:SearchJobs", "*"))
+            return _failure(SEARCH_JOBS, error, Permission(_holder(config.credentials), "braket:SearchJobs", "*"))
         pages, token = pages + 1, page.token
         chosen = [job for job in page.jobs if selector.selects(job)]
         found.active += sum(not job.finished and job.arn not in config.jobs for job in chosen)
@@ -211,7 +211,7 @@ def _try_get_job(config: TargetConfig, source: BraketClient, found: _SearchResul
         return _failure(GET_JOB, error) if known else CallResult(GET_JOB, Verdict.OK)
     except BraketError as error:
         all_jobs = _job_arn(source.partition, target._replace(region="*"), "*")
-        need = Permission(_holder(config.login), "braket:GetJob", all_jobs)
+        need = Permission(_holder(config.credentials), "braket:GetJob", all_jobs)
         # No policy grants access to jobs of another account.
         return _failure(GET_JOB, error, need if target.account == source.target.account else None)
     return CallResult(GET_JOB, Verdict.OK)

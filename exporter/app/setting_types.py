@@ -9,19 +9,19 @@ from exporter.core import (
     check_region,
     format_duration,
     hidden_value,
-    near,
     parse_duration,
     parse_job_arn,
     parse_listen,
     parse_tag_rule,
-    shard_of,
+    pod_ordinal,
     split_list,
+    suggestion,
 )
-from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families, tag_label
+from exporter.metrics import all_families, tag_label
 
 T = TypeVar("T")
 
-METRICS: Final = tuple(family.name for family in (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES))
+METRICS: Final = tuple(family.name for family in all_families())
 """Every metric that can be disabled."""
 
 MOST_JOBS: Final = 1_000_000_000
@@ -76,7 +76,7 @@ def _check_name(name: str) -> str:
 
 def _check_metric(name: str) -> str:
     if name not in METRICS:
-        raise ValueError(f"unknown metric{near(name, METRICS)}")
+        raise ValueError(f"unknown metric{suggestion(name, METRICS)}")
     return name
 
 
@@ -145,5 +145,5 @@ JobLimit = Annotated[int, _Number, AfterValidator(_check_most_jobs)]
 Rate = Annotated[float, _Number, AfterValidator(_check_rate)]
 ListenAddress = Annotated[str, AfterValidator(_check_listen)]
 FilePath = Annotated[str, AfterValidator(_check_path)]
-Shard = Annotated[int, _Number, BeforeValidator(shard_of)]
+Shard = Annotated[int, _Number, BeforeValidator(pod_ordinal)]
 Count = Annotated[int, _Number]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from exporter.app.settings import Settings
-from exporter.core import BRAKET_IS_IN, BRAKET_REGIONS, format_duration, parse_job_arn
+from exporter.core import BRAKET_REGIONS, REGIONS_HINT, format_duration, parse_job_arn
 
 SERVICE_QUOTA: Final = 5.0
 """The default quota of GetJob and of SearchJobs calls per second, for all clients in an account and Region."""
@@ -69,10 +69,10 @@ def _unknown_regions(settings: Settings, polled: Iterable[str]) -> Iterator[Sett
         named |= {region: f"{prefix}jobs" for region in map(_region_of, selection.jobs) if region not in named}
     for region, key in named.items():
         if region not in BRAKET_REGIONS:
-            yield SettingsWarning(key, f"Region {region} is not known to this release; {BRAKET_IS_IN}")
+            yield SettingsWarning(key, f"Region {region} is not known to this release; {REGIONS_HINT}")
     for region in dict.fromkeys(polled):
         if region not in BRAKET_REGIONS and region not in named:
-            message = f"the AWS SDK's Region {region} is not known to this release; {BRAKET_IS_IN}"
+            message = f"the AWS SDK's Region {region} is not known to this release; {REGIONS_HINT}"
             yield SettingsWarning("regions", message)
 
 

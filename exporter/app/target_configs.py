@@ -5,19 +5,19 @@ import re
 
 from exporter.app.setting_warnings import ignores_region
 from exporter.app.settings import Selection, Settings, SettingsError, TargetSettings
-from exporter.aws import LoginSession, why_no_configuration
+from exporter.aws import CredentialsSession, configuration_problem
 from exporter.core import (
     CredentialsRef,
-    Entry,
     Selector,
     TargetConfig,
+    TargetSpec,
     check_region,
     parse_job_arn,
     parse_tag_rule,
     plan_targets,
 )
 
-Sessions = dict[CredentialsRef, LoginSession]
+Sessions = dict[CredentialsRef, CredentialsSession]
 """The session of each credentials reference."""
 
 
@@ -34,7 +34,7 @@ def target_configs(settings: Settings, sessions: Sessions) -> list[TargetConfig]
     return plan_targets(entries, shard=settings.shard, total_shards=settings.total_shards)
 
 
-def _entry(selection: Selection, sessions: Sessions, path: str = "") -> Entry:
+def _entry(selection: Selection, sessions: Sessions, path: str = "") -> TargetSpec:
     login, target_name = CredentialsRef(), ""
     if isinstance(selection, TargetSettings):
         login, target_name = (
@@ -43,23 +43,23 @@ def _entry(selection: Selection, sessions: Sessions, path: str = "") -> Entry:
         )
     if login not in sessions:
         regions = (*selection.regions, *(parse_job_arn(arn).region for arn in selection.jobs))
-        sessions[login] = LoginSession(login, next(iter(regions), None))
+        sessions[login] = CredentialsSession(login, next(iter(regions), None))
     if not selection.discovers:
-        return Entry(login, selection.jobs, name=target_name)
+        return TargetSpec(login, selection.jobs, name=target_name)
     name = None if selection.job_name_regex is None else re.compile(selection.job_name_regex)
     selector = Selector(tuple(map(parse_tag_rule, selection.tags)), selection.all_jobs, name)
     regions = selection.regions or (_sdk_region(sessions[login], f"{path}regions"),)
-    return Entry(login, selection.jobs, selector, regions, target_name)
+    return TargetSpec(login, selection.jobs, selector, regions, target_name)
 
 
-def _sdk_region(session: LoginSession, key: str) -> str:
+def _sdk_region(session: CredentialsSession, key: str) -> str:
     """Return the Region of the SDK's configuration."""
-    profile = session.login.profile
+    profile = session.credentials.profile
     configuration = "the AWS configuration" if profile is None else f"the AWS configuration of profile {profile}"
     try:
         region = session.region_name()
     except Exception as error:  # noqa: BLE001 -- the SDK raises any exception for files that it cannot read
-        problem = why_no_configuration(error, profile)
+        problem = configuration_problem(error, profile)
         raise SettingsError([f"{key}: none, and {configuration} cannot be read: {problem}; set regions"]) from None
     if not region:
         hint = " (boto3 does not read AWS_REGION)" if ignores_region(os.environ) else ""

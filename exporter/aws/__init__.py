@@ -1,14 +1,15 @@
-"""The only package that calls boto3: clients, credentials, responses to records, and one error for each failed call."""
+"""The only package that calls boto3: clients, credentials, parsers of responses, and the mapping of failed calls."""
 
 from exporter.aws.client import PAGE_SIZE, BraketClient
-from exporter.aws.failures import host_of, why_no_configuration
-from exporter.aws.sessions import CONNECTIONS, LoginSession
+from exporter.aws.credential_failures import configuration_problem
+from exporter.aws.endpoints import host_of
+from exporter.aws.sessions import CONNECTIONS, CredentialsSession
 
 __all__ = [
     "CONNECTIONS",
     "PAGE_SIZE",
     "BraketClient",
-    "LoginSession",
+    "CredentialsSession",
+    "configuration_problem",
     "host_of",
-    "why_no_configuration",
 ]

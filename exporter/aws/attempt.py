@@ -1,4 +1,4 @@
-"""One call of the SDK: how far it has come, and what came back. So a failure is classified by its place."""
+"""The state of one call of the SDK: its phase and its response. The phase of a failure decides its error."""
 
 import re
 from collections.abc import Mapping
@@ -8,16 +8,16 @@ from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
 CLOCK_TOLERANCE: Final = 5.0
-"""Smallest difference of clocks that counts, seconds: the header has whole seconds, and a response takes some."""
+"""Clock differences up to this are ignored, seconds: the header has whole seconds, and a response takes time."""
 
 _DATE: Final = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class Phase(IntEnum):
-    """The part of the call that is under way."""
+    """The phase of a call."""
 
-    LOGIN = 0
+    CREDENTIALS = 0
     CLIENT = 1
     SIGNING = 2
     SENDING = 3
@@ -25,42 +25,49 @@ class Phase(IntEnum):
 
 
 class Operation(NamedTuple):
-    """An operation of a service, as the SDK names both."""
+    """An operation of a service.
+
+    Attributes:
+        service: its name in the SDK.
+        name: its name in the service's API.
+        members: the members of a response; each response has at least one of them.
+    """
 
     service: str
     name: str
+    members: tuple[str, ...]
 
 
 class RefusedError(Exception):
-    """The exporter itself ends a call within the SDK; the text is the exporter's own and holds no secret."""
+    """The exporter itself ends a call within the SDK; the text is the exporter's own and has no secret."""
 
 
 class LateError(RefusedError):
-    """The deadline of the call is over: nothing is sent any more."""
+    """The deadline of the call is over, so nothing may be sent."""
 
 
 class Attempt:
-    """One call of an operation. The thread that makes the call writes it; the caller reads it after the end.
+    """One call of an operation. The thread of the call writes it; the caller reads it after the end.
 
     Attributes:
-        operation: what is called.
+        operation: the operation.
         parameters: the arguments.
         until: the deadline, monotonic seconds.
-        phase: how far the call has come.
+        phase: the current phase.
         endpoint: the URL of the service; empty before there is a client.
-        http: what sends requests of the client, as the SDK has it.
-        issuer: the service that credentials were last requested from, such as ``STS``; empty before.
-        request: what was requested there, such as ``AssumeRole``.
+        http: the SDK's HTTP session of the client.
+        issuer: the service of the last request for credentials, such as ``STS``; empty before.
+        request: the operation of that request, such as ``AssumeRole``.
         served: whether the issuer responded.
-        role: the role that was requested there; empty if none.
+        role: the role in that request; empty without one.
         assuming: whether the role of the settings is being assumed.
         process: whether a ``credential_process`` was started.
-        oversized: whether the response is longer than what is read.
+        oversized: whether the response exceeds the size limit.
         status: the HTTP status; 0 before the response.
         date: the response's ``Date`` header.
-        received: when the response was complete, unix seconds.
-        code: the code of an error response, whatever the service wrote there.
-        message: its message, likewise.
+        received: the time of the complete response, unix seconds.
+        code: the code of an error response, unverified.
+        message: its message, unverified.
         payload: the content of a successful response.
     """
 
@@ -89,7 +96,7 @@ class Attempt:
 
     def __init__(self, operation: Operation, parameters: Mapping[str, Any], until: float) -> None:
         self.operation, self.parameters, self.until = operation, parameters, until
-        self.phase = Phase.LOGIN
+        self.phase = Phase.CREDENTIALS
         self.endpoint = self.issuer = self.request = self.role = self.code = self.message = ""
         self.served = self.assuming = self.process = self.oversized = False
         self.status, self.received = 0, 0.0
@@ -107,37 +114,37 @@ class Attempt:
 
     @property
     def closed(self) -> bool:
-        """Whether the request was sent, or must not be sent any more."""
+        """Whether the request was sent, or may no longer be sent."""
         return not self._unsent
 
     def depart(self) -> None:
-        """Take note that the request is about to be sent.
+        """Note that the request is about to be sent.
 
         Raises:
-            LateError: it must not be sent any more.
+            LateError: it may no longer be sent.
         """
         if not self._claim():
             raise LateError
         self.phase = Phase.SENDING
 
     def close(self) -> bool:
-        """Let nothing be sent from now on; return whether the request was sent before."""
+        """Prevent the request; return whether it was already sent."""
         return not self._claim()
 
     def _claim(self) -> bool:
         try:
-            self._unsent.pop()  # atomic: the thread that sends and the one that gives up never both get it
+            self._unsent.pop()  # atomic: either the thread that sends gets it, or the one that gives up
         except IndexError:
             return False
         return True
 
 
 CURRENT: Final[ContextVar[Attempt | None]] = ContextVar("CURRENT", default=None)
-"""The call that this thread makes."""
+"""The call of this thread."""
 
 
 def _date(text: str) -> float | None:
-    """Read a ``Date`` header as unix seconds; ``None`` if it is not one."""
+    """Read a ``Date`` header as unix seconds; ``None`` if it is not valid."""
     match = _DATE.fullmatch(text)
     if match is None or match[2] not in _MONTHS:
         return None

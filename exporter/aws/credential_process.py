@@ -1,4 +1,4 @@
-"""A ``credential_process``: without a terminal, within the call's deadline, with bounded output and without stderr."""
+"""Runs a ``credential_process`` without a terminal, within the call's deadline, with bounded output and no stderr."""
 
 import atexit
 import os
@@ -13,23 +13,23 @@ from typing import Final
 from exporter.aws.attempt import CURRENT, RefusedError
 
 LONGEST_OUTPUT: Final = 64_000
-"""Longest output that is read, bytes; credentials take some 2,000."""
+"""Maximum output, bytes; credentials have about 2,000."""
 
 GRACE: Final = 0.2
-"""How long after the deadline a program is killed, seconds: by then the call has failed because it is late."""
+"""Seconds from the deadline to the kill: by then the call has failed because of its deadline."""
 
 LONGEST_RUN: Final = 15.0
-"""Longest run outside of a call, seconds."""
+"""Maximum duration outside of a call, seconds."""
 
 
 class CredentialProcess:
-    """Takes the place of ``subprocess.Popen`` in the SDK.
+    """Replaces ``subprocess.Popen`` in the SDK.
 
-    The program gets a session of its own without a terminal, so it cannot prompt. It and its children are killed soon
-    after the deadline, which ends the thread that waits for them, and when the exporter ends.
+    The program runs in its own session without a terminal, so it cannot prompt. The program and its children are killed
+    soon after the deadline, which ends the waiting thread, and at the end of the exporter.
 
     Attributes:
-        returncode: the exit status, once it has ended.
+        returncode: the exit status; ``None`` until the program has ended.
 
     Raises:
         RefusedError: the program cannot be started.
@@ -73,7 +73,7 @@ class CredentialProcess:
             with self._process.stdout as stdout:
                 output = stdout.read(LONGEST_OUTPUT + 1)
             if self._ending:
-                threading.Event().wait()  # for ever: the next thread in line would start another program
+                threading.Event().wait()  # forever: otherwise the next waiting thread starts another program
             if len(output) > LONGEST_OUTPUT:
                 raise RefusedError(f"credential_process wrote more than {LONGEST_OUTPUT // 1000} KB")
             status = self._process.wait()

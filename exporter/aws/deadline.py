@@ -1,4 +1,4 @@
-"""Calls with a deadline as a whole: each runs in a thread of its own, which is abandoned when the time is over."""
+"""Calls with a deadline: each runs in its own thread, which is abandoned at the deadline."""
 
 import threading
 import time
@@ -7,17 +7,17 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 MOST_HANGING: Final = 8
-"""Most abandoned calls that may hang at once; beyond that, calls fail without a thread."""
+"""Maximum number of hanging abandoned calls; at this number, further calls fail without a thread."""
 
 IDLE_AFTER: Final = 10.0
-"""A thread without a call for so long, seconds, ends."""
+"""Seconds without a call after which a thread ends."""
 
 
 class DeadlineError(Exception):
     """A call did not end in time, or was not started.
 
     Attributes:
-        hanging: the number of abandoned calls that hang now, this one included.
+        hanging: the number of abandoned calls that hang, including this one.
         started: whether a thread began the call.
     """
 
@@ -27,7 +27,7 @@ class DeadlineError(Exception):
 
 
 class Outcome:
-    """What a call returned or raised. Whatever it raised is a value here, so that no traceback is chained to another.
+    """The result or the exception of a call. The exception is a value, so no traceback is chained to another.
 
     Attributes:
         value: the result; ``None`` after an error.
@@ -56,18 +56,17 @@ class Outcome:
         self._done.release()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end; return whether it came in time."""
+        """Wait for the end; return whether the call ended in time."""
         return self._done.acquire(timeout=seconds)
 
 
 class Deadline:
-    """Runs functions in threads of its own, and returns at the deadline whatever they do.
+    """Runs functions in its own threads, and returns at the deadline in any case. Thread-safe.
 
-    A thread is used again after a call that ended in time. A thread whose call is late is abandoned, and ends when the
-    call does. All methods may be called from several threads.
+    A thread is reused after a call that ended in time. A thread with a late call is abandoned, and ends with the call.
 
     Args:
-        seconds: the time that a call has.
+        seconds: the deadline of a call.
         most_hanging: the number of abandoned calls at which no further call is started.
     """
 
@@ -84,7 +83,7 @@ class Deadline:
         Args:
             function: the function.
             argument: its argument.
-            until: the deadline, monotonic seconds, if the time of the call has begun before.
+            until: the deadline, monotonic seconds, if the call started earlier.
 
         Raises:
             DeadlineError: the call did not end in time, too many earlier calls hang, or no thread can be started.
@@ -108,7 +107,7 @@ class Deadline:
         queue: SimpleQueue[Outcome] = SimpleQueue()
         try:
             threading.Thread(target=self._work, args=(queue,), name="call", daemon=True).start()
-        except RuntimeError:  # the process may have no further thread
+        except RuntimeError:  # the limit of threads is reached
             raise DeadlineError(self._hanging, started=False) from None
         return queue
 

@@ -1,6 +1,6 @@
-"""The requests of a call, followed through the SDK's own events: its own request, and those for credentials.
+"""Handlers of the SDK's events for the requests of a call: its own request, and requests for credentials.
 
-Its own request is made here from the SDK's parts, signer and connections. The SDK's retries would break the rate limit,
+The call's own request is sent here with the SDK's signer and connections. The SDK's retries would break the rate limit,
 and its parser raises anything for a member of an unexpected shape.
 """
 
@@ -22,7 +22,7 @@ _CARRIERS: Final = (
     ("Authorization", "the access key ID"),
     ("x-amz-sso_bearer_token", "the SSO token"),
 )
-"""The headers that carry parts of credentials, and the part that each carries."""
+"""The headers with parts of credentials, and the name of each part."""
 
 _XML: Final = {
     name: re.compile(rf"<{name}>([^<]{{1,4096}})</{name}>".encode()) for name in ("Account", "Arn", "Code", "Message")
@@ -32,15 +32,15 @@ _ROLE_ARN: Final = re.compile(r"arn:aws[a-z-]{0,10}:iam::\d{12}:role/[\w+=,.@/-]
 
 
 class ErrorResponseError(Exception):
-    """The service responded with an error, which the attempt holds."""
+    """The service responded with an error, which is in the attempt."""
 
 
 def exchange(model: Any, params: dict[str, Any], request_signer: Any, **_: object) -> tuple[Any, dict[str, Any]] | None:  # noqa: ANN401 -- botocore's
-    """Answer the SDK's event ``before-call``: send the call's own request, and leave the response with the attempt.
+    """Handle the SDK's event ``before-call``: send the call's own request, and store the response in the attempt.
 
     Raises:
         ErrorResponseError: the service responded with an error.
-        RefusedError: the request cannot or must not be sent.
+        RefusedError: the request cannot or may not be sent.
     """
     attempt = CURRENT.get()
     if attempt is None or attempt.operation.name != model.name:
@@ -63,10 +63,10 @@ def exchange(model: Any, params: dict[str, Any], request_signer: Any, **_: objec
 
 
 def sending(event_name: str, request: Any, **_: object) -> None:  # noqa: ANN401 -- botocore's
-    """Follow the SDK's event ``before-send``, which only requests for credentials have.
+    """Handle the SDK's event ``before-send``, which only occurs for credentials.
 
     Raises:
-        RefusedError: the request cannot or must not be sent.
+        RefusedError: the request cannot or may not be sent.
     """
     attempt = CURRENT.get()
     if attempt is not None:
@@ -78,7 +78,7 @@ def sending(event_name: str, request: Any, **_: object) -> None:  # noqa: ANN401
 
 
 def receiving(**_: object) -> None:
-    """Follow the SDK's event ``before-parse``, likewise."""
+    """Handle the SDK's event ``before-parse``, which only occurs for credentials."""
     attempt = CURRENT.get()
     if attempt is not None:
         attempt.served = True
@@ -116,7 +116,7 @@ def _xml_members(body: bytes) -> dict[str, str]:
 
 
 def _role(body: object) -> str:
-    """Find the role that a request to STS is about."""
+    """Return the role in a request to STS; empty without one."""
     content = body.encode() if isinstance(body, str) else body
     match = _ROLE.search(content) if isinstance(content, bytes) else None
     role = "" if match is None else unquote_to_bytes(match[1]).decode("ascii", "replace")

@@ -1,4 +1,4 @@
-"""Where credentials come from: one SDK session for each login, made when a call needs it and made again on demand."""
+"""Sessions of the SDK: one for each reference to credentials, made at the first call and renewed on demand."""
 
 import logging
 import threading
@@ -21,53 +21,54 @@ from botocore.loaders import Loader, create_loader
 
 from exporter import __version__
 from exporter.aws.attempt import CURRENT, Phase, RefusedError
+from exporter.aws.credential_failures import MFA_NEEDED
 from exporter.aws.credential_process import CredentialProcess
+from exporter.aws.endpoints import endpoint_problem, is_url
 from exporter.aws.exchange import exchange, receiving, sending
-from exporter.aws.failures import MFA_NEEDED, endpoint_problem, is_url
-from exporter.aws.transport import bound
+from exporter.aws.transport import limit_responses
 from exporter.core import CredentialsRef
 
 SESSION_NAME: Final = "braket-exporter"
 """The name of the exporter's sessions in CloudTrail."""
 
 RENEWAL_INTERVAL: Final = 60.0
-"""Shortest time between two renewals that nobody forced, seconds."""
+"""Minimum seconds between two renewals that are not forced."""
 
 CONNECTIONS: Final = 4
-"""Calls to one target under way at once: enough to hide latency at the service's quota of 5 a second."""
+"""Concurrent calls to one target: enough to hide latency at the service's quota of 5 requests per second."""
 
 CONNECT_TIMEOUT: Final = 3.0
 READ_TIMEOUT: Final = 5.0
 
 _LIBRARIES: Final = ("boto3", "botocore", "urllib3")
-"""Libraries whose log records quote responses, headers and tracebacks. Whatever matters is raised as well."""
+"""Libraries with log records that quote responses and headers. Their failures are exceptions as well."""
 
 
-class LoginSession:
-    """The SDK's session of one login, and its clients.
+class CredentialsSession:
+    """The SDK's session for one reference to credentials, and its clients. Thread-safe.
 
-    Making one does nothing that can fail or take time. All methods may be called from several threads.
+    The constructor does no I/O.
 
     Args:
-        login: the credentials to use.
-        region: the Region whose STS gives credentials; without it, the Region of the first client.
+        ref: the credentials to use.
+        region: the Region of the STS endpoint; by default, the Region of the first client.
 
     Attributes:
-        login: the credentials to use.
+        credentials: the credentials to use.
     """
 
-    def __init__(self, login: CredentialsRef, region: str | None = None) -> None:
+    def __init__(self, ref: CredentialsRef, region: str | None = None) -> None:
         for name in _LIBRARIES:
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-        self.login, self._region = login, region
-        self._made = _Made(login, region)
+        self.credentials, self._region = ref, region
+        self._made = _Made(ref, region)
         self._renewed = float("-inf")
         self._renewing = threading.Lock()
 
     def client(self, service: str, region: str) -> Any:  # noqa: ANN401 -- botocore makes the class at run time
-        """Return the client of a service in a Region; whatever the SDK raises comes out.
+        """Return the client of a service in a Region. Exceptions of the SDK propagate.
 
-        A session that brought no credentials is dropped at once: the next call looks for them again.
+        A session without credentials is dropped at once: the next call looks for credentials again.
         """
         made = self._made
         try:
@@ -81,33 +82,33 @@ class LoginSession:
         """Drop session and clients, so that the next call reads files and variables again.
 
         Args:
-            forced: even if the last renewal was less than a minute ago.
+            forced: whether to renew even if the last renewal was less than a minute ago.
         """
         with self._renewing:
             now = time.monotonic()
             if forced or now - self._renewed >= RENEWAL_INTERVAL:
                 self._renewed = now
-                self._made = _Made(self.login, self._region)
+                self._made = _Made(self.credentials, self._region)
 
     def region_name(self) -> str | None:
-        """Return the Region of the SDK's configuration; whatever the SDK raises comes out."""
-        region = botocore.session.Session(profile=self.login.profile).get_config_variable("region")
+        """Return the Region of the SDK's configuration. Exceptions of the SDK propagate."""
+        region = botocore.session.Session(profile=self.credentials.profile).get_config_variable("region")
         return None if region is None else str(region)
 
     def _replace(self, made: "_Made") -> None:
         with self._renewing:
             if self._made is made:
-                self._made = _Made(self.login, self._region)
+                self._made = _Made(self.credentials, self._region)
 
 
 class _Made:
     """A session and its clients, each made at its first use.
 
-    A thread that hangs here holds the lock of this object only. A renewal makes another object.
+    A hanging thread holds the lock of this object only. A renewal makes another object.
     """
 
-    def __init__(self, login: CredentialsRef, region: str | None) -> None:
-        self._login, self._region = login, region
+    def __init__(self, ref: CredentialsRef, region: str | None) -> None:
+        self._ref, self._region = ref, region
         self._making = threading.Lock()
         self._session: botocore.session.Session | None = None
         self._clients: dict[tuple[str, str], Any] = {}
@@ -117,15 +118,15 @@ class _Made:
         """Whether credentials were found."""
         return self._session is not None
 
-    def client(self, service: str, region: str) -> Any:  # noqa: ANN401 -- see LoginSession
+    def client(self, service: str, region: str) -> Any:  # noqa: ANN401 -- see CredentialsSession
         """Return a client."""
         client = self._clients.get((service, region))
         return self._new_client(service, region) if client is None else client
 
-    def _new_client(self, service: str, region: str) -> Any:  # noqa: ANN401 -- see LoginSession
+    def _new_client(self, service: str, region: str) -> Any:  # noqa: ANN401 -- see CredentialsSession
         with self._making:
             if self._session is None:
-                self._session = _logged_in(self._login, self._region or region)
+                self._session = _new_session(self._ref, self._region or region)
             if attempt := CURRENT.get():
                 attempt.phase = Phase.CLIENT
             if (service, region) not in self._clients:
@@ -134,7 +135,7 @@ class _Made:
 
 
 class _Session(botocore.session.Session):
-    """A session whose clients, those of credential providers included, keep the exporter's limits."""
+    """A session with the exporter's limits for all clients, including those of credential providers."""
 
     def __init__(self, profile: str | None) -> None:
         super().__init__(profile=profile)
@@ -144,17 +145,17 @@ class _Session(botocore.session.Session):
         for event, follow in (("before-call", exchange), ("before-send", sending), ("before-parse", receiving)):
             self.register(event, follow)
 
-    def create_client(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- as botocore has it
+    def create_client(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- botocore's signature
         client = super().create_client(*args, **kwargs)
         if not is_url(client.meta.endpoint_url):
             problem = endpoint_problem(client.meta.service_model.service_name)
             raise RefusedError(problem or "the endpoint URL in the AWS configuration files is not valid")
-        bound(client)
+        limit_responses(client)
         return client
 
 
 class _RoleProvider(CredentialProvider):
-    """Gives a session the credentials of a role, whatever else the SDK would have found."""
+    """Provides the credentials of a role, in place of the SDK's default chain."""
 
     METHOD = CANONICAL_NAME = "sts-assume-role"
 
@@ -168,30 +169,30 @@ class _RoleProvider(CredentialProvider):
 
 @cache
 def _service_models() -> Loader:
-    """Read the SDK's own data files once for all logins: they take 9 MB and most of the time that a client takes."""
+    """Read the SDK's data files once for all sessions: they take 9 MB, and most of the time of making a client."""
     return create_loader()
 
 
 def client_config() -> Config:
-    """Return the configuration of every client: short timeouts, no retries of the SDK, a name for AWS's logs."""
+    """Return the configuration of every client: short timeouts, no retries of the SDK, the exporter's user agent."""
     return Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
         retries={"total_max_attempts": 1},
         max_pool_connections=CONNECTIONS,
-        # botocore would build its own at each call, for a ninth of the call's time.
+        # botocore builds its own for each call, in a ninth of the call's duration.
         user_agent=f"braket-exporter/{__version__} boto3/{boto3.__version__}",
         parameter_validation=False,
     )
 
 
-def _logged_in(login: CredentialsRef, region: str) -> _Session:
-    """Make a session with credentials; a role is assumed when a request is signed, and again before it expires."""
-    session = _Session(login.profile)
-    session.get_scoped_config()  # reads the files: an unknown profile and unreadable files show here
-    if login.role_arn is not None:
-        assume = _assume(session, login, region)
-        session = _Session(login.profile)
+def _new_session(ref: CredentialsRef, region: str) -> _Session:
+    """Make a session with credentials. A role is assumed when a request is signed, and again before it expires."""
+    session = _Session(ref.profile)
+    session.get_scoped_config()  # reads the files: raises for an unknown profile and unreadable files
+    if ref.role_arn is not None:
+        assume = _assume(session, ref, region)
+        session = _Session(ref.profile)
         provider = _RoleProvider(DeferredRefreshableCredentials(assume, _RoleProvider.METHOD))
         session.register_component("credential_provider", CredentialResolver([provider]))
     else:
@@ -201,19 +202,19 @@ def _logged_in(login: CredentialsRef, region: str) -> _Session:
     return session
 
 
-def _assume(source: _Session, login: CredentialsRef, region: str) -> Callable[[], dict[str, Any]]:
+def _assume(source: _Session, ref: CredentialsRef, region: str) -> Callable[[], dict[str, Any]]:
     source.register_component("credential_provider", _resolver(source, region))
-    external = {"ExternalId": login.external_id} if login.external_id else {}
+    external = {"ExternalId": ref.external_id} if ref.external_id else {}
 
     def assume() -> dict[str, Any]:
         credentials = source.get_credentials()
         if credentials is None:
             raise NoCredentialsError
-        credentials.get_frozen_credentials()  # what fails here is not the role's
+        credentials.get_frozen_credentials()  # a failure here is not caused by the role
         client = source.create_client("sts", region_name=region)
         if attempt := CURRENT.get():
             attempt.assuming = True
-        response = client.assume_role(RoleArn=login.role_arn, RoleSessionName=SESSION_NAME, **external)["Credentials"]
+        response = client.assume_role(RoleArn=ref.role_arn, RoleSessionName=SESSION_NAME, **external)["Credentials"]
         return {
             "access_key": response["AccessKeyId"],
             "secret_key": response["SecretAccessKey"],
@@ -225,16 +226,16 @@ def _assume(source: _Session, login: CredentialsRef, region: str) -> Callable[[]
 
 
 def _resolver(session: _Session, region: str) -> CredentialResolver:
-    """Make the SDK's own chain of credential providers, but without prompts and unbounded processes."""
+    """Make the SDK's chain of credential providers, without prompts and unbounded processes."""
     resolver = create_credential_resolver(session, region_name=region)
-    _tame(resolver.providers)
+    _restrict(resolver.providers)
     return resolver
 
 
-def _tame(providers: Iterable[Any]) -> None:
-    """Replace what may prompt or hang in credential providers.
+def _restrict(providers: Iterable[Any]) -> None:
+    """Replace the parts of credential providers that may prompt or hang.
 
-    The places are internal to botocore. A test shows that they exist.
+    They are internals of botocore; a test verifies that they exist.
     """
     for provider in providers:
         if hasattr(provider, "_prompter"):
@@ -243,12 +244,12 @@ def _tame(providers: Iterable[Any]) -> None:
             provider._popen = CredentialProcess  # noqa: SLF001
         builder = getattr(provider, "_profile_provider_builder", None)
         if builder is not None:
-            builder.providers = partial(_tamed_providers, builder.providers)
+            builder.providers = partial(_restricted_providers, builder.providers)
 
 
-def _tamed_providers(make: Callable[..., list[Any]], **arguments: Any) -> list[Any]:  # noqa: ANN401 -- botocore's
+def _restricted_providers(make: Callable[..., list[Any]], **arguments: Any) -> list[Any]:  # noqa: ANN401 -- botocore's
     providers = make(**arguments)
-    _tame(providers)
+    _restrict(providers)
     return providers
 
 

@@ -1,4 +1,4 @@
-"""The SDK's HTTP connections, with a limit to what a response may hold and a deadline for reading it."""
+"""The SDK's HTTP connections, with a maximum size of responses and a deadline for reading them."""
 
 import io
 import time
@@ -17,7 +17,7 @@ from botocore.awsrequest import (
 from exporter.aws.attempt import CURRENT
 
 MAX_RESPONSE: Final = 8_000_000
-"""Longest response that is read, bytes, with its head and framing; the longest of Braket's are some 2 MB."""
+"""Maximum size of a response with header and framing, bytes; the largest responses of Braket have about 2 MB."""
 
 
 class ResponseTooLargeError(Exception):
@@ -25,9 +25,9 @@ class ResponseTooLargeError(Exception):
 
 
 class _Incoming(io.RawIOBase):
-    """The bytes of one response, as the socket has them, until there are too many or the call's deadline is over.
+    """The bytes of one response from the socket, up to the maximum size and the call's deadline.
 
-    The SDK's own timeout is for the time between two bytes, so that a byte a second would keep a call for hours.
+    The SDK's own timeout limits the time between two bytes, so one byte per second could extend a call to hours.
     """
 
     def __init__(self, socket: io.RawIOBase) -> None:
@@ -57,7 +57,7 @@ class _Incoming(io.RawIOBase):
 
 
 class _Response(HTTPResponse):
-    """A response whose head and body come through ``_Incoming``."""
+    """A response that is read through ``_Incoming``."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- as http.client has it
         super().__init__(*args, **kwargs)
@@ -73,7 +73,7 @@ class _SecureConnection(AWSHTTPSConnection):
 
 
 class _Direct:
-    """Follows no redirection: only the signed request is sent, and the redirection is the response."""
+    """Does not follow redirections: a redirection is the response to the signed request."""
 
     def urlopen(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- as urllib3 has it
         return super().urlopen(*args, **kwargs, redirect=False)  # type: ignore[misc]
@@ -87,24 +87,24 @@ class _SecurePool(_Direct, AWSHTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
-def sender_of(client: Any) -> Any:  # noqa: ANN401 -- botocore makes the classes at run time
-    """Return what sends the requests of a client."""
+def http_session_of(client: Any) -> Any:  # noqa: ANN401 -- botocore makes the classes at run time
+    """Return the HTTP session of a client."""
     return client._endpoint.http_session  # noqa: SLF001
 
 
-def bound(client: Any) -> None:  # noqa: ANN401 -- as above
-    """Limit the responses of a client, and find its connections faster.
+def limit_responses(client: Any) -> None:  # noqa: ANN401 -- as above
+    """Limit the responses of a client, and speed up the look-up of its connections.
 
-    The places are internal to botocore, so with a release without them the SDK's own connections are used.
+    This depends on internals of botocore; with a release without them, the SDK's own connections are used.
     """
-    session = sender_of(client)
+    session = http_session_of(client)
     with suppress(AttributeError):
         session._pool_classes_by_scheme.update(http=_Pool, https=_SecurePool)  # noqa: SLF001
         session._manager.connection_from_url = _by_host(session._manager.connection_from_url)  # noqa: SLF001
 
 
 def _by_host(pool_of: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Remember the connection pool of each host: urllib3 parses the whole URL for it, a twelfth of a call's time."""
+    """Cache the connection pool of each host: urllib3 parses the URL each time, for a twelfth of a call's duration."""
     pools: dict[tuple[str, ...], Any] = {}
 
     def pool(url: str) -> Any:  # noqa: ANN401 -- urllib3's

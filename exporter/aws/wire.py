@@ -1,4 +1,4 @@
-"""JSON from the wire. Pure."""
+"""Parser of JSON responses. Pure."""
 
 import json
 
@@ -7,7 +7,7 @@ def read_json(body: bytes) -> object:
     """Read the JSON value of a response.
 
     Bytes that are not UTF-8 become replacement characters, and a number with thousands of digits becomes a
-    floating-point one: neither may cost the other members.
+    floating-point number, so that the other members can be read.
 
     Raises:
         ValueError: the body is not JSON, or is nested too deeply.
@@ -24,5 +24,5 @@ def _read(text: str) -> object:
         return json.loads(text)
     except json.JSONDecodeError:
         raise
-    except ValueError:  # Python refuses to read whole numbers of more than 4,300 digits
+    except ValueError:  # Python does not parse whole numbers of more than 4,300 digits
         return json.loads(text, parse_int=float)

@@ -1,8 +1,8 @@
-"""What a job, a target, a device and an error are, and what a change of a job means. No I/O."""
+"""Jobs, targets, devices and errors, and the meaning of a change of a job. No I/O."""
 
 from exporter.core.arn import (
-    BRAKET_IS_IN,
     BRAKET_REGIONS,
+    REGIONS_HINT,
     account_of,
     check_region,
     in_aws_partition,
@@ -29,7 +29,7 @@ from exporter.core.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from exporter.core.first_poll import Fill, fill_of
+from exporter.core.first_poll import FirstPollProgress, first_poll_progress
 from exporter.core.jobs import (
     EVENT_TYPES,
     MAX_RUNTIME_EXCEEDED,
@@ -49,37 +49,36 @@ from exporter.core.jobs import (
 )
 from exporter.core.problems import ProblemsError, describe_errors, hidden_value, key_names
 from exporter.core.selector import Selector, parse_tag_rule
-from exporter.core.target_status import Health, TargetStatus, combined, merged
-from exporter.core.targets import CredentialsRef, Entry, TargetConfig, plan_targets, successors
+from exporter.core.target_status import Health, TargetStatus, combined_health, merged_statuses
+from exporter.core.targets import CredentialsRef, TargetConfig, TargetSpec, plan_targets, predecessors
 from exporter.core.text import (
-    as_text,
-    closest,
+    closest_name,
     format_duration,
+    format_name,
     format_span,
-    near,
+    format_value,
+    key_text,
     parse_duration,
     parse_listen,
     parse_mapping,
-    shard_of,
-    shown,
+    pod_ordinal,
     split_list,
-    typed,
+    suggestion,
 )
 from exporter.core.times import check_time, parse_time
 from exporter.core.transitions import (
     QUEUE,
     Observation,
-    complete,
     entered_at,
     expires_at,
-    failed,
+    is_complete,
+    is_failure,
     observe,
     ran_out_of_time,
 )
 
 __all__ = [
     "ASSUME_ROLE",
-    "BRAKET_IS_IN",
     "BRAKET_REGIONS",
     "DESELECTED",
     "DROP_REASONS",
@@ -91,6 +90,7 @@ __all__ = [
     "MAX_RUNTIME_EXCEEDED",
     "NOT_FOUND",
     "QUEUE",
+    "REGIONS_HINT",
     "RETENTION",
     "SEARCH_JOBS",
     "STATUSES",
@@ -100,10 +100,9 @@ __all__ = [
     "Clock",
     "CredentialsRef",
     "DeniedError",
-    "Entry",
     "EntryProblem",
     "EventKey",
-    "Fill",
+    "FirstPollProgress",
     "Health",
     "Increment",
     "JobError",
@@ -121,30 +120,32 @@ __all__ = [
     "Span",
     "Target",
     "TargetConfig",
+    "TargetSpec",
     "TargetStatus",
     "ThrottledError",
     "Transition",
     "UnauthenticatedError",
     "UnavailableError",
     "account_of",
-    "as_text",
     "check_region",
     "check_time",
-    "closest",
-    "combined",
-    "complete",
+    "closest_name",
+    "combined_health",
     "describe_errors",
     "entered_at",
     "expires_at",
-    "failed",
-    "fill_of",
+    "first_poll_progress",
     "format_duration",
+    "format_name",
     "format_span",
+    "format_value",
     "hidden_value",
     "in_aws_partition",
+    "is_complete",
+    "is_failure",
     "key_names",
-    "merged",
-    "near",
+    "key_text",
+    "merged_statuses",
     "observe",
     "parse_device",
     "parse_duration",
@@ -154,11 +155,10 @@ __all__ = [
     "parse_tag_rule",
     "parse_time",
     "plan_targets",
+    "pod_ordinal",
+    "predecessors",
     "ran_out_of_time",
-    "shard_of",
     "short_device",
-    "shown",
     "split_list",
-    "successors",
-    "typed",
+    "suggestion",
 ]

@@ -1,4 +1,4 @@
-"""What the ARNs of jobs and the names of devices tell. Pure."""
+"""Parsers of job ARNs, device names and Region names. Pure."""
 
 import re
 from functools import lru_cache
@@ -6,9 +6,9 @@ from functools import lru_cache
 from exporter.core.jobs import Device, JobArn
 
 BRAKET_REGIONS = ("us-east-1", "us-west-1", "us-west-2", "eu-west-2", "eu-north-1")
-"""Regions with Amazon Braket (service endpoints page of the AWS General Reference): a hint, for others may follow."""
+"""Regions with Amazon Braket (service endpoints page of the AWS General Reference): a hint, since others may follow."""
 
-BRAKET_IS_IN = f"Braket is in: {', '.join(BRAKET_REGIONS)}"
+REGIONS_HINT = f"Braket is in: {', '.join(BRAKET_REGIONS)}"
 """The hint in errors and warnings."""
 
 _JOB_ARN = re.compile(r"arn:(aws[a-z-]*):braket:([a-z]{2}[a-z0-9-]*-\d+):(\d{12}):job/[\w.-]+", re.ASCII)
@@ -21,8 +21,8 @@ _DEVICE_TYPES = {"qpu": "qpu", "quantum-simulator": "simulator"}
 def parse_job_arn(arn: str) -> JobArn:
     """Split a job's ARN, ``arn:aws:braket:<region>:<account>:job/<id>``.
 
-    Newer jobs end in a UUID, older ones in the job's name. The Region matters: a client of another Region
-    answers ResourceNotFound, which looks like a deleted job.
+    The ARN of a newer job ends in a UUID, that of an older one in the job's name. The Region matters: Braket in another
+    Region returns ResourceNotFoundException, as for a deleted job.
 
     Raises:
         ValueError: the text is not such an ARN.
@@ -34,22 +34,22 @@ def parse_job_arn(arn: str) -> JobArn:
 
 
 def account_of(arn: str) -> str:
-    """Return the account that an ARN names; empty when there is none."""
+    """Return the account of an ARN; empty without one."""
     return (arn.split(":", 5) + [""] * 5)[4]
 
 
 def check_region(region: str) -> None:
-    """Check that a text can be the name of a Region, of whatever partition.
+    """Check that a text has the form of a Region name, of any partition.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: it does not.
     """
     if _REGION.fullmatch(region) is None:
-        raise ValueError(f"is not the name of a Region; {BRAKET_IS_IN}")
+        raise ValueError(f"is not the name of a Region; {REGIONS_HINT}")
 
 
 def in_aws_partition(region: str) -> bool:
-    """Return whether the name is that of a Region of the ``aws`` partition, as far as a name shows it."""
+    """Return whether a Region belongs to the ``aws`` partition, as far as its name shows."""
     return _REGION.fullmatch(region) is not None and not region.startswith(_OTHER_PARTITIONS)
 
 
@@ -57,7 +57,7 @@ def in_aws_partition(region: str) -> bool:
 def parse_device(device: str) -> Device:
     """Split a ``deviceConfig.device`` string.
 
-    Simulators' ARNs have no Region, QPUs' mostly have one, and an embedded simulator is no ARN at all but
+    The ARN of a simulator has no Region; the ARN of a QPU mostly has one. An embedded simulator has no ARN, but
     ``local:<provider>/<name>`` (Braket developer guide, "Embedded simulators").
     """
     if match := _DEVICE_ARN.fullmatch(device):

@@ -1,4 +1,4 @@
-"""The exporter's two clocks. Time is an argument everywhere else, so that tests control it."""
+"""Wall clock and monotonic clock. All other code takes the time as an argument."""
 
 import time
 from collections.abc import Callable
@@ -8,18 +8,18 @@ class Clock:
     """Wall time and monotonic time.
 
     The local wall clock may be wrong by weeks, or may be stepped. The ``Date`` header of AWS's responses corrects it:
-    once ``correct`` was called, wall time follows AWS's clock, and runs on with the monotonic clock in between. So no
-    decision about first sight or retention depends on the local clock after the first response.
+    after ``correct``, wall time follows AWS's clock, and advances with the monotonic clock. So no decision about first
+    sight or retention depends on the local clock after the first response.
 
     Args:
         wall: the local wall clock, unix seconds.
-        monotonic: seconds that never run backwards; intervals and plans use it.
+        monotonic: seconds that never decrease, for intervals and schedules.
     """
 
     def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._local_wall, self.monotonic = wall, monotonic
         self._anchor: tuple[float, float] | None = None
-        """A corrected wall time and the monotonic time at which it was taken."""
+        """A corrected wall time, and the monotonic time of the correction."""
 
     def wall(self) -> float:
         """Return unix seconds."""
@@ -29,5 +29,5 @@ class Clock:
         return wall + self.monotonic() - monotonic
 
     def correct(self, offset: float) -> None:
-        """Follow a clock that is ahead of the local one by so many seconds, now."""
+        """Follow a clock that is ``offset`` seconds ahead of the local one."""
         self._anchor = (self._local_wall() + offset, self.monotonic())

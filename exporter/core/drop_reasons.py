@@ -1,4 +1,4 @@
-"""Why a job loses its series: the reasons that a counter and the log name."""
+"""Reasons for dropping the series of a job, in a counter and in the log."""
 
 from typing import Final
 
@@ -7,5 +7,4 @@ DESELECTED: Final = "deselected"
 NOT_FOUND: Final = "not_found"
 MAX_JOBS: Final = "max_jobs"
 DROP_REASONS: Final = (RETENTION, DESELECTED, NOT_FOUND, MAX_JOBS)
-"""Why a job loses its series: it ended long ago, its tags or name are not selected any more, Braket has no such job,
-there are too many others."""
+"""The retention is over; the tags or name are no longer selected; Braket does not have the job; ``max_jobs``."""

@@ -1,9 +1,9 @@
-"""What a call can end with instead of a result: a small tree to which the boundary maps every failure of the SDK."""
+"""Errors of calls: ``exporter.aws`` maps every failure of the SDK to one of these classes."""
 
-from typing import ClassVar, Final
+from typing import Final
 
 MALFORMED: Final = "malformed"
-"""The code of a response that cannot be read."""
+"""The code of a response that cannot be parsed."""
 
 GET_JOB: Final = "GetJob"
 SEARCH_JOBS: Final = "SearchJobs"
@@ -12,14 +12,13 @@ ASSUME_ROLE: Final = "AssumeRole"
 
 
 class BraketError(Exception):
-    """A call without a result. The message is the exporter's own and holds no text of the SDK or of a service.
+    """A failed call. The message is the exporter's own and has no text of the SDK or of a service.
+
+    Unless the error is a ``JobError``, the way to AWS failed.
 
     Attributes:
         code: a known error code of AWS, or ``timeout``, ``connection``, ``credentials``, ``malformed``, ``other``.
-        own_fault: whether the error speaks of the polled job. The default is that the way to AWS failed.
     """
-
-    own_fault: ClassVar[bool] = False
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -35,30 +34,28 @@ class UnauthenticatedError(BraketError):
 
 
 class AssumeRoleDeniedError(UnauthenticatedError):
-    """There are credentials, and AWS does not let them assume the role of the settings."""
+    """There are credentials, but AWS does not let them assume the role in the settings."""
 
 
 class UnavailableError(BraketError):
-    """The service failed, or did not respond in time, or something on the way responded in its place."""
+    """The service failed or did not respond in time, or another host responded in its place."""
 
 
 class JobError(BraketError):
-    """Braket, or the parser, refuses this very job."""
-
-    own_fault = True
+    """Braket, or the parser, rejects the polled job."""
 
 
 class NotFoundError(JobError):
-    """The job does not exist in this account and Region, or does not exist any more."""
+    """The job does not exist in this account and Region, or no longer exists."""
 
 
 class DeniedError(JobError):
-    """The credentials are valid, and no policy allows this call."""
+    """The credentials are valid, but no policy allows this call."""
 
 
 class RejectedError(JobError):
-    """Braket calls the request invalid."""
+    """Braket rejects the request as invalid."""
 
 
 class MalformedError(JobError):
-    """Braket responded, and a member of the response has the wrong shape."""
+    """A member of Braket's response has an unexpected shape."""

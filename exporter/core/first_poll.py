@@ -10,7 +10,7 @@ from exporter.core.target_status import TargetStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class FirstPollProgress:
     """The progress of all targets together.
 
     Attributes:
@@ -19,7 +19,7 @@ class Fill:
         total: the number of known jobs.
         waiting: the number of known jobs that are not polled yet.
         listed: whether every job that existed at the start is known.
-        seconds: the shortest time that the rate limits allow; ``None`` where a target that does not respond delays it.
+        seconds: the shortest remaining time that the rate limits allow; ``None`` if a target does not respond.
     """
 
     targets: int
@@ -30,8 +30,8 @@ class Fill:
     seconds: float | None
 
 
-def fill_of(targets: Sequence[TargetStatus]) -> Fill:
-    """Sum up the targets."""
+def first_poll_progress(targets: Sequence[TargetStatus]) -> FirstPollProgress:
+    """Return the progress of some targets together."""
     behind = [target for target in targets if target.waiting]
     # Several targets of one account and Region share its rate limit.
     waiting = Counter[Target]()
@@ -39,7 +39,7 @@ def fill_of(targets: Sequence[TargetStatus]) -> Fill:
         waiting[status.target] += status.waiting
     rates = {status.target: status.budget.get(GET_JOB, 0.0) for status in behind}
     known = all(rates.values()) and all(target.health.up is not False for target in behind)
-    return Fill(
+    return FirstPollProgress(
         targets=len(targets),
         failing=sum(target.health.up is False for target in targets),
         total=sum(target.active + target.finished for target in targets),

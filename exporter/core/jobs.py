@@ -1,6 +1,6 @@
-"""The nouns of the house: what Braket says of a job, and what the exporter remembers of it.
+"""Data about jobs: Braket's responses, and the exporter's records.
 
-Everything here is frozen. Times are unix seconds, durations are seconds; what Braket did not say is ``None``.
+All classes are frozen. Times are unix seconds, durations are seconds; a member that Braket did not return is ``None``.
 """
 
 import hashlib
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 STATUSES: Final = ("QUEUED", "RUNNING", "COMPLETED", "FAILED", "CANCELLING", "CANCELLED")
-"""Every status that Braket documents; a new one is carried through under its own name."""
+"""Every documented status; an unknown one keeps its own name."""
 
 TERMINAL_STATUSES: Final = ("COMPLETED", "FAILED", "CANCELLED")
 """Statuses that a job never leaves. CANCELLING is not one of them."""
 
 MAX_RUNTIME_EXCEEDED: Final = "MAX_RUNTIME_EXCEEDED"
-"""An event, never a status. Which status such a job ends in is undocumented, so only the event decides."""
+"""An event, never a status. The status in which such a job ends is undocumented, so only the event decides."""
 
 EVENT_TYPES: Final = (
     "WAITING_FOR_PRIORITY",
@@ -30,14 +30,14 @@ EVENT_TYPES: Final = (
     MAX_RUNTIME_EXCEEDED,
     "CANCELLED",
 )
-"""Every ``eventType`` of GetJob that Braket documents."""
+"""Every documented ``eventType`` of GetJob."""
 
 FAILURE_CATEGORIES: Final = ("AlgorithmError", "ClientError", "InternalServerError", "CapacityError")
-"""Classes that stand before the first colon of ``failureReason``; anything else is ``Other``."""
+"""Classes before the first colon of ``failureReason``; any other text is ``Other``."""
 
 
 class JobArn(NamedTuple):
-    """The parts of a job's ARN that metrics are grouped by."""
+    """The parts of a job's ARN."""
 
     partition: str
     region: str
@@ -45,9 +45,9 @@ class JobArn(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Where quotas, credentials and failures live: one account in one Region.
+    """One account in one Region: the scope of quotas, credentials and failures.
 
-    The account is empty until it is known: credentials do not tell it, the jobs found with them do.
+    The account is empty until it is known: credentials do not contain it, but ARNs of jobs do.
     """
 
     account: str
@@ -55,7 +55,7 @@ class Target(NamedTuple):
 
 
 class Device(NamedTuple):
-    """What a device string tells about the device; parts that it does not tell are empty.
+    """The parts of a device string; a missing part is empty.
 
     ``type`` is ``qpu``, ``simulator`` or ``local``.
     """
@@ -66,7 +66,7 @@ class Device(NamedTuple):
 
 
 class EventKey(NamedTuple):
-    """What makes two events of one job the same event: GetJob gives them no identifier."""
+    """Identity of an event of a job, since GetJob returns no identifier: events with equal keys are the same event."""
 
     type: str | None
     time: float | None
@@ -74,7 +74,7 @@ class EventKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """One entry of GetJob's ``events``; Braket marks every member of it as optional."""
+    """One entry of GetJob's ``events``; every member of it is optional."""
 
     key: EventKey
     message: str
@@ -82,14 +82,14 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class JobSnapshot:
-    """One GetJob answer.
+    """One GetJob response.
 
     Attributes:
-        queue_position: the number, or N of ``">N"``; ``None`` when Braket names no position.
-        queue_position_is_floor: the position was ``">N"``.
-        billable_seconds: wall-clock seconds per instance (the wire has milliseconds).
+        queue_position: the number, or N of ``">N"``; ``None`` without a position.
+        queue_position_is_floor: whether the position was ``">N"``.
+        billable_seconds: wall-clock seconds per instance (the response has milliseconds).
         max_runtime_seconds: the job's own limit, at most 432,000.
-        tags: the pairs whose keys were asked for, sorted.
+        tags: the tags to keep, sorted.
         unknown: values that this release does not know, as (field, value), for the log and a counter.
     """
 
@@ -120,17 +120,17 @@ class JobSnapshot:
 
     @property
     def queue_seconds(self) -> float | None:
-        """Created to started, as Braket tells it."""
+        """Seconds from creation to start."""
         return _elapsed(self.created, self.started)
 
     @property
     def run_seconds(self) -> float | None:
-        """Started to ended, as Braket tells it."""
+        """Seconds from start to end."""
         return _elapsed(self.started, self.ended)
 
     @property
     def failure_category(self) -> str | None:
-        """The class before the first colon of the failure reason, whatever the status is."""
+        """The class before the first colon of the failure reason, for any status."""
         if self.failure_reason is None:
             return None
         category = self.failure_reason.partition(":")[0].strip()
@@ -139,16 +139,16 @@ class JobSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class JobSummary:
-    """One entry of a SearchJobs page: enough to choose jobs and to see that one changed.
+    """One entry of a SearchJobs page: enough to select jobs and to detect a change.
 
-    It has no events, billable time, queue position or failure reason; those need GetJob. The ARN alone is enough for
-    discovery: every other member may be missing from an entry, and GetJob then decides.
+    It has no events, billable time, queue position or failure reason; those need GetJob. The ARN is enough for
+    discovery: any other member may be missing, since GetJob returns it.
 
     Attributes:
         status: ``None`` when the entry has none.
         created: unix seconds; ``None`` when the entry has none.
         device: the plain device string; empty when the entry has none.
-        tags: ``None`` when the entry has no ``tags`` member, which differs from a job without tags.
+        tags: ``None`` when the entry has no ``tags`` member; a job without tags has an empty mapping.
     """
 
     arn: str
@@ -167,7 +167,7 @@ class JobSummary:
 
 
 class Span(NamedTuple):
-    """Jobs created from ``start`` to ``end``, both included, unix seconds; without an end, until now."""
+    """Creation times from ``start`` to ``end``, both included, unix seconds; without an end, until now."""
 
     start: float
     end: float | None
@@ -184,9 +184,9 @@ class SearchPage(NamedTuple):
     """One SearchJobs response.
 
     Attributes:
-        jobs: its entries, in no order that could be relied upon.
+        jobs: its entries, in no defined order.
         problems: entries that cannot be used, each with the reason.
-        token: asks for the next page; ``None`` when this is the last.
+        token: the token of the next page; ``None`` on the last page.
     """
 
     jobs: tuple[JobSummary, ...]
@@ -196,16 +196,16 @@ class SearchPage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """What the exporter remembers of one job, and all that its metrics are made from.
+    """The exporter's state of one job, and the source of its metrics.
 
     Attributes:
         arn: the job's ARN.
-        snapshot: the last good GetJob answer, but for its events; a failed poll keeps it.
-        events: every distinct event ever seen. GetJob tells at most 20, so older ones stay only here.
-        counted: which of the fleet's counters this job has already been counted in.
-        polled_at: when GetJob last answered, unix seconds.
-        failing: the error code while GetJob fails for this very job.
-        unknown: every value that this release does not know and that the job ever showed, as (field, value).
+        snapshot: the last successful GetJob response, without its events; a failed poll keeps it.
+        events: every distinct event ever seen. GetJob returns at most 20, so older ones are only here.
+        counted: the aggregates that already include this job.
+        polled_at: the time of the last successful GetJob call, unix seconds.
+        failing: the error code while GetJob fails for this job.
+        unknown: every value of this job that this release does not know, as (field, value).
         first_listed_status: the status in the first SearchJobs response with the job, until GetJob responds;
             ``None`` for a job that had ended by then.
         configured: listed in the setting ``jobs`` and kept while it is listed; other jobs were discovered.
@@ -227,7 +227,7 @@ class JobRecord:
 
     @property
     def active(self) -> bool:
-        """Whether there is anything left to ask: not known yet, or not finished."""
+        """Whether the job is still polled: it has no response yet, or is not finished."""
         return self.snapshot is None or not self.snapshot.finished
 
 
@@ -236,10 +236,10 @@ class Transition:
     """One change of a job's status.
 
     Attributes:
-        snapshot: the answer that told it.
-        from_status: ``None`` at first sight.
-        event_time: when Braket says it happened, if it does.
-        observed_time: when the exporter learned of it.
+        snapshot: the response that showed it.
+        from_status: ``None`` for a new job.
+        event_time: Braket's time of the change, if there is one.
+        observed_time: the time of the response.
     """
 
     snapshot: JobSnapshot
@@ -249,27 +249,27 @@ class Transition:
 
     @property
     def to_status(self) -> str:
-        """The status that the job is in now."""
+        """The current status."""
         return self.snapshot.status
 
     @property
     def lag_seconds(self) -> float | None:
-        """How long the exporter took to learn of it; never negative, clocks differ."""
+        """Seconds from the change to the response; never negative, although clocks differ."""
         return None if self.event_time is None else max(0.0, self.observed_time - self.event_time)
 
     @property
     def transition_id(self) -> str:
-        """Stable across polls and restarts: the same ARN, status and time give the same identifier."""
+        """An identifier that is stable across polls and restarts: it depends on ARN, status and time only."""
         millis = "" if self.event_time is None else round(self.event_time * 1000)
         text = f"{self.snapshot.arn} {self.to_status} {millis}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Increment(NamedTuple):
-    """A step of one fleet counter, or one observation of a fleet histogram.
+    """An increment of an aggregate counter, or one observation of an aggregate histogram.
 
-    ``labels`` are label values in the family's order. Without an amount it only makes the series exist, at 0, so that
-    ``increase()`` sees the first step.
+    ``labels`` are label values in the family's order. Without an amount, it only creates the series at 0, so that
+    ``increase()`` includes the first increment.
     """
 
     metric: str

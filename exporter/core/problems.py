@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from exporter.core.text import as_text, near, shown, split_list, typed
+from exporter.core.text import format_name, format_value, key_text, split_list, suggestion
 
 MOST_WRONG_ELEMENTS: Final = 10
 """The most invalid elements of one list that are reported; there may be thousands."""
@@ -64,23 +64,23 @@ def describe_errors(details: Iterable[ErrorDetails], model: type[BaseModel], nou
 def _describe(detail: ErrorDetails, model: type[BaseModel], noun: str) -> str:
     kind, loc, value = detail["type"], detail["loc"], detail["input"]
     if kind in {"extra_forbidden", "invalid_key"}:
-        return _describe_unknown(as_text(loc[-1] if kind == "extra_forbidden" else value), model, loc[:-1], noun)
+        return _describe_unknown(key_text(loc[-1] if kind == "extra_forbidden" else value), model, loc[:-1], noun)
     path = _path(loc)
     if kind == _HIDDEN:
         return f"{path}: {detail['msg']}"
     reason = detail["ctx"]["error"] if kind == "value_error" else f"expected {_expected(_field(model, loc))}"
-    return f"{path} = {shown(value)}: {reason}"
+    return f"{path} = {format_value(value)}: {reason}"
 
 
 def _describe_unknown(key: str, model: type[BaseModel], outer: Location, noun: str) -> str:
     where = f"{_path(outer)}: " if outer else ""
     known = key_names(_without_none(_field(model, outer).annotation))
-    return f"{where}unknown {noun} {typed(key)}{near(key, known)}"
+    return f"{where}unknown {noun} {format_name(key)}{suggestion(key, known)}"
 
 
 def _path(loc: Iterable[int | str]) -> str:
     """Write a location, such as ``targets[0].name``."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{typed(part)}" for part in loc).lstrip(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{format_name(part)}" for part in loc).lstrip(".")
 
 
 def _field(model: type[BaseModel], loc: Location) -> FieldInfo:

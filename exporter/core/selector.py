@@ -1,4 +1,4 @@
-"""Which of the jobs that discovery meets are watched. Pure."""
+"""Selection of discovered jobs by tags and name. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from exporter.core.jobs import JobSummary
 
 
 class TagRule(NamedTuple):
-    """What a job's tag must be: there, and with one of the values unless these are ``None``."""
+    """A condition on a tag: the job has it with one of the values, or with any value if these are ``None``."""
 
     key: str
     values: frozenset[str] | None
@@ -16,12 +16,12 @@ class TagRule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """Chooses jobs by their tags and name.
+    """Selects jobs by tags and name.
 
     Attributes:
-        tags: all of these must hold; without any, no job is chosen by its tags.
-        all_jobs: every job is chosen.
-        name: of the chosen ones, those whose whole name matches; ``None`` keeps all.
+        tags: the conditions, all of which must hold; without any, no job is selected by its tags.
+        all_jobs: whether every job is selected.
+        name: the pattern for the whole name of a selected job; ``None`` matches all.
     """
 
     tags: tuple[TagRule, ...] = ()
@@ -29,7 +29,7 @@ class Selector:
     name: re.Pattern[str] | None = None
 
     def selects(self, job: JobSummary) -> bool:
-        """Tell whether the job is chosen."""
+        """Return whether the job is selected."""
         if self.name is not None and self.name.fullmatch(job.name) is None:
             return False
         return self.all_jobs or (bool(self.tags) and all(_holds(rule, job) for rule in self.tags))

@@ -1,8 +1,8 @@
-"""Which process of several polls a target: rendezvous hashing, so that few move with a new shard. Pure."""
+"""Assignment of targets to shards by rendezvous hashing: a new shard moves few targets. Pure."""
 
 import hashlib
 
 
 def owner(key: str, shards: int) -> int:
-    """Name the shard, from 0, that a key belongs to: the one whose hash together with the key is highest."""
+    """Return the shard of a key, from 0: the one with the highest hash of shard and key."""
     return max(range(shards), key=lambda shard: hashlib.sha256(f"{shard} {key}".encode()).digest())

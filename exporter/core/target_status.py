@@ -1,6 +1,6 @@
-"""Whether a target as a whole can be polled. Pure.
+"""Health of targets. Pure.
 
-One job's trouble says nothing about its account and Region; several jobs in a row without an answer in between do.
+A failure of one job does not mean that its account and Region fail; failures of several jobs in a row do.
 """
 
 from collections import defaultdict
@@ -11,19 +11,19 @@ from typing import Final
 from exporter.core.jobs import Target
 
 ENOUGH: Final = 3
-"""So many different jobs without an answer in a row make the target fail; fewer where fewer are asked for."""
+"""Different jobs in a row without a response that make the target fail; fewer if fewer are polled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What the latest answers tell of a target.
+    """Health of a target by its latest responses.
 
     Attributes:
         up: whether the target responds; ``None`` until that is known.
-        last_success: when it last gave a good answer, unix seconds.
-        last_error: the error that came last, until the next good answer; for people.
-        streak: jobs that failed since the last answer.
-        pauses: how often in a row the target was left alone because it failed.
+        last_success: the time of the last successful response, unix seconds.
+        last_error: the last error since then, as text.
+        streak: jobs that failed since the last response.
+        pauses: the number of backoffs in a row because the target failed.
     """
 
     up: bool | None = None
@@ -32,44 +32,43 @@ class Health:
     streak: frozenset[str] = frozenset()
     pauses: int = 0
 
-    def answered(self, error: str | None = None) -> "Health":
-        """Braket answered, if only with an error that says that there is no such job."""
+    def after_response(self, error: str | None = None) -> "Health":
+        """Return the health after a response, which may be an error such as a job that does not exist."""
         return replace(self, up=True, last_error=error, streak=frozenset(), pauses=0)
 
-    def succeeded(self, now: float) -> "Health":
-        """Braket gave a good answer at ``now``, unix seconds."""
-        return replace(self.answered(), last_success=now)
+    def after_success(self, now: float) -> "Health":
+        """Return the health after a successful response at ``now``, unix seconds."""
+        return replace(self.after_response(), last_success=now)
 
-    def failed(self, arn: str, error: str, *, asked_jobs: int, own_fault: bool) -> "Health":
-        """The question for a job came back without an answer.
+    def after_failure(self, arn: str, error: str, *, polled_jobs: int, job_error: bool) -> "Health":
+        """Return the health after a call for a job without a response.
 
         Args:
             arn: the job.
-            error: the error, for people.
-            asked_jobs: how many jobs of the target are asked for.
-            own_fault: the trouble may be the job's own, so that only all jobs together tell of the target, if
-                there are several.
+            error: the error, as text.
+            polled_jobs: the number of polled jobs of the target.
+            job_error: whether the cause may be the job itself: then the target fails only if all of several jobs do.
         """
         streak = self.streak | {arn}
-        enough = max(2, asked_jobs) if own_fault else min(ENOUGH, max(1, asked_jobs))
-        up = False if len(streak) >= enough else (own_fault or self.up)
+        enough = max(2, polled_jobs) if job_error else min(ENOUGH, max(1, polled_jobs))
+        up = False if len(streak) >= enough else (job_error or self.up)
         return replace(self, up=up, last_error=error, streak=streak)
 
-    def troubled(self, error: str) -> "Health":
-        """A call that no single job is to blame for failed; several in a row make the target fail."""
-        return self.failed(f"#{len(self.streak)}", error, asked_jobs=ENOUGH, own_fault=False)
+    def after_target_failure(self, error: str) -> "Health":
+        """Return the health after a failure that no single job causes; several in a row make the target fail."""
+        return self.after_failure(f"#{len(self.streak)}", error, polled_jobs=ENOUGH, job_error=False)
 
-    def judged(self) -> "Health":
-        """Count a target as down whose attempts have all failed so far: from the first attempt on it is up or down."""
+    def settled(self) -> "Health":
+        """Return the exposed health: a target without a successful response is down from the first failure on."""
         return replace(self, up=False) if self.up is None and self.last_error is not None else self
 
-    def paused(self) -> "Health":
-        """The target is left alone for a while."""
+    def after_pause(self) -> "Health":
+        """Return the health after the start of a backoff."""
         return replace(self, pauses=self.pauses + 1)
 
 
-def combined(healths: Iterable[Health]) -> Health:
-    """Tell how a target fares of which several things are asked: it is up when none of them fails."""
+def combined_health(healths: Iterable[Health]) -> Health:
+    """Combine the health of several operations of a target: it is up if none of them fails."""
     parts = [*healths]
     ups = {part.up for part in parts}
     return Health(
@@ -85,15 +84,15 @@ class TargetStatus:
 
     Attributes:
         target: the account and Region.
-        health: what the latest answers tell.
-        active: jobs that are still asked for.
-        finished: jobs that are not asked for any more.
-        waiting: jobs that were not asked for yet since the start.
-        staleness: seconds since the active job that waits longest was answered; ``None`` without one.
-        poll_duration: seconds that the last pass over all due jobs took; ``None`` before the first.
-        budget: requests a second that the exporter allows itself, by operation.
+        health: its health.
+        active: the number of jobs that are polled.
+        finished: the number of jobs that are no longer polled.
+        waiting: the number of jobs that are not polled yet since the start.
+        staleness: the data age of the active job that was polled longest ago, seconds; ``None`` without one.
+        poll_duration: the duration of the last pass over all due jobs, seconds; ``None`` before the first.
+        budget: the rate limit in requests per second, by operation.
         used: requests of the last minute, by operation.
-        listed: whether all jobs that there were at the start are known.
+        listed: whether all jobs that existed at the start are known.
         name: the target's name in the settings; empty without one.
     """
 
@@ -110,8 +109,8 @@ class TargetStatus:
     name: str = ""
 
 
-def merged(statuses: Iterable[TargetStatus]) -> list[TargetStatus]:
-    """Join the statuses that have an account, a Region and a name in common."""
+def merged_statuses(statuses: Iterable[TargetStatus]) -> list[TargetStatus]:
+    """Combine the statuses with the same account, Region and name."""
     groups: defaultdict[tuple[Target, str], list[TargetStatus]] = defaultdict(list)
     for status in statuses:
         groups[status.target, status.name].append(status)
@@ -119,7 +118,7 @@ def merged(statuses: Iterable[TargetStatus]) -> list[TargetStatus]:
 
 
 def _joined(parts: list[TargetStatus]) -> TargetStatus:
-    # The budget is shared, so each part tells the same of an operation.
+    # The rate limit is shared, so the parts agree on each operation.
     budget: dict[str, float] = {}
     used: dict[str, int] = {}
     for part in parts:
@@ -127,7 +126,7 @@ def _joined(parts: list[TargetStatus]) -> TargetStatus:
         used |= part.used
     return TargetStatus(
         target=parts[0].target,
-        health=combined(part.health for part in parts),
+        health=combined_health(part.health for part in parts),
         active=sum(part.active for part in parts),
         finished=sum(part.finished for part in parts),
         waiting=sum(part.waiting for part in parts),

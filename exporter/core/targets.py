@@ -1,4 +1,4 @@
-"""Which accounts and Regions are polled, with whose credentials and for which jobs. Pure."""
+"""Targets: accounts and Regions to poll, with their credentials and jobs. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,12 +14,12 @@ from exporter.core.shard import owner
 
 @dataclass(frozen=True, slots=True)
 class CredentialsRef:
-    """Whose credentials to use.
+    """Reference to credentials.
 
     Attributes:
-        profile: of the AWS configuration files; ``None`` for the SDK's usual chain.
+        profile: the profile in the AWS configuration files; ``None`` for the SDK's default chain.
         role_arn: the role to assume with them.
-        external_id: what the role's trust policy may ask for.
+        external_id: the external ID that the role's trust policy may require.
     """
 
     profile: str | None = None
@@ -28,18 +28,18 @@ class CredentialsRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What is to be watched with one login.
+class TargetSpec:
+    """The jobs to watch with the same credentials, in any number of Regions.
 
     Attributes:
-        login: the credentials.
-        jobs: ARNs of jobs that are named.
-        selector: which others are looked for; ``None`` for none.
-        regions: where they are looked for.
+        credentials: the credentials.
+        jobs: ARNs of configured jobs.
+        selector: the selection of discovered jobs; ``None`` without discovery.
+        regions: the Regions of the discovery.
         name: the target's name in the settings; empty without one.
     """
 
-    login: CredentialsRef
+    credentials: CredentialsRef
     jobs: Sequence[str] = ()
     selector: Selector | None = None
     regions: Sequence[str] = ()
@@ -48,12 +48,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class TargetConfig:
-    """What is polled in one account and Region with one login; the account may be unknown yet.
+    """The jobs to watch in one account and Region with the same credentials; the account may be unknown yet.
 
     The name is a label only: neither the shard nor the key depends on it, so a target can be renamed.
     """
 
-    login: CredentialsRef
+    credentials: CredentialsRef
     target: Target
     jobs: tuple[str, ...]
     selector: Selector | None
@@ -61,36 +61,36 @@ class TargetConfig:
 
     @property
     def shard_key(self) -> str:
-        """Names the quota of the target, as far as the settings determine it: each process must find the same."""
-        return f"{self.target.account or self.login.profile or ''}/{self.target.region}"
+        """Identifies the quota of the target as far as the settings determine it, equally in each process."""
+        return f"{self.target.account or self.credentials.profile or ''}/{self.target.region}"
 
     @property
     def key(self) -> str:
-        """Identifies the target across restarts: the same Region, login and selector give the same key.
+        """Identifies the target across restarts: it depends on Region, credentials and selector.
 
-        The account is its login's. Whether the settings tell it may change, with a job that is named.
+        The account follows from the credentials. It is not part of the key: settings may or may not contain it.
         """
         selector = self.selector or Selector()
         tags = sorted((rule.key, sorted(rule.values or ("*",))) for rule in selector.tags)
         name = "" if selector.name is None else selector.name.pattern
-        text = repr((astuple(self.login), self.target.region, tags, selector.all_jobs, name))
+        text = repr((astuple(self.credentials), self.target.region, tags, selector.all_jobs, name))
         return sha256(text.encode()).hexdigest()[:16]
 
 
-def plan_targets(entries: Iterable[Entry], *, shard: int = 0, total_shards: int = 1) -> list[TargetConfig]:
+def plan_targets(entries: Iterable[TargetSpec], *, shard: int = 0, total_shards: int = 1) -> list[TargetConfig]:
     """List the targets of this shard."""
     configs = (config for entry in entries for config in _targets(entry))
     return [config for config in configs if owner(config.shard_key, total_shards) == shard]
 
 
-def successors(before: Sequence[TargetConfig], after: Sequence[TargetConfig]) -> list[int | None]:
+def predecessors(before: Sequence[TargetConfig], after: Sequence[TargetConfig]) -> list[int | None]:
     """Return for each target the index of its predecessor: the most similar first, each predecessor once.
 
-    The account of a target may be known by now although the settings do not tell it, and the other way round.
+    The account of a target may be known although the settings do not contain it, and vice versa.
     """
     found: list[int | None] = [None] * len(after)
     free = dict(enumerate(before))
-    for alike, renamed in product((_same, _same_target, _same_place), (False, True)):
+    for alike, renamed in product((_same, _same_target, _same_region), (False, True)):
         for place, config in enumerate(after):
             fitting = (number for number, other in free.items() if alike(other, config))
             number = next((number for number in fitting if renamed or before[number].name == config.name), None)
@@ -101,35 +101,35 @@ def successors(before: Sequence[TargetConfig], after: Sequence[TargetConfig]) ->
 
 
 def _same(one: TargetConfig, other: TargetConfig) -> bool:
-    return _same_place(one, other) and (one.jobs, one.selector) == (other.jobs, other.selector)
+    return _same_region(one, other) and (one.jobs, one.selector) == (other.jobs, other.selector)
 
 
 def _same_target(one: TargetConfig, other: TargetConfig) -> bool:
-    return (one.login, one.target) == (other.login, other.target)
+    return (one.credentials, one.target) == (other.credentials, other.target)
 
 
-def _same_place(one: TargetConfig, other: TargetConfig) -> bool:
+def _same_region(one: TargetConfig, other: TargetConfig) -> bool:
     accounts = {one.target.account, other.target.account}
-    return (one.login, one.target.region) == (other.login, other.target.region) and (
+    return (one.credentials, one.target.region) == (other.credentials, other.target.region) and (
         len(accounts) == 1 or "" in accounts
     )
 
 
-def _targets(entry: Entry) -> Iterator[TargetConfig]:
-    named: defaultdict[Target, list[str]] = defaultdict(list)
+def _targets(entry: TargetSpec) -> Iterator[TargetConfig]:
+    configured: defaultdict[Target, list[str]] = defaultdict(list)
     for arn in entry.jobs:
         parts = parse_job_arn(arn)
-        named[Target(parts.account, parts.region)].append(arn)
-    account = _account(entry, named)
+        configured[Target(parts.account, parts.region)].append(arn)
+    account = _account(entry, configured)
     searched = [] if entry.selector is None else [Target(account, region) for region in entry.regions]
-    for target in dict.fromkeys((*named, *searched)):
+    for target in dict.fromkeys((*configured, *searched)):
         selector = entry.selector if target in searched else None
-        yield TargetConfig(entry.login, target, tuple(named.get(target, ())), selector, entry.name)
+        yield TargetConfig(entry.credentials, target, tuple(configured.get(target, ())), selector, entry.name)
 
 
-def _account(entry: Entry, named: Iterable[Target]) -> str:
-    """Tell the account of the login: its role's or, since nobody can read another's jobs, that of the named jobs."""
-    if entry.login.role_arn is not None:
-        return account_of(entry.login.role_arn)
-    accounts = {target.account for target in named}
+def _account(entry: TargetSpec, configured: Iterable[Target]) -> str:
+    """Return the account of the credentials: that of the role, or that of the configured jobs, which are private."""
+    if entry.credentials.role_arn is not None:
+        return account_of(entry.credentials.role_arn)
+    accounts = {target.account for target in configured}
     return accounts.pop() if len(accounts) == 1 else ""

@@ -1,4 +1,4 @@
-"""How people write durations, addresses and lists, and how they are read. Pure."""
+"""Parsers and formatters of durations, addresses, lists, YAML, and values in error messages. Pure."""
 
 import difflib
 import json
@@ -13,10 +13,10 @@ import yaml
 T = TypeVar("T")
 
 LONGEST_DURATION: Final = 36500 * 86400.0
-"""A hundred years, in seconds: times that far away can still be written."""
+"""A hundred years, in seconds: dates that far away can still be written."""
 
 MOST_REPEATED: Final = 10_000
-"""The most YAML values that aliases may repeat: a few lines of aliases of aliases can stand for billions of values."""
+"""The most YAML values that aliases may repeat: nested aliases in a few lines can expand to billions of values."""
 
 LONGEST_SHOWN: Final = 120
 """The most characters of a value that an error shows."""
@@ -35,7 +35,7 @@ _MERGE: Final = "tag:yaml.org,2002:merge"
 
 
 class Listen(NamedTuple):
-    """Where to listen; an empty host is every address, port 0 any free port."""
+    """A listen address; an empty host is every address, port 0 any free port."""
 
     host: str
     port: int
@@ -65,7 +65,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_span(seconds: float) -> str:
-    """Write seconds for people in their two largest units, such as ``1 h 12 min``; none are less than 0."""
+    """Write seconds in their two largest units, such as ``1 h 12 min``; negative values as 0."""
     left, parts = max(0, int(seconds)), []
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
         count, left = divmod(left, size)
@@ -86,14 +86,14 @@ def parse_listen(text: str) -> Listen:
     return Listen(match["v6"] or match["host"], int(match["port"]))
 
 
-def shard_of(value: T) -> T | str:
-    """Pick the ordinal from a StatefulSet pod's name, such as ``braket-exporter-2``; any other value stays as it is."""
+def pod_ordinal(value: T) -> T | str:
+    """Return the ordinal in a StatefulSet pod's name, such as ``braket-exporter-2``; any other value is unchanged."""
     match = _POD.fullmatch(value) if isinstance(value, str) else None
     return match[1] if match else value
 
 
 def split_list(value: object) -> object:
-    """Read a list from text, as JSON or with commas; a value that is not text stays as it is.
+    """Read a list from text, as JSON or with commas; return a value that is not text unchanged.
 
     Raises:
         ValueError: the text begins like JSON and is not valid JSON.
@@ -109,7 +109,7 @@ def split_list(value: object) -> object:
 
 
 def parse_mapping(text: str, example: str) -> dict[Any, Any] | None:
-    """Read YAML that is keys with values; ``None`` when it is empty.
+    """Read a YAML mapping; ``None`` if the text is empty.
 
     Args:
         text: the YAML.
@@ -133,35 +133,35 @@ def parse_mapping(text: str, example: str) -> dict[Any, Any] | None:
     return values
 
 
-def shown(value: object) -> str:
-    """Write a value for an error as JSON, and a long or deep one cut."""
+def format_value(value: object) -> str:
+    """Write a value for an error as JSON; a long or deeply nested one is cut."""
     try:
         text = json.dumps(_pruned(value, depth=3), default=str)
-    except ValueError:  # Python writes no number of more than 4,300 digits
+    except ValueError:  # Python does not write numbers of more than 4,300 digits
         text = "a number of too many digits"
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
-def as_text(key: object) -> str:
-    """Return a key that may be a number or a date as text."""
-    return key if isinstance(key, str) else shown(key)
+def key_text(key: object) -> str:
+    """Return a key, which may be a number or a date, as text."""
+    return key if isinstance(key, str) else format_value(key)
 
 
-def typed(name: str) -> str:
-    """Write a name for an error as it was typed, unless it is long or has blanks or unseen characters."""
-    return name if _NAME.fullmatch(name) else shown(name)
+def format_name(name: str) -> str:
+    """Write a name for an error as it was typed; quote and cut one that is long or has blanks or control characters."""
+    return name if _NAME.fullmatch(name) else format_value(name)
 
 
-def closest(name: str, known: Iterable[str]) -> str | None:
-    """Find the known name that was probably meant, whatever its dashes and capitals; ``None`` if none is near."""
+def closest_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the most similar known name, ignoring dashes and case; ``None`` if none is similar."""
     forms = {_plain(each): each for each in known}
     close = difflib.get_close_matches(_plain(name[:LONGEST_SHOWN]), forms, n=1)
     return forms[close[0]] if close else None
 
 
-def near(name: str, known: Iterable[str]) -> str:
-    """Suggest a known name; empty when none is near."""
-    found = closest(name, known)
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return a suggestion of a known name for an error message; empty if none is similar."""
+    found = closest_name(name, known)
     return "" if found is None else f" (did you mean {found}?)"
 
 
@@ -203,27 +203,27 @@ def _pruned(value: object, depth: int) -> object:
 
 
 def _unquoted(error: yaml.MarkedYAMLError) -> str:
-    """Write what is wrong without what it quotes, which may be a password; the place tells where to look."""
+    """Return the problem without quoted text, which may be a password; the position shows where it is."""
     if isinstance(error, _RefusedError):
         return str(error.problem)
     return f"not valid YAML: {_QUOTED.sub('', str(error.problem))}"
 
 
 class _RefusedError(yaml.MarkedYAMLError):
-    """YAML that is valid, and that this exporter does not take."""
+    """Valid YAML that this exporter does not accept."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Takes each key once, and aliases within bounds. PyYAML lets the last of several values win without a word."""
+    """Rejects duplicate keys and unbounded aliases. PyYAML silently takes the last of several values."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._values = self._repeated = 0
         self._sizes: dict[int, int] = {}
-        """How many values a node stands for, those included that aliases in it repeat."""
+        """The number of values in a node, including those that aliases repeat."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Count each value, also those that an alias repeats."""
+        """Count each value, including those that an alias repeats."""
         alias = self.peek_event() if self.check_event(yaml.AliasEvent) else None  # type: ignore[no-untyped-call]
         before = self._values
         node: yaml.Node | None = super().compose_node(parent, index)
@@ -242,19 +242,19 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
-        """Refuse a key that is there already, before merge keys add the keys that they may override."""
+        """Reject a duplicate key, before merge keys add keys that may be overridden."""
         node = super().compose_mapping_node(anchor)
         lines: dict[object, int] = {}
         for key, _ in node.value:
             name, line = self._name(key), key.start_mark.line + 1
             if name in lines:
-                problem = f"duplicate key {typed(key.value)}, first on line {lines[name]}; keep one of them"
+                problem = f"duplicate key {format_name(key.value)}, first on line {lines[name]}; keep one of them"
                 raise _RefusedError(problem=problem, problem_mark=key.start_mark)
             lines[name] = line
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 -- PyYAML's signature
-        """Say where a scalar is that only looks like a number or a date; Python's words would quote it."""
+        """Report the position of an invalid number or date; Python's own message would quote it."""
         try:
             return super().construct_object(node, deep)
         except ValueError as error:

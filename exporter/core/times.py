@@ -1,4 +1,4 @@
-"""Times: how they are read, and which ones the exporter accepts. Pure."""
+"""Parser and limits of times. Pure."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -25,10 +25,10 @@ def parse_time(value: str | float) -> float:
 
 
 def check_time(seconds: float) -> float:
-    """Return a time if the exporter accepts it: from the wire and from the state file alike.
+    """Return a time if it is within the limits for responses and the state file.
 
-    The limits are those of the log and of the page, which write a date. So a time that is read from the wire can be
-    written to the state file and read from it again.
+    The limits are those of dates in the log and on the status page. So a time from a response can be written to the
+    state file and read again.
 
     Raises:
         ValueError: the time is outside the years 1 to 9999.

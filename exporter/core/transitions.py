@@ -1,8 +1,7 @@
-"""What changed between two looks at a job, what that counts as, and how long to remember it. Pure.
+"""Changes of a job between two polls: transitions, events and increments; and the retention of its series. Pure.
 
-First sight decides what is news. A job created before the exporter started is *baseline*: what it did so far belongs to
-an earlier time and counts nowhere. A job created later is news, however late it is found, so one that lived and failed
-between two looks is neither lost nor silent.
+A job created before the exporter started is *baseline*: its earlier changes are not logged or counted. A job created
+later is news, however late it is found, so a job that started and failed between two polls is logged and counted.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,13 +21,13 @@ from exporter.core.jobs import (
 T = TypeVar("T")
 
 OUTCOMES = (*TERMINAL_STATUSES, MAX_RUNTIME_EXCEEDED)
-"""How a job can come out; one that ran out of time counts under its status *and* under the last."""
+"""Outcomes of a job; one that exceeded its run time counts under its status *and* under the last."""
 
 QUEUE: Final = "queue"
-"""The name under which a job's queue time counts once."""
+"""The mark of a job whose queue time is counted."""
 
 MOST_EVENTS: Final = 1000
-"""Distinct events that are kept of a job: a service that makes them up cannot let a record, or its metrics, grow."""
+"""Distinct events that are kept of a job, so that no record grows without bound."""
 
 MOST_UNKNOWN: Final = 100
 """Unknown values that are kept of a job, likewise."""
@@ -39,15 +38,15 @@ _REQUEUED = ("DEPRIORITIZED_DUE_TO_INACTIVITY", "WAITING_FOR_PRIORITY", "QUEUED_
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one GetJob answer added to what was known.
+    """The result of one GetJob response.
 
     Attributes:
-        record: what is known now.
+        record: the new record.
         transition: the change of status, if it is news.
-        events: events that were not known before, oldest first.
-        increments: steps of the fleet's counters.
-        unknown: values that this release does not know and that the job never showed before, as (field, value).
-        discovered: this was the first answer for the job.
+        events: new events, oldest first.
+        increments: increments of the aggregates.
+        unknown: new values that this release does not know, as (field, value).
+        discovered: whether this was the first response for the job.
     """
 
     record: JobRecord
@@ -59,20 +58,20 @@ class Observation:
 
 
 def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: float) -> Observation:
-    """Take in one answer.
+    """Apply one response to a record.
 
     Args:
-        record: what was known.
-        snapshot: the answer.
-        since: when the exporter began to watch, unix seconds; jobs created up to then are baseline.
-        now: when the answer came, unix seconds.
+        record: the record so far.
+        snapshot: the response.
+        since: the baseline time, unix seconds; jobs created up to then are baseline.
+        now: the time of the response, unix seconds.
     """
     before = record.snapshot
     if before is not None and before.finished and not snapshot.finished:
-        snapshot = before  # an answer from behind: a job does not come back from its end
+        snapshot = before  # an outdated response: a finished job does not become active again
     after = replace(
         record,
-        # What is kept for days is kept small: the messages are told now, and the keys stand in the record.
+        # Records are kept for days, so they are small: messages are logged now, and the record has the keys of events.
         snapshot=replace(snapshot, events=()),
         events=_with(record.events, (event.key for event in snapshot.events))[:MOST_EVENTS],
         polled_at=record.polled_at if before is not None and before.finished else now,
@@ -108,19 +107,19 @@ def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: floa
 
 
 def _with(known: tuple[T, ...], more: Iterable[T]) -> tuple[T, ...]:
-    """Add what is not known yet, in the order in which it was met."""
+    """Add new values, in the order of their first occurrence."""
     return tuple(dict.fromkeys((*known, *more)))
 
 
 def diff(from_status: str | None, after: JobSnapshot, now: float) -> Transition | None:
-    """Tell the change from a status, ``None`` for a new job, to an answer's, if it is one."""
+    """Return the transition from a status, ``None`` for a new job, to that of a response, if it differs."""
     if from_status == after.status:
         return None
     return Transition(after, from_status, entered_at(from_status, after), now)
 
 
 def entered_at(from_status: str | None, snapshot: JobSnapshot) -> float | None:
-    """Tell when Braket says that the job entered its status, unix seconds; CANCELLING leaves no trace of its time."""
+    """Return Braket's time of the change to the current status, unix seconds; there is none for CANCELLING."""
     if snapshot.finished:
         return snapshot.ended if snapshot.ended is not None else _latest(snapshot, (snapshot.status,))
     if snapshot.status == "RUNNING":
@@ -133,34 +132,34 @@ def entered_at(from_status: str | None, snapshot: JobSnapshot) -> float | None:
 
 
 def ran_out_of_time(record: JobRecord) -> bool:
-    """Whether the job hit its maximum run time: decided by the event alone."""
+    """Return whether the job exceeded its maximum run time; only the event decides."""
     return any(key.type == MAX_RUNTIME_EXCEEDED for key in record.events)
 
 
-def failed(record: JobRecord) -> bool:
-    """Whether people will want to look at this job for longer: FAILED, or out of time whatever its status."""
+def is_failure(record: JobRecord) -> bool:
+    """Return whether ``retention_failed`` applies: the job FAILED, or exceeded its run time with any status."""
     return record.snapshot is not None and (record.snapshot.status == "FAILED" or ran_out_of_time(record))
 
 
 def expires_at(record: JobRecord, *, retention: float, retention_failed: float) -> float | None:
-    """Tell when a job's series end, unix seconds; ``None`` for one that is active or named in the settings."""
+    """Return the end of a job's retention, unix seconds; ``None`` for an active or configured job."""
     if record.configured or record.snapshot is None or not record.snapshot.finished:
         return None
     end = record.snapshot.ended if record.snapshot.ended is not None else record.polled_at
-    return None if end is None else end + (retention_failed if failed(record) else retention)
+    return None if end is None else end + (retention_failed if is_failure(record) else retention)
 
 
-def complete(record: JobRecord) -> bool:
-    """Whether a finished job told everything: its end, its terminal event and, if it ever ran, its billable time."""
+def is_complete(record: JobRecord) -> bool:
+    """Return whether a finished job has its end, its terminal event and, if it ever ran, its billable time."""
     job = record.snapshot
     if job is None or not job.finished or job.ended is None:
         return False
-    told_end = any(key.type == job.status for key in record.events)
-    return told_end and (job.billable_seconds is not None or job.started is None)
+    has_terminal_event = any(key.type == job.status for key in record.events)
+    return has_terminal_event and (job.billable_seconds is not None or job.started is None)
 
 
 def _is_news(record: JobRecord, snapshot: JobSnapshot, since: float) -> bool:
-    """Whether a first answer tells what happened since: the job is new, or it changed after a list showed it active."""
+    """Return whether a first response is news: the job is new, or it changed after SearchJobs listed it as active."""
     if _is_new(snapshot, since):
         return True
     if record.first_listed_status in {None, snapshot.status}:
@@ -180,7 +179,7 @@ def _status_before(record: JobRecord, snapshot: JobSnapshot, since: float) -> st
 
 
 def _countable(before: JobSnapshot | None, job: JobSnapshot, record: JobRecord) -> Iterator[tuple[str, Increment]]:
-    """Yield all that the job can be counted in by now, each under the name that keeps it from counting twice."""
+    """Yield the increments that the job allows so far, each with its mark for exactly-once counting."""
     group = _group(job)
     just_started = job.started is not None and (before is None or before.started is None)
     if job.queue_seconds is not None and (just_started or job.finished):
@@ -207,7 +206,7 @@ def _transition_step(transition: Transition) -> Increment:
 
 
 def _declarations(job: JobSnapshot) -> tuple[Increment, ...]:
-    """Make the job's counters exist at zero, so that ``increase()`` sees their first step."""
+    """Create the job's counters at zero, so that ``increase()`` includes their first increment."""
     group = _group(job)
     return (
         *(Increment("braket_job_outcomes_total", (*group, outcome), None) for outcome in OUTCOMES),
@@ -222,7 +221,7 @@ def _group(job: JobSnapshot) -> tuple[str, str, str]:
 
 
 def _new_events(record: JobRecord, snapshot: JobSnapshot, since: float | None) -> tuple[JobEvent, ...]:
-    """Pick each event that was not known and is not from before ``since``, once, oldest first; untimed ones go last."""
+    """Return each new event after ``since`` once, oldest first; events without a time are last."""
     new = {
         event.key: event
         for event in snapshot.events

@@ -1,62 +1,39 @@
-"""The fleet's counters and histograms: sums over jobs that outlive the jobs' own series. A small state."""
+"""Aggregates: counters and histograms over all jobs, which outlive the series of the jobs. Mutable."""
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
 from math import inf
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from prometheus_client.utils import floatToGoString
+from exporter.core import Increment, JobSnapshot
+from exporter.metrics.aggregate_metrics import AGGREGATE_FAMILIES, AggregateValues, Group
+from exporter.metrics.family import Family, Histogram, Labels
 
-from exporter.core import STATUSES, Increment, JobSnapshot
-from exporter.metrics.families import FLEET_FAMILIES, JOBS, Family
-
-Labels = tuple[str, ...]
-Group = tuple[str, str, str]
-"""Account, Region and device: what every family of the fleet is grouped by."""
-
-_FAMILIES = {family.name: family for family in FLEET_FAMILIES}
-
+_FAMILIES = {family.name: family for family in AGGREGATE_FAMILIES}
 
 T = TypeVar("T")
 
 Series = tuple[str, Labels]
-"""A family's name, and label values in its order."""
-
-
-class FleetSample(NamedTuple):
-    """One line of a fleet family; a histogram's lines differ in name and labels."""
-
-    name: str
-    label_names: Labels
-    label_values: Labels
-    value: float
-
-
-class Histogram(NamedTuple):
-    """Observations per bucket, the last one being +Inf, and their sum."""
-
-    observations: tuple[int, ...]
-    sum: float = 0.0
+"""The name of a family, and label values in its order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What some counters and histograms have come to."""
+    """The values of some counters and histograms."""
 
     counters: Mapping[Series, float] = field(default_factory=dict)
     histograms: Mapping[Series, Histogram] = field(default_factory=dict)
 
     def checked(self) -> "Totals":
-        """Return those of families that there are, where they come from a file.
+        """Return the values of existing families; call it for values from a file.
 
-        A histogram of an older build gets the buckets of its family. A histogram whose buckets are unknown is dropped:
-        it must not cost the rest of the file.
+        A histogram of an older build gets the buckets of its family. A histogram with unknown buckets is dropped: it
+        must not make the rest of the file unreadable.
 
         Raises:
-            ValueError: one does not fit its family.
+            ValueError: a value does not match its family.
         """
         counters = {series: value for series, value in self.counters.items() if series[0] in _FAMILIES}
         known = {series: value for series, value in self.histograms.items() if series[0] in _FAMILIES}
@@ -76,24 +53,24 @@ class Totals:
         return Totals(counters, histograms)
 
     def replaced_by(self, newer: "Totals") -> "Totals":
-        """Return these with newer ones in place of those that they have in common."""
+        """Return these values, updated with newer ones."""
         return Totals({**self.counters, **newer.counters}, {**self.histograms, **newer.histograms})
 
 
 @dataclass(slots=True)
 class Aggregates:
-    """Everything that the fleet's families are rendered from, by family name and label values."""
+    """The current values, by family name and label values."""
 
     jobs: Counter[tuple[Group, str]] = field(default_factory=Counter)
     counters: defaultdict[str, dict[Labels, float]] = field(default_factory=lambda: defaultdict(dict))
     histograms: defaultdict[str, dict[Labels, Histogram]] = field(default_factory=lambda: defaultdict(dict))
 
     def apply(self, increments: Iterable[Increment]) -> None:
-        """Add steps to the counters and observations to the histograms."""
+        """Add increments to the counters and observations to the histograms."""
         self.set(self.after(increments))
 
     def after(self, increments: Iterable[Increment]) -> Totals:
-        """Tell what the counters and histograms that some steps touch will come to; nothing changes yet."""
+        """Return the values after some increments, without a change here."""
         counters: dict[Series, float] = {}
         histograms: dict[Series, Histogram] = {}
         for metric, labels, amount in increments:
@@ -107,36 +84,28 @@ class Aggregates:
         return Totals(counters, histograms)
 
     def set(self, totals: Totals) -> None:
-        """Have counters and histograms stand where they are said to."""
+        """Set counters and histograms to values."""
         for (metric, labels), value in totals.counters.items():
             self.counters[metric][labels] = value
         for (metric, labels), histogram in totals.histograms.items():
             self.histograms[metric][labels] = histogram
 
     def totals(self, wanted: Collection[Series] | None = None) -> Totals:
-        """Tell what counters and histograms have come to, all of them unless some are named."""
+        """Return the values of some counters and histograms; of all by default."""
         return Totals(_picked(self.counters, wanted), _picked(self.histograms, wanted))
 
     def move(self, before: JobSnapshot | None, after: JobSnapshot | None) -> None:
-        """Count a job under its new status and no longer under its old one."""
+        """Count a job under its new status instead of its old one."""
         if before is not None:
             self.jobs[_group(before), before.status] -= 1
         if after is not None:
             self.jobs[_group(after), after.status] += 1
 
-    def samples(self, family: Family) -> Iterator[FleetSample]:
-        """Yield a family's samples, sorted by label values, the lines of one histogram together."""
-        if family.type == "histogram":
-            for labels, histogram in sorted(self.histograms[family.name].items(), key=lambda item: item[0]):
-                yield from _histogram_samples(family, labels, histogram)
-            return
-        values = self._jobs_by_status() if family is JOBS else self.counters[family.name]
-        for labels, value in sorted(values.items()):
-            yield FleetSample(family.name, family.labels, labels, value)
-
-    def _jobs_by_status(self) -> dict[Labels, float]:
-        known = ((group, status) for group, _ in self.jobs for status in STATUSES)
-        return {(*group, status): float(self.jobs[group, status]) for group, status in (*known, *self.jobs)}
+    def values(self) -> AggregateValues:
+        """Return a copy of all values."""
+        families: tuple[Mapping[str, Mapping[Labels, float | Histogram]], ...] = (self.counters, self.histograms)
+        series = {metric: dict(series) for family in families for metric, series in family.items()}
+        return AggregateValues(self.jobs.copy(), series)
 
 
 def _picked(families: Mapping[str, Mapping[Labels, T]], wanted: Collection[Series] | None) -> dict[Series, T]:
@@ -145,7 +114,7 @@ def _picked(families: Mapping[str, Mapping[Labels, T]], wanted: Collection[Serie
 
 
 def _is_text(label: object) -> bool:
-    """Tell whether UTF-8 can carry a label; JSON can bring lone surrogates, which it cannot."""
+    """Return whether a label can be encoded as UTF-8; JSON can contain lone surrogates, which cannot."""
     return isinstance(label, str) and label.encode(errors="replace").decode() == label
 
 
@@ -154,9 +123,9 @@ def _nothing_in(family: Family) -> Histogram:
 
 
 def _fitted(family: Family, histogram: Histogram) -> Histogram | None:
-    """Move the counts to the bounds of the family; ``None`` where no build had that number of buckets.
+    """Move the counts to the bounds of the family; ``None`` if no build had this number of buckets.
 
-    A count stays at its bound, so no bucket with this bound falls after an update.
+    A count keeps its bound, so no bucket with this bound falls after an update.
     """
     for bounds in (family.buckets, *family.former_buckets):
         if len(histogram.observations) == len(bounds) + 1:
@@ -169,15 +138,6 @@ def _observed(histogram: Histogram, family: Family, value: float) -> Histogram:
     place = bisect_left(family.buckets, value)
     counts = (count + (number == place) for number, count in enumerate(histogram.observations))
     return Histogram(tuple(counts), histogram.sum + value)
-
-
-def _histogram_samples(family: Family, labels: Labels, histogram: Histogram) -> Iterator[FleetSample]:
-    cumulative = tuple(accumulate(histogram.observations))
-    bounds = (*map(floatToGoString, family.buckets), "+Inf")
-    for bound, count in zip(bounds, cumulative, strict=True):
-        yield FleetSample(f"{family.name}_bucket", (*family.labels, "le"), (*labels, bound), float(count))
-    yield FleetSample(f"{family.name}_count", family.labels, labels, float(cumulative[-1]))
-    yield FleetSample(f"{family.name}_sum", family.labels, labels, histogram.sum)
 
 
 def _group(job: JobSnapshot) -> Group:

@@ -1,8 +1,8 @@
-"""Text that is compressed once and served many times: pieces of a gzip stream that stand by themselves. Pure.
+"""Independent segments of a gzip stream: a text is compressed once and served many times. Pure.
 
-A piece ends at a byte's boundary and refers to nothing before it (RFC 1951: an empty stored block after a full flush),
-so pieces in any order are one deflate stream. Its checksum follows from those of the pieces. The result is one gzip
-member (RFC 1952): of several, concatenated, browsers and curl read the first and drop the others without a word.
+A segment ends at a byte boundary and refers to nothing before it (RFC 1951: an empty stored block after a full flush).
+So segments in any order are one deflate stream, and its checksum follows from those of the segments. The result is one
+gzip member (RFC 1952): of several concatenated members, browsers and curl read the first and silently drop the others.
 """
 
 import struct
@@ -11,15 +11,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-LASTING_LEVEL: Final = 6
-"""For what is served again and again."""
+BEST_LEVEL: Final = 6
+"""Compression level of a text that is served many times."""
 
-PASSING_LEVEL: Final = 1
-"""For what is served once: a quarter of the time, for text that is hardly larger."""
+FAST_LEVEL: Final = 1
+"""Compression level of a text that is served once: a quarter of the time, and a slightly larger result."""
 
 _PART_BYTES: Final = 256 * 1024
 _HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-"""Of a gzip member: deflate, no name, no time, of no known system."""
+"""Header of a gzip member: deflate, no name, no time, unknown operating system."""
 
 _END: Final = b"\x03\x00"
 """The last block of a deflate stream, empty."""
@@ -28,12 +28,12 @@ _TRAILER: Final = struct.Struct("<II")
 _RAW: Final = -zlib.MAX_WBITS
 _ONE: Final = 1 << 31
 _POLYNOMIAL: Final = 0xEDB88320
-"""Of CRC-32, as all numbers here with the coefficient of the highest power in the lowest bit."""
+"""Polynomial of CRC-32. In all polynomials here, the lowest bit is the coefficient of the highest power."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """The CRC-32 of a text, and what it takes to put another text before it.
+    """The CRC-32 of a text, and the values for prepending another text.
 
     Attributes:
         crc: the CRC-32.
@@ -46,7 +46,7 @@ class Checksum:
     shift: int = _ONE
 
     def then(self, other: "Checksum") -> "Checksum":
-        """Return the checksum of this text with another one behind it."""
+        """Return the checksum of this text followed by another one."""
         crc = _times(other.shift, self.crc) ^ other.crc
         return Checksum(crc, self.size + other.size, _times(self.shift, other.shift))
 
@@ -65,14 +65,14 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class SegmentChain:
-    """Pieces in a row, with the checksum of all."""
+    """A sequence of segments, with the checksum of their text."""
 
-    pieces: tuple[Segment, ...] = ()
+    segments: tuple[Segment, ...] = ()
     checksum: Checksum = field(default_factory=Checksum)
 
-    def add(self, piece: Segment) -> "SegmentChain":
-        """Return a chain with one piece more."""
-        return SegmentChain((*self.pieces, piece), self.checksum.then(piece.checksum))
+    def add(self, segment: Segment) -> "SegmentChain":
+        """Return a chain with one more segment."""
+        return SegmentChain((*self.segments, segment), self.checksum.then(segment.checksum))
 
 
 def compress(text: bytes, level: int) -> Segment:
@@ -82,28 +82,33 @@ def compress(text: bytes, level: int) -> Segment:
     return Segment(data, Checksum(zlib.crc32(text), len(text), _power_of_x(8 * len(text))))
 
 
-def chain(pieces: Iterable[Segment]) -> SegmentChain:
-    """Put pieces in a row."""
-    kept = tuple(pieces)
+def chain(segments: Iterable[Segment]) -> SegmentChain:
+    """Make a chain of segments."""
+    kept = tuple(segments)
     checksum = Checksum()
-    for piece in kept:
-        checksum = checksum.then(piece.checksum)
+    for segment in kept:
+        checksum = checksum.then(segment.checksum)
     return SegmentChain(kept, checksum)
 
 
 def gzipped_size(chains: Iterable[SegmentChain]) -> int:
-    """Tell how many bytes ``gzipped`` will yield."""
-    return len(_HEADER) + sum(len(piece.data) for each in chains for piece in each.pieces) + len(_END) + _TRAILER.size
+    """Return the number of bytes that ``gzipped`` yields."""
+    return (
+        len(_HEADER)
+        + sum(len(segment.data) for each in chains for segment in each.segments)
+        + len(_END)
+        + _TRAILER.size
+    )
 
 
 def gzipped(chains: Iterable[SegmentChain]) -> Iterator[bytes]:
-    """Yield one gzip member that holds the texts of all chains, in parts that are worth a write each."""
+    """Yield one gzip member with the texts of all chains, in parts of about 256 KiB."""
     part, size, checksum = [_HEADER], 0, Checksum()
     for each in chains:
         checksum = checksum.then(each.checksum)
-        for piece in each.pieces:
-            part.append(piece.data)
-            size += len(piece.data)
+        for segment in each.segments:
+            part.append(segment.data)
+            size += len(segment.data)
             if size >= _PART_BYTES:
                 yield b"".join(part)
                 part, size = [], 0
@@ -111,7 +116,7 @@ def gzipped(chains: Iterable[SegmentChain]) -> Iterator[bytes]:
 
 
 def _times(a: int, b: int) -> int:
-    """Multiply two polynomials modulo that of CRC-32."""
+    """Multiply two polynomials modulo the polynomial of CRC-32."""
     product = 0
     for bit in range(31, -1, -1):
         if a >> bit & 1:
@@ -123,7 +128,7 @@ def _times(a: int, b: int) -> int:
 
 
 def _squares() -> Iterator[int]:
-    """Yield x to the powers 1, 2, 4, 8 and so on; after 32 they come again."""
+    """Yield x to the powers 1, 2, 4, 8 and so on; after 32 of them, they repeat."""
     power = _ONE >> 1
     for _ in range(32):
         yield power

@@ -5,7 +5,7 @@ All times are monotonic seconds where unix seconds are not named.
 
 from collections.abc import Callable, Iterable
 
-from exporter.core import BraketError, Health, Target, combined
+from exporter.core import BraketError, Health, Target, combined_health
 from exporter.polling.rate_limiter import RateLimiter
 from exporter.polling.retry_policy import OnOperation, OnTarget, Rule, Subject, rule_for, target_backoff
 
@@ -47,7 +47,7 @@ class CircuitBreaker:
     @property
     def health(self) -> Health:
         """How the target fares as a whole."""
-        return combined(self._healths.values())
+        return combined_health(self._healths.values())
 
     def rates(self, now: float) -> dict[str, float]:
         """Tell the budget of each operation now, requests a second."""
@@ -76,7 +76,7 @@ class CircuitBreaker:
     def succeeded(self, operation: str, wall: float) -> None:
         """Take note of a good answer at ``wall``, unix seconds."""
         self._failures[operation] = 0
-        self._healths[operation] = self._healths[operation].succeeded(wall)
+        self._healths[operation] = self._healths[operation].after_success(wall)
 
     def failed(
         self, operation: str, error: BraketError, *, asked: float, now: float, arn: str | None = None, jobs: int = 1
@@ -114,7 +114,7 @@ class CircuitBreaker:
     def _pause(self, operation: str, asked: float, now: float) -> None:
         """Pause an operation, unless the failed call is older than the last such decision."""
         if asked >= self._open_at[operation]:
-            health = self._healths[operation] = self._healths[operation].paused()
+            health = self._healths[operation] = self._healths[operation].after_pause()
             self._open_at[operation] = now + target_backoff(health.pauses, self._random())
 
 
@@ -129,8 +129,8 @@ def _counted(health: Health, rule: OnTarget, failed: str, error: str, jobs: int)
         jobs: how many jobs of the target are polled.
     """
     if rule is OnTarget.UP:
-        return health.answered(error)
+        return health.after_response(error)
     if rule is OnTarget.SEVERAL_CALLS:
-        return health.troubled(error)
+        return health.after_target_failure(error)
     concerned = 1 if rule is OnTarget.AT_ONCE else jobs
-    return health.failed(failed, error, asked_jobs=concerned, own_fault=rule is OnTarget.ALL_JOBS)
+    return health.after_failure(failed, error, polled_jobs=concerned, job_error=rule is OnTarget.ALL_JOBS)

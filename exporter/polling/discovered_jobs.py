@@ -74,7 +74,7 @@ class DiscoveredJobs:
         """
         self._eras.append((now, selector))
         before, self._lane = self._lane, lane
-        return self._tombstones.relabel(before, lane)
+        return self._tombstones.change_owner(before, lane)
 
     def keep(self, retention: Retention, find: Callable[[str], JobRecord | None]) -> None:
         """Keep series for another time from now on."""
@@ -132,7 +132,7 @@ class DiscoveredJobs:
     def take_in(self, arn: str) -> int | None:
         """Make a job a member; return the mark of its tombstone, which is dropped, if it was forgotten before."""
         self.members.add(arn)
-        return self._tombstones.take(arn)
+        return self._tombstones.remove(arn)
 
     def met(self, record: Callable[[str], JobRecord], job: JobSummary, now: float) -> None:
         """Note whether a watched job is still selected.
@@ -198,7 +198,7 @@ class DiscoveredJobs:
     def drop(self, arn: str, created: float) -> None:
         """Forget a job that has ended before its time: no list brings it back, whatever it tells."""
         self.release(arn)
-        self._tombstones.bury(arn, Tombstone(created, None, self._lane))
+        self._tombstones.add(arn, Tombstone(created, None, self._lane))
 
     def prune(self, before: float) -> list[int]:
         """Drop the tombstones of jobs created before a time, to which no list reaches back; return their marks."""
@@ -220,7 +220,7 @@ class DiscoveredJobs:
         self._let_go.pop(record.arn, None)
         tombstone = tombstone_of(record, self._lane)
         if tombstone is not None:
-            self._tombstones.bury(record.arn, tombstone)
+            self._tombstones.add(record.arn, tombstone)
 
 
 def named_record(arn: str, since: float, tombstones: Tombstones) -> JobRecord:

@@ -91,7 +91,7 @@ class Discovery:
         """
         selected, before, self._policy = self.found_jobs.selector, self._policy, policy
         if selector != selected:
-            self._store.remember(self.found_jobs.select(selector, wall, lane))
+            self._store.save_tombstones(self.found_jobs.select(selector, wall, lane))
         if policy.retention != before.retention:
             self.found_jobs.keep(policy.retention, self._store.find)
         if (selector, policy.lookback) != (selected, before.lookback):
@@ -159,7 +159,7 @@ class Discovery:
             self._job_queue.remove(record.arn)
             self._progress.tried(record.arn)
         pruned = self.found_jobs.prune(self.planner.horizon(wall) - TOMBSTONE_SLACK)
-        self._store.unremember(pruned, self._tombstones.floor)
+        self._store.drop_tombstones(pruned, self._tombstones.floor)
         return gone
 
     def beyond_limit(self, jobs: Iterable[Ranked], wall: float, busy: Collection[str]) -> list[JobRecord]:
@@ -209,11 +209,11 @@ class Discovery:
         # Another login may have found the job as well; the first to store it has it.
         news = self.found_jobs.is_news(job)
         only_details = job.finished and not news
-        if not self._store.add(self.found_jobs.beginning(job), rank_of_listed(job, over=only_details)):
+        if not self._store.add(self.found_jobs.beginning(job), rank_of_listed(job, ended=only_details)):
             return
         mark = self.found_jobs.take_in(job.arn)
         if mark is not None:
-            self._store.unremember([mark])
+            self._store.drop_tombstones([mark])
         self._progress.expect(job.arn, ended=only_details)
         self._job_queue.put(
             JobSchedule(

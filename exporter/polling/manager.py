@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from exporter.core import DESELECTED, MAX_JOBS, Clock, JobRecord, TargetConfig, TargetStatus, merged
+from exporter.core import DESELECTED, MAX_JOBS, Clock, JobRecord, TargetConfig, TargetStatus, merged_statuses
 from exporter.polling.client import JobSource
 from exporter.polling.discovered_jobs import named_record, tombstone_of
 from exporter.polling.discovery import TOMBSTONE_SLACK, Policy
@@ -93,7 +93,7 @@ class PollerManager:
 
     def statuses(self) -> list[TargetStatus]:
         """Tell how the targets fare."""
-        return merged(poller.status() for poller in self.pollers)
+        return merged_statuses(poller.status() for poller in self.pollers)
 
     def forget_expired(self) -> None:
         """Drop the jobs whose retention is over, and those that are too many."""
@@ -107,11 +107,11 @@ class PollerManager:
         if self._policy is not None:
             before = self._clock.wall() - self._policy.lookback - TOMBSTONE_SLACK
             pruned = self.tombstones.prune_all_but(self.baselines, before)
-            self._store.unremember(pruned, self.tombstones.floor)
+            self._store.drop_tombstones(pruned, self.tombstones.floor)
 
     def keep_within_limit(self) -> None:
         """Drop finished jobs that are too many; others that are too many go on without series."""
-        beyond, dropped = self._store.fit()
+        beyond, dropped = self._store.enforce_limit()
         for _ in range(dropped):
             self._telemetry.dropped(MAX_JOBS)
         for poller in self.pollers if beyond else ():
@@ -119,7 +119,7 @@ class PollerManager:
 
     def limit(self, most: int) -> None:
         """Let so many jobs have series of their own from now on."""
-        self._store.limit(most)
+        self._store.set_limit(most)
         self.keep_within_limit()
 
     def start(self, threads: int, stop: threading.Event) -> None:
@@ -203,8 +203,8 @@ class PollerManager:
         for arn in jobs:
             if arn not in self._store:
                 self._store.add(named_record(arn, since, self.tombstones))
-                mark = self.tombstones.take(arn)
-                self._store.unremember(() if mark is None else (mark,))
+                mark = self.tombstones.remove(arn)
+                self._store.drop_tombstones(() if mark is None else (mark,))
 
     def _hire(
         self,
@@ -276,7 +276,7 @@ class PollerManager:
     def _forget(self, arn: str) -> None:
         record = self._store.record(arn)
         if (tombstone := tombstone_of(record)) is not None:
-            self.tombstones.bury(arn, tombstone)
+            self.tombstones.add(arn, tombstone)
         self._store.forget(arn, self.tombstones.entry(arn))
         self._telemetry.dropped(DESELECTED)
         self._event_log.forgotten(arn, record.snapshot, DESELECTED)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from exporter.core import TargetConfig, successors
+from exporter.core import TargetConfig, predecessors
 from exporter.polling.client import JobSource
 from exporter.polling.discovery import Policy
 from exporter.polling.poller import TargetPoller
@@ -62,7 +62,7 @@ def plan_polling(
     known = [replace(member.lane, target=member.poller.target) for member in members]
     kept: list[PolledTarget] = []
     new: list[tuple[TargetConfig, JobSource]] = []
-    for lane, number in zip(lanes, successors(known, lanes), strict=True):
+    for lane, number in zip(lanes, predecessors(known, lanes), strict=True):
         if number is None:
             new.append((lane, connect(lane)))
         else:

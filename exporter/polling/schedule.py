@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
-from exporter.core import TERMINAL_STATUSES, JobRecord, complete
+from exporter.core import TERMINAL_STATUSES, JobRecord, is_complete
 from exporter.polling.retry_policy import call_backoff, job_backoff
 
 QUESTIONS_AFTER_END: Final = 3
@@ -128,7 +128,7 @@ def after_answer(
     if record.active:
         created = None if record.snapshot is None else record.snapshot.created
         return _after_active_answer(replace(fresh, ended=False, created=created), asked, interval)
-    if complete(record) or watch.after_end >= QUESTIONS_AFTER_END or _ended_long_ago(record, wall):
+    if is_complete(record) or watch.after_end >= QUESTIONS_AFTER_END or _ended_long_ago(record, wall):
         return None
     wait = interval * 2**watch.after_end
     return replace(fresh, due=asked + wait, after_end=watch.after_end + 1, ended=True, urgency=Priority.DUE)
@@ -195,7 +195,7 @@ def resumed(record: JobRecord, *, now: float, wall: float) -> JobSchedule | None
     watch = JobSchedule(record.arn, due=now, answered=now - age, urgency=Priority.NEW, created=created)
     if record.active:
         return watch
-    if complete(record) or _ended_long_ago(record, wall):
+    if is_complete(record) or _ended_long_ago(record, wall):
         return None
     return replace(watch, after_end=1, ended=True, urgency=Priority.DUE)
 

@@ -90,7 +90,7 @@ class TargetState:
         stale = (now - watch.confirmed for watch in active if not self._never_existed(watch))
         return TargetStatus(
             target=self.client.target,
-            health=self.circuit_breaker.health.judged(),
+            health=self.circuit_breaker.health.settled(),
             active=len(active),
             finished=jobs - len(active),
             waiting=len(progress.waiting) + len(progress.filling),

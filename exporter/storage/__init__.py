@@ -1,4 +1,4 @@
-"""What is known of jobs, in memory and on disk."""
+"""Records of jobs and aggregates, in memory and in the state file."""
 
 from exporter.storage.job_index import LEAST_URGENT, NO_ANSWER, BlockSummary, StatusSummary, statuses_of, urgency_of
 from exporter.storage.persistence import Entry, SavedState, Tombstone

@@ -1,4 +1,4 @@
-"""Chunks: finished jobs that are packed, and whose lines are compressed, together. Pure."""
+"""Blocks of finished jobs: their records are packed together, and their lines are compressed together. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,59 +6,64 @@ from functools import partial
 from typing import Final
 
 from exporter.core import JobRecord
-from exporter.metrics import LASTING_LEVEL, JobRow, Segment, SegmentChain, chain, compress
+from exporter.metrics import BEST_LEVEL, Row, Segment, SegmentChain, chain, compress
 from exporter.storage.codec import pack, unpack
 from exporter.storage.job_index import BlockSummary, status_summaries
 from exporter.storage.series_limit import Rank, Ranked, rank_of
 
-CHUNK_JOBS: Final = 256
-"""Their lines of one family fill the window of the compression, so that more would not save more."""
+BLOCK_JOBS: Final = 256
+"""Jobs of a block. Their lines of one family fill the compression window; a larger block does not compress better."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Jobs that are sealed together.
+    """Sealed jobs.
 
     Attributes:
         arns: the jobs.
-        packed: what is known of them.
-        pieces: the lines of each family.
-        lowest: none of the jobs ranks below.
-        pile: the jobs, as the page for people looks at them.
+        packed: their records.
+        segments: the compressed lines of each family.
+        lowest: the lowest rank of a job.
+        summary: the summary for the status page.
     """
 
     arns: tuple[str, ...]
     packed: bytes
-    pieces: tuple[Segment, ...]
+    segments: tuple[Segment, ...]
     lowest: Rank
     summary: BlockSummary
 
     def records(self) -> list[JobRecord]:
-        """Return what is known of its jobs."""
+        """Return the records of all jobs."""
         return unpack(self.packed)
 
     def record(self, arn: str) -> JobRecord:
-        """Return what is known of one of its jobs."""
+        """Return the record of one job."""
         return self.records()[self.arns.index(arn)]
 
     def ranked(self) -> Iterator[Ranked]:
-        """Yield its jobs with their ranks."""
+        """Yield all jobs with their ranks."""
         return (Ranked(rank_of(record), record.arn) for record in self.records())
 
 
-def seal(records: Sequence[JobRecord], rows: Iterable[JobRow]) -> Block:
-    """Make a chunk of jobs, of which each has its row."""
+def seal(records: Sequence[JobRecord], rows: Iterable[Row]) -> Block:
+    """Make a block of jobs.
+
+    Args:
+        records: their records.
+        rows: their lines, in the same order.
+    """
     packed = pack(records)
     return Block(
         arns=tuple(record.arn for record in records),
         packed=packed,
-        pieces=tuple(compress(b"".join(lines), LASTING_LEVEL) for lines in zip(*rows, strict=True)),
+        segments=tuple(compress(b"".join(lines), BEST_LEVEL) for lines in zip(*rows, strict=True)),
         lowest=min(map(rank_of, records)),
         summary=BlockSummary(len(records), status_summaries(records), partial(unpack, packed)),
     )
 
 
-def chains_of(chunks: Iterable[Block], families: int) -> tuple[SegmentChain, ...]:
-    """Chain the pieces of chunks, for each family."""
-    chains = tuple(map(chain, zip(*(chunk.pieces for chunk in chunks), strict=True)))
+def chains_of(blocks: Iterable[Block], families: int) -> tuple[SegmentChain, ...]:
+    """Chain the segments of blocks, for each family."""
+    chains = tuple(map(chain, zip(*(block.segments for block in blocks), strict=True)))
     return chains or tuple(SegmentChain() for _ in range(families))

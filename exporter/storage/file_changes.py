@@ -1,11 +1,11 @@
 """Detection of changes that other programs make to the state file or its write-ahead log while it is open.
 
-A connection that holds the file alone keeps its pages and the index of its write-ahead log in memory. It does not see
-that another program overwrites or truncates the file, or removes the log: it goes on writing, and those writes are
-lost with the process. So each write compares the file and the log with their state after the previous write: inode,
-size and modification time. After a write the modification time is set to a value with nanoseconds, since the clock of
-many file systems has steps of milliseconds, in which two writes look like one. The file itself must not be opened a
-second time: the system drops the locks of a process on a file when the process closes any descriptor of it.
+A connection with an exclusive lock keeps pages and the index of the write-ahead log in memory. It does not detect that
+another program overwrites or truncates the file, or removes the log: later writes are lost with the process. So each
+write compares the inode, size and modification time of the file and the log with those after the previous write. A
+write sets the modification time to a value with nanoseconds: the clock of many file systems has steps of milliseconds,
+in which two writes are not distinguishable. The file must not be opened a second time: when a process closes any
+descriptor of a file, the system drops all its locks on the file.
 """
 
 import os
@@ -19,7 +19,7 @@ from exporter.storage.state_errors import StateLostError, StateUnreadableError, 
 
 
 class _Mark(NamedTuple):
-    """Attributes of a file in the file system: each write of its content changes them."""
+    """Attributes of a file that change with each write of its content."""
 
     device: int
     inode: int
@@ -43,12 +43,12 @@ class FileChanges:
 
     @property
     def size(self) -> int:
-        """The bytes of the file and its write-ahead log after the last write."""
+        """Size of the file and its write-ahead log after the last write, bytes."""
         return sum(mark.size for mark in self._left if mark is not None)
 
     @property
     def log_size(self) -> int:
-        """The bytes of the write-ahead log after the last write."""
+        """Size of the write-ahead log after the last write, bytes."""
         log = self._left[1]
         return 0 if log is None else log.size
 
@@ -81,7 +81,7 @@ class FileChanges:
 
     @contextmanager
     def writing_log(self) -> Iterator[None]:
-        """Accept the state of the log afterwards. A write only makes it longer, and leaves the file as it is."""
+        """Accept the state of the log afterwards. A write only extends the log, and does not change the file."""
         try:
             yield
         finally:
@@ -91,7 +91,7 @@ class FileChanges:
                 self._left = file, after
 
     def log_is_stale(self) -> bool:
-        """Return whether the log of this process is still at its path, while the file is not."""
+        """Return whether the log of this process is still at its path although the file is not."""
         with suppress(OSError):
             moved = _identity(_mark(self._path)) != self._own[0]
             return moved and _identity(_mark(self._log)) == self._own[1]
@@ -117,8 +117,8 @@ def _mark(path: str) -> _Mark | None:
 
 
 def _marked(path: str) -> _Mark | None:
-    """Mark a file that this process has written to, so that a later write of another program shows."""
-    with suppress(OSError):  # only its owner may
+    """Set the modification time of a file, so that a later write of another program is detected."""
+    with suppress(OSError):  # only the owner may set it
         moment = time.time_ns()
         os.utime(path, ns=(moment, moment))
     return _mark(path)

@@ -1,30 +1,30 @@
-"""What is known of many jobs without a look at each: how many are in a status, and how urgent the first is. Pure."""
+"""Summaries of many jobs: the number of jobs in each status, and the urgency of the most urgent one. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from exporter.core import MAX_RUNTIME_EXCEEDED, JobRecord, failed, ran_out_of_time
+from exporter.core import MAX_RUNTIME_EXCEEDED, JobRecord, is_failure, ran_out_of_time
 
 NO_ANSWER: Final = "NO_ANSWER"
-"""Stands where other jobs have their status: GetJob never answered for this one."""
+"""The status of a job without a GetJob response."""
 
 LEAST_URGENT: Final = (9, 0.0)
-"""No job is less urgent."""
+"""The lowest urgency."""
 
 _RANKS: Final = {"RUNNING": 1, "QUEUED": 2, "CANCELLING": 3}
 
 
 def urgency_of(record: JobRecord) -> tuple[int, float]:
-    """Rank jobs by how much they ask for a look, then the newest first."""
+    """Return the sort key of a job on the status page: failing and failed jobs first, then the newest."""
     if record.snapshot is None:
         return (5 if record.failing is None else 0), 0.0
-    rank = 0 if failed(record) else _RANKS.get(record.snapshot.status, 4)
+    rank = 0 if is_failure(record) else _RANKS.get(record.snapshot.status, 4)
     return rank, -(record.snapshot.created or 0.0)
 
 
 class StatusSummary(NamedTuple):
-    """How many jobs of a pile are listed under a status, and how urgent the first of them is."""
+    """The number of jobs of a block that are listed under a status, and the urgency of the most urgent one."""
 
     jobs: int
     first: tuple[int, float]
@@ -32,12 +32,12 @@ class StatusSummary(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BlockSummary:
-    """Jobs that need not all be looked at to tell whether one of them is among the first.
+    """Summary of a block: it shows whether one of the jobs is among the most urgent, without unpacking them.
 
     Attributes:
-        total: how many there are.
-        glances: what is known of them by status.
-        records: gives each of them, at a price.
+        total: the number of jobs.
+        statuses: the summary of each status.
+        records: unpacks the records, which takes time.
     """
 
     total: int
@@ -46,7 +46,7 @@ class BlockSummary:
 
 
 def status_summaries(records: Iterable[JobRecord]) -> dict[str, StatusSummary]:
-    """Tell by status what a pile of jobs is to be known by."""
+    """Summarize jobs by status."""
     statuses: dict[str, StatusSummary] = {}
     for record in records:
         urgency = urgency_of(record)
@@ -57,6 +57,6 @@ def status_summaries(records: Iterable[JobRecord]) -> dict[str, StatusSummary]:
 
 
 def statuses_of(record: JobRecord) -> tuple[str, ...]:
-    """Tell under which statuses a job is listed: its own, and ``MAX_RUNTIME_EXCEEDED`` if it ran out of time."""
+    """Return the statuses of a job in lists: its own, and ``MAX_RUNTIME_EXCEEDED`` if it exceeded its run time."""
     own = NO_ANSWER if record.snapshot is None else record.snapshot.status
     return (own, MAX_RUNTIME_EXCEEDED) if ran_out_of_time(record) else (own,)

@@ -1,4 +1,4 @@
-"""What is written down, so that a restart loses nothing: entries on the way out, the past on the way in. Pure."""
+"""Persistent state: entries with changes, the state saved before a restart, and the port that writes entries. Pure."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,15 +9,15 @@ from exporter.core import JobRecord, parse_job_arn, parse_time
 from exporter.metrics import Series, Totals
 
 _TOO_MUCH: Final = 1e300
-"""JSON brings whole numbers that are no float any more."""
+"""JSON can contain whole numbers beyond the range of floating-point numbers."""
 
 
 class Tombstone(NamedTuple):
-    """What is remembered of a job that was forgotten.
+    """Trace of a forgotten job.
 
     Attributes:
-        created: when it was created, unix seconds; lists tell nothing of it any more once that is out of the lookback.
-        record: with which to go on if it is chosen again; ``None`` for one that has ended.
+        created: its creation time, unix seconds; SearchJobs no longer lists it once this is before the lookback.
+        record: the record to continue with if the job is selected again; ``None`` if the job has ended.
         owner: the key of the target that forgot it.
     """
 
@@ -28,13 +28,13 @@ class Tombstone(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is new since the last one. All values are whole, so that an entry may be written twice.
+    """Changes since the previous entry. Values are absolute, so writing an entry again has no effect.
 
     Attributes:
-        records: jobs that are new or changed.
-        gone: ARNs of jobs that are known no more.
-        tombstones: what is remembered of forgotten jobs, by ``mark_of`` their ARN; ``None`` for nothing any more.
-        totals: counters and histograms that moved.
+        records: new or changed records.
+        gone: ARNs of removed jobs.
+        tombstones: tombstones by ``mark_of`` their ARN; ``None`` deletes one.
+        totals: changed counters and histograms.
         floor: the floor of the tombstones, unix seconds; 0 when it did not rise.
     """
 
@@ -45,19 +45,19 @@ class Entry:
     floor: float = 0.0
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything in it."""
+        """Return whether there is a change."""
         return bool(self.records or self.gone or self.tombstones or self.totals.counters or self.totals.histograms)
 
 
 @dataclass(slots=True)
 class DirtySet:
-    """What is to be written down. A small state.
+    """Changes that are not persisted yet. Mutable.
 
     Attributes:
-        arns: jobs that are new, changed or known no more.
-        forgotten: jobs that were forgotten, whether or not they are watched again by now.
-        tombstones: what is remembered of forgotten ones, by ``mark_of`` their ARN.
-        series: counters and histograms that moved.
+        arns: new, changed or removed jobs.
+        forgotten: forgotten jobs, including those that are watched again.
+        tombstones: tombstones by ``mark_of`` their ARN; ``None`` deletes one.
+        series: changed counters and histograms.
         floor: the floor of the tombstones, unix seconds, if it rose.
     """
 
@@ -68,7 +68,7 @@ class DirtySet:
     floor: float = 0.0
 
     def give_back(self, older: "DirtySet") -> None:
-        """Take in what could not be written; what came meanwhile counts."""
+        """Take back changes that could not be written; newer changes win."""
         self.arns |= older.arns
         self.forgotten |= older.forgotten
         self.tombstones = older.tombstones | self.tombstones
@@ -76,13 +76,13 @@ class DirtySet:
         self.floor = max(self.floor, older.floor)
 
     def entry(self, known: Mapping[str, JobRecord | None], totals: Totals) -> Entry:
-        """Make the entry of it.
+        """Make an entry of the changes.
 
         Args:
-            known: what is known of each of its jobs, and of others that go along.
-            totals: what each of its counters and histograms has come to.
+            known: the current record of each job, and of other jobs to include.
+            totals: the current values of the counters and histograms.
         """
-        records = [record for record in known.values() if record is not None and lasts(record)]
+        records = [record for record in known.values() if record is not None and is_saved(record)]
         kept = {record.arn for record in records}
         gone = [arn for arn, record in known.items() if record is None or (arn in self.forgotten and arn not in kept)]
         return Entry(records, gone, self.tombstones, totals, self.floor)
@@ -90,14 +90,14 @@ class DirtySet:
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
-    """What was known before a restart.
+    """State from before a restart.
 
     Attributes:
-        polled: when it was last written down, unix seconds; jobs created later are news.
-        records: the jobs; they may be read from the file each time, and then hold no memory.
-        tombstones: what is remembered of forgotten ones, by ``mark_of`` their ARN.
+        polled: the time of the last write, unix seconds; jobs created later are news.
+        records: the records; each iteration may read them from the file, so they need no memory.
+        tombstones: tombstones by ``mark_of`` their ARN.
         baselines: the baseline time of each target that discovers jobs, unix seconds, by its key.
-        totals: the fleet's counters and histograms.
+        totals: counters and histograms.
         floor: the floor of the tombstones, unix seconds.
     """
 
@@ -110,11 +110,11 @@ class SavedState:
 
 
 class Persistence(Protocol):
-    """Where entries are written down."""
+    """Writes entries."""
 
     @property
     def open(self) -> bool:
-        """Whether it is worth a try to write now."""
+        """Whether a write may succeed now."""
         ...
 
     def write(self, entry: Entry, everything: Callable[[], Entry]) -> bool:
@@ -128,10 +128,10 @@ class Persistence(Protocol):
 
 
 def check_record(record: JobRecord) -> None:
-    """Check that a record that comes from a file can be one of ours, so that it can be served, logged and asked for.
+    """Check that a record from a file is valid, so that it can be exposed, logged and polled.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: it is not valid.
     """
     parse_job_arn(record.arn)
     job = record.snapshot
@@ -147,11 +147,11 @@ def check_record(record: JobRecord) -> None:
         parse_time(time or 0.0)
 
 
-def lasts(record: JobRecord) -> bool:
-    """Tell whether a record is worth writing down; a list shows one anew that had ended before it was asked for."""
+def is_saved(record: JobRecord) -> bool:
+    """Return whether a record is persisted. SearchJobs returns a job that ended before its first poll again."""
     return record.configured or record.snapshot is not None or record.first_listed_status is not None
 
 
 def mark_of(arn: str) -> int:
-    """Make a number by which a forgotten job is recognised; its ARN need not be kept."""
+    """Return a hash that identifies a job without its ARN."""
     return int.from_bytes(blake2b(arn.encode(), digest_size=8).digest(), signed=True)

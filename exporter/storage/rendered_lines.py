@@ -1,42 +1,42 @@
-"""The rendered lines of the jobs: what a scrape shows, ready to be sent."""
+"""The rendered lines of jobs, ready for a scrape."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.core import JobRecord
-from exporter.metrics import Family, JobFamily, JobRow, Lines, SegmentChain, render_job
+from exporter.metrics import Family, JobFamily, Lines, Row, SegmentChain, render
 from exporter.storage.block import Block, chains_of
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The content of one scrape, all of one moment: job families and fleet families, each with its lines."""
+    """The content of one scrape, all of one moment: job families and aggregate families, each with its lines."""
 
     job_families: Sequence[JobFamily]
-    job_rows: Sequence[JobRow]
+    job_rows: Sequence[Row]
     sealed: Sequence[SegmentChain]
-    fleet: Sequence[tuple[Family, bytes]]
+    aggregates: Sequence[tuple[Family, bytes]]
 
     def families(self) -> Iterator[tuple[Family, Lines]]:
-        """Yield each family with its lines; samples of one family stand together."""
+        """Yield each family with its lines."""
         for index, (family, sealed) in enumerate(zip(self.job_families, self.sealed, strict=True)):
             yield family, Lines([row[index] for row in self.job_rows], sealed)
-        for fleet_family, lines in self.fleet:
-            yield fleet_family, Lines([lines])
+        for aggregate_family, lines in self.aggregates:
+            yield aggregate_family, Lines([lines])
 
 
 class RenderedLines:
-    """Lines of open jobs by ARN, and the compressed lines of blocks; an open job without lines is hidden.
+    """Lines of open jobs by ARN, and compressed lines of blocks. An open job without lines is hidden.
 
-    It has no lock: the store holds its own around every call, except ``render`` and the two that prepare chains.
+    It has no lock: the store holds its own around every call, except ``render`` and the two methods that make chains.
 
     Args:
-        families: the families to render for each job; none when only the fleet is of interest.
+        families: the families to render for each job; none with ``per_job_metrics: false``.
 
     Attributes:
-        families: as given.
+        families: the families to render for each job.
         rows: the lines of each open job that has lines.
-        finished: the finished ones among them, which can be sealed.
+        finished: the ARNs of the finished jobs among them, which can be sealed.
         hidden: open jobs without lines. ``True`` where ``max_jobs`` was enforced; ``False`` where there was no room
             when the job was added.
         chains: the lines of all blocks, for each family.
@@ -44,24 +44,24 @@ class RenderedLines:
 
     def __init__(self, families: Sequence[JobFamily]) -> None:
         self.families = tuple(families)
-        self.rows: dict[str, JobRow] = {}
+        self.rows: dict[str, Row] = {}
         self.finished: set[str] = set()
         self.hidden: dict[str, bool] = {}
         self.chains = chains_of((), len(self.families))
 
-    def render(self, record: JobRecord) -> JobRow:
+    def render(self, record: JobRecord) -> Row:
         """Render the lines of a job."""
-        return render_job(self.families, record)
+        return render(self.families, record)
 
-    def chains_with(self, chunk: Block) -> tuple[SegmentChain, ...]:
+    def chains_with(self, block: Block) -> tuple[SegmentChain, ...]:
         """Return the chains with one more block."""
-        return tuple(each.add(piece) for each, piece in zip(self.chains, chunk.pieces, strict=True))
+        return tuple(each.add(segment) for each, segment in zip(self.chains, block.segments, strict=True))
 
-    def chains_of(self, chunks: Iterable[Block]) -> tuple[SegmentChain, ...]:
-        """Return the chains of other blocks than those of today."""
-        return chains_of(chunks, len(self.families))
+    def chains_of(self, blocks: Iterable[Block]) -> tuple[SegmentChain, ...]:
+        """Return the chains of some blocks."""
+        return chains_of(blocks, len(self.families))
 
-    def put(self, record: JobRecord, row: JobRow) -> None:
+    def put(self, record: JobRecord, row: Row) -> None:
         """Show new lines of an open job, unless it is hidden."""
         if record.arn in self.hidden:
             return
@@ -71,17 +71,17 @@ class RenderedLines:
         else:
             self.finished.discard(record.arn)
 
-    def show(self, record: JobRecord, row: JobRow) -> None:
+    def show(self, record: JobRecord, row: Row) -> None:
         """Show a hidden job."""
         self.hidden.pop(record.arn, None)
         self.put(record, row)
 
     def refuse(self, arn: str) -> None:
-        """Hide a new job, for which there is no room."""
+        """Hide a new job because there is no room."""
         self.hidden[arn] = False
 
     def hide(self, arn: str) -> bool:
-        """Hide an open job; return whether it was not hidden, or only because there was no room."""
+        """Hide an open job because of ``max_jobs``; return ``False`` if it was already hidden for that reason."""
         if self.hidden.get(arn):
             return False
         self.drop(arn)
@@ -101,8 +101,8 @@ class RenderedLines:
             del self.rows[arn]
         self.chains = chains
 
-    def unseal(self, rows: Mapping[str, JobRow], hidden: Iterable[str], chains: tuple[SegmentChain, ...]) -> None:
-        """Replace chains by those without some blocks, whose jobs are open again: with lines, or hidden."""
+    def unseal(self, rows: Mapping[str, Row], hidden: Iterable[str], chains: tuple[SegmentChain, ...]) -> None:
+        """Replace the chains after some blocks were unsealed; their jobs are open again, with lines or hidden."""
         self.rows |= rows
         self.finished.update(rows)
         self.hidden.update(dict.fromkeys(hidden, False))

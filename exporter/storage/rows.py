@@ -1,6 +1,6 @@
-"""Rows of the state file: jobs, tombstones, counters, histograms and times, from objects to columns and back.
+"""Rows of the state file: conversion of jobs, tombstones, counters, histograms and times to columns and back.
 
-A row that cannot be read is skipped and reported; it costs only itself.
+An invalid row is skipped and reported; the other rows are read.
 """
 
 import json
@@ -21,7 +21,7 @@ from exporter.storage.state_errors import first_line
 _RECORD: Final = TypeAdapter(JobRecord)
 
 _INVALID: Final = (ValidationError, TypeError, ValueError, OverflowError, RecursionError)
-"""What reading an invalid row raises."""
+"""Exceptions for an invalid row."""
 
 _LONGEST_REASON: Final = 200
 
@@ -32,7 +32,7 @@ Check = Callable[[JobRecord], object]
 
 
 class Skipped(NamedTuple):
-    """Invalid rows: how many, and the error of the first."""
+    """The number of invalid rows, and the error of the first."""
 
     rows: int = 0
     reason: str = ""
@@ -40,7 +40,7 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The valid rows of a file, without its jobs, and the keys of the invalid ones.
+    """The valid rows of a file, without its records, and the keys of the invalid rows.
 
     Attributes:
         jobs: times of the last poll and of the creation of each job, unix seconds; 0 where unknown.
@@ -48,7 +48,7 @@ class Contents:
         baselines: the baseline time of each target that discovers jobs, unix seconds, by its key.
         totals: counters and histograms.
         written: when the file was last written, unix seconds; ``None`` if the row is missing.
-        saved_floor: the floor of the tombstones as it was written, unix seconds.
+        saved_floor: the saved floor of the tombstones, unix seconds.
         bad: the first columns of the invalid rows, by table.
         skipped: their number, and the error of the first.
     """
@@ -64,35 +64,33 @@ class Contents:
 
     @property
     def polled(self) -> float | None:
-        """The time of the last write; without it, the latest poll of a job stands in for it."""
+        """The time of the last write; without it, the latest poll of a job."""
         latest = max((*(poll for poll, _ in self.jobs), *self.baselines.values()), default=0.0)
         return self.written if self.written is not None else latest or None
 
     @property
     def floor(self) -> float:
-        """The floor of the tombstones; the last write where a job or a tombstone was lost.
+        """The floor of the tombstones; the time of the last write if a job or a tombstone was lost.
 
-        A job created before that is baseline then, and not counted again.
+        In the latter case, a job created before is baseline, so it is not counted again.
         """
         if not any(self.bad.get(table) for table in ("jobs", "tombstones", "floor")):
             return self.saved_floor
-        created = (*(born for _, born in self.jobs), *(tombstone.created for tombstone in self.tombstones.values()))
+        created = (*(time for _, time in self.jobs), *(tombstone.created for tombstone in self.tombstones.values()))
         return max(self.saved_floor, self.polled or 0.0, *created)
 
 
 def read_contents(connection: sqlite3.Connection, check: Check) -> Contents:
     """Read all rows of a file."""
-    sieve = _Sieve(connection)
-    jobs = [*map(_times, sieve.rows("jobs", partial(_job, check)))]
-    tombstones, baselines = (
-        dict(sieve.rows("tombstones", partial(_tombstone, check))),
-        dict(sieve.rows("baselines", _baseline)),
-    )
-    totals = _sum((*sieve.rows("counters", _counter), *sieve.rows("histograms", _histogram)))
-    written = next(sieve.rows("polled", _only_time), None)
-    floor = next(sieve.rows("floor", _only_time), 0.0)
-    skipped = Skipped(sum(map(len, sieve.bad.values())), sieve.reason)
-    return Contents(jobs, tombstones, baselines, totals, written, floor, dict(sieve.bad), skipped)
+    reader = _RowReader(connection)
+    jobs = [*map(_times, reader.rows("jobs", partial(_job, check)))]
+    tombstones = dict(reader.rows("tombstones", partial(_tombstone, check)))
+    baselines = dict(reader.rows("baselines", _baseline))
+    totals = _sum((*reader.rows("counters", _counter), *reader.rows("histograms", _histogram)))
+    written = next(reader.rows("polled", _only_time), None)
+    floor = next(reader.rows("floor", _only_time), 0.0)
+    skipped = Skipped(sum(map(len, reader.bad.values())), reader.reason)
+    return Contents(jobs, tombstones, baselines, totals, written, floor, dict(reader.bad), skipped)
 
 
 def write_entry(connection: sqlite3.Connection, entry: Entry) -> None:
@@ -118,17 +116,17 @@ def write_polled(connection: sqlite3.Connection, polled: float) -> None:
 
 
 def delete_invalid(connection: sqlite3.Connection, bad: Mapping[str, Sequence[object]]) -> None:
-    """Delete invalid jobs and tombstones, and all counters, histograms and floors: the caller writes the valid ones."""
+    """Delete invalid jobs and tombstones, and all counters, histograms and floors; the caller writes the valid ones."""
     for table in ("jobs", "tombstones"):
         marks = ((mark,) for mark in bad.get(table, ()))
         connection.executemany(f"DELETE FROM {table} WHERE mark = ?", marks)  # noqa: S608 -- our names
-    for table in ("counters", "histograms", "floor"):  # their keys may be anything
+    for table in ("counters", "histograms", "floor"):  # their keys may be of any type
         connection.execute(f"DELETE FROM {table}")  # noqa: S608 -- our names
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRecords(Collection[JobRecord]):
-    """The jobs of the file, read again each time, so that there are never many in memory.
+    """The records in the file. Each iteration reads them again, so few of them are in memory.
 
     Attributes:
         connection: to the file.
@@ -151,13 +149,13 @@ class StoredRecords(Collection[JobRecord]):
 
 
 @dataclass(slots=True)
-class _Sieve:
+class _RowReader:
     """Reads rows one by one, and notes the invalid ones.
 
     Attributes:
         connection: to the file.
-        bad: the first columns of those rows, by their table.
-        reason: the error of the first of them.
+        bad: the first columns of the invalid rows, by table.
+        reason: the error of the first invalid row.
     """
 
     connection: sqlite3.Connection
@@ -234,7 +232,7 @@ def _job(check: Check, mark: int, text: str) -> JobRecord:
 
 
 def _times(record: JobRecord) -> tuple[float, float]:
-    """Return when a job was polled and created; 0 where that is unknown."""
+    """Return the times of a job's last poll and creation; 0 if unknown."""
     return record.polled_at or 0.0, 0.0 if record.snapshot is None else record.snapshot.created or 0.0
 
 
@@ -263,7 +261,7 @@ def _histogram(metric: str, labels: str, observations: str, total: float) -> Tot
 
 
 def _reason(error: Exception) -> str:
-    """Describe the error of a row in a short line, without values of the row that may be long."""
+    """Describe the error of a row in a short line, without values of the row, which may be long."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")[:_LONGEST_REASON]

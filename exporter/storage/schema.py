@@ -1,4 +1,4 @@
-"""Schema of the state file: the migrations that make it, and the checks of a file before its first use."""
+"""Schema of the state file: its migrations, and the checks of a file before its first use."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from typing import Final
 from exporter.storage.state_errors import StateUnreadableError, first_line
 
 APPLICATION_ID: Final = 0x42524B54
-"""Marks the file as ours, in a header field that SQLite keeps for that: "BRKT"."""
+"""Application ID of the state file in the SQLite header: "BRKT"."""
 
 MIGRATIONS: Final = (
     """
@@ -25,7 +25,7 @@ MIGRATIONS: Final = (
     CREATE TABLE floor (only INTEGER PRIMARY KEY CHECK (only = 0), created REAL NOT NULL);
     """,
 )
-"""Each migrates the file from one version of the schema to the next; ``user_version`` counts those that were run."""
+"""Each migrates the file from one schema version to the next; ``user_version`` is the number of applied ones."""
 
 TABLES: Final = ("polled", "jobs", "tombstones", "counters", "histograms", "baselines", "floor")
 
@@ -36,7 +36,7 @@ def pragma(connection: sqlite3.Connection, name: str) -> int:
 
 
 def check_schema(connection: sqlite3.Connection, migrations: Sequence[str] = MIGRATIONS) -> int:
-    """Return the schema version of a file. The check changes nothing in a file that is not ours.
+    """Return the schema version of a file. The check does not change a foreign file.
 
     Raises:
         StateUnreadableError: another program's file, or an unknown version.
@@ -72,7 +72,7 @@ def migrate(connection: sqlite3.Connection, version: int, migrations: Sequence[s
 
 
 def _schema(connection: sqlite3.Connection) -> frozenset[tuple[str, ...]]:
-    """List the parts of a database, each with the statement that made it, without differences in white space."""
+    """Return the objects of a database with their SQL, with normalized white space."""
     rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema")
     return frozenset(tuple(" ".join(str(text).split()) for text in row) for row in rows)
 

@@ -1,4 +1,4 @@
-"""Sealed jobs: finished jobs that are packed in blocks, and the moves of jobs into blocks and out of them."""
+"""Sealed jobs: finished jobs in blocks. Jobs are moved into blocks (sealed) and out of them (unsealed)."""
 
 import heapq
 from collections.abc import Collection, Iterator
@@ -7,11 +7,11 @@ from threading import Lock
 from typing import Final
 
 from exporter.core import JobRecord
-from exporter.storage.block import CHUNK_JOBS, Block, seal
+from exporter.storage.block import BLOCK_JOBS, Block, seal
 from exporter.storage.rendered_lines import RenderedLines
 
-OPEN_FINISHED_JOBS: Final = 2 * CHUNK_JOBS
-"""How many finished jobs stay open until a block of them is sealed."""
+OPEN_FINISHED_JOBS: Final = 2 * BLOCK_JOBS
+"""The number of open finished jobs at which a block of them is sealed."""
 
 
 class SealedJobs:
@@ -23,44 +23,44 @@ class SealedJobs:
         lock: the store's lock, which guards both, and the attributes below.
 
     Attributes:
-        sealing: held by who makes or unseals blocks.
-        blocks: the block of each sealed job, by ARN.
-        chunks: the blocks, in the order in which they were made.
+        sealing: the lock of sealing and unsealing.
+        by_arn: the block of each sealed job.
+        blocks: the blocks, oldest first.
     """
 
     def __init__(self, records: dict[str, JobRecord], lines: RenderedLines, lock: Lock) -> None:
         self._records, self._lines, self._lock = records, lines, lock
         self.sealing = Lock()
-        self.blocks: dict[str, Block] = {}
-        self.chunks: dict[Block, None] = {}
+        self.by_arn: dict[str, Block] = {}
+        self.blocks: dict[Block, None] = {}
 
     @contextmanager
     def opened(self, arn: str) -> Iterator[None]:
-        """Hold the store's lock while a job is in no block."""
+        """Unseal a job, and hold the store's lock."""
         while True:
             self._unseal_block_of(arn)
             with self._lock:
-                if arn not in self.blocks:
+                if arn not in self.by_arn:
                     yield
                     return
 
-    def unseal(self, chunks: Collection[Block], without: Collection[str] = ()) -> None:
-        """Open the jobs of blocks; hide those that are to be ``without`` lines. The caller holds ``sealing``."""
-        if not chunks:
+    def unseal(self, blocks: Collection[Block], without: Collection[str] = ()) -> None:
+        """Unseal blocks; hide the jobs in ``without``. The caller holds ``sealing``."""
+        if not blocks:
             return
-        records = {record.arn: record for chunk in chunks for record in chunk.records()}
+        records = {record.arn: record for block in blocks for record in block.records()}
         rows = {arn: self._lines.render(record) for arn, record in records.items() if arn not in without}
-        chains = self._lines.chains_of(other for other in self.chunks if other not in chunks)
+        chains = self._lines.chains_of(other for other in self.blocks if other not in blocks)
         with self._lock:
-            for chunk in chunks:
-                del self.chunks[chunk]
+            for block in blocks:
+                del self.blocks[block]
             self._lines.unseal(rows, records.keys() - rows.keys(), chains)
             self._records.update(records)
             for arn in records:
-                del self.blocks[arn]
+                del self.by_arn[arn]
 
     def seal_newest(self) -> None:
-        """Seal a block where that is worth it, in this thread, unless another thread is sealing."""
+        """Seal the newest finished jobs if enough of them are open, unless another thread is sealing."""
         if len(self._lines.finished) < OPEN_FINISHED_JOBS or not self.sealing.acquire(blocking=False):
             return
         try:
@@ -69,27 +69,27 @@ class SealedJobs:
             self.sealing.release()
 
     def _unseal_block_of(self, arn: str) -> None:
-        if arn not in self.blocks:
+        if arn not in self.by_arn:
             return
         with self.sealing:
-            chunk = self.blocks.get(arn)
-            if chunk is not None:
-                self.unseal([chunk])
+            block = self.by_arn.get(arn)
+            if block is not None:
+                self.unseal([block])
 
     def _seal_newest(self) -> None:
         with self._lock:
-            arns = tuple(heapq.nlargest(CHUNK_JOBS, self._lines.finished, key=self._end_of))
+            arns = tuple(heapq.nlargest(BLOCK_JOBS, self._lines.finished, key=self._end_of))
             rows, records = [self._lines.rows[arn] for arn in arns], [self._records[arn] for arn in arns]
-        chunk = seal(records, rows)
-        chains = self._lines.chains_with(chunk)
+        block = seal(records, rows)
+        chains = self._lines.chains_with(block)
         with self._lock:
             if any(self._lines.rows.get(arn) is not row for arn, row in zip(arns, rows, strict=True)):
                 return
-            self.chunks[chunk] = None
+            self.blocks[block] = None
             self._lines.seal(arns, chains)
             for arn in arns:
                 del self._records[arn]
-                self.blocks[arn] = chunk
+                self.by_arn[arn] = block
 
     def _end_of(self, arn: str) -> float:
         snapshot = self._records[arn].snapshot

@@ -1,7 +1,6 @@
-"""Which jobs keep their series where there are more than ``max_jobs``.
+"""Enforcement of ``max_jobs``: which jobs keep their series.
 
-What people look at first is kept longest: of two jobs, the active one; of two that ended, the failed one; of two alike,
-the younger one.
+Active jobs keep them longest, then failed ones, then other finished ones; among equals, the newest.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,27 +10,27 @@ from heapq import nsmallest
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from exporter.core import JobRecord, JobSummary, failed
+from exporter.core import JobRecord, JobSummary, is_failure
 
 UNKNOWN: Final = float("-inf")
-"""A time that Braket did not tell: nothing shows that the job is young."""
+"""A time that Braket did not return: the job counts as the oldest."""
 
 
 class Standing(IntEnum):
-    """The lowest loses its series first."""
+    """Class of a job; the lowest loses its series first."""
 
     FINISHED = 0
     FAILED = 1
-    """It ended, and people will want to look at it for longer."""
+    """The job failed or exceeded its run time."""
     ACTIVE = 2
 
 
 class Rank(NamedTuple):
-    """A job's place among all: the smallest loses its series first.
+    """Sort key of a job: the lowest loses its series first.
 
     Attributes:
-        standing: what comes before the time.
-        time: the end of a job that ended, the creation of an active one, unix seconds.
+        standing: the class.
+        time: the end of a finished job, the creation of an active one, unix seconds.
     """
 
     standing: Standing
@@ -39,48 +38,48 @@ class Rank(NamedTuple):
 
 
 class Ranked(NamedTuple):
-    """A job with its rank; the ARN decides between two of the same rank, so that it is always the same one."""
+    """A job with its rank; the ARN decides between equal ranks, so the result is stable."""
 
     rank: Rank
     arn: str
 
 
 Group = tuple[Rank, Callable[[], Iterable[Ranked]]]
-"""Jobs that take time to look at: a rank that none of them is below, and what gives them all."""
+"""A block of jobs: the lowest rank, and a function that unpacks the block."""
 
 
 def rank_of(record: JobRecord) -> Rank:
-    """Rank a job by what is known of it; one that never answered may be active."""
+    """Rank a job by its record; a job without a response may be active."""
     job = record.snapshot
     if job is None:
         return Rank(Standing.ACTIVE, UNKNOWN)
     if not job.finished:
         return Rank(Standing.ACTIVE, UNKNOWN if job.created is None else job.created)
     end = record.polled_at if job.ended is None else job.ended
-    return Rank(Standing.FAILED if failed(record) else Standing.FINISHED, UNKNOWN if end is None else end)
+    return Rank(Standing.FAILED if is_failure(record) else Standing.FINISHED, UNKNOWN if end is None else end)
 
 
-def rank_of_listed(job: JobSummary, *, over: bool) -> Rank:
-    """Rank a job that was not asked for yet by what a list told of it.
+def rank_of_listed(job: JobSummary, *, ended: bool) -> Rank:
+    """Rank a job without a GetJob response by its SearchJobs entry.
 
     Args:
-        job: the job.
-        over: it had ended before anybody watched; another one is to be told of first, whatever its status is.
+        job: the entry.
+        ended: whether the job ended before it was first seen. Any other job counts as active until it is polled.
     """
     created = UNKNOWN if job.created is None else job.created
-    if not over:
+    if not ended:
         return Rank(Standing.ACTIVE, created)
     standing = Standing.FAILED if job.status == "FAILED" else Standing.FINISHED
     return Rank(standing, created if job.ended is None else job.ended)
 
 
 def lowest(count: int, jobs: Iterable[Ranked], groups: Iterable[Group] = ()) -> Sequence[Ranked]:
-    """Return so many of all jobs, those that lose their series first; a group is looked at only if it may matter.
+    """Return the lowest ranked jobs. A group is unpacked only if it may contain one of them.
 
     Args:
-        count: how many.
-        jobs: those that are quickly looked at.
-        groups: the others.
+        count: the number of jobs to return.
+        jobs: open jobs.
+        groups: blocks of sealed jobs.
     """
     found = [*jobs]
     for bound, members in sorted(groups, key=itemgetter(0)):
@@ -94,11 +93,11 @@ def lowest(count: int, jobs: Iterable[Ranked], groups: Iterable[Group] = ()) -> 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Which jobs are beyond the limit, given what is known at one moment. Pure.
+    """The state of the limit at one moment, which determines the jobs beyond it. Pure.
 
     Attributes:
-        excess: how many jobs are beyond it.
-        listed: ranks of jobs that never answered.
+        excess: the number of jobs beyond the limit.
+        listed: ranks of jobs without a response.
     """
 
     excess: int
@@ -108,20 +107,20 @@ class Decision:
         """Return the jobs beyond the limit.
 
         Args:
-            records: the jobs that are quickly looked at.
-            groups: the others.
+            records: open jobs.
+            groups: blocks of sealed jobs.
         """
         ranked = (Ranked(self.listed.get(record.arn) or rank_of(record), record.arn) for record in records)
         return lowest(max(0, self.excess), ranked, groups)
 
 
 class SeriesLimit:
-    """How many jobs may have series, and which jobs are beyond that limit since the last decision.
+    """The number of jobs that may have series, and the jobs beyond it at the last decision.
 
     It has no lock: the store holds its own around every call.
 
     Attributes:
-        listed: ranks of jobs that never answered, as a list reported them.
+        listed: ranks of jobs without a response, from their SearchJobs entries.
         beyond: the jobs beyond the limit at the last decision.
         moved: whether a rank, the number of jobs or the limit changed since then.
     """
@@ -141,7 +140,7 @@ class SeriesLimit:
         return shown < self._most
 
     def excess(self, jobs: int) -> int:
-        """Return how many of all jobs are beyond the limit; negative where there is room."""
+        """Return the number of jobs beyond the limit; negative if there is room."""
         return int(max(-1.0, jobs - self._most))
 
     def note(self, before: JobRecord | None, record: JobRecord) -> None:
@@ -157,6 +156,6 @@ class SeriesLimit:
         self.moved = True
 
     def decision(self, jobs: int) -> Decision:
-        """Begin a decision among so many jobs; changes from now on count for the next one."""
+        """Start a decision on a number of jobs; later changes count for the next one."""
         self.moved = False
         return Decision(self.excess(jobs), self.listed.copy())

@@ -1,8 +1,8 @@
 """The state file: opening, reading, writing and closing it. Only this package calls SQLite.
 
-One process at a time has the file, which is in WAL mode. A write is one transaction, so a process that is killed leaves
-all of it or nothing. The system is not asked to bring each write to the disk (``synchronous=NORMAL``): a process that
-dies loses nothing, a machine that loses its power may lose the last writes, and the file is whole in any case.
+The file is in WAL mode, and one process at a time uses it. A write is one transaction, so a killed process leaves a
+whole write or nothing. Writes are not synced to the disk one by one (``synchronous=NORMAL``): a killed process loses
+nothing, a power failure may lose the last writes, and the file is consistent in any case.
 """
 
 import os
@@ -29,24 +29,24 @@ from exporter.storage.schema import MIGRATIONS, TABLES, check_pages, check_schem
 from exporter.storage.state_errors import StateError, StateUnreadableError, mapped_errors
 
 FREE_PAGES: Final = 256
-"""So many pages, or a quarter of the file, stay free for later writes; more are given back to the disk."""
+"""Minimum number of free pages, besides a quarter of the file, that are kept for later writes."""
 
 LARGEST_LOG: Final = 4 * 1024 * 1024
-"""From so many bytes on the write-ahead log is brought into the file, and begins again from nothing."""
+"""Size in bytes at which the write-ahead log is written to the file and truncated."""
 
 
 class State:
     """An open state file.
 
     Args:
-        path: the file; it is made if it is not there.
-        migrations: of its schema.
+        path: the file; it is created if it does not exist.
+        migrations: the migrations of its schema.
 
     Attributes:
         skipped: the rows that ``read`` skipped.
 
     Raises:
-        StateError: it cannot be opened; the kind says what may help.
+        StateError: it cannot be opened; the subclass is the kind of failure.
     """
 
     def __init__(self, path: str, migrations: Sequence[str] = MIGRATIONS) -> None:
@@ -64,7 +64,7 @@ class State:
 
     @property
     def size(self) -> int:
-        """The bytes of the file and its write-ahead log after the last write."""
+        """Size of the file and its write-ahead log after the last write, bytes."""
         return self._changes.size
 
     def check(self) -> None:
@@ -79,7 +79,7 @@ class State:
 
     @property
     def used(self) -> bool:
-        """Whether anything was ever written to it.
+        """Whether the file has content.
 
         Raises:
             StateError: it cannot be read.
@@ -91,7 +91,7 @@ class State:
             )
 
     def read(self, check: Callable[[JobRecord], object] = lambda _: None) -> SavedState | None:
-        """Read the saved state; ``None`` if the file is empty. An invalid row is dropped, and costs only itself.
+        """Read the saved state; ``None`` if the file is empty. Invalid rows are dropped.
 
         Args:
             check: raises a ``ValueError`` for an invalid record.
@@ -112,7 +112,7 @@ class State:
         return SavedState(polled, records, contents.tombstones, contents.baselines, contents.totals, contents.floor)
 
     def write(self, entry: Entry, *, polled: float, baselines: Mapping[str, float] | None = None) -> None:
-        """Write an entry, all of it or nothing.
+        """Write a whole entry or nothing.
 
         Args:
             entry: the changes.
@@ -129,10 +129,10 @@ class State:
                 write_polled(self._connection, polled)
                 if baselines is not None:
                     write_baselines(self._connection, baselines)
-            self._bring_in_log()
+            self._checkpoint_log()
 
     def compact(self) -> None:
-        """Give back to the disk the space of forgotten jobs, if that is much.
+        """Return the space of forgotten jobs to the disk, if it is large.
 
         Raises:
             StateError: it cannot be written.
@@ -141,15 +141,15 @@ class State:
             free, pages = pragma(self._connection, "freelist_count"), pragma(self._connection, "page_count")
             surplus = free - max(FREE_PAGES, pages // 4)
             if surplus > 0:
-                # It frees a page a step, without a row to fetch; only a script is stepped to its end.
+                # Each step frees one page and returns no row; only ``executescript`` runs all steps.
                 with self._changes.writing_log():
                     self._connection.executescript(f"PRAGMA incremental_vacuum({surplus})")
 
     def close(self) -> None:
         """Close the file. SQLite removes its write-ahead log, if it can write it to the file.
 
-        SQLite keeps both where the file has another name by now. A log at the old path is removed all the same: SQLite
-        would apply it to another file that is opened there.
+        SQLite keeps both if the file was renamed. A log at the old path is removed in any case: SQLite would apply it
+        to another file that is opened there.
         """
         stale = self._changes.log_is_stale()
         self._connection.close()
@@ -158,7 +158,7 @@ class State:
 
     def _prepare(self, migrations: Sequence[str]) -> None:
         connection = self._connection
-        # Nothing in a file that somebody else made is run: neither functions in its schema nor, below, its triggers.
+        # Nothing in a foreign file is executed: neither functions in its schema nor, below, its triggers.
         connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
         version = check_schema(connection, migrations)
@@ -167,11 +167,11 @@ class State:
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
         check_pages(connection)
-        with self._transaction():  # even without migrations, as from then on the file is locked
+        with self._transaction():  # even without migrations, since this locks the file
             migrate(connection, version, migrations)
 
     def _drop_invalid(self, contents: Contents, polled: float) -> bool:
-        """Delete the invalid rows, so that they are not read again; return whether that succeeded."""
+        """Delete the invalid rows, so they are not read again; return whether that succeeded."""
         try:
             with mapped_errors(), self._transaction():
                 delete_invalid(self._connection, contents.bad)
@@ -194,8 +194,8 @@ class State:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def _bring_in_log(self) -> None:
-        """Bring a large write-ahead log into the file; the cause of a failure shows at another call."""
+    def _checkpoint_log(self) -> None:
+        """Write a large write-ahead log to the file; another call reports the cause of a failure."""
         if self._changes.log_size >= LARGEST_LOG:
             with suppress(sqlite3.Error):
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -203,12 +203,12 @@ class State:
 
 
 def _connect(path: str) -> sqlite3.Connection:
-    # Nobody else is to read failure reasons; SQLite makes its other files alike.
+    # Other users must not read failure reasons; SQLite creates its other files with the same mode.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     # The caller ensures that one thread at a time uses it.
-    # An absolute path, since SQLite does not take ":memory:" for a file.
+    # An absolute path, since ":memory:" is not a file for SQLite.
     file = Path(path).absolute()
     connection = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
-    # A text that is not UTF-8 costs its row, and not the reading of all rows that follow.
+    # A text that is not UTF-8 makes its row invalid, and does not stop the reading of further rows.
     connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
     return connection

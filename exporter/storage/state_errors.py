@@ -6,23 +6,23 @@ from contextlib import contextmanager
 
 
 class StateError(Exception):
-    """The file cannot be used; the text says why in a line."""
+    """The file cannot be used; the text is one line with the reason."""
 
 
 class StateInUseError(StateError):
-    """Another process has it."""
+    """Another process uses the file."""
 
 
 class StateUnreadableError(StateError):
-    """It is damaged, changed by another program, from another program, or from a newer release."""
+    """The file is damaged, was changed by another program, or belongs to another program or a newer release."""
 
 
 class StateLostError(StateError):
-    """It was removed or replaced while it was open: its path holds another file, if any."""
+    """The file was removed or replaced while it was open: its path holds another file, if any."""
 
 
 class StateUnwritableError(StateError):
-    """The disk is full or read-only, or the like: a later attempt may succeed."""
+    """The disk is full or read-only, or similar: a later attempt may succeed."""
 
 
 @contextmanager
@@ -30,14 +30,14 @@ def mapped_errors() -> Iterator[None]:
     """Map the errors of SQLite and of the operating system.
 
     Raises:
-        StateError: something went wrong.
+        StateError: the operation failed.
     """
     try:
         yield
     except UnicodeDecodeError as error:
         raise StateUnreadableError("a text of it is not UTF-8") from error
     except sqlite3.OperationalError as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits say why
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits are details
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise StateInUseError("another process has it") from error
         raise StateUnwritableError(str(error)) from error

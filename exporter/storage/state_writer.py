@@ -1,4 +1,4 @@
-"""The keeper of the state file: writes entries, reports failures, and starts a new file from memory when it must."""
+"""Writer of the state file: it writes entries, reports failures, and replaces an unusable file from memory."""
 
 import os
 import threading
@@ -15,19 +15,19 @@ from exporter.storage.state_errors import StateError, StateInUseError, StateLost
 from exporter.telemetry import EventLog, SelfMetrics
 
 RETRY_INTERVAL: Final = 5.0
-"""So long a file that could not be written is left alone, seconds."""
+"""Seconds between two attempts to write a file that could not be written."""
 
-BEAT_INTERVAL: Final = 30.0
-"""So often the time of the last poll is written where there is nothing else to write, seconds."""
+HEARTBEAT_INTERVAL: Final = 30.0
+"""Seconds between two writes of the time of the last poll, while there are no other changes."""
 
 
 class StateWriter:
-    """Writes down what the store tells it.
+    """Writes entries of the store to the state file.
 
     Args:
-        path: the state file. A symbolic link is followed once, now.
-        journal: is told of trouble.
-        telemetry: shows it.
+        path: the state file. A symbolic link is resolved once, now.
+        event_log: the log.
+        telemetry: the metrics of the state file.
         clock: the time.
     """
 
@@ -40,35 +40,35 @@ class StateWriter:
         self._failing_since: float | None = None
         self._last_try = clock.monotonic()
         self._lock = threading.Lock()
-        """Held while the file is in use; it is asked for once at a time."""
+        """Held while the file is in use."""
 
     @property
     def open(self) -> bool:
-        """Whether it is worth a try to write now."""
+        """Whether a write may succeed now."""
         return self._failing_since is None or self._clock.monotonic() >= self._last_try + RETRY_INTERVAL
 
     def load(self) -> SavedState | None:
-        """Open the file and read it; ``None`` if there is nothing in it.
+        """Open and read the file; ``None`` if it is empty.
 
-        A file that makes no sense is set aside, a row that makes no sense is skipped; a file that cannot be opened now
-        is tried again with each write.
+        An unreadable file is set aside, and an invalid row is skipped. A file that cannot be opened now is opened with
+        a later write.
 
         Raises:
             StateInUseError: another process has it.
         """
         with self._lock:
             try:
-                past = self._open_and_read()
+                saved = self._open_and_read()
             except StateInUseError:
                 raise
             except StateError as error:
-                self._failed(error)
+                self._report_failure(error)
                 return None
-        if past is not None:
-            self._event_log.state_loaded(self._path, jobs=len(past.records), polled=past.polled)
-        return past
+        if saved is not None:
+            self._event_log.state_loaded(self._path, jobs=len(saved.records), polled=saved.polled)
+        return saved
 
-    def watch(self, baselines: Mapping[str, float]) -> None:
+    def set_baselines(self, baselines: Mapping[str, float]) -> None:
         """Set the baseline time of each owner, unix seconds; the next write includes it."""
         with self._lock:
             if baselines != self._baselines:
@@ -82,13 +82,13 @@ class StateWriter:
             everything: returns the whole state, for a new file.
         """
         with self._lock:
-            if self._closed:  # a call that was under way at the end; the file may be another process's by now
+            if self._closed:  # a call that outlives the daemon; another process may use the file by now
                 return False
-            return self._try(entry, everything)
+            return self._try_write(entry, everything)
 
     def beat(self, everything: Callable[[], Entry]) -> None:
         """Write the time, unless something was written lately."""
-        if self.open and self._clock.monotonic() >= self._last_try + BEAT_INTERVAL:
+        if self.open and self._clock.monotonic() >= self._last_try + HEARTBEAT_INTERVAL:
             self.write(Entry(), everything)
 
     def close(self, everything: Callable[[], Entry]) -> None:
@@ -98,7 +98,7 @@ class StateWriter:
                 try:
                     self._state.check()
                 except StateError:
-                    self._try(Entry(), everything)
+                    self._try_write(Entry(), everything)
             self._closed = True
             self._close()
 
@@ -106,43 +106,43 @@ class StateWriter:
         try:
             state = State(self._path)
             try:
-                past = state.read(check_record)
+                saved = state.read(check_record)
             except StateError:
                 state.close()
                 raise
         except StateUnreadableError as error:
             self._set_aside(error)
-            state, past = State(self._path), None
+            state, saved = State(self._path), None
         self._state = state
         self._telemetry.state_written(self._clock.wall(), state.size)
         if state.skipped.rows:
             self._event_log.state_rows_skipped(self._path, *state.skipped)
-        return past
+        return saved
 
-    def _try(self, entry: Entry, everything: Callable[[], Entry]) -> bool:
+    def _try_write(self, entry: Entry, everything: Callable[[], Entry]) -> bool:
         self._last_try = self._clock.monotonic()
         try:
             self._write(entry, everything)
         except StateError as error:
-            self._failed(error)
+            self._report_failure(error)
             return False
         return True
 
     def _write(self, entry: Entry, everything: Callable[[], Entry]) -> None:
         try:
             if self._state is None:
-                self._begin_anew(entry, everything)
+                self._start_new_file(entry, everything)
             else:
                 self._write_to(self._state, entry)
         except StateUnreadableError as error:
             self._set_aside(error)
-            self._begin_anew(entry, everything)
+            self._start_new_file(entry, everything)
         except StateLostError as error:
-            self._failed(error)
-            self._begin_anew(entry, everything)
-        self._recovered()
+            self._report_failure(error)
+            self._start_new_file(entry, everything)
+        self._report_recovery()
 
-    def _begin_anew(self, entry: Entry, everything: Callable[[], Entry]) -> None:
+    def _start_new_file(self, entry: Entry, everything: Callable[[], Entry]) -> None:
         """Write the whole state to a new file."""
         self._close()
         try:
@@ -160,7 +160,7 @@ class StateWriter:
         except StateError:
             state.close()
             raise
-        self._state = state  # it is whole, whatever becomes of the entry
+        self._state = state  # it is complete, even if writing the entry fails
         self._write_to(state, entry)
 
     def _write_to(self, state: State, entry: Entry) -> None:
@@ -176,19 +176,19 @@ class StateWriter:
             self._state.close()
             self._state = None
 
-    def _failed(self, error: StateError) -> None:
+    def _report_failure(self, error: StateError) -> None:
         self._telemetry.state_failed()
         if self._failing_since is None:
             self._failing_since = self._clock.monotonic()
             self._event_log.state_failing(self._path, str(error))
 
-    def _recovered(self) -> None:
+    def _report_recovery(self) -> None:
         if self._failing_since is not None:
             seconds, self._failing_since = self._clock.monotonic() - self._failing_since, None
             self._event_log.state_recovered(self._path, seconds)
 
     def _set_aside(self, error: StateUnreadableError) -> None:
-        """Keep a file that makes no sense under a name that says when.
+        """Rename an unreadable file; the new name contains the time.
 
         Raises:
             StateError: it cannot be renamed.
@@ -202,5 +202,5 @@ class StateWriter:
         except OSError as failure:
             raise StateError(f"{error}, and it cannot be set aside: {failure.strerror}") from failure
         finally:
-            self._close()  # only now, so that SQLite changes nothing in what is set aside
+            self._close()  # only now, so that SQLite does not change the renamed file
         self._event_log.state_set_aside(self._path, aside, str(error))

@@ -1,9 +1,9 @@
-"""Tombstones: what is remembered of forgotten jobs, so that no list brings one back as news.
+"""Tombstones of forgotten jobs, so that SearchJobs does not bring one back as news.
 
-All targets share one set, since two credentials may see the same job. A tombstone is dropped when no list reaches back
-to its job any more. The horizon that decides this is computed in one place, ``SearchPlanner.horizon``. Idempotence does
-not rest on it: dropping a tombstone raises the *floor*, and a job created up to the floor is never news again. The
-floor is a creation time that Braket reported, so a wrong local clock cannot move it past a job that is still to come.
+All targets share one set, since two credentials may see the same job. A tombstone is dropped when SearchJobs no longer
+reaches back to its job; ``SearchPlanner.horizon`` computes that time. Exactly-once counting does not depend on it:
+dropping a tombstone raises the *floor*, and a job created up to the floor is never news again. The floor is a creation
+time from Braket, so a wrong local clock cannot move it past a future job.
 """
 
 import threading
@@ -15,9 +15,9 @@ from exporter.storage.persistence import Tombstone, mark_of
 
 
 class Tombstones:
-    """Tombstones by the mark of the job's ARN, for several threads.
+    """Tombstones by the mark of the job's ARN. Thread-safe.
 
-    The time that a method takes does not grow with their number, but for ``all`` and ``relabel``.
+    Except for ``all`` and ``change_owner``, the duration of a method does not grow with the number of tombstones.
 
     Args:
         known: tombstones from before a restart.
@@ -54,24 +54,24 @@ class Tombstones:
         return self._by_mark.get(mark_of(arn))
 
     def entry(self, arn: str) -> dict[int, Tombstone]:
-        """Return the tombstone of a job by its mark; nothing if there is none."""
+        """Return the tombstone of a job by its mark; empty if there is none."""
         mark = mark_of(arn)
         tombstone = self._by_mark.get(mark)
         return {} if tombstone is None else {mark: tombstone}
 
-    def bury(self, arn: str, tombstone: Tombstone) -> None:
-        """Remember a job that is forgotten."""
+    def add(self, arn: str, tombstone: Tombstone) -> None:
+        """Add the tombstone of a forgotten job."""
         with self._lock:
             self._put(mark_of(arn), tombstone)
 
-    def take(self, arn: str) -> int | None:
-        """Drop the tombstone of a job that is watched again; return its mark, if there was one."""
+    def remove(self, arn: str) -> int | None:
+        """Remove the tombstone of a job that is watched again; return its mark, if there was one."""
         mark = mark_of(arn)
         with self._lock:
             return None if self._by_mark.pop(mark, None) is None else mark
 
-    def relabel(self, before: str, after: str) -> dict[int, Tombstone]:
-        """Hand the tombstones of one target to another; return them by their marks."""
+    def change_owner(self, before: str, after: str) -> dict[int, Tombstone]:
+        """Move the tombstones of one target to another; return them by mark."""
         if before == after:
             return {}
         with self._lock:
@@ -105,7 +105,7 @@ class Tombstones:
         return dropped
 
     def prune_all_but(self, baselines: Mapping[str, object], before: float) -> list[int]:
-        """Do the same for every owner without a baseline: nobody else drops its tombstones."""
+        """Prune the tombstones of every owner without a baseline, which no target prunes."""
         orphans = [owner for owner in [*self._ages] if owner not in baselines]
         return [mark for owner in orphans for mark in self.prune(owner, before)]
 

@@ -1,4 +1,4 @@
-"""Write-behind: changes that are not yet in the ledger, and writing them."""
+"""Write-behind: changes that are not persisted yet, and their writes."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from threading import Lock
@@ -9,20 +9,20 @@ from exporter.storage.persistence import DirtySet, Entry, Persistence, Tombstone
 
 
 class WriteBehind:
-    """Writes what changed to a ledger. A change that could not be written is kept for the next write.
+    """Writes changes to the persistence. A change that cannot be written is kept for the next write.
 
-    Without a ledger, nothing is kept.
+    Without a persistence, nothing is kept.
 
     Args:
-        ledger: where to write; ``None`` for nowhere.
-        lock: the store's lock, which also guards the backlog.
+        persistence: where to write; ``None`` for nowhere.
+        lock: the store's lock, which also guards the dirty set.
         find: returns the store's record of a job; it takes the lock.
         totals: returns the current values of counters and histograms; its caller holds the lock.
         everything: returns the whole state, for a new state file; it takes the lock.
 
     Attributes:
-        writing: held by who writes to the ledger or steps the counters.
-        backlog: what is to be written; whoever uses it holds the lock.
+        writing: the lock of writes and counter updates.
+        dirty: the changes to write; guarded by the lock.
     """
 
     def __init__(
@@ -36,58 +36,58 @@ class WriteBehind:
         self._persistence, self._lock, self._find, self._totals = persistence, lock, find, totals
         self._everything = everything
         self.writing = Lock()
-        self.backlog = DirtySet()
+        self.dirty = DirtySet()
 
     def changed(self, arn: str) -> None:
         """Note that a job is new or changed. The caller holds the lock."""
         if self._persistence is not None:
-            self.backlog.arns.add(arn)
+            self.dirty.arns.add(arn)
 
     def forgotten(self, arn: str, tombstone: Mapping[int, Tombstone]) -> None:
         """Note that a job was forgotten, and its tombstone. The caller holds the lock."""
         if self._persistence is not None:
-            self.backlog.arns.add(arn)
-            self.backlog.forgotten.add(arn)
-            self.backlog.tombstones |= tombstone
+            self.dirty.arns.add(arn)
+            self.dirty.forgotten.add(arn)
+            self.dirty.tombstones |= tombstone
 
-    def remember(self, tombstones: Mapping[int, Tombstone]) -> None:
-        """Note tombstones, by their mark, in place of the earlier ones."""
+    def save_tombstones(self, tombstones: Mapping[int, Tombstone]) -> None:
+        """Note tombstones, by mark; they replace earlier ones."""
         if self._persistence is not None:
             with self._lock:
-                self.backlog.tombstones |= tombstones
+                self.dirty.tombstones |= tombstones
 
-    def unremember(self, marks: Iterable[int], floor: float) -> None:
+    def drop_tombstones(self, marks: Iterable[int], floor: float) -> None:
         """Note that tombstones were dropped, and their floor, unix seconds."""
         dropped = dict.fromkeys(marks)
         if self._persistence is not None and dropped:
             with self._lock:
-                self.backlog.tombstones |= dropped
-                self.backlog.floor = max(self.backlog.floor, floor)
+                self.dirty.tombstones |= dropped
+                self.dirty.floor = max(self.dirty.floor, floor)
 
     def flush(self) -> None:
-        """Write the backlog."""
+        """Write the dirty set."""
         with self.writing:
             self.write(None, Totals())
 
     def write(self, record: JobRecord | None, totals: Totals) -> bool:
-        """Write the backlog, with a record and totals that the store does not have yet; return whether that succeeded.
+        """Write the dirty set, and a record and totals that the store does not have yet; return whether it succeeded.
 
-        The caller holds ``writing``, and not the lock.
+        The caller holds ``writing`` but not the lock.
         """
         if self._persistence is None or (self._persistence.open and self._write(self._persistence, record, totals)):
             return True
         with self._lock:
-            self.backlog.series.update(totals.counters, totals.histograms)
+            self.dirty.series.update(totals.counters, totals.histograms)
         return False
 
     def _write(self, persistence: Persistence, record: JobRecord | None, totals: Totals) -> bool:
         with self._lock:
-            backlog, self.backlog = self.backlog, DirtySet()
-            moved = self._totals(backlog.series)
-        known = {arn: self._find(arn) for arn in backlog.arns} | ({} if record is None else {record.arn: record})
-        entry = backlog.entry(known, moved.replaced_by(totals))
+            dirty, self.dirty = self.dirty, DirtySet()
+            moved = self._totals(dirty.series)
+        known = {arn: self._find(arn) for arn in dirty.arns} | ({} if record is None else {record.arn: record})
+        entry = dirty.entry(known, moved.replaced_by(totals))
         if not entry or persistence.write(entry, self._everything):
             return True
         with self._lock:
-            self.backlog.give_back(backlog)
+            self.dirty.give_back(dirty)
         return False

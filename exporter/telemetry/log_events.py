@@ -1,6 +1,6 @@
 """Structured logs: one event a line on stderr, with the fields that ``docs/use/logs.md`` lists.
 
-Lines of the libraries (botocore, urllib3, warnings) take the same form, so that every line of a pod parses.
+Lines of the libraries (botocore, urllib3, warnings) have the same form, so a log collector can parse every line.
 """
 
 import logging
@@ -19,7 +19,7 @@ from exporter.core import (
     MAX_RUNTIME_EXCEEDED,
     BraketError,
     EntryProblem,
-    Fill,
+    FirstPollProgress,
     JobEvent,
     JobSnapshot,
     Observation,
@@ -37,31 +37,31 @@ _LEVEL_OF_EVENT: Final = {
 }
 
 
-class _Patient:
-    """A stream that is let off what it cannot take: an exporter whose log has nowhere to go can still be scraped."""
+class _FaultTolerantStream:
+    """A stream that drops lines that it cannot write, so that a broken log does not stop the exporter."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, lines: str) -> int:
-        """Write whole lines, if that can be done."""
+        """Write whole lines, if possible."""
         with suppress(OSError):
             self._stream.write(lines)
         return len(lines)
 
     def flush(self) -> None:
-        """Have them arrive, if that can be done."""
+        """Flush, if possible."""
         with suppress(OSError):
             self._stream.flush()
 
 
 def make_logger(level: LogLevel, form: LogFormat, stream: TextIO = sys.stderr) -> FilteringBoundLogger:
-    """Build the exporter's logger and send the standard library's records the same way.
+    """Build the exporter's logger, and redirect the standard library's records to it.
 
     Args:
-        level: the least important level that is written.
+        level: the lowest level that is written.
         form: ``auto`` is ``console`` on a terminal and ``json`` elsewhere.
-        stream: where the lines go.
+        stream: the destination.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     console = form == "console" or (form == "auto" and stream.isatty())
@@ -69,16 +69,16 @@ def make_logger(level: LogLevel, form: LogFormat, stream: TextIO = sys.stderr) -
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        _lead_with_what_happened,
+        _order_keys,
     ]
     renderer: list[Processor] = (
-        [_spell_out, structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=18, sort_keys=False)]
+        [_escape_unprintable, structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=18, sort_keys=False)]
         if console
         else [structlog.processors.JSONRenderer()]
     )
     _redirect_standard_logging(max(threshold, logging.WARNING), shared, renderer, stream)
     logger = structlog.wrap_logger(
-        structlog.WriteLogger(cast("TextIO", _Patient(stream))),  # it writes and flushes, and does nothing else
+        structlog.WriteLogger(cast("TextIO", _FaultTolerantStream(stream))),  # structlog calls only write and flush
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         cache_logger_on_first_use=True,
@@ -95,13 +95,13 @@ def rfc3339(time: float | None) -> str | None:
 
 
 class EventLog:
-    """Writes the log events about jobs and targets."""
+    """Writes log events."""
 
     def __init__(self, logger: FilteringBoundLogger) -> None:
         self._logger = logger
 
     def observed(self, observation: Observation) -> None:
-        """Write what one GetJob answer brought that is new."""
+        """Log the news of one GetJob response."""
         job = observation.record.snapshot
         if job is None:
             return
@@ -116,13 +116,13 @@ class EventLog:
             self._logger.warning("unknown_value", **_identity(job), field=field, value=value)
 
     def forgotten(self, arn: str, job: JobSnapshot | None, reason: str) -> None:
-        """Write that a job lost its series."""
+        """Log that the series of a job are dropped."""
         self._logger.info("job_forgotten", **({"job_arn": arn} if job is None else _identity(job)), reason=reason)
 
     def poll_failed(
         self, target: Target, operation: str, error: BraketError, retry_in: float | None, arn: str | None = None
     ) -> None:
-        """Write that a call failed, and in how many seconds it is tried again, if at all."""
+        """Log a failed call, and the seconds until the next attempt, if there is one."""
         self._logger.warning(
             "poll_failed",
             operation=operation,
@@ -135,11 +135,11 @@ class EventLog:
         )
 
     def search_abandoned(self, target: Target, reason: str) -> None:
-        """Write that the pages of a SearchJobs span do not end, so that the rest of the span is left out."""
+        """Log that the pages of a SearchJobs span do not end, so the rest of the span is skipped."""
         self._logger.warning("search_abandoned", aws_account_id=target.account, aws_region=target.region, reason=reason)
 
     def search_entry_ignored(self, target: Target, problem: EntryProblem) -> None:
-        """Write that a SearchJobs entry cannot be used; the caller sees to it that each is written once."""
+        """Log a SearchJobs entry that cannot be used; the caller ensures that each is logged once."""
         self._logger.warning(
             "search_entry_ignored",
             job_arn=problem.arn,
@@ -149,15 +149,15 @@ class EventLog:
         )
 
     def search_without_tags(self, target: Target) -> None:
-        """Write that SearchJobs entries lack ``tags`` although the settings select by tags."""
+        """Log that SearchJobs entries have no ``tags`` although the settings select by tags."""
         self._logger.warning("search_without_tags", aws_account_id=target.account, aws_region=target.region)
 
-    def started(self, **fields: Any) -> None:  # noqa: ANN401 -- whatever is worth telling, as JSON
-        """Write that the exporter serves and polls."""
+    def started(self, **fields: Any) -> None:  # noqa: ANN401 -- any JSON values
+        """Log that the exporter serves and polls."""
         self._logger.info("started", **fields)
 
-    def first_poll_progress(self, fill: Fill) -> None:
-        """Write the progress of the first full poll, which takes long."""
+    def first_poll_progress(self, fill: FirstPollProgress) -> None:
+        """Log the progress of a long first full poll."""
         self._logger.info(
             "first_poll_progress",
             jobs_polled=max(0, fill.total - fill.waiting),
@@ -167,46 +167,46 @@ class EventLog:
             seconds_left=_rounded(fill.seconds) if fill.listed else None,
         )
 
-    def config_reloaded(self, file: str | None, *, restart_needed: Sequence[str] = (), **fields: Any) -> None:  # noqa: ANN401 -- likewise
-        """Write that a file that was read anew is in force, but for the keys that only a restart changes."""
+    def config_reloaded(self, file: str | None, *, restart_needed: Sequence[str] = (), **fields: Any) -> None:  # noqa: ANN401 -- any JSON values
+        """Log that a reloaded file is active, except for keys that need a restart."""
         level = logging.WARNING if restart_needed else logging.INFO
         needed = {"restart_needed": [*restart_needed]} if fields else {}
         self._logger.log(level, "config_reloaded", file=file, **fields, **needed)
 
     def config_reload_failed(self, file: str | None, error: str) -> None:
-        """Write that a file that was read anew is bad; what was in force stays."""
+        """Log that a reloaded file is not valid; the previous values stay active."""
         self._logger.error("config_reload_failed", file=file, error=error)
 
     def config_warning(self, setting: str, message: str) -> None:
-        """Write that a setting is valid and probably a mistake."""
+        """Log a setting that is valid but probably a mistake."""
         self._logger.warning("config_warning", setting=setting, message=message)
 
     def tls_handshake_failed(self, *, count: int, peer_address: str, error: str) -> None:
-        """Write that so many handshakes failed since the last line, and with whom and why the last one did."""
+        """Log the number of failed TLS handshakes since the last line, with peer and error of the last one."""
         self._logger.debug("tls_handshake_failed", count=count, peer_address=peer_address, error=error)
 
     def state_loaded(self, file: str, *, jobs: int, polled: float) -> None:
-        """Write that the exporter goes on where the state file ended, which was last written at ``polled``."""
+        """Log that the state file, last written at ``polled``, is loaded."""
         self._logger.info("state_loaded", file=file, jobs=jobs, last_poll_time=rfc3339(polled))
 
     def state_rows_skipped(self, file: str, rows: int, error: str) -> None:
-        """Write that so many rows of the state file cannot be used, and why the first of them cannot."""
+        """Log the number of invalid rows of the state file, with the error of the first."""
         self._logger.error("state_rows_skipped", file=file, rows=rows, error=error)
 
     def state_failing(self, file: str, error: str) -> None:
-        """Write that the state file cannot be written, so that all is kept in memory only."""
+        """Log that the state file cannot be written; the state is in memory only."""
         self._logger.error("state_failing", file=file, error=error)
 
     def state_recovered(self, file: str, failing_seconds: float) -> None:
-        """Write that the state file holds everything again."""
+        """Log that the state file is complete again."""
         self._logger.info("state_recovered", file=file, failing_seconds=_rounded(failing_seconds))
 
     def state_set_aside(self, file: str, moved_to: str, error: str) -> None:
-        """Write that a state file made no sense, where it is now, and that another one begins."""
+        """Log that an unreadable state file was renamed, and that a new one starts."""
         self._logger.error("state_set_aside", file=file, moved_to=moved_to, error=error)
 
-    def stopped(self, **fields: Any) -> None:  # noqa: ANN401 -- likewise
-        """Write that the exporter ended in order."""
+    def stopped(self, **fields: Any) -> None:  # noqa: ANN401 -- any JSON values
+        """Log an orderly end of the exporter."""
         self._logger.info("stopped", **fields)
 
     def _event(self, job: JobSnapshot, event: JobEvent) -> None:
@@ -225,13 +225,13 @@ class EventLog:
         self._logger.log(level, "job_transition", **job_fields(job), **transition_fields(transition), **end)
 
 
-def _lead_with_what_happened(_: object, __: str, event: EventDict) -> EventDict:
+def _order_keys(_: object, __: str, event: EventDict) -> EventDict:
     return {**{key: event.pop(key) for key in ("timestamp", "level", "event")}, **event}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _SpelledOut:
-    """A text as Python would write it, in quotes where it is a value."""
+class _Escaped:
+    """A text with escape sequences, in quotes where it is a value."""
 
     text: str
 
@@ -242,16 +242,16 @@ class _SpelledOut:
         return repr(self.text)[1:-1]
 
 
-def _spell_out(_: object, __: str, event: EventDict) -> EventDict:
-    """Spell out what a terminal would obey and not show; the renderer does so only in texts with a blank in them."""
-    spelled = {key: _SpelledOut(value) if _is_unseen(value) else value for key, value in event.items()}
-    if "exception" in event:  # it has several lines, and the renderer takes nothing but text
+def _escape_unprintable(_: object, __: str, event: EventDict) -> EventDict:
+    """Escape control characters, which a terminal would interpret; the renderer only escapes texts with blanks."""
+    spelled = {key: _Escaped(value) if _is_unprintable(value) else value for key, value in event.items()}
+    if "exception" in event:  # it has several lines, and the renderer accepts only text
         lines = event["exception"].split("\n")
-        spelled["exception"] = "\n".join(str(_SpelledOut(line)) if _is_unseen(line) else line for line in lines)
+        spelled["exception"] = "\n".join(str(_Escaped(line)) if _is_unprintable(line) else line for line in lines)
     return spelled
 
 
-def _is_unseen(value: object) -> bool:
+def _is_unprintable(value: object) -> bool:
     return isinstance(value, str) and not value.isprintable()
 
 

@@ -1,4 +1,4 @@
-"""The exporter's own metrics: prometheus_client on a private registry, built from the rows of ``EXPORTER_FAMILIES``."""
+"""The metrics of the exporter itself: the rows of ``EXPORTER_FAMILIES`` on a private registry."""
 
 import platform
 from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +46,7 @@ class SelfMetrics:
         self._unknown = self._make(Counter, "braket_exporter_unknown_values_total")
         self._reload_ok = self._make(Gauge, "braket_exporter_config_last_reload_successful")
         self._reload_time = self._make(Gauge, "braket_exporter_config_last_reload_success_timestamp_seconds")
-        self._settings_are_bad = self._web_config_is_bad = False
+        self._settings_invalid = self._web_config_invalid = False
         self._state = _StateCollector()
         self._registry.register(self._state)
         for reason in DROP_REASONS:
@@ -57,16 +57,16 @@ class SelfMetrics:
         PlatformCollector(registry=self._registry)
 
     def request(self, target: Target, operation: str, code: str, seconds: float) -> None:
-        """Count one HTTP attempt and what came of it."""
+        """Count one HTTP attempt and its result."""
         self._requests.labels(*target, operation, code).inc()
         self._durations.labels(*target, operation).observe(seconds)
 
     def dropped(self, reason: str) -> None:
-        """Count a job that lost its series."""
+        """Count a job with dropped series."""
         self._dropped.labels(reason).inc()
 
     def parse_error(self) -> None:
-        """Count an answer that could not be read."""
+        """Count a response that cannot be parsed."""
         self._parse_errors.inc()
 
     def unknown_value(self, field: str) -> None:
@@ -74,27 +74,27 @@ class SelfMetrics:
         self._unknown.labels(field).inc()
 
     def settings_loaded(self, now: float) -> None:
-        """Note that the settings in force were read at ``now``, unix seconds."""
-        self._settings_are_bad = False
+        """Note that the active settings were loaded at ``now``, unix seconds."""
+        self._settings_invalid = False
         self._reload_time.set(now)
-        self._judge_reloads()
+        self._set_reload_result()
 
     def reload_failed(self) -> None:
-        """Note that the settings that were last read are bad, so that others are in force."""
-        self._settings_are_bad = True
-        self._judge_reloads()
+        """Note that the settings that were last loaded are not valid, so earlier ones are active."""
+        self._settings_invalid = True
+        self._set_reload_result()
 
-    def web_config_looked_at(self, *, failing: bool) -> None:
-        """Note whether the web configuration file, which is read whenever it changes, is bad."""
-        self._web_config_is_bad = failing
-        self._judge_reloads()
+    def web_config_checked(self, *, failing: bool) -> None:
+        """Note whether the web configuration file, which is reloaded when it changes, is not valid."""
+        self._web_config_invalid = failing
+        self._set_reload_result()
 
     def state_written(self, now: float, size: int) -> None:
-        """Note that the state file took what was written at ``now``, unix seconds, and is ``size`` bytes large."""
+        """Note a successful write of the state file at ``now``, unix seconds, and its size in bytes."""
         self._state.up, self._state.size, self._state.last_write = True, size, now
 
     def state_failed(self) -> None:
-        """Note that the state file does not take what is written; how large it is, and since when, stays told."""
+        """Note a failed write of the state file; its size and the time of the last write stay exposed."""
         self._state.up = False
 
     def render(self, form: Format, wanted: Callable[[str, str], bool], targets: Iterable[TargetStatus] = ()) -> bytes:
@@ -109,8 +109,8 @@ class SelfMetrics:
         selected = _Selected(families, wanted)
         return generate_openmetrics(selected) if form == "openmetrics" else generate_text(selected)
 
-    def _judge_reloads(self) -> None:
-        self._reload_ok.set(not (self._settings_are_bad or self._web_config_is_bad))
+    def _set_reload_result(self) -> None:
+        self._reload_ok.set(not (self._settings_invalid or self._web_config_invalid))
 
     def _make(self, kind: type[_M], name: str) -> _M:
         row = _ROWS[name]
@@ -136,12 +136,12 @@ def _target_families(targets: Iterable[TargetStatus]) -> Iterator[Metric]:
 
 
 class _StateCollector(Collector):
-    """Tells how the state file fares; without one nothing at all, not even the metrics' names.
+    """Exposes the metrics of the state file; without one, no family at all.
 
     Attributes:
-        up: whether it takes what is written; nothing until that was tried.
-        size: in bytes.
-        last_write: unix seconds.
+        up: whether the last write succeeded; ``None`` before the first.
+        size: the size in bytes.
+        last_write: the time of the last write, unix seconds.
     """
 
     def __init__(self) -> None:

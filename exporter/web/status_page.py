@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from exporter.core import MAX_RUNTIME_EXCEEDED, JobRecord, TargetStatus, fill_of, format_span
+from exporter.core import MAX_RUNTIME_EXCEEDED, JobRecord, TargetStatus, first_poll_progress, format_span
 from exporter.storage import NO_ANSWER, BlockSummary
 from exporter.web.console_links import jobs_url
 from exporter.web.job_columns import COLUMNS, MAX_STATUS_LENGTH, OTHER_STATUS_COLOUR, STATUS_COLOURS, RowContext, row_of
@@ -75,7 +75,7 @@ def render_page(
         version=version,
         uptime=uptime,
         now=now,
-        first_poll=fill_of(targets),
+        first_poll=first_poll_progress(targets),
         targets=targets,
         columns=COLUMNS,
         rows=(row_of(record, context) for record in listing.shown),

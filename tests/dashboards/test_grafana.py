@@ -13,7 +13,7 @@ import pytest
 import yaml
 from dashboard_support import ASKED, MADE, Asked, interpolated, panels
 
-from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, JobFamily, job_families
+from exporter.metrics import Family, all_families, job_families
 from grafana.__main__ import DASHBOARDS, FOLDER
 from grafana.dashboards import to_json
 
@@ -189,13 +189,12 @@ OF_PROMETHEUS = {
 
 
 def _labels_of(family: Family) -> set[str]:
-    of_jobs = {"job_arn", "job_name"} if isinstance(family, JobFamily) else set()
-    return {*family.labels, *of_jobs}
+    return {*family.labels}
 
 
 def _exposed() -> dict[str, set[str]]:
     exposed: dict[str, set[str]] = {}
-    for family in (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES):
+    for family in all_families():
         if family.type == "histogram":
             exposed[f"{family.name}_bucket"] = {*_labels_of(family), "le"}
         exposed[family.name] = _labels_of(family)
@@ -240,9 +239,7 @@ def test_every_metric_of_the_exporter_is_in_a_dashboard() -> None:
         "braket_exporter_api_requests_total",
     }
     shown |= behind_recordings | {metric.removesuffix("_bucket") for metric in shown}
-    assert {family.name for family in (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES)} - shown == {
-        "braket_job_transitions_total"
-    }
+    assert {family.name for family in all_families()} - shown == {"braket_job_transitions_total"}
 
 
 def test_queries_of_all_jobs_are_bounded() -> None:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from processes import tool
 
-from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
+from exporter.metrics import AGGREGATE_FAMILIES, EXPORTER_FAMILIES, job_families
 
 ROOT = Path(__file__).parents[2]
 QUERIES = [
@@ -25,7 +25,7 @@ QUERIES = [
 ]
 LABELS = {
     **{family.name: {"job_arn", "job_name", *family.labels} for family in job_families(["team"])},
-    **{family.name: {*family.labels} for family in (*FLEET_FAMILIES, *EXPORTER_FAMILIES)},
+    **{family.name: {*family.labels} for family in (*AGGREGATE_FAMILIES, *EXPORTER_FAMILIES)},
 }
 
 

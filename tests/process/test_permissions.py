@@ -15,7 +15,7 @@ from sts import Sts, moto_server, sts_before
 
 from exporter.app.permission_check import Access, CallResult, Permission, Verdict, check_access, check_all
 from exporter.app.permission_report import policies, report
-from exporter.aws import BraketClient, LoginSession
+from exporter.aws import BraketClient, CredentialsSession
 from exporter.core import CredentialsRef, Selector, Target, TargetConfig
 from exporter.core.selector import TagRule
 from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
@@ -72,7 +72,7 @@ def lane(
 
 
 def asked(one: TargetConfig) -> Access:
-    client = BraketClient(LoginSession(one.login, one.target.region), one.target, SelfMetrics().request)
+    client = BraketClient(CredentialsSession(one.credentials, one.target.region), one.target, SelfMetrics().request)
     return check_access(one, client, LONG_AGO - 60)
 
 
@@ -84,7 +84,7 @@ def asked_for(server: SimulatorServer) -> list[str | None]:
     return [request.arn for request in server.requests if request.operation == "GetJob"]
 
 
-def shown(server: SimulatorServer, account: str = ACCOUNT, region: str = REGION) -> list[str]:
+def format_value(server: SimulatorServer, account: str = ACCOUNT, region: str = REGION) -> list[str]:
     """Write the first lines of a report: whose endpoint and credentials these are."""
     return [
         "# AWS says:",
@@ -102,9 +102,9 @@ def test_what_is_allowed_is_told(braket: SimulatorServer) -> None:
     braket.world.put(job(ARN))
     access = asked(lane(ARN, selector=ALL))
     assert told(access) == [("GetCallerIdentity", "ok"), ("SearchJobs", "ok"), ("GetJob", "ok")]
-    assert access.complete
+    assert access.is_complete
     assert report([access]).splitlines() == [
-        *shown(braket),
+        *format_value(braket),
         "#   123456789012/us-west-2 SearchJobs: ok, found 0 active jobs",
         "#   123456789012/us-west-2 GetJob: ok",
     ]
@@ -204,7 +204,7 @@ def test_a_response_of_something_else_is_never_ok(status: int, odd: Odd) -> None
 def test_a_named_job_that_does_not_exist_is_told_and_is_not_denied(braket: SimulatorServer) -> None:
     access = asked(lane(ARN))
     assert asked_for(braket) == [ARN]
-    assert access.complete
+    assert access.is_complete
     assert f"#   {ACCOUNT}/{REGION} GetJob: ok, but {ARN} does not exist\n" in report([access])
 
 
@@ -212,7 +212,7 @@ def test_a_denied_search_is_told_with_the_policy_that_allows_it(braket: Simulato
     braket.faults.put(NO_SEARCH)
     access = asked(lane(selector=ALL))
     assert told(access) == [("GetCallerIdentity", "ok"), ("SearchJobs", "denied"), ("GetJob", "ok")]
-    assert not access.complete
+    assert not access.is_complete
     assert report([access]).splitlines()[3:] == [
         "#   123456789012/us-west-2 SearchJobs: denied: Amazon Braket returned AccessDeniedException (HTTP 403)",
         "#   123456789012/us-west-2 GetJob: ok",
@@ -267,7 +267,7 @@ def test_two_roles_of_one_login_share_a_statement() -> None:
 
 def test_a_role_is_asked_for_its_own_account(braket: SimulatorServer, sts: Sts) -> None:
     access = asked(lane(selector=ALL, account="111122223333", login=CredentialsRef(role_arn=ROLE)))
-    assert access.complete
+    assert access.is_complete
     assert asked_for(braket) == [f"arn:aws:braket:{REGION}:111122223333:job/00000000-0000-4000-8000-000000000000"]
     assert {sts.accounts.get(request.access_key_id or "") for request in braket.requests} == {"111122223333"}
 
@@ -354,7 +354,7 @@ def test_an_sts_that_cannot_be_reached_hides_nothing(braket: SimulatorServer, mo
     access = asked(lane(selector=ALL, account=""))
     assert told(access) == [("GetCallerIdentity", "failed"), ("SearchJobs", "ok"), ("GetJob", "ok")]
     assert access.target == Target(ACCOUNT, REGION)
-    assert not access.complete
+    assert not access.is_complete
 
 
 def test_a_job_of_nobody_knows_which_account_is_not_made_up(
@@ -432,7 +432,7 @@ def test_check_config_asks_aws_when_it_is_told_to(braket: SimulatorServer, sts: 
     asked = check(braket, sts, "--jobs", ARN)
     assert (asked.returncode, asked.stderr) == (0, "")
     offline = run("check-config", "--jobs", ARN)
-    said = [*shown(braket), "#   123456789012/us-west-2 GetJob: ok"]
+    said = [*format_value(braket), "#   123456789012/us-west-2 GetJob: ok"]
     assert asked.stdout == offline.stdout + "".join(f"{line}\n" for line in said)
     assert len(braket.requests) == 1
     config = tmp_path / "exporter.yaml"

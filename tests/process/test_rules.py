@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 import yaml
 from processes import tool
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from exporter.app.settings import Settings
-from exporter.aws import failures
-from exporter.aws.parse import parse_job
-from exporter.core import DROP_REASONS, EVENT_TYPES, STATUSES, Increment, JobRecord, complete, observe
-from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, Aggregates, job_families
-from exporter.metrics.families import JOB_LABELS
+from exporter.aws.error_codes import THROTTLING
+from exporter.aws.get_job import parse_job
+from exporter.core import DROP_REASONS, EVENT_TYPES, STATUSES, Increment, JobRecord, is_complete, observe
+from exporter.metrics import AGGREGATE_FAMILIES, EXPORTER_FAMILIES, Aggregates, job_families, render
+from exporter.metrics.aggregate_metrics import AggregateFamily
 from exporter.simulator import Event, Job, Phase, ScriptedJob, SimulatedJob, Status, job_arn
 
 ROOT = Path(__file__).parents[2]
@@ -127,18 +129,17 @@ def _records(job: Job, minutes: range) -> Iterator[tuple[int, JobRecord]]:
     record = JobRecord(job.arn)
     for minute in minutes:
         now = minute * 60.0
-        answer = None if complete(record) else job.answer(now, queue_info=True)
+        answer = None if is_complete(record) else job.answer(now, queue_info=True)
         if answer is not None:
             record = observe(record, parse_job(job.arn, answer), since=minutes.start * 60.0, now=now).record
         yield minute, record
 
 
 def _samples(record: JobRecord) -> Iterator[tuple[str, dict[str, str], float]]:
-    name = "" if record.snapshot is None else record.snapshot.name
     for family in job_families():
         for values, value in family.samples(record):
-            labels = zip((*JOB_LABELS, *family.labels), (record.arn, name, *values), strict=True)
-            yield family.name, dict(labels), value
+            assert isinstance(value, float)
+            yield family.name, dict(zip(family.labels, values, strict=True)), value
 
 
 # What Prometheus makes of it
@@ -1084,6 +1085,11 @@ def test_a_recording_rule_gives_its_value(
 HOUR = 3600.0
 
 
+def _lines(family: AggregateFamily, aggregates: Aggregates) -> list[Sample]:
+    (lines,) = render([family], aggregates.values())
+    return [sample for found in text_string_to_metric_families(lines.decode()) for sample in found.samples]
+
+
 @pytest.mark.parametrize(
     ("hours", "median", "most"),
     [
@@ -1099,11 +1105,11 @@ def test_long_queue_times_have_percentiles_near_the_true_ones(
     before, after = Aggregates(), Aggregates()
     before.apply([Increment(name, labels, None)])
     after.apply(Increment(name, labels, hour * HOUR) for hour in hours)
-    (family,) = (family for family in FLEET_FAMILIES if family.name == name)
+    (family,) = (family for family in AGGREGATE_FAMILIES if family.name == name)
     series: Series = {}
-    for old, new in zip(before.samples(family), after.samples(family), strict=True):
+    for old, new in zip(_lines(family, before), _lines(family, after), strict=True):
         values = step(300, old.value, new.value)
-        series |= own(old.name, values, range(DAY + 101), **dict(zip(old.label_names, old.label_values, strict=True)))
+        series |= own(old.name, values, range(DAY + 101), **old.labels)
     for share, expected in ((0.5, median), (0.95, most)):
         recorded = f"aws_account_id_aws_region_device_le:{name}_bucket:increase1d"
         quantile = f"round(histogram_quantile({share}, {recorded}) / 3600, 0.25)"
@@ -1114,9 +1120,9 @@ def test_long_queue_times_have_percentiles_near_the_true_ones(
 
 
 LABELS = {
-    **{family.name: {*JOB_LABELS, *family.labels} for family in job_families()},
-    **{family.name: {*family.labels} for family in (*FLEET_FAMILIES, *EXPORTER_FAMILIES)},
-    **{f"{family.name}_bucket": {*family.labels, "le"} for family in FLEET_FAMILIES if family.type == "histogram"},
+    **{family.name: {*family.labels} for family in job_families()},
+    **{family.name: {*family.labels} for family in (*AGGREGATE_FAMILIES, *EXPORTER_FAMILIES)},
+    **{f"{family.name}_bucket": {*family.labels, "le"} for family in AGGREGATE_FAMILIES if family.type == "histogram"},
 }
 """The labels of everything that the exporter exposes and a rule may ask for."""
 
@@ -1162,7 +1168,7 @@ def test_each_status_event_and_reason_in_a_rule_is_one_that_exists() -> None:
 def test_each_code_that_means_throttling_counts_as_throttled() -> None:
     codes = [matchers["code"] for _, matchers in queries() if "code" in matchers]
     assert len(codes) == 1
-    assert [code for code in failures._THROTTLED if re.fullmatch(codes[0], code) is None] == []
+    assert [code for code in THROTTLING if re.fullmatch(codes[0], code) is None] == []
 
 
 def test_a_failure_is_told_for_no_longer_than_its_job_is_kept() -> None:

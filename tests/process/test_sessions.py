@@ -10,7 +10,7 @@ import pytest
 from processes import FAST, HASTY, Daemon, closed_port, daemon, eventually, iso, run, wire_job
 from sts import Asked, Sts, moto_server, sts_before
 
-from exporter.aws import BraketClient, LoginSession
+from exporter.aws import BraketClient, CredentialsSession
 from exporter.core import (
     AssumeRoleDeniedError,
     BraketError,
@@ -73,7 +73,7 @@ class Caller:
 
     def __init__(self, login: CredentialsRef, region: str = "us-west-2") -> None:
         self.counts: list[tuple[str, str]] = []
-        self.client = BraketClient(LoginSession(login, region), Target(ACCOUNT, "us-west-2"), self._count)
+        self.client = BraketClient(CredentialsSession(login, region), Target(ACCOUNT, "us-west-2"), self._count)
 
     def _count(self, target: Target, operation: str, code: str, seconds: float) -> None:  # noqa: ARG002
         self.counts.append((operation, code))

@@ -91,7 +91,7 @@ class SearchJobsSource:
             listed = discovery.listed(search, page, asked=asked, now=now, wall=wall)
             state.jobs.had_turn(listed.jobs, state.clock.monotonic())
             if state.store.hidden > hidden:  # the page shows more than there is room for: no call is made for those
-                beyond, dropped = state.store.fit()
+                beyond, dropped = state.store.enforce_limit()
                 gone = forget_beyond_limit(state, discovery, beyond)
         for _ in range(dropped):
             state.telemetry.dropped(MAX_JOBS)

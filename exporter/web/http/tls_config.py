@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from exporter.core import hidden_value, near
+from exporter.core import hidden_value, suggestion
 from exporter.web.http.config_section import Section, unset, unsupported
 
 ClientAuthType = Literal["NoClientCert", "RequestClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"]
@@ -62,7 +62,7 @@ def _check_verified(kind: object) -> object:
 
 def _check_suite(name: str) -> str:
     if name not in _SUITES and name not in _TLS13_SUITES:
-        raise ValueError(f"unknown cipher suite{near(name, _SUITES)}")
+        raise ValueError(f"unknown cipher suite{suggestion(name, _SUITES)}")
     return name
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from exporter.core import ProblemsError, as_text, describe_errors, hidden_value, parse_mapping
+from exporter.core import ProblemsError, describe_errors, hidden_value, key_text, parse_mapping
 from exporter.web.http.config_section import Section, check_mapping, unset, unsupported
 from exporter.web.http.tls_config import TlsConfig
 
@@ -28,7 +28,7 @@ class WebConfigError(ProblemsError):
 def _with_names(value: object) -> dict[str, tuple[object, object]]:
     """Add each user's name to the hash. A name that is not text replaces text that looks the same: it is an error."""
     users = sorted(check_mapping(value).items(), key=lambda user: not isinstance(user[0], str))
-    return {as_text(name): (name, digest) for name, digest in users}
+    return {key_text(name): (name, digest) for name, digest in users}
 
 
 def _check_user(user: tuple[object, object]) -> str:

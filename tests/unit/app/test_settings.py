@@ -18,7 +18,7 @@ from exporter.app.setting_warnings import warnings_of
 from exporter.app.settings import Settings, SettingsError, TargetSettings, format_default
 from exporter.core import format_duration, parse_duration, parse_listen, parse_mapping
 from exporter.core.text import LONGEST_DURATION, Listen
-from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
+from exporter.metrics import all_families
 
 ONE = "arn:aws:braket:us-west-2:123456789012:job/one"
 TWO = "arn:aws:braket:eu-north-1:123456789012:job/two"
@@ -611,7 +611,7 @@ def test_what_is_no_listen_address_is_refused(text: str) -> None:
 
 
 def test_every_metric_can_be_disabled(world: World) -> None:
-    families = (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES)
+    families = all_families()
     assert tuple(family.name for family in families) == METRICS
     assert world.load({"jobs": ONE, "disabled_metrics": ",".join(METRICS)}).disabled_metrics == METRICS
 

@@ -15,7 +15,7 @@ from processes import GARNET, LONG_AGO, closed_port, iso, wire_event, wire_job
 
 import exporter.aws.sessions
 from exporter.aws.client import BraketClient
-from exporter.aws.sessions import LoginSession
+from exporter.aws.sessions import CredentialsSession
 from exporter.core import (
     BraketError,
     CredentialsRef,
@@ -55,7 +55,7 @@ class Boundary:
 
     def client(self, target: Target = TARGET, tags: frozenset[str] = frozenset()) -> BraketClient:
         self.monkeypatch.setenv("AWS_ENDPOINT_URL_BRAKET", self.url)
-        return BraketClient(LoginSession(CredentialsRef()), target, self.count, tags)
+        return BraketClient(CredentialsSession(CredentialsRef()), target, self.count, tags)
 
     def error(self) -> BraketError:
         with pytest.raises(BraketError) as caught:
@@ -71,8 +71,8 @@ class Simulated(Boundary):
 def braket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Simulated]]:
     with ExitStack() as servers:
 
-        def start(answer: Any = GOOD, *faults: Fault, accounts: dict[str, str] | None = None) -> Simulated:
-            world = World([ScriptedJob(ARN, LONG_AGO, lambda _: answer)], accounts=accounts)
+        def start(response: Any = GOOD, *faults: Fault, accounts: dict[str, str] | None = None) -> Simulated:
+            world = World([ScriptedJob(ARN, LONG_AGO, lambda _: response)], accounts=accounts)
             server = servers.enter_context(SimulatorServer(world, clock=time.time, faults=faults))
             boundary = Simulated(server.url, monkeypatch)
             boundary.server = server
@@ -90,7 +90,7 @@ class Raw:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b"{}"
     targets: list[str] = field(default_factory=list)
-    asked: list[dict[str, str]] = field(default_factory=list)
+    requested: list[dict[str, str]] = field(default_factory=list)
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def raw_server() -> Iterator[Raw]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             raw.targets.append(self.path)
-            raw.asked.append(dict(self.headers))
+            raw.requested.append(dict(self.headers))
             self.send_response(raw.status)
             for name, value in {"Content-Length": str(len(raw.body)), **raw.headers}.items():
                 self.send_header(name, value)
@@ -179,8 +179,8 @@ def test_the_request_asks_for_the_queue_with_an_encoded_arn(raw: Raw, monkeypatc
     Boundary(raw.url, monkeypatch).client().get_job(ARN)
     encoded = "arn%3Aaws%3Abraket%3Aeu-north-1%3A123456789012%3Ajob%2F5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
     assert raw.targets == [f"/job/{encoded}?{QUEUE_INFO}"]
-    assert "/eu-north-1/braket/aws4_request" in raw.asked[0]["Authorization"]
-    assert "braket-exporter/" in raw.asked[0]["User-Agent"]
+    assert "/eu-north-1/braket/aws4_request" in raw.requested[0]["Authorization"]
+    assert "braket-exporter/" in raw.requested[0]["User-Agent"]
 
 
 @pytest.mark.parametrize("name", ["old-style-name", "a.b_c", ".."])
@@ -389,7 +389,7 @@ def test_credentials_that_aws_does_not_accept_are_told_apart_from_a_denied_job(
     raw.status, raw.headers = 403, {"x-amzn-errortype": code}
     boundary = Boundary(raw.url, monkeypatch)
     error = boundary.error()
-    assert (type(error), error.code, error.own_fault) == (UnauthenticatedError, code, False)
+    assert (type(error), error.code) == (UnauthenticatedError, code)
     assert boundary.counts == [(TARGET, "GetJob", code)]
 
 
@@ -479,9 +479,3 @@ def test_four_calls_are_under_way_at_once(braket: Callable[..., Simulated]) -> N
         thread.join()
     assert time.monotonic() - began < 1.0
     assert boundary.counts == [(TARGET, "GetJob", "ok")] * 4
-
-
-def test_only_errors_of_the_job_itself_are_its_own_fault() -> None:
-    own = {kind for kind in (DeniedError, MalformedError, NotFoundError, RejectedError) if kind.own_fault}
-    assert own == {DeniedError, MalformedError, NotFoundError, RejectedError}
-    assert not any(kind.own_fault for kind in (ThrottledError, UnauthenticatedError, UnavailableError))

@@ -29,7 +29,7 @@ from exporter.app.permission_report import report
 from exporter.aws.attempt import Attempt, Operation, Phase
 from exporter.aws.client import BraketClient
 from exporter.aws.failures import failure
-from exporter.aws.sessions import LoginSession
+from exporter.aws.sessions import CredentialsSession
 from exporter.core import BraketError, CredentialsRef, Target, UnauthenticatedError, UnavailableError
 from exporter.telemetry import EventLog, make_logger
 
@@ -45,7 +45,7 @@ class Caller:
 
     def __init__(self, login: CredentialsRef | None = None) -> None:
         self.counts: list[tuple[str, str]] = []
-        self.session = LoginSession(login or CredentialsRef(), REGION)
+        self.session = CredentialsSession(login or CredentialsRef(), REGION)
         self.client = BraketClient(self.session, Target(ACCOUNT, REGION), self._count)
 
     def _count(self, target: Target, operation: str, code: str, seconds: float) -> None:  # noqa: ARG002
@@ -273,7 +273,7 @@ def test_the_parts_of_botocore_that_are_replaced_are_there() -> None:
     assert [each._popen for each in nested if hasattr(each, "_popen")] == [
         exporter.aws.credential_process.CredentialProcess
     ]
-    client = LoginSession(CredentialsRef()).client("braket", REGION)
+    client = CredentialsSession(CredentialsRef()).client("braket", REGION)
     assert set(client._endpoint.http_session._pool_classes_by_scheme.values()) == {
         exporter.aws.transport._Pool,
         exporter.aws.transport._SecurePool,
@@ -451,18 +451,18 @@ def test_making_a_session_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("botocore.session.Session.__init__", fail)
     monkeypatch.setattr("threading.Thread.start", fail)
-    BraketClient(LoginSession(CredentialsRef("x", ROLE, "y")), Target("", REGION), lambda *_: None)
+    BraketClient(CredentialsSession(CredentialsRef("x", ROLE, "y")), Target("", REGION), lambda *_: None)
 
 
 def test_the_region_is_read_from_the_files_each_time(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = LoginSession(X)
+    session = CredentialsSession(X)
     with pytest.raises(botocore.exceptions.ProfileNotFound):
         session.region_name()
     files.config.write_text("[profile x]\nregion = eu-west-2\n")
     assert session.region_name() == "eu-west-2"
-    assert LoginSession(CredentialsRef()).region_name() is None
+    assert CredentialsSession(CredentialsRef()).region_name() is None
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    assert LoginSession(CredentialsRef(profile="nobody")).region_name() == "us-east-1"
+    assert CredentialsSession(CredentialsRef(profile="nobody")).region_name() == "us-east-1"
 
 
 # Rotation.
@@ -638,15 +638,15 @@ def carriers(secret: str) -> Iterator[BaseException]:
 @given(secret=SECRET, phase=st.sampled_from(Phase), status=st.sampled_from([0, 200, 302, 400, 403, 429, 500]))
 def test_no_text_of_the_sdk_comes_through(secret: str, phase: Phase, status: int) -> None:
     for error in carriers(secret):
-        attempt = Attempt(Operation("braket", "GetJob"), {"jobArn": ARN}, 0.0)
+        attempt = Attempt(Operation("braket", "GetJob", ("jobArn",)), {"jobArn": ARN}, 0.0)
         attempt.phase, attempt.status, attempt.date = phase, status, secret
         attempt.code = attempt.message = secret
         attempt.endpoint = f"https://user:{secret}@127.0.0.1:8080/{secret}?x={secret}"
         for login in (CredentialsRef(), CredentialsRef(profile="x"), CredentialsRef(role_arn=ROLE)):
             for assuming in (False, True):
                 attempt.assuming = attempt.process = assuming
-                told = failure(attempt, error, login=login, modelled=frozenset({"AccessDeniedException"}))
-                assert leaks(secret, everything_written(told)) == [], (error, phase)
+                logged = failure(attempt, error, credentials=login, modelled=frozenset({"AccessDeniedException"}))
+                assert leaks(secret, everything_written(logged)) == [], (error, phase)
 
 
 @pytest.fixture

@@ -21,12 +21,13 @@ from processes import eventually, wire_job
 
 import exporter.aws.client
 from exporter.aws.client import BraketClient
-from exporter.aws.sessions import LoginSession
+from exporter.aws.sessions import CredentialsSession
 from exporter.core import (
     BraketError,
     CredentialsRef,
     DeniedError,
     EntryProblem,
+    JobError,
     NotFoundError,
     RejectedError,
     Span,
@@ -48,7 +49,7 @@ class Caller:
 
     def __init__(self, login: CredentialsRef | None = None, account: str = ACCOUNT) -> None:
         self.counts: list[tuple[str, str]] = []
-        self.session = LoginSession(login or CredentialsRef(), REGION)
+        self.session = CredentialsSession(login or CredentialsRef(), REGION)
         self.client = BraketClient(self.session, Target(account, REGION), self._count)
 
     def _count(self, target: Target, operation: str, code: str, seconds: float) -> None:  # noqa: ARG002
@@ -182,7 +183,7 @@ def test_each_modelled_error_keeps_its_code(error_type: str, status: int, kind: 
 def test_credentials_and_clocks_that_aws_refuses_are_not_the_jobs_fault(code: str, odd: Odd) -> None:
     odd.says(b'{"message": "no"}', status=403, headers={"x-amzn-errortype": code}, operation="GetJob")
     error = Caller().error()
-    assert (type(error), error.code, error.own_fault) == (UnauthenticatedError, code, False)
+    assert (type(error), error.code) == (UnauthenticatedError, code)
 
 
 def test_a_refused_signature_is_told_with_the_difference_of_the_clocks(odd: Odd) -> None:
@@ -565,7 +566,7 @@ def test_whatever_the_sdk_raises_is_a_failure_of_that_call_by_its_place(
 
             broken.setattr(holder, name, fail)
             error = caller.error()
-        assert error.own_fault is False, kind
+        assert not isinstance(error, JobError), kind
         assert "hunter2" not in f"{error} {error.code}", kind
         codes = {code, "timeout"} if place == "sending" else {code}
         assert error.code in codes, kind

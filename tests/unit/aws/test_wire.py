@@ -12,11 +12,12 @@ import pytest
 from builders import ACCOUNT, ARN, REGION, arn
 
 from exporter.aws.client import BraketClient
-from exporter.aws.sessions import LoginSession
+from exporter.aws.sessions import CredentialsSession
 from exporter.core import (
     BraketError,
     CredentialsRef,
     EntryProblem,
+    JobError,
     JobSnapshot,
     JobSummary,
     MalformedError,
@@ -55,7 +56,7 @@ class Endpoint:
         return caught.value
 
     def _client(self) -> BraketClient:
-        return BraketClient(LoginSession(CredentialsRef()), Target(ACCOUNT, REGION), lambda *_: None)
+        return BraketClient(CredentialsSession(CredentialsRef()), Target(ACCOUNT, REGION), lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +211,7 @@ def test_bytes_that_are_not_utf_8_cost_only_their_text(endpoint: Endpoint) -> No
 )
 def test_a_body_that_is_not_of_braket_does_not_speak_of_the_job(endpoint: Endpoint, body: bytes) -> None:
     endpoint.body = body
-    assert not endpoint.error().own_fault
+    assert not isinstance(endpoint.error(), JobError)
 
 
 @pytest.mark.parametrize("body", [b'{"status": 5}', b'{"jobArn": 5, "status": "RUNNING"}'])
@@ -226,7 +227,7 @@ def test_members_named_as_those_that_botocore_adds_change_nothing(endpoint: Endp
 
 def test_a_response_without_a_body_does_not_speak_of_the_job(endpoint: Endpoint) -> None:
     endpoint.status, endpoint.body = 204, b""
-    assert not endpoint.error().own_fault
+    assert not isinstance(endpoint.error(), JobError)
 
 
 def test_an_error_response_stays_one(endpoint: Endpoint) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from exporter.core.first_poll import Fill, fill_of
+from exporter.core.first_poll import FirstPollProgress, first_poll_progress
 from exporter.core.jobs import Target
 from exporter.core.target_status import Health, TargetStatus
 from exporter.core.text import format_span
@@ -27,14 +27,16 @@ def target(up: bool | None = True, **members: Any) -> TargetStatus:  # noqa: FBT
 def test_the_targets_add_up_and_the_one_that_needs_longest_says_how_long() -> None:
     budget = {"GetJob": 0.5, "SearchJobs": 2.5}
     slow = target(target=Target("123456789012", "eu-north-1"), active=100, finished=50, waiting=50, budget=budget)
-    assert fill_of([target(active=250, waiting=230), slow]) == Fill(
+    assert first_poll_progress([target(active=250, waiting=230), slow]) == FirstPollProgress(
         targets=2, failing=0, total=400, waiting=280, listed=True, seconds=100.0
     )
 
 
 def test_targets_of_one_account_and_region_share_its_rate_limit() -> None:
     named = [target(name="chemistry", active=100, waiting=50), target(name="physics", active=100, waiting=75)]
-    assert fill_of(named) == Fill(targets=2, failing=0, total=200, waiting=125, listed=True, seconds=50.0)
+    assert first_poll_progress(named) == FirstPollProgress(
+        targets=2, failing=0, total=200, waiting=125, listed=True, seconds=50.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,11 +53,11 @@ def test_targets_of_one_account_and_region_share_its_rate_limit() -> None:
 def test_the_time_that_is_left_is_known_unless_a_target_holds_it_up(
     targets: list[TargetStatus], seconds: float | None
 ) -> None:
-    assert fill_of(targets).seconds == seconds
+    assert first_poll_progress(targets).seconds == seconds
 
 
 def test_failing_targets_and_unfinished_lists_show() -> None:
-    fill = fill_of([target(up=False), target(None, listed=False)])
+    fill = first_poll_progress([target(up=False), target(None, listed=False)])
     assert (fill.failing, fill.listed) == (1, False)
 
 

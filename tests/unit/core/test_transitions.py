@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from exporter.core.jobs import EVENT_TYPES, MAX_RUNTIME_EXCEEDED, STATUSES, Increment, JobRecord, JobSnapshot
 from exporter.core.transitions import (
     Observation,
-    complete,
     diff,
     entered_at,
     expires_at,
-    failed,
+    is_complete,
+    is_failure,
     observe,
     ran_out_of_time,
 )
@@ -282,7 +282,7 @@ def test_a_job_that_ran_out_of_time_counts_under_its_status_and_under_max_runtim
             [outcome(status), outcome(MAX_RUNTIME_EXCEEDED)]
         )
         assert ran_out_of_time(seen.record)
-        assert failed(seen.record)
+        assert is_failure(seen.record)
 
 
 @pytest.mark.parametrize("status", FINAL)
@@ -400,8 +400,8 @@ def test_events_of_one_type_at_two_times_are_two_events() -> None:
 
 def test_new_events_are_told_oldest_first_and_those_without_a_time_last() -> None:
     events = (event("FAILED", None), event(None, 5.0), event("RUNNING", 3.0), event("QUEUED_FOR_EXECUTION", 0.0))
-    told = watch([snapshot(), snapshot(events=events)])[1].events
-    assert [item.key.time for item in told] == [0.0, 3.0, 5.0, None]
+    logged = watch([snapshot(), snapshot(events=events)])[1].events
+    assert [item.key.time for item in logged] == [0.0, 3.0, 5.0, None]
 
 
 # Values that this release does not know.
@@ -462,11 +462,11 @@ def test_a_job_that_is_named_in_the_settings_never_expires(status: str) -> None:
 
 
 def test_a_job_that_never_answered_has_not_failed() -> None:
-    assert not failed(record())
+    assert not is_failure(record())
 
 
 @pytest.mark.parametrize(
-    ("job", "is_complete"),
+    ("job", "expected"),
     [
         (finished(), True),
         (finished("CANCELLED", started=None, billable_seconds=None), True),
@@ -481,9 +481,9 @@ def test_a_job_that_never_answered_has_not_failed() -> None:
 )
 def test_a_finished_job_is_complete_with_its_end_its_last_event_and_its_billable_time(
     job: JobSnapshot | None,
-    is_complete: bool,  # noqa: FBT001
+    expected: bool,  # noqa: FBT001
 ) -> None:
-    assert complete(record(job)) is is_complete
+    assert is_complete(record(job)) is expected
 
 
 # Whatever the answers are.
@@ -562,13 +562,13 @@ def test_the_transitions_counter_has_a_step_for_every_transition_that_is_told(
 
 @given(LIVES, BEGINNINGS)
 def test_no_counter_ever_falls(jobs: list[JobSnapshot], since: float) -> None:
-    fleet = Aggregates()
+    aggregates = Aggregates()
     events: Counter[str | None] = Counter()
     totals: dict[tuple[str, tuple[str, ...]], float] = {}
     for seen in watch(jobs, since=since):
         assert all(step.amount is None or step.amount >= 0.0 for step in seen.increments)
-        fleet.apply(seen.increments)
-        now = {(name, labels): value for name, rows in fleet.counters.items() for labels, value in rows.items()}
+        aggregates.apply(seen.increments)
+        now = {(name, labels): value for name, rows in aggregates.counters.items() for labels, value in rows.items()}
         assert all(now[key] >= value for key, value in totals.items())
         totals = now
         counts = Counter(key.type for key in seen.record.events)
@@ -578,8 +578,8 @@ def test_no_counter_ever_falls(jobs: list[JobSnapshot], since: float) -> None:
 
 @given(LIVES, BEGINNINGS)
 def test_every_distinct_event_is_told_at_most_once(jobs: list[JobSnapshot], since: float) -> None:
-    told = [item.key for seen in watch(jobs, since=since) for item in seen.events]
-    assert len(told) == len(set(told))
+    logged = [item.key for seen in watch(jobs, since=since) for item in seen.events]
+    assert len(logged) == len(set(logged))
 
 
 @given(LIVES, BEGINNINGS)

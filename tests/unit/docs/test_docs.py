@@ -14,14 +14,14 @@ from exporter.app.daemon import MAINTENANCE_INTERVAL
 from exporter.app.load_settings import load
 from exporter.app.settings import Settings, format_default
 from exporter.core import DROP_REASONS
-from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, job_families
+from exporter.metrics import Family, all_families, job_families
 from exporter.telemetry import log_events as logs
 from exporter.web.http import connection, reception, server
 from exporter.web.http.web_config import MAX_COST, parse_web_config
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if path.parent.name != "runbooks")
-EVERY_FAMILY = (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES)
+EVERY_FAMILY = all_families()
 
 
 def page(name: str) -> str:
@@ -33,7 +33,7 @@ DEVELOPMENT = page("docs/contribute/development.md")
 
 @pytest.mark.parametrize("family", EVERY_FAMILY, ids=lambda family: family.name)
 def test_each_metric_has_its_row_with_type_labels_and_help(family: Family) -> None:
-    labels = ", ".join(f"`{label}`" for label in family.labels)
+    labels = ", ".join(f"`{label}`" for label in family.labels if label not in {"job_arn", "job_name"})
     cells = ["", f" `{family.name}` ", f" {family.type} ", f" {labels} " if labels else " ", f" {family.help} ", ""]
     assert "|".join(cells) in page("docs/use/metrics.md").split("\n")
 
@@ -49,9 +49,9 @@ def test_no_metric_is_documented_that_does_not_exist() -> None:
 @pytest.mark.parametrize("key", Settings.model_fields)
 def test_each_setting_has_its_row_with_default_and_meaning(key: str) -> None:
     default = format_default(key)
-    shown = f"`{default}`" if default else "none"
+    shown_default = f"`{default}`" if default else "none"
     meaning = str(Settings.model_fields[key].description).replace("|", "\\|")
-    row = f"| `{key}` | {shown} | {meaning} |"
+    row = f"| `{key}` | {shown_default} | {meaning} |"
     assert row in page("docs/operate/configuration.md").split("\n")
 
 
@@ -240,10 +240,8 @@ def test_the_readme_begins_with_a_sentence_real_lines_one_command_and_a_picture(
 
 def test_the_lines_that_the_readme_shows_have_the_labels_of_their_families() -> None:
     families = {family.name: family for family in EVERY_FAMILY}
-    own = {family.name for family in job_families()}
     for name, labels in re.findall(r"^(braket_[a-z_]+)\{(.*)\} [0-9.]+$", page("README.md"), re.MULTILINE):
-        expected = {*families[name].labels, *(("job_arn", "job_name") if name in own else ())}
-        assert set(re.findall(r'([a-z_]+)="', labels)) == expected, name
+        assert set(re.findall(r'([a-z_]+)="', labels)) == {*families[name].labels}, name
 
 
 def test_the_policy_of_the_readme_is_the_one_for_jobs_that_are_found() -> None:

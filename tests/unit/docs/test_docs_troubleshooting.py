@@ -9,12 +9,12 @@ import pytest
 from exporter.app import cli
 from exporter.app.settings import Settings, TargetSettings
 from exporter.core import DROP_REASONS
-from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, JobFamily, job_families
+from exporter.metrics import all_families
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs/operate/troubleshooting.md").read_text(encoding="utf-8")
 SCHEMA = json.loads((ROOT / "docs/log.schema.json").read_text(encoding="utf-8"))
-FAMILIES = {family.name: family for family in (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES)}
+FAMILIES = {family.name: family for family in all_families()}
 EVENTS = {reference["$ref"].rpartition("/")[2] for reference in SCHEMA["oneOf"]} - {"library"}
 FIELDS = {field for event in EVENTS for field in SCHEMA["$defs"][event]["properties"]}
 SETTINGS = {*Settings.model_fields, *TargetSettings.model_fields}
@@ -40,16 +40,15 @@ def test_every_name_is_one_of_a_setting_a_metric_an_event_or_a_field() -> None:
 
 
 def test_every_series_shown_has_the_labels_of_its_family() -> None:
-    shown = re.findall(r"`(braket_[a-z_]+)\{([^`]*)\}`", TEXT)
-    assert shown
-    for name, labels in shown:
+    format_value = re.findall(r"`(braket_[a-z_]+)\{([^`]*)\}`", TEXT)
+    assert format_value
+    for name, labels in format_value:
         family = FAMILIES[name]
-        own = {"job_arn", "job_name"} if isinstance(family, JobFamily) else set()
-        assert set(re.findall(r"([a-z_]+)=", labels)) <= own | set(family.labels)
+        assert set(re.findall(r"([a-z_]+)=", labels)) <= set(family.labels)
 
 
 def test_every_class_of_error_named_is_one_that_the_exporter_knows() -> None:
-    source = (ROOT / "exporter/aws/failures.py").read_text(encoding="utf-8")
+    source = (ROOT / "exporter/aws/error_codes.py").read_text(encoding="utf-8")
     codes = set(re.findall(r"`([A-Z][A-Za-z]+(?:Exception|Expired|Match))`", TEXT))
     assert codes >= {"AccessDeniedException", "RequestExpired"}
     for code in codes - {"AccessDeniedException", "ResourceNotFoundException"}:

@@ -7,8 +7,12 @@ import pytest
 from builders import event, record, snapshot
 
 from exporter.core import EventKey, JobRecord, JobSnapshot
-from exporter.metrics.exposition import render_job
-from exporter.metrics.families import EXPORTER_FAMILIES, FLEET_FAMILIES, Family, job_families, tag_label
+from exporter.metrics.aggregate_metrics import AGGREGATE_FAMILIES
+from exporter.metrics.exporter_metrics import EXPORTER_FAMILIES
+from exporter.metrics.exposition import render
+from exporter.metrics.families import all_families
+from exporter.metrics.family import Family
+from exporter.metrics.job_metrics import job_families, tag_label
 
 GARNET = "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet"
 SV1 = "arn:aws:braket:::device/quantum-simulator/amazon/sv1"
@@ -62,7 +66,7 @@ CONTRACT = {
     "braket_exporter_state_last_write_timestamp_seconds": ("gauge", ()),
 }
 
-ALL_FAMILIES: tuple[Family, ...] = (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES)
+ALL_FAMILIES: tuple[Family, ...] = all_families()
 
 
 def job(**members: object) -> JobSnapshot:
@@ -76,7 +80,7 @@ def seen(**members: object) -> JobRecord:
 def exposed(family: str, of: JobRecord, tags: Sequence[str] = ()) -> str:
     families = job_families(tags)
     names = [each.name for each in families]
-    return render_job(families, of)[names.index(family)].decode()
+    return render(families, of)[names.index(family)].decode()
 
 
 def lines(line: str, *samples: tuple[str, str]) -> str:
@@ -85,11 +89,7 @@ def lines(line: str, *samples: tuple[str, str]) -> str:
 
 
 def test_every_family_has_the_name_type_and_labels_of_the_contract_and_there_are_no_others() -> None:
-    job_names = [family.name for family in job_families()]
-    written = {
-        family.name: (family.type, (*JOB, *family.labels) if family.name in job_names else family.labels)
-        for family in ALL_FAMILIES
-    }
+    written = {family.name: (family.type, family.labels) for family in ALL_FAMILIES}
     assert written == CONTRACT
 
 
@@ -337,18 +337,18 @@ def test_a_poll_that_does_not_fail_is_no_sample() -> None:
 
 def test_of_a_job_that_was_never_answered_only_the_failing_poll_is_known_and_the_name_is_empty() -> None:
     families = job_families(["team"])
-    rows = render_job(families, JobRecord(arn="a", failing="ResourceNotFoundException"))
+    rows = render(families, JobRecord(arn="a", failing="ResourceNotFoundException"))
     assert b"".join(rows) == (
         b'braket_job_poll_failing{code="ResourceNotFoundException",job_arn="a",job_name=""} 1.0\n'
     )
 
 
 def test_a_job_that_was_not_asked_for_yet_has_no_series() -> None:
-    assert b"".join(render_job(job_families(), JobRecord(arn="a"))) == b""
+    assert b"".join(render(job_families(), JobRecord(arn="a"))) == b""
 
 
 def bounds(name: str) -> tuple[float, ...]:
-    (family,) = (family for family in FLEET_FAMILIES if family.name == name)
+    (family,) = (family for family in AGGREGATE_FAMILIES if family.name == name)
     return family.buckets
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.metrics.gzip_stream import (
-    LASTING_LEVEL,
-    PASSING_LEVEL,
+    BEST_LEVEL,
+    FAST_LEVEL,
     Checksum,
     SegmentChain,
     chain,
@@ -22,20 +22,20 @@ TEXTS = st.lists(st.lists(st.binary(max_size=300).map(lambda text: text * 3), ma
 
 
 @pytest.mark.parametrize("text", [b"", b"a", b"braket_job_status 1.0\n" * 5000])
-@pytest.mark.parametrize("level", [PASSING_LEVEL, LASTING_LEVEL])
+@pytest.mark.parametrize("level", [FAST_LEVEL, BEST_LEVEL])
 def test_a_piece_gives_its_text_back(text: bytes, level: int) -> None:
-    piece = compress(text, level)
-    assert piece.text() == text
-    assert (piece.checksum.crc, piece.checksum.size) == (zlib.crc32(text), len(text))
+    segment = compress(text, level)
+    assert segment.text() == text
+    assert (segment.checksum.crc, segment.checksum.size) == (zlib.crc32(text), len(text))
 
 
 def test_a_repetitive_text_becomes_small() -> None:
-    assert len(compress(b"braket_job_status 1.0\n" * 5000, LASTING_LEVEL).data) < 1000
+    assert len(compress(b"braket_job_status 1.0\n" * 5000, BEST_LEVEL).data) < 1000
 
 
 @given(TEXTS)
 def test_any_chains_are_one_gzip_member_with_all_texts_in_order(texts: list[list[bytes]]) -> None:
-    chains = [chain(compress(text, PASSING_LEVEL) for text in row) for row in texts]
+    chains = [chain(compress(text, FAST_LEVEL) for text in row) for row in texts]
     stream = b"".join(gzipped(chains))
     assert len(stream) == gzipped_size(chains)
     reader = zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -47,23 +47,23 @@ def test_any_chains_are_one_gzip_member_with_all_texts_in_order(texts: list[list
 
 @given(st.binary(max_size=50), st.binary(max_size=50), st.binary(max_size=50))
 def test_checksums_add_up_in_any_grouping(one: bytes, two: bytes, three: bytes) -> None:
-    first, second, third = (compress(text, PASSING_LEVEL).checksum for text in (one, two, three))
+    first, second, third = (compress(text, FAST_LEVEL).checksum for text in (one, two, three))
     assert first.then(second).then(third) == first.then(second.then(third))
     assert first.then(second).then(third).crc == zlib.crc32(one + two + three)
 
 
 def test_nothing_before_or_behind_a_text_changes_its_checksum() -> None:
-    some = compress(b"some", PASSING_LEVEL).checksum
+    some = compress(b"some", FAST_LEVEL).checksum
     assert Checksum().then(some) == some == some.then(Checksum())
 
 
 @given(st.lists(st.binary(max_size=100), max_size=5))
 def test_a_chain_that_grows_is_the_chain_of_all(texts: list[bytes]) -> None:
-    pieces = [compress(text, PASSING_LEVEL) for text in texts]
+    segments = [compress(text, FAST_LEVEL) for text in texts]
     grown = SegmentChain()
-    for piece in pieces:
-        grown = grown.add(piece)
-    assert grown == chain(pieces)
+    for segment in segments:
+        grown = grown.add(segment)
+    assert grown == chain(segments)
 
 
 def test_the_stream_comes_in_parts_that_are_worth_a_write_each() -> None:
@@ -71,7 +71,7 @@ def test_the_stream_comes_in_parts_that_are_worth_a_write_each() -> None:
     parts = [*gzipped([chain(noise)])]
     assert all(250_000 < len(part) < 400_000 for part in parts[:-1])
     assert len(parts) == 7
-    assert gzip.decompress(b"".join(parts)) == b"".join(piece.text() for piece in noise)
+    assert gzip.decompress(b"".join(parts)) == b"".join(segment.text() for segment in noise)
 
 
 def test_no_text_at_all_is_a_stream_too() -> None:

@@ -490,7 +490,7 @@ def test_a_known_job_that_is_taken_over_is_let_go_unless_a_list_shows_it() -> No
 
 def test_a_job_that_another_target_forgot_is_not_taken_up_here() -> None:
     known = found_jobs(BEFORE)
-    known._tombstones.bury(ARN, Tombstone(CREATED, None, "another"))
+    known._tombstones.add(ARN, Tombstone(CREATED, None, "another"))
     assert not known.wanted(listed("FAILED"), now=ENDED)
     assert known.wanted(listed("FAILED", arn=arn(2)), now=ENDED)
 

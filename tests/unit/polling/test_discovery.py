@@ -124,7 +124,7 @@ def test_an_active_job_is_taken_up_and_asked_for_at_once_and_before_all_others_i
         listed=status,
     )
     assert [*world.job_queue] == [watch]
-    assert world.store.records() == [JobRecord(arn(1), first_listed_status=status, configured=False, baseline_at=since)]
+    assert [*world.store.scan()] == [JobRecord(arn(1), first_listed_status=status, configured=False, baseline_at=since)]
     assert world.discovery.found_jobs.members == {arn(1)}
     assert (world.progress.waiting, world.progress.filling) == ({arn(1)}, set())
 
@@ -164,14 +164,14 @@ def test_of_the_jobs_that_had_ended_failed_ones_come_first_and_then_the_latest()
 def test_a_job_that_is_not_selected_is_left_alone() -> None:
     world = World()
     assert world.lists(summary(tags={"team": "physics"})) == [arn(1)]
-    assert ([*world.job_queue], world.store.records(), world.discovery.found_jobs.members) == ([], [], set())
+    assert ([*world.job_queue], [*world.store.scan()], world.discovery.found_jobs.members) == ([], [], set())
     assert world.progress.waiting == set()
 
 
 def test_a_job_whose_series_would_be_over_is_left_alone() -> None:
     world = World()
     world.lists(summary(status="COMPLETED", ended=WALL - USUAL))
-    assert world.store.records() == []
+    assert [*world.store.scan()] == []
 
 
 def test_the_jobs_of_a_page_are_told_once_each_though_the_page_repeats_them() -> None:
@@ -415,7 +415,7 @@ def test_a_job_whose_retention_is_over_is_taken_off_the_agenda_and_waited_for_no
     assert world.forgotten(ENDED + USUAL - 0.1) == []
     assert len(world.job_queue) == 1
     assert world.forgotten(ENDED + USUAL) == [(arn(1), RETENTION)]
-    assert ([*world.job_queue], world.store.records(), world.progress.filling) == ([], [], set())
+    assert ([*world.job_queue], [*world.store.scan()], world.progress.filling) == ([], [], set())
 
 
 def test_a_job_that_was_asked_for_several_times_after_its_end_is_forgotten_once() -> None:
@@ -441,9 +441,9 @@ def test_a_job_that_lost_its_tags_is_forgotten_and_begins_where_it_was_when_it_g
     world = watched(known(), since=CREATED - 1.0)
     world.lists(summary(tags={}))
     assert world.forgotten(WALL + USUAL) == [(arn(1), DESELECTED)]
-    assert ([*world.job_queue], world.store.records()) == ([], [])
+    assert ([*world.job_queue], [*world.store.scan()]) == ([], [])
     world.lists(summary(), now=NOW + USUAL + 60.0)
-    assert world.store.records() == [known()]
+    assert [*world.store.scan()] == [known()]
     assert world.watch().urgency is CHANGED
     assert world.discovery.found_jobs.members == {arn(1)}
 
@@ -454,7 +454,7 @@ def test_news_that_was_forgotten_is_not_taken_up_again() -> None:
     world.answers(record(finished("FAILED", arn=arn(1)), configured=False))
     assert world.forgotten(ENDED + FAILED) == [(arn(1), RETENTION)]
     world.lists(summary(status="FAILED"), summary(2), now=NOW + 60.0)
-    assert [one.arn for one in world.store.records()] == [arn(2)]
+    assert [one.arn for one in [*world.store.scan()]] == [arn(2)]
 
 
 def test_a_forgotten_job_is_remembered_while_lists_reach_back_to_it_and_a_day_longer() -> None:
@@ -497,14 +497,14 @@ def test_whatever_pages_tell_every_member_is_known_and_watched_and_nobody_else_i
         now += 2000.0
         world.lists(*jobs, now=now)
         members = world.discovery.found_jobs.members
-        assert {one.arn for one in world.store.records()} == members
+        assert {one.arn for one in [*world.store.scan()]} == members
         assert {watch.arn for watch in world.job_queue} <= members
         assert world.progress.waiting | world.progress.filling <= members
         for watch in [*world.job_queue][::2]:
             ended = finished(arn=watch.arn, ended=WALL + now - NOW)
             world.answers(record(ended if watch.ended else snapshot(arn=watch.arn), configured=False), asked=now)
         world.forgotten(WALL + now - NOW)
-        assert {watch.arn for watch in world.job_queue} <= {one.arn for one in world.store.records()}
+        assert {watch.arn for watch in world.job_queue} <= {one.arn for one in [*world.store.scan()]}
 
 
 # Jobs that are too many.
@@ -512,7 +512,7 @@ def test_whatever_pages_tell_every_member_is_known_and_watched_and_nobody_else_i
 
 def dropped(world: World, *jobs: JobRecord | JobSummary, busy: tuple[str, ...] = ()) -> list[str]:
     """Tell the finder that jobs are beyond the limit; return those that it lets go."""
-    ranks = [rank_of(job) if isinstance(job, JobRecord) else rank_of_listed(job, over=job.finished) for job in jobs]
+    ranks = [rank_of(job) if isinstance(job, JobRecord) else rank_of_listed(job, ended=job.finished) for job in jobs]
     ranked = [Ranked(rank, job.arn) for rank, job in zip(ranks, jobs, strict=True)]
     gone = world.discovery.beyond_limit(ranked, WALL, busy)
     for one in gone:
@@ -544,10 +544,10 @@ def test_a_job_that_was_never_asked_for_is_let_go_and_not_news_when_a_list_tells
     assert dropped(world, summary(status="COMPLETED")) == [arn(1)]
     assert ([*world.job_queue], world.progress.filling) == ([], set())
     world.lists(summary(status="COMPLETED"))
-    assert world.store.records() == []
+    assert [*world.store.scan()] == []
     world.discovery.expired(CREATED + 86400.0, ())
     world.lists(summary(status="COMPLETED"))
-    assert world.store.records() == []
+    assert [*world.store.scan()] == []
 
 
 def test_a_dropped_job_whose_creation_only_its_watch_knows_is_forgotten_once_no_list_can_tell_it() -> None:
@@ -565,9 +565,9 @@ def test_a_dropped_job_whose_creation_only_its_watch_knows_is_forgotten_once_no_
 
 def test_news_of_a_job_that_ended_is_told_before_the_job_is_too_many() -> None:
     world = World(CREATED - 1.0)
-    world.store.limit(1)
+    world.store.set_limit(1)
     world.lists(summary(1), summary(2, "FAILED"))
-    beyond, _ = world.store.fit()
+    beyond, _ = world.store.enforce_limit()
     assert [job.rank.standing for job in beyond] == [Standing.ACTIVE]
     assert world.discovery.beyond_limit(beyond, WALL, ()) == []
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, finished, kept, snapshot
+from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, finished, kept, snapshot, text_of
 from ledgers import Book
 from structlog import wrap_logger
 from structlog.testing import LogCapture
@@ -33,7 +33,7 @@ from exporter.polling.poller import TargetPoller
 from exporter.polling.polling_plan import Changes
 from exporter.polling.rate_limiter import RateLimiter
 from exporter.storage import SavedState, Store, Tombstone
-from exporter.storage.block import CHUNK_JOBS
+from exporter.storage.block import BLOCK_JOBS
 from exporter.storage.persistence import mark_of
 from exporter.telemetry import EventLog, SelfMetrics
 
@@ -135,7 +135,10 @@ class House:
     def names(self) -> set[str]:
         """Find the jobs that have series."""
         lines = (
-            line for family, rows in self.store.view().families() if family.name == "braket_job_info" for line in rows
+            line
+            for family, rows in self.store.view().families()
+            if family.name == "braket_job_info"
+            for line in text_of(rows).splitlines(keepends=True)
         )
         return set(re.findall(r'job_arn="([^"]*)"', b"".join(lines).decode()))
 
@@ -163,11 +166,16 @@ class House:
 
     @property
     def arns(self) -> set[str]:
-        return {record.arn for record in self.store.records()}
+        return {record.arn for record in [*self.store.scan()]}
 
     def count(self, name: str) -> float:
         """Sum the samples of a family."""
-        lines = (line for family, rows in self.store.view().families() if family.name == name for line in rows)
+        lines = (
+            line
+            for family, rows in self.store.view().families()
+            if family.name == name
+            for line in text_of(rows).splitlines(keepends=True)
+        )
         samples = b"".join(lines).decode().splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in samples)
 
@@ -734,7 +742,7 @@ def test_a_named_job_goes_on_as_a_named_one_and_what_happened_meanwhile_is_told_
     three.run(40.0)
     assert silent(three)
     assert three.count("braket_job_outcomes_total") == 1
-    assert [record.configured for record in three.store.records()] == [True, True]
+    assert [record.configured for record in [*three.store.scan()]] == [True, True]
 
 
 def test_a_named_job_that_told_all_of_its_end_is_neither_asked_for_nor_waited_for() -> None:
@@ -764,7 +772,7 @@ def test_a_found_job_goes_back_to_its_lane_and_is_forgotten_when_its_time_is_ove
     one.account.put(running(C), PHYSICS)
     one.run(100.0)
     assert [sorted(poller.jobs) for poller in one.manager.pollers] == [[A, B], [C]]
-    before = {record.arn: record.owner for record in one.store.records()}
+    before = {record.arn: record.owner for record in [*one.store.scan()]}
     assert before == {A: lanes[0].key, B: lanes[0].key, C: lanes[1].key}
     two = restarted(one, *lanes[::-1])
     assert [sorted(poller.jobs) for poller in two.manager.pollers] == [[C], [A, B]]
@@ -772,7 +780,7 @@ def test_a_found_job_goes_back_to_its_lane_and_is_forgotten_when_its_time_is_ove
     assert silent(two)
     two.run(1000.0)
     assert two.told("job_forgotten") == [(B, "retention")]
-    assert {record.arn: record.owner for record in two.store.records()} == {A: before[A], C: before[C]}
+    assert {record.arn: record.owner for record in [*two.store.scan()]} == {A: before[A], C: before[C]}
 
 
 def test_a_found_job_that_is_named_now_is_named_from_then_on() -> None:
@@ -780,7 +788,7 @@ def test_a_found_job_that_is_named_now_is_named_from_then_on() -> None:
     two = restarted(one, lane(A, selector=ALL))
     two.run(40.0)
     assert silent(two)
-    assert [(record.configured, record.owner) for record in two.store.records()] == [(True, "")]
+    assert [(record.configured, record.owner) for record in [*two.store.scan()]] == [(True, "")]
 
 
 def test_a_named_job_that_is_not_named_any_more_is_left_to_the_lane_that_finds_it() -> None:
@@ -788,18 +796,18 @@ def test_a_named_job_that_is_not_named_any_more_is_left_to_the_lane_that_finds_i
     two = restarted(one, lane(selector=ALL))
     two.run(2000.0)
     assert silent(two)
-    assert [(record.configured, record.owner) for record in two.store.records()] == [(False, lane(selector=ALL).key)]
+    assert [(record.configured, record.owner) for record in [*two.store.scan()]] == [(False, lane(selector=ALL).key)]
 
 
 def test_finished_jobs_of_another_selector_stay_sealed_when_they_change_hands() -> None:
     one = House()
-    jobs = [finished(arn=arn(number), region="us-west-2") for number in range(2 * CHUNK_JOBS)]
+    jobs = [finished(arn=arn(number), region="us-west-2") for number in range(2 * BLOCK_JOBS)]
     known = [JobRecord(job.arn, kept(job), polled_at=one.time.wall, configured=False, owner="other") for job in jobs]
     past = SavedState(one.time.wall, known)
     one.store.restore(past)
     sealed = one.store.view().sealed
     one.follow(lane(selector=ALL), past=past)
-    assert len(sealed[0].pieces) == 1
+    assert len(sealed[0].segments) == 1
     assert one.store.view().sealed == sealed
     assert one.arns == {job.arn for job in jobs}
 

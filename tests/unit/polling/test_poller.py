@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, event, finished, kept, snapshot
+from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, event, finished, kept, snapshot, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledgers import Book
@@ -168,7 +168,7 @@ class House:
         return self.telemetry.render("text", lambda _, __: True, [self.poller.status()]).decode().splitlines()
 
     def page(self) -> str:
-        return b"".join(b"".join(lines) for _, lines in self.store.view().families()).decode()
+        return b"".join(text_of(lines) for _, lines in self.store.view().families()).decode()
 
 
 def running(job: str = A, **members: Any) -> JobSnapshot:
@@ -184,7 +184,7 @@ def ended(job: str = A, status: str = "COMPLETED", **members: Any) -> JobSnapsho
 
 def test_before_the_first_answer_every_job_is_known_by_its_arn_and_named_in_the_settings() -> None:
     house = House({A: [running()], B: [running(B)]})
-    assert house.store.records() == [JobRecord(one, configured=True, baseline_at=house.time.wall) for one in (A, B)]
+    assert [*house.store.scan()] == [JobRecord(one, configured=True, baseline_at=house.time.wall) for one in (A, B)]
 
 
 def test_a_step_asks_for_one_job_and_stores_what_it_learned() -> None:
@@ -790,7 +790,7 @@ def test_no_job_is_lost_whatever_errors_come(
     house.run(1500.0)
     before = Counter(job for job, _ in house.source.asked)
     house.run(400.0)
-    for known in house.store.records():
+    for known in [*house.store.scan()]:
         assert known.snapshot is not None or not known.active
         assert known.failing is None
         if known.active:
@@ -821,7 +821,7 @@ def test_a_job_is_asked_for_no_more_often_than_its_interval_while_it_answers_and
 def test_what_is_logged_of_a_job_agrees_with_what_is_known_of_it(kinds: list[list[BraketError | str]]) -> None:
     house = House(scripted(kinds, "running"))
     house.run(1500.0)
-    for known in house.store.records():
+    for known in [*house.store.scan()]:
         told = [entry for entry in house.log("job_transition") if entry["job_arn"] == known.arn]
         statuses = [None, *(entry["to_status"] for entry in told)]
         assert [entry["from_status"] for entry in told] == statuses[:-1]
@@ -962,7 +962,7 @@ def test_jobs_that_are_found_are_asked_for_and_the_account_is_learned() -> None:
     house.begin()
     assert house.status().target == ("", REGION)
     house.run(5.0)
-    assert [known.arn for known in house.store.records()] == [A]
+    assert [known.arn for known in [*house.store.scan()]] == [A]
     assert house.job().configured is False
     assert house.status().target == (ACCOUNT, REGION)
     assert house.region.identified == 0
@@ -1099,7 +1099,7 @@ def test_a_found_job_that_braket_does_not_know_any_more_is_forgotten() -> None:
     del house.region.jobs[A]
     house.ticks(4000.0)
     assert [(entry["job_arn"], entry["reason"]) for entry in house.log("job_forgotten")] == [(A, "not_found")]
-    assert [known.arn for known in house.store.records()] == [B]
+    assert [known.arn for known in [*house.store.scan()]] == [B]
 
 
 def test_an_account_without_jobs_is_up_and_ready_and_asks_aws_for_its_name() -> None:
@@ -1159,7 +1159,7 @@ def test_every_job_of_a_long_shifting_list_is_found() -> None:
     house.region.hidden.clear()
     while not house.poller.full_poll_done:
         house.time.advance(house.poller.step())
-    assert len(house.store.records()) == 1500
+    assert len([*house.store.scan()]) == 1500
 
 
 def test_slow_answers_about_jobs_do_not_keep_new_ones_from_being_looked_for() -> None:
@@ -1286,7 +1286,7 @@ def test_jobs_that_its_origin_had_forgotten_are_not_taken_up_but_for_those_that_
     let_go = JobRecord(B, born(2, 100.0)[1], configured=False, owner="lane", baseline_at=NOW - 500.0)
     tombstones = {mark_of(A): Tombstone(NOW - 100.0, None, "lane"), mark_of(B): Tombstone(NOW - 100.0, let_go, "lane")}
     house.begin("lane", NOW - 500.0, tombstones).run(5.0)
-    assert {record.arn for record in house.store.records()} == {B, C}
+    assert {record.arn for record in [*house.store.scan()]} == {B, C}
     told = {entry["job_arn"]: entry["from_status"] for entry in house.log("job_transition")}
     assert told == {C: None, B: "RUNNING"}
     assert house.book.entries[0].tombstones == {mark_of(B): None}
@@ -1373,7 +1373,7 @@ def test_a_named_job_that_it_resumes_is_watched_as_it_was() -> None:
     house.begin("lane", NOW)
     house.poller.resume([(known, JobSchedule(A, due=5000.0, answered=4940.0, urgency=Priority.NEW))])
     assert house.poller.jobs == {A}
-    assert house.store.records() == [known]
+    assert [*house.store.scan()] == [known]
     house.run(5.0)
     assert house.gets(A) == [0.0]
     assert house.log("job_discovered") == house.log("job_transition") == []

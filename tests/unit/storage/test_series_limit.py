@@ -58,15 +58,15 @@ def test_a_job_that_does_not_tell_when_it_ended_ended_when_it_was_seen_to_have()
 
 
 def test_a_job_that_had_ended_before_it_was_found_ranks_as_the_list_told() -> None:
-    assert rank_of_listed(listed("COMPLETED"), over=True) == (FINISHED, ENDED)
-    assert rank_of_listed(listed("CANCELLED"), over=True) == (FINISHED, ENDED)
-    assert rank_of_listed(listed("FAILED"), over=True) == (FAILED, ENDED)
-    assert rank_of_listed(listed("FAILED", ended=None), over=True) == (FAILED, CREATED)
+    assert rank_of_listed(listed("COMPLETED"), ended=True) == (FINISHED, ENDED)
+    assert rank_of_listed(listed("CANCELLED"), ended=True) == (FINISHED, ENDED)
+    assert rank_of_listed(listed("FAILED"), ended=True) == (FAILED, ENDED)
+    assert rank_of_listed(listed("FAILED", ended=None), ended=True) == (FAILED, CREATED)
 
 
 def test_a_job_that_is_to_be_told_of_first_ranks_as_an_active_one() -> None:
-    assert rank_of_listed(listed("RUNNING", ended=None), over=False) == (ACTIVE, CREATED)
-    assert rank_of_listed(listed("FAILED"), over=False) == (ACTIVE, CREATED)
+    assert rank_of_listed(listed("RUNNING", ended=None), ended=False) == (ACTIVE, CREATED)
+    assert rank_of_listed(listed("FAILED"), ended=False) == (ACTIVE, CREATED)
 
 
 def test_the_oldest_finished_ones_go_first_then_failed_ones_then_active_ones() -> None:

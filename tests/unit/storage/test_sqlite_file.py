@@ -22,9 +22,10 @@ from processes import environment
 from profiles import examples
 from strategies import ANSWERS, RECORDS, TEXT
 
-from exporter.aws.parse import ParseError, parse_job
+from exporter.aws.get_job import parse_job
+from exporter.aws.members import ParseError
 from exporter.core import EventKey, JobRecord, JobSnapshot, observe
-from exporter.metrics import FLEET_FAMILIES, Histogram, Totals
+from exporter.metrics import AGGREGATE_FAMILIES, Histogram, Totals
 from exporter.storage.persistence import Entry, SavedState, Tombstone, check_record, mark_of
 from exporter.storage.rows import Skipped
 from exporter.storage.schema import APPLICATION_ID, MIGRATIONS
@@ -60,13 +61,13 @@ def reopened(path: Path) -> SavedState | None:
 
 def whole(state: State) -> SavedState | None:
     """Read what a file tells, with the jobs, which are usually read when they are needed."""
-    past = state.read()
-    return None if past is None else replace(past, records=[*past.records])
+    saved = state.read()
+    return None if saved is None else replace(saved, records=[*saved.records])
 
 
-def known(past: SavedState | None) -> dict[str, JobRecord]:
-    assert past is not None
-    return {each.arn: each for each in past.records}
+def known(saved: SavedState | None) -> dict[str, JobRecord]:
+    assert saved is not None
+    return {each.arn: each for each in saved.records}
 
 
 def some_jobs(count: int) -> list[JobRecord]:
@@ -80,9 +81,9 @@ def filled(path: Path, entry: Entry = FULL) -> None:
 
 
 def everything(state: State) -> tuple[Any, ...]:
-    past = state.read()
-    assert past is not None
-    return sorted(past.records, key=repr), past.tombstones, past.totals, past.baselines, past.polled
+    saved = state.read()
+    assert saved is not None
+    return sorted(saved.records, key=repr), saved.tombstones, saved.totals, saved.baselines, saved.polled
 
 
 # What comes back.
@@ -110,23 +111,23 @@ def test_what_is_written_comes_back(path: Path) -> None:
     filled(path)
     with opened(path) as state:
         assert state.used
-        past = whole(state)
-    assert past == SavedState(POLLED, past.records if past else [], TOMBSTONES, BASELINES, NUMBERS)
-    assert known(past) == {ARN: record(finished()), arn(2): JobRecord(arn(2))}
+        saved = whole(state)
+    assert saved == SavedState(POLLED, saved.records if saved else [], TOMBSTONES, BASELINES, NUMBERS)
+    assert known(saved) == {ARN: record(finished()), arn(2): JobRecord(arn(2))}
 
 
 def test_the_jobs_of_a_past_are_read_anew_each_time(path: Path) -> None:
     filled(path)
     with opened(path) as state:
-        past = state.read()
-        assert past is not None
-        assert len(past.records) == 2
-        assert record(finished()) in past.records
-        assert JobRecord(arn(3)) not in past.records
-        assert sorted(past.records, key=repr) == sorted(past.records, key=repr)
+        saved = state.read()
+        assert saved is not None
+        assert len(saved.records) == 2
+        assert record(finished()) in saved.records
+        assert JobRecord(arn(3)) not in saved.records
+        assert sorted(saved.records, key=repr) == sorted(saved.records, key=repr)
         state.write(Entry([JobRecord(arn(3))], [ARN]), polled=POLLED)
-        assert {each.arn for each in past.records} == {arn(2), arn(3)}
-        assert len(past.records) == 2
+        assert {each.arn for each in saved.records} == {arn(2), arn(3)}
+        assert len(saved.records) == 2
 
 
 MOMENTS = st.floats(0, 3e10)
@@ -174,9 +175,9 @@ def test_every_job_that_can_be_read_from_the_wire_can_be_read_from_a_file(
     seen = observe(JobRecord(ARN), job, since=0.0, now=now).record
     with scratch(path), opened(path) as state:
         state.write(Entry([seen], tombstones={1: Tombstone(job.created or 0.0, seen)}), polled=now)
-        past = state.read(check_record)
-        assert past is not None
-        assert ([*past.records], past.tombstones[1].record, state.skipped) == ([seen], seen, Skipped())
+        saved = state.read(check_record)
+        assert saved is not None
+        assert ([*saved.records], saved.tombstones[1].record, state.skipped) == ([seen], seen, Skipped())
 
 
 @pytest.mark.parametrize(
@@ -187,9 +188,9 @@ def test_a_job_of_any_year_that_is_read_from_the_wire_comes_back(path: Path, cre
     assert job.created is not None
     filled(path, Entry([record(job)], tombstones={1: Tombstone(job.created, None)}))
     with opened(path) as state:
-        past = state.read(check_record)
-        assert past is not None
-        assert ([*past.records], past.tombstones[1].created) == ([record(job)], job.created)
+        saved = state.read(check_record)
+        assert saved is not None
+        assert ([*saved.records], saved.tombstones[1].created) == ([record(job)], job.created)
 
 
 @contextmanager
@@ -226,10 +227,10 @@ def test_a_file_holds_what_its_entries_add_up_to_even_if_each_is_written_twice(p
                 state.write(step, polled=POLLED)
             jobs = {one: job for one, job in jobs.items() if one not in step.gone} | {r.arn: r for r in step.records}
             tombstones |= step.tombstones
-            past = state.read()
-            assert past is not None
-            assert known(past) == jobs
-            assert past.tombstones == {
+            saved = state.read()
+            assert saved is not None
+            assert known(saved) == jobs
+            assert saved.tombstones == {
                 mark: tombstone for mark, tombstone in tombstones.items() if tombstone is not None
             }
 
@@ -343,9 +344,9 @@ def test_a_file_of_another_process_is_refused_until_that_is_killed_and_then_has_
             State(str(path))
         process.kill()
         process.wait()
-        past = reopened(path)
-    assert past == SavedState(2.0, past.records if past else [], baselines={"lane": 1.0})
-    assert {name.rpartition("/")[2] for name in known(past)} == {"2", "3"}
+        saved = reopened(path)
+    assert saved == SavedState(2.0, saved.records if saved else [], baselines={"lane": 1.0})
+    assert {name.rpartition("/")[2] for name in known(saved)} == {"2", "3"}
 
 
 def test_a_new_file_is_locked_before_anything_is_written_to_it(path: Path) -> None:
@@ -433,16 +434,16 @@ DEEP = "[" * 100_000
 
 def without_one(table: str) -> SavedState:
     """Return what a sound file holds without the first row of a table."""
-    past = SavedState(POLLED, ONES, TWO_TOMBSTONES, BASELINES, SOUND.totals)
+    saved = SavedState(POLLED, ONES, TWO_TOMBSTONES, BASELINES, SOUND.totals)
     counters, histograms = SOUND.totals.counters, SOUND.totals.histograms
     return {
-        "jobs": replace(past, records=ONES[1:], floor=POLLED),
-        "tombstones": replace(past, tombstones={2: past.tombstones[2]}, floor=POLLED),
-        "counters": replace(past, totals=Totals({OTHER: 1.0}, histograms)),
-        "histograms": replace(past, totals=Totals(counters, {OTHERS: histograms[OTHERS]})),
-        "baselines": replace(past, baselines={"other": BASELINES["other"]}),
+        "jobs": replace(saved, records=ONES[1:], floor=POLLED),
+        "tombstones": replace(saved, tombstones={2: saved.tombstones[2]}, floor=POLLED),
+        "counters": replace(saved, totals=Totals({OTHER: 1.0}, histograms)),
+        "histograms": replace(saved, totals=Totals(counters, {OTHERS: histograms[OTHERS]})),
+        "baselines": replace(saved, baselines={"other": BASELINES["other"]}),
         # The newest of what else is known.
-        "polled": replace(past, polled=CREATED + 130.0),
+        "polled": replace(saved, polled=CREATED + 130.0),
     }[table]
 
 
@@ -493,9 +494,9 @@ def test_a_row_that_makes_no_sense_costs_itself_and_does_not_come_back(path: Pat
     filled(path, SOUND)
     edited(path, f"UPDATE {table} SET {change}")
     with opened(path) as state:
-        past = state.read(check_record)
-        assert past is not None
-        assert replace(past, records=sorted(past.records, key=lambda one: one.arn)) == without_one(table)
+        saved = state.read(check_record)
+        assert saved is not None
+        assert replace(saved, records=sorted(saved.records, key=lambda one: one.arn)) == without_one(table)
         assert state.skipped.rows == 1
         assert state.skipped.reason.startswith(f"{table}: ")
         assert len(state.skipped.reason) < 250
@@ -520,17 +521,17 @@ def test_after_a_lost_row_the_floor_is_not_before_any_known_job(path: Path, lost
     filled(path, SOUND)
     filled(path, newest)
     edited(path, lost)
-    past = reopened(path)
-    assert past is not None
-    assert past.floor == POLLED + 5.0
+    saved = reopened(path)
+    assert saved is not None
+    assert saved.floor == POLLED + 5.0
 
 
 def test_rows_that_make_no_sense_are_counted_over_all_tables(path: Path) -> None:
     filled(path, SOUND)
     edited(path, "UPDATE jobs SET record = '[]'", "UPDATE counters SET value = -1", "UPDATE baselines SET time = 1e300")
     with opened(path) as state:
-        past = whole(state)
-        assert past == SavedState(POLLED, [], TWO_TOMBSTONES, {}, Totals({}, SOUND.totals.histograms), POLLED)
+        saved = whole(state)
+        assert saved == SavedState(POLLED, [], TWO_TOMBSTONES, {}, Totals({}, SOUND.totals.histograms), POLLED)
         assert state.skipped.rows == 7
 
 
@@ -539,10 +540,10 @@ def test_a_row_that_makes_no_sense_and_cannot_be_deleted_costs_itself_all_the_sa
     edited(path, f"UPDATE jobs SET record = 'no JSON' {FIRST}")
     with opened(path) as state:
         with no_file_larger_than(0):
-            past = state.read()
-            assert past is not None
-            assert sorted(each.arn for each in past.records) == [arn(2), arn(3)]
-            assert len(past.records) == 2
+            saved = state.read()
+            assert saved is not None
+            assert sorted(each.arn for each in saved.records) == [arn(2), arn(3)]
+            assert len(saved.records) == 2
         assert state.skipped.rows == 1
     with opened(path) as state:
         assert state.read() is not None
@@ -555,14 +556,14 @@ def test_without_the_time_of_the_last_write_the_last_poll_of_a_job_or_a_lane_sta
 ) -> None:
     filled(path, Entry([record(finished(), polled_at=CREATED + 300.0), JobRecord(arn(2))]))
     edited(path, statement)
-    past = reopened(path)
-    assert past is not None
-    assert (past.polled, len(past.records)) == (CREATED + 300.0, 2)
+    saved = reopened(path)
+    assert saved is not None
+    assert (saved.polled, len(saved.records)) == (CREATED + 300.0, 2)
     filled(path, Entry(gone=[ARN]))
     edited(path, statement)
-    past = reopened(path)
-    assert past is not None
-    assert past.polled == CREATED + 1.0
+    saved = reopened(path)
+    assert saved is not None
+    assert saved.polled == CREATED + 1.0
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM polled", "UPDATE polled SET time = 'today'"])
@@ -604,9 +605,9 @@ def test_whatever_stands_in_a_row_the_others_are_read(path: Path, statements: li
         filled(path, SOUND)
         edited(path, *(statement.format(value=value) for statement in statements))
         with opened(path) as state:
-            past = state.read(check_record)
-            assert past is not None
-            assert len(past.records) == len([*past.records])
+            saved = state.read(check_record)
+            assert saved is not None
+            assert len(saved.records) == len([*saved.records])
             again = everything(state)
         with opened(path) as state:
             assert everything(state)[:3] == again[:3]
@@ -616,9 +617,9 @@ def test_whatever_stands_in_a_row_the_others_are_read(path: Path, statements: li
 def test_what_was_counted_for_a_family_that_is_no_more_is_left_out(path: Path) -> None:
     filled(path)
     edited(path, "UPDATE counters SET metric = 'braket_old_total'")
-    past = reopened(path)
-    assert past is not None
-    assert past.totals == Totals({}, NUMBERS.histograms)
+    saved = reopened(path)
+    assert saved is not None
+    assert saved.totals == Totals({}, NUMBERS.histograms)
 
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
@@ -1044,8 +1045,8 @@ def stored(path: Path, one: JobRecord) -> dict[str, Any]:
     filled(path, Entry([one]))
     with closing(sqlite3.connect(path)) as connection:
         ((text,),) = connection.execute("SELECT record FROM jobs")
-    told: dict[str, Any] = json.loads(text)
-    return told
+    logged: dict[str, Any] = json.loads(text)
+    return logged
 
 
 GOLDEN = JobRecord(
@@ -1154,7 +1155,7 @@ def test_files_of_version_1_have_these_members_and_mean_these_values_where_they_
 def test_files_of_version_1_have_counters_and_histograms_of_these_labels_and_buckets() -> None:
     """A page would fail with other ones: other labels need a migration, former buckets stay in ``former_buckets``."""
     assert len(MIGRATIONS) == 1
-    assert {family.name: (family.labels[3:], len(family.buckets)) for family in FLEET_FAMILIES[1:]} == {
+    assert {family.name: (family.labels[3:], len(family.buckets)) for family in AGGREGATE_FAMILIES[1:]} == {
         "braket_job_transitions_total": (("from_status", "to_status"), 0),
         "braket_job_outcomes_total": (("outcome",), 0),
         "braket_billable_seconds_total": (("instance_type",), 0),
@@ -1165,7 +1166,7 @@ def test_files_of_version_1_have_counters_and_histograms_of_these_labels_and_buc
         *(10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0),
         *(172800.0, 432000.0),
     )
-    queue, run = FLEET_FAMILIES[-2:]
+    queue, run = AGGREGATE_FAMILIES[-2:]
     assert (queue.former_buckets, run.buckets, run.former_buckets) == ((first,), first, ())
 
 
@@ -1199,9 +1200,9 @@ def test_the_floor_of_the_tombstones_is_read_as_it_was_last_written(path: Path) 
         state.write(Entry(floor=CREATED), polled=POLLED)
         state.write(Entry(), polled=POLLED)
     with opened(path) as state:
-        past = state.read()
-    assert past is not None
-    assert past.floor == CREATED
+        saved = state.read()
+    assert saved is not None
+    assert saved.floor == CREATED
 
 
 def test_a_floor_that_makes_no_sense_is_the_last_write(path: Path) -> None:
@@ -1210,6 +1211,6 @@ def test_a_floor_that_makes_no_sense_is_the_last_write(path: Path) -> None:
     edited(path, "UPDATE floor SET created = 'x'")
     for skipped in (1, 0):
         with opened(path) as state:
-            past = state.read()
-            assert past is not None
-            assert (past.floor, state.skipped.rows) == (POLLED, skipped)
+            saved = state.read()
+            assert saved is not None
+            assert (saved.floor, state.skipped.rows) == (POLLED, skipped)

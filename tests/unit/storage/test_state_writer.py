@@ -25,7 +25,7 @@ from exporter.storage.persistence import Entry, SavedState, Tombstone, mark_of
 from exporter.storage.schema import MIGRATIONS
 from exporter.storage.sqlite_file import State
 from exporter.storage.state_errors import StateInUseError, StateUnwritableError
-from exporter.storage.state_writer import BEAT_INTERVAL, RETRY_INTERVAL, StateWriter
+from exporter.storage.state_writer import HEARTBEAT_INTERVAL, RETRY_INTERVAL, StateWriter
 from exporter.telemetry import EventLog, SelfMetrics
 
 ONE, TWO = record(finished(arn=arn(1))), record(finished(arn=arn(2)))
@@ -35,7 +35,7 @@ BASELINES = {"lane": CREATED}
 ASIDE = "state.db.20231114T223000Z"
 
 
-class House:
+class Harness:
     """A keeper with all that it is wired to, and a file that is a second one's at most in between."""
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +44,7 @@ class House:
         self.telemetry = SelfMetrics()
         event_log = EventLog(wrap_logger(None, processors=[self._log]))
         self.state_writer = StateWriter(str(path), event_log, self.telemetry, self.time.clock)
-        self.state_writer.watch(BASELINES)
+        self.state_writer.set_baselines(BASELINES)
         self.everything: Callable[[], Entry] = Entry
 
     def write(self, entry: Entry) -> bool:
@@ -57,7 +57,7 @@ class House:
         self.state_writer.close(self.everything)
 
     @property
-    def told(self) -> list[tuple[str, str]]:
+    def logged(self) -> list[tuple[str, str]]:
         return [(entry["event"], entry["log_level"]) for entry in self._log.entries]
 
     def log(self, name: str) -> EventDict:
@@ -82,13 +82,13 @@ class House:
 
 def content(path: Path) -> SavedState:
     with closing(State(str(path))) as state:
-        past = state.read()
-        assert past is not None
-        return replace(past, records=[*past.records])
+        saved = state.read()
+        assert saved is not None
+        return replace(saved, records=[*saved.records])
 
 
-def jobs(past: SavedState) -> set[str]:
-    return {each.arn[-1] for each in past.records}
+def jobs(saved: SavedState) -> set[str]:
+    return {each.arn[-1] for each in saved.records}
 
 
 def with_past(path: Path, entry: Entry | None = None) -> None:
@@ -102,8 +102,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def house(path: Path) -> Iterator[House]:
-    one = House(path)
+def harness(path: Path) -> Iterator[Harness]:
+    one = Harness(path)
     yield one
     one.close()
 
@@ -122,51 +122,57 @@ def newer(path: Path) -> None:
 # The start.
 
 
-def test_a_new_file_has_no_past_and_is_there_to_be_written(house: House) -> None:
-    assert house.state_writer.load() is None
-    assert house.told == []
-    assert house.metrics()["up"] == 1.0
-    assert house.metrics()["last_write_timestamp_seconds"] == house.time.wall
-    assert house.write(Entry([ONE]))
-    assert house.reopened() == SavedState(house.time.wall, [ONE], baselines=BASELINES)
+def test_a_new_file_has_no_past_and_is_there_to_be_written(harness: Harness) -> None:
+    assert harness.state_writer.load() is None
+    assert harness.logged == []
+    assert harness.metrics()["up"] == 1.0
+    assert harness.metrics()["last_write_timestamp_seconds"] == harness.time.wall
+    assert harness.write(Entry([ONE]))
+    assert harness.reopened() == SavedState(harness.time.wall, [ONE], baselines=BASELINES)
 
 
-def test_what_a_file_tells_is_loaded_and_told_once(house: House) -> None:
-    with_past(house.path, Entry([ONE, TWO], tombstones={7: Tombstone(1.0, None, "lane")}, totals=Totals({SERIES: 2.0})))
-    past = house.state_writer.load()
-    assert past is not None
-    assert (jobs(past), past.tombstones, past.totals.counters) == ({"1", "2"}, {7: (1.0, None, "lane")}, {SERIES: 2.0})
-    assert house.told == [("state_loaded", "info")]
-    entry = house.log("state_loaded")
-    assert (entry["file"], entry["jobs"], entry["last_poll_time"]) == (str(house.path), 2, "2023-11-14T22:15:00.000Z")
-    assert house.metrics()["up"] == 1.0
-    assert house.metrics()["size_bytes"] >= house.path.stat().st_size
+def test_what_a_file_tells_is_loaded_and_told_once(harness: Harness) -> None:
+    with_past(
+        harness.path, Entry([ONE, TWO], tombstones={7: Tombstone(1.0, None, "lane")}, totals=Totals({SERIES: 2.0}))
+    )
+    saved = harness.state_writer.load()
+    assert saved is not None
+    assert (jobs(saved), saved.tombstones, saved.totals.counters) == (
+        {"1", "2"},
+        {7: (1.0, None, "lane")},
+        {SERIES: 2.0},
+    )
+    assert harness.logged == [("state_loaded", "info")]
+    entry = harness.log("state_loaded")
+    assert (entry["file"], entry["jobs"], entry["last_poll_time"]) == (str(harness.path), 2, "2023-11-14T22:15:00.000Z")
+    assert harness.metrics()["up"] == 1.0
+    assert harness.metrics()["size_bytes"] >= harness.path.stat().st_size
 
 
-def test_a_file_that_another_process_has_is_refused(house: House) -> None:
-    with closing(State(str(house.path))), pytest.raises(StateInUseError, match="another process has it"):
-        house.state_writer.load()
-    assert house.told == []
+def test_a_file_that_another_process_has_is_refused(harness: Harness) -> None:
+    with closing(State(str(harness.path))), pytest.raises(StateInUseError, match="another process has it"):
+        harness.state_writer.load()
+    assert harness.logged == []
 
 
 @pytest.mark.parametrize("ruin", [spoil, lambda path: path.write_bytes(b"no database at all"), newer])
 def test_a_file_that_makes_no_sense_is_set_aside_and_a_new_one_begins(
-    house: House, ruin: Callable[[Path], Any]
+    harness: Harness, ruin: Callable[[Path], Any]
 ) -> None:
-    with_past(house.path)
-    ruin(house.path)
-    ruined = house.path.read_bytes()
-    house.time.wall = 1_700_001_000.9
-    assert house.state_writer.load() is None
-    assert house.told == [("state_set_aside", "error")]
-    aside = house.path.with_name(ASIDE)
-    assert house.log("state_set_aside")["moved_to"] == str(aside)
-    assert house.log("state_set_aside")["file"] == str(house.path)
+    with_past(harness.path)
+    ruin(harness.path)
+    ruined = harness.path.read_bytes()
+    harness.time.wall = 1_700_001_000.9
+    assert harness.state_writer.load() is None
+    assert harness.logged == [("state_set_aside", "error")]
+    aside = harness.path.with_name(ASIDE)
+    assert harness.log("state_set_aside")["moved_to"] == str(aside)
+    assert harness.log("state_set_aside")["file"] == str(harness.path)
     assert aside.read_bytes() == ruined
-    assert house.metrics()["up"] == 1.0
-    assert house.write(Entry([TWO]))
-    assert jobs(house.reopened()) == {"2"}
-    assert house.files == ["state.db", ASIDE]
+    assert harness.metrics()["up"] == 1.0
+    assert harness.write(Entry([TWO]))
+    assert jobs(harness.reopened()) == {"2"}
+    assert harness.files == ["state.db", ASIDE]
 
 
 KILLED = """
@@ -183,21 +189,21 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_what_belongs_to_a_file_is_set_aside_with_it(house: House) -> None:
-    subprocess.run([sys.executable, "-c", KILLED, house.path], env=environment(), check=False)
-    house.path.with_name("state.db-shm").write_bytes(b"")
-    house.time.wall = 1_700_001_000.0
+def test_what_belongs_to_a_file_is_set_aside_with_it(harness: Harness) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, harness.path], env=environment(), check=False)
+    harness.path.with_name("state.db-shm").write_bytes(b"")
+    harness.time.wall = 1_700_001_000.0
     # Where there is no room, the log of writes cannot be brought into its file when that is closed.
     with no_file_larger_than(0):
-        assert house.state_writer.load() is None
-    assert [name for name, _ in house.told] == ["state_set_aside", "state_failing"]
-    assert {ASIDE, f"{ASIDE}-wal", f"{ASIDE}-shm"} <= {*house.files}
-    with closing(State(str(house.path.with_name(ASIDE)), (*MIGRATIONS, ""))) as aside:
+        assert harness.state_writer.load() is None
+    assert [name for name, _ in harness.logged] == ["state_set_aside", "state_failing"]
+    assert {ASIDE, f"{ASIDE}-wal", f"{ASIDE}-shm"} <= {*harness.files}
+    with closing(State(str(harness.path.with_name(ASIDE)), (*MIGRATIONS, ""))) as aside:
         past = aside.read()
         assert past is not None
         assert len(past.records) == 200
-    assert house.write(Entry([TWO]))
-    assert jobs(house.reopened()) == {"2"}
+    assert harness.write(Entry([TWO]))
+    assert jobs(harness.reopened()) == {"2"}
 
 
 def edited(path: Path, statement: str) -> None:
@@ -233,210 +239,210 @@ OF_ONE = f"WHERE mark = {mark_of(ONE.arn)}"
     ],
 )
 def test_a_row_that_makes_no_sense_is_skipped_and_reported_once(
-    house: House, statement: str, error: str, left: set[str]
+    harness: Harness, statement: str, error: str, left: set[str]
 ) -> None:
-    with_past(house.path, Entry([ONE, TWO], totals=Totals({SERIES: 2.0})))
-    edited(house.path, statement)
-    past = house.state_writer.load()
-    assert past is not None
-    assert (jobs(past), past.totals.counters) == (left, {SERIES: 2.0})
-    assert house.told == [("state_rows_skipped", "error"), ("state_loaded", "info")]
-    entry = house.log("state_rows_skipped")
-    assert (entry["file"], entry["rows"], entry["error"]) == (str(house.path), 1, error)
-    assert house.metrics()["up"] == 1.0
-    assert jobs(house.reopened()) == left
-    again = House(house.path)
+    with_past(harness.path, Entry([ONE, TWO], totals=Totals({SERIES: 2.0})))
+    edited(harness.path, statement)
+    saved = harness.state_writer.load()
+    assert saved is not None
+    assert (jobs(saved), saved.totals.counters) == (left, {SERIES: 2.0})
+    assert harness.logged == [("state_rows_skipped", "error"), ("state_loaded", "info")]
+    entry = harness.log("state_rows_skipped")
+    assert (entry["file"], entry["rows"], entry["error"]) == (str(harness.path), 1, error)
+    assert harness.metrics()["up"] == 1.0
+    assert jobs(harness.reopened()) == left
+    again = Harness(harness.path)
     assert again.state_writer.load() is not None
     again.close()
-    assert again.told == [("state_loaded", "info")]
+    assert again.logged == [("state_loaded", "info")]
 
 
 # Symbolic links.
 
 
-def test_a_link_is_followed_once_and_the_file_behind_it_counts(house: House, tmp_path: Path) -> None:
+def test_a_link_is_followed_once_and_the_file_behind_it_counts(harness: Harness, tmp_path: Path) -> None:
     target, other = tmp_path / "disk" / "real.db", tmp_path / "other.db"
     target.parent.mkdir()
-    house.path.symlink_to(target)
-    linked = House(house.path)
+    harness.path.symlink_to(target)
+    linked = Harness(harness.path)
     assert linked.state_writer.load() is None
     assert linked.write(Entry([ONE]))
     assert linked.metrics()["size_bytes"] == sum(each.stat().st_size for each in target.parent.iterdir())
     assert len([*target.parent.iterdir()]) == 2
-    house.path.unlink()
-    house.path.symlink_to(other)
+    harness.path.unlink()
+    harness.path.symlink_to(other)
     assert linked.write(Entry([TWO]))
     linked.close()
     assert jobs(content(target)) == {"1", "2"}
     assert not other.exists()
 
 
-def test_the_file_behind_a_link_is_set_aside_and_the_link_stays(house: House, tmp_path: Path) -> None:
+def test_the_file_behind_a_link_is_set_aside_and_the_link_stays(harness: Harness, tmp_path: Path) -> None:
     target = tmp_path / "disk" / "real.db"
     target.parent.mkdir()
     target.write_bytes(b"no database at all")
-    house.path.symlink_to(target)
-    linked = House(house.path)
+    harness.path.symlink_to(target)
+    linked = Harness(harness.path)
     linked.time.wall = 1_700_001_000.0
     assert linked.state_writer.load() is None
     assert linked.log("state_set_aside")["file"] == str(target)
     assert linked.write(Entry([ONE]))
     linked.close()
-    assert house.path.readlink() == target
+    assert harness.path.readlink() == target
     assert sorted(each.name for each in target.parent.iterdir()) == ["real.db", "real.db.20231114T223000Z"]
     assert jobs(content(target)) == {"1"}
 
 
-def test_a_file_that_makes_no_sense_and_cannot_be_set_aside_stays_and_that_is_told(house: House) -> None:
-    house.path.write_bytes(b"no database at all")
-    house.path.with_name("state.db.20231114T223000Z").mkdir()
-    house.time.wall = 1_700_001_000.0
-    assert house.state_writer.load() is None
-    assert house.told == [("state_failing", "error")]
-    assert house.log("state_failing")["error"] == "file is not a database, and it cannot be set aside: Is a directory"
-    assert house.metrics() == {"up": 0.0}
-    assert not house.write(Entry([ONE]))
-    assert house.path.read_bytes() == b"no database at all"
-    house.path.with_name("state.db.20231114T223000Z").rmdir()
-    house.time.advance(RETRY_INTERVAL)
-    assert house.write(Entry([ONE]))
-    assert [name for name, _ in house.told] == ["state_failing", "state_set_aside", "state_recovered"]
+def test_a_file_that_makes_no_sense_and_cannot_be_set_aside_stays_and_that_is_told(harness: Harness) -> None:
+    harness.path.write_bytes(b"no database at all")
+    harness.path.with_name("state.db.20231114T223000Z").mkdir()
+    harness.time.wall = 1_700_001_000.0
+    assert harness.state_writer.load() is None
+    assert harness.logged == [("state_failing", "error")]
+    assert harness.log("state_failing")["error"] == "file is not a database, and it cannot be set aside: Is a directory"
+    assert harness.metrics() == {"up": 0.0}
+    assert not harness.write(Entry([ONE]))
+    assert harness.path.read_bytes() == b"no database at all"
+    harness.path.with_name("state.db.20231114T223000Z").rmdir()
+    harness.time.advance(RETRY_INTERVAL)
+    assert harness.write(Entry([ONE]))
+    assert [name for name, _ in harness.logged] == ["state_failing", "state_set_aside", "state_recovered"]
 
 
 # A file that cannot be written.
 
 
-def test_a_file_that_takes_nothing_is_told_once_and_left_alone_between_tries(house: House) -> None:
-    house.state_writer.load()
-    house.write(Entry([ONE]))
-    written, tries = house.metrics()["last_write_timestamp_seconds"], []
+def test_a_file_that_takes_nothing_is_told_once_and_left_alone_between_tries(harness: Harness) -> None:
+    harness.state_writer.load()
+    harness.write(Entry([ONE]))
+    written, tries = harness.metrics()["last_write_timestamp_seconds"], []
     with no_file_larger_than(0):
         for _ in range(4):
-            house.time.advance(RETRY_INTERVAL)
-            tries.append((house.state_writer.open, house.write(Entry([TWO])), house.state_writer.open))
+            harness.time.advance(RETRY_INTERVAL)
+            tries.append((harness.state_writer.open, harness.write(Entry([TWO])), harness.state_writer.open))
     assert tries == [(True, False, False)] * 4
-    assert house.told == [("state_failing", "error")]
-    assert (house.metrics()["up"], house.metrics()["last_write_timestamp_seconds"]) == (0.0, written)
-    house.time.advance(RETRY_INTERVAL - 0.001)
-    before = house.state_writer.open
-    house.time.advance(0.001)
-    assert (before, house.state_writer.open) == (False, True)
-    assert house.write(Entry([TWO]))
-    assert house.told == [("state_failing", "error"), ("state_recovered", "info")]
-    assert house.log("state_recovered")["failing_seconds"] == 20.0
-    assert house.metrics()["up"] == 1.0
-    assert house.state_writer.open
-    assert jobs(house.reopened()) == {"1", "2"}
+    assert harness.logged == [("state_failing", "error")]
+    assert (harness.metrics()["up"], harness.metrics()["last_write_timestamp_seconds"]) == (0.0, written)
+    harness.time.advance(RETRY_INTERVAL - 0.001)
+    before = harness.state_writer.open
+    harness.time.advance(0.001)
+    assert (before, harness.state_writer.open) == (False, True)
+    assert harness.write(Entry([TWO]))
+    assert harness.logged == [("state_failing", "error"), ("state_recovered", "info")]
+    assert harness.log("state_recovered")["failing_seconds"] == 20.0
+    assert harness.metrics()["up"] == 1.0
+    assert harness.state_writer.open
+    assert jobs(harness.reopened()) == {"1", "2"}
 
 
-def test_trouble_that_comes_again_is_told_again(house: House) -> None:
-    house.state_writer.load()
+def test_trouble_that_comes_again_is_told_again(harness: Harness) -> None:
+    harness.state_writer.load()
     for _ in range(2):
         with no_file_larger_than(0):
-            assert not house.write(Entry([ONE]))
-        assert house.write(Entry([ONE]))
-    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"] * 2
+            assert not harness.write(Entry([ONE]))
+        assert harness.write(Entry([ONE]))
+    assert [name for name, _ in harness.logged] == ["state_failing", "state_recovered"] * 2
 
 
 def test_a_file_that_cannot_be_opened_at_the_start_is_begun_once_it_can(tmp_path: Path) -> None:
-    house = House(tmp_path / "mount" / "state.db")
-    assert house.state_writer.load() is None
-    assert house.told == [("state_failing", "error")]
-    assert house.metrics() == {"up": 0.0}
-    house.everything = lambda: Entry([ONE])
-    assert not house.write(Entry([TWO]))
-    house.path.parent.mkdir()
-    assert house.write(Entry([TWO]))
-    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
-    past = house.reopened()
+    harness = Harness(tmp_path / "mount" / "state.db")
+    assert harness.state_writer.load() is None
+    assert harness.logged == [("state_failing", "error")]
+    assert harness.metrics() == {"up": 0.0}
+    harness.everything = lambda: Entry([ONE])
+    assert not harness.write(Entry([TWO]))
+    harness.path.parent.mkdir()
+    assert harness.write(Entry([TWO]))
+    assert [name for name, _ in harness.logged] == ["state_failing", "state_recovered"]
+    past = harness.reopened()
     assert jobs(past) == {"1", "2"}
-    assert past == SavedState(house.time.wall, past.records, baselines=BASELINES)
+    assert past == SavedState(harness.time.wall, past.records, baselines=BASELINES)
 
 
 def test_a_file_that_has_content_once_it_can_be_opened_is_set_aside_and_not_overwritten(tmp_path: Path) -> None:
-    house = House(tmp_path / "mount" / "state.db")
-    assert house.state_writer.load() is None
-    house.path.parent.mkdir()
-    with_past(house.path, Entry([ONE]))
-    house.everything = lambda: Entry([TWO])
-    house.time.wall = 1_700_001_000.0
-    assert house.write(Entry())
-    assert [name for name, _ in house.told] == ["state_failing", "state_set_aside", "state_recovered"]
-    assert house.log("state_set_aside")["error"] == "it was not read at the start"
-    assert jobs(content(house.path.with_name(ASIDE))) == {"1"}
-    assert jobs(house.reopened()) == {"2"}
+    harness = Harness(tmp_path / "mount" / "state.db")
+    assert harness.state_writer.load() is None
+    harness.path.parent.mkdir()
+    with_past(harness.path, Entry([ONE]))
+    harness.everything = lambda: Entry([TWO])
+    harness.time.wall = 1_700_001_000.0
+    assert harness.write(Entry())
+    assert [name for name, _ in harness.logged] == ["state_failing", "state_set_aside", "state_recovered"]
+    assert harness.log("state_set_aside")["error"] == "it was not read at the start"
+    assert jobs(content(harness.path.with_name(ASIDE))) == {"1"}
+    assert jobs(harness.reopened()) == {"2"}
 
 
 def test_a_file_that_makes_no_sense_once_it_can_be_opened_is_set_aside(tmp_path: Path) -> None:
-    house = House(tmp_path / "mount" / "state.db")
-    assert house.state_writer.load() is None
-    house.path.parent.mkdir()
-    house.path.write_bytes(b"no database at all")
-    assert house.write(Entry([ONE]))
-    assert house.log("state_set_aside")["error"] == "file is not a database"
-    assert jobs(house.reopened()) == {"1"}
+    harness = Harness(tmp_path / "mount" / "state.db")
+    assert harness.state_writer.load() is None
+    harness.path.parent.mkdir()
+    harness.path.write_bytes(b"no database at all")
+    assert harness.write(Entry([ONE]))
+    assert harness.log("state_set_aside")["error"] == "file is not a database"
+    assert jobs(harness.reopened()) == {"1"}
 
 
 def test_a_file_that_another_process_has_later_is_tried_again_until_that_is_gone(tmp_path: Path) -> None:
-    house = House(tmp_path / "mount" / "state.db")
-    assert house.state_writer.load() is None
-    house.path.parent.mkdir()
-    with closing(State(str(house.path))):
-        assert not house.write(Entry([ONE]))
-    assert house.write(Entry([ONE]))
-    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
+    harness = Harness(tmp_path / "mount" / "state.db")
+    assert harness.state_writer.load() is None
+    harness.path.parent.mkdir()
+    with closing(State(str(harness.path))):
+        assert not harness.write(Entry([ONE]))
+    assert harness.write(Entry([ONE]))
+    assert [name for name, _ in harness.logged] == ["state_failing", "state_recovered"]
 
 
 def test_a_file_that_could_be_opened_and_not_be_read_at_the_start_is_not_written_to(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_past(house.path)
+    with_past(harness.path)
 
     def fail(*_: object) -> None:
         raise StateUnwritableError("disk I/O error")
 
     with monkeypatch.context() as broken:
         broken.setattr(State, "read", fail)
-        assert house.state_writer.load() is None
-    assert house.log("state_failing")["error"] == "disk I/O error"
-    house.time.wall = 1_700_001_000.0
-    assert house.write(Entry([TWO]))
-    assert jobs(content(house.path.with_name(ASIDE))) == {"1"}
-    assert jobs(house.reopened()) == {"2"}
+        assert harness.state_writer.load() is None
+    assert harness.log("state_failing")["error"] == "disk I/O error"
+    harness.time.wall = 1_700_001_000.0
+    assert harness.write(Entry([TWO]))
+    assert jobs(content(harness.path.with_name(ASIDE))) == {"1"}
+    assert jobs(harness.reopened()) == {"2"}
 
 
 # A file that is lost while the exporter runs.
 
 
-def test_a_file_that_was_removed_is_written_whole(house: House) -> None:
-    house.state_writer.load()
-    house.write(Entry([ONE]))
-    for each in house.files:
-        house.path.with_name(each).unlink()
-    house.everything = lambda: Entry([ONE], totals=Totals({SERIES: 1.0}))
-    house.time.advance(60.0)
-    assert house.write(Entry([TWO], totals=Totals({SERIES: 2.0})))
-    assert house.told == [("state_failing", "error"), ("state_recovered", "info")]
-    assert house.log("state_failing")["error"] == "it was removed while it was in use"
-    assert house.metrics()["up"] == 1.0
-    past = house.reopened()
+def test_a_file_that_was_removed_is_written_whole(harness: Harness) -> None:
+    harness.state_writer.load()
+    harness.write(Entry([ONE]))
+    for each in harness.files:
+        harness.path.with_name(each).unlink()
+    harness.everything = lambda: Entry([ONE], totals=Totals({SERIES: 1.0}))
+    harness.time.advance(60.0)
+    assert harness.write(Entry([TWO], totals=Totals({SERIES: 2.0})))
+    assert harness.logged == [("state_failing", "error"), ("state_recovered", "info")]
+    assert harness.log("state_failing")["error"] == "it was removed while it was in use"
+    assert harness.metrics()["up"] == 1.0
+    past = harness.reopened()
     assert jobs(past) == {"1", "2"}
-    assert past == SavedState(house.time.wall, past.records, {}, BASELINES, Totals({SERIES: 2.0}))
+    assert past == SavedState(harness.time.wall, past.records, {}, BASELINES, Totals({SERIES: 2.0}))
 
 
-def test_a_file_in_whose_place_there_is_another_one_is_written_whole_and_the_other_is_kept(house: House) -> None:
-    house.state_writer.load()
-    house.write(Entry([ONE]))
-    for each in house.files:
-        house.path.with_name(each).unlink()
-    with_past(house.path, Entry([record(finished(arn=arn(3)))]))
-    house.everything = lambda: Entry([ONE])
-    house.time.wall = 1_700_001_000.0
-    assert house.write(Entry([TWO]))
-    assert [name for name, _ in house.told] == ["state_failing", "state_set_aside", "state_recovered"]
-    assert house.log("state_failing")["error"] == "it was replaced while it was in use"
-    assert jobs(content(house.path.with_name(ASIDE))) == {"3"}
-    assert jobs(house.reopened()) == {"1", "2"}
+def test_a_file_in_whose_place_there_is_another_one_is_written_whole_and_the_other_is_kept(harness: Harness) -> None:
+    harness.state_writer.load()
+    harness.write(Entry([ONE]))
+    for each in harness.files:
+        harness.path.with_name(each).unlink()
+    with_past(harness.path, Entry([record(finished(arn=arn(3)))]))
+    harness.everything = lambda: Entry([ONE])
+    harness.time.wall = 1_700_001_000.0
+    assert harness.write(Entry([TWO]))
+    assert [name for name, _ in harness.logged] == ["state_failing", "state_set_aside", "state_recovered"]
+    assert harness.log("state_failing")["error"] == "it was replaced while it was in use"
+    assert jobs(content(harness.path.with_name(ASIDE))) == {"3"}
+    assert jobs(harness.reopened()) == {"1", "2"}
 
 
 def log_of(path: Path) -> Path:
@@ -464,206 +470,206 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
 def test_a_file_that_is_damaged_while_it_is_open_is_set_aside_and_written_whole(
-    house: House, damage: Callable[[Path], object], tmp_path: Path
+    harness: Harness, damage: Callable[[Path], object], tmp_path: Path
 ) -> None:
-    with_past(house.path, Entry([record(finished(arn=arn(number))) for number in range(500)]))
-    house.state_writer.load()
-    house.write(Entry([ONE]))
-    damage(house.path)
-    house.everything = lambda: Entry([ONE], totals=Totals({SERIES: 7.0}))
-    house.time.wall = 1_700_001_000.0
-    assert house.write(Entry([TWO], totals=Totals({SERIES: 8.0})))
-    assert house.told == [("state_loaded", "info"), ("state_set_aside", "error")]
-    assert house.log("state_set_aside")["error"].endswith(" while it was in use")
-    assert ASIDE in house.files
-    assert house.metrics()["up"] == 1.0
+    with_past(harness.path, Entry([record(finished(arn=arn(number))) for number in range(500)]))
+    harness.state_writer.load()
+    harness.write(Entry([ONE]))
+    damage(harness.path)
+    harness.everything = lambda: Entry([ONE], totals=Totals({SERIES: 7.0}))
+    harness.time.wall = 1_700_001_000.0
+    assert harness.write(Entry([TWO], totals=Totals({SERIES: 8.0})))
+    assert harness.logged == [("state_loaded", "info"), ("state_set_aside", "error")]
+    assert harness.log("state_set_aside")["error"].endswith(" while it was in use")
+    assert ASIDE in harness.files
+    assert harness.metrics()["up"] == 1.0
     # What a process finds that starts after this one was killed.
     crashed = tmp_path / "crashed"
     crashed.mkdir()
     for each in ("state.db", "state.db-wal"):
-        shutil.copy(house.path.with_name(each), crashed)
-    past = content(crashed / "state.db")
-    assert (jobs(past), past.totals.counters) == ({"1", "2"}, {SERIES: 8.0})
-    assert past.baselines == BASELINES
+        shutil.copy(harness.path.with_name(each), crashed)
+    saved = content(crashed / "state.db")
+    assert (jobs(saved), saved.totals.counters) == ({"1", "2"}, {SERIES: 8.0})
+    assert saved.baselines == BASELINES
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
 def test_damage_is_found_by_the_next_beat_where_there_is_nothing_to_write(
-    house: House, damage: Callable[[Path], object]
+    harness: Harness, damage: Callable[[Path], object]
 ) -> None:
-    house.state_writer.load()
-    house.write(MANY)
-    damage(house.path)
-    house.everything = lambda: Entry([TWO])
-    house.time.advance(BEAT_INTERVAL)
-    house.beat()
-    assert house.told == [("state_set_aside", "error")]
-    assert jobs(house.reopened()) == {"2"}
+    harness.state_writer.load()
+    harness.write(MANY)
+    damage(harness.path)
+    harness.everything = lambda: Entry([TWO])
+    harness.time.advance(HEARTBEAT_INTERVAL)
+    harness.beat()
+    assert harness.logged == [("state_set_aside", "error")]
+    assert jobs(harness.reopened()) == {"2"}
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
-def test_damage_since_the_last_write_is_found_at_the_end(house: House, damage: Callable[[Path], object]) -> None:
-    house.state_writer.load()
-    house.write(MANY)
-    damage(house.path)
-    house.everything = lambda: Entry([TWO])
-    house.close()
-    assert house.told == [("state_set_aside", "error")]
-    assert jobs(content(house.path)) == {"2"}
+def test_damage_since_the_last_write_is_found_at_the_end(harness: Harness, damage: Callable[[Path], object]) -> None:
+    harness.state_writer.load()
+    harness.write(MANY)
+    damage(harness.path)
+    harness.everything = lambda: Entry([TWO])
+    harness.close()
+    assert harness.logged == [("state_set_aside", "error")]
+    assert jobs(content(harness.path)) == {"2"}
 
 
-def test_what_is_set_aside_is_as_the_damage_left_it(house: House) -> None:
-    house.state_writer.load()
-    house.write(MANY)
-    overwrite(house.path, 4096)
-    left = house.path.read_bytes(), log_of(house.path).read_bytes()
-    house.time.wall = 1_700_001_000.0
-    assert house.write(Entry([TWO]))
-    aside = house.path.with_name(ASIDE)
+def test_what_is_set_aside_is_as_the_damage_left_it(harness: Harness) -> None:
+    harness.state_writer.load()
+    harness.write(MANY)
+    overwrite(harness.path, 4096)
+    left = harness.path.read_bytes(), log_of(harness.path).read_bytes()
+    harness.time.wall = 1_700_001_000.0
+    assert harness.write(Entry([TWO]))
+    aside = harness.path.with_name(ASIDE)
     assert (aside.read_bytes(), log_of(aside).read_bytes()) == left
 
 
-def test_the_log_of_a_removed_file_is_not_applied_to_the_one_in_its_place(house: House, tmp_path: Path) -> None:
+def test_the_log_of_a_removed_file_is_not_applied_to_the_one_in_its_place(harness: Harness, tmp_path: Path) -> None:
     other = tmp_path / "other" / "state.db"
     other.parent.mkdir()
     with_past(other, Entry([record(finished(arn=arn(3)))]))
-    house.state_writer.load()
-    house.write(MANY)
-    other.rename(house.path)
-    house.time.wall = 1_700_001_000.0
-    assert house.write(Entry([TWO]))
-    assert jobs(content(house.path.with_name(ASIDE))) == {"3"}
+    harness.state_writer.load()
+    harness.write(MANY)
+    other.rename(harness.path)
+    harness.time.wall = 1_700_001_000.0
+    assert harness.write(Entry([TWO]))
+    assert jobs(content(harness.path.with_name(ASIDE))) == {"3"}
 
 
-def test_a_file_that_begins_again_has_lanes_tombstones_and_floor_as_before(house: House) -> None:
-    house.state_writer.load()
-    house.state_writer.watch({"lane": CREATED})
-    house.write(Entry([ONE]))
-    house.path.unlink()
-    house.everything = lambda: Entry([ONE], tombstones={7: Tombstone(CREATED, None, "lane")}, floor=CREATED - 1.0)
-    house.time.advance(60.0)
-    assert house.write(Entry([TWO]))
-    past = house.reopened()
+def test_a_file_that_begins_again_has_lanes_tombstones_and_floor_as_before(harness: Harness) -> None:
+    harness.state_writer.load()
+    harness.state_writer.set_baselines({"lane": CREATED})
+    harness.write(Entry([ONE]))
+    harness.path.unlink()
+    harness.everything = lambda: Entry([ONE], tombstones={7: Tombstone(CREATED, None, "lane")}, floor=CREATED - 1.0)
+    harness.time.advance(60.0)
+    assert harness.write(Entry([TWO]))
+    past = harness.reopened()
     assert (jobs(past), past.baselines) == ({"1", "2"}, {"lane": CREATED})
     assert (past.tombstones, past.floor) == ({7: Tombstone(CREATED, None, "lane")}, CREATED - 1.0)
 
 
-def test_a_file_that_began_anew_and_took_no_more_than_the_whole_is_not_set_aside_for_it(house: House) -> None:
-    house.state_writer.load()
-    house.write(Entry([ONE]))
-    house.path.unlink()
-    house.everything = lambda: Entry([ONE])
+def test_a_file_that_began_anew_and_took_no_more_than_the_whole_is_not_set_aside_for_it(harness: Harness) -> None:
+    harness.state_writer.load()
+    harness.write(Entry([ONE]))
+    harness.path.unlink()
+    harness.everything = lambda: Entry([ONE])
     with no_file_larger_than(256 * 1024):
         for _ in range(3):
-            assert not house.write(MANY)
-            house.time.advance(RETRY_INTERVAL)
-    assert house.write(MANY)
-    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
-    assert len(house.reopened().records) == 1000
-    assert house.files == ["state.db"]
+            assert not harness.write(MANY)
+            harness.time.advance(RETRY_INTERVAL)
+    assert harness.write(MANY)
+    assert [name for name, _ in harness.logged] == ["state_failing", "state_recovered"]
+    assert len(harness.reopened().records) == 1000
+    assert harness.files == ["state.db"]
 
 
-def test_a_file_that_cannot_take_the_whole_is_tried_again_and_takes_it_once_there_is_room(house: House) -> None:
-    house.state_writer.load()
-    house.write(Entry([ONE]))
-    house.path.unlink()
-    house.everything = lambda: MANY
+def test_a_file_that_cannot_take_the_whole_is_tried_again_and_takes_it_once_there_is_room(harness: Harness) -> None:
+    harness.state_writer.load()
+    harness.write(Entry([ONE]))
+    harness.path.unlink()
+    harness.everything = lambda: MANY
     with no_file_larger_than(256 * 1024):
         for _ in range(3):
-            assert not house.write(Entry([TWO]))
-            house.time.advance(RETRY_INTERVAL)
-    assert house.write(Entry([TWO]))
-    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
-    assert len(house.reopened().records) == 1000
-    assert house.files == ["state.db"]
+            assert not harness.write(Entry([TWO]))
+            harness.time.advance(RETRY_INTERVAL)
+    assert harness.write(Entry([TWO]))
+    assert [name for name, _ in harness.logged] == ["state_failing", "state_recovered"]
+    assert len(harness.reopened().records) == 1000
+    assert harness.files == ["state.db"]
 
 
 # The time of the last poll, the baselines, the end.
 
 
-def test_the_time_is_written_where_nothing_else_was_for_a_while(house: House) -> None:
-    house.state_writer.load()
-    began = house.time.wall
-    house.write(Entry([ONE]))
-    house.time.advance(BEAT_INTERVAL - 1.0)
-    house.beat()
-    assert house.metrics()["last_write_timestamp_seconds"] == began
-    house.time.advance(1.0)
-    house.beat()
-    assert house.metrics()["last_write_timestamp_seconds"] == began + BEAT_INTERVAL
-    house.time.advance(BEAT_INTERVAL - 1.0)
-    house.beat()
-    assert house.reopened().polled == began + BEAT_INTERVAL
+def test_the_time_is_written_where_nothing_else_was_for_a_while(harness: Harness) -> None:
+    harness.state_writer.load()
+    began = harness.time.wall
+    harness.write(Entry([ONE]))
+    harness.time.advance(HEARTBEAT_INTERVAL - 1.0)
+    harness.beat()
+    assert harness.metrics()["last_write_timestamp_seconds"] == began
+    harness.time.advance(1.0)
+    harness.beat()
+    assert harness.metrics()["last_write_timestamp_seconds"] == began + HEARTBEAT_INTERVAL
+    harness.time.advance(HEARTBEAT_INTERVAL - 1.0)
+    harness.beat()
+    assert harness.reopened().polled == began + HEARTBEAT_INTERVAL
 
 
-def test_the_time_is_not_tried_more_often_where_the_file_takes_nothing(house: House) -> None:
-    house.state_writer.load()
+def test_the_time_is_not_tried_more_often_where_the_file_takes_nothing(harness: Harness) -> None:
+    harness.state_writer.load()
     with no_file_larger_than(0):
-        house.time.advance(BEAT_INTERVAL)
-        house.beat()
-        assert not house.state_writer.open
-    house.time.advance(BEAT_INTERVAL)
-    house.beat()
-    assert [name for name, _ in house.told] == ["state_failing", "state_recovered"]
+        harness.time.advance(HEARTBEAT_INTERVAL)
+        harness.beat()
+        assert not harness.state_writer.open
+    harness.time.advance(HEARTBEAT_INTERVAL)
+    harness.beat()
+    assert [name for name, _ in harness.logged] == ["state_failing", "state_recovered"]
 
 
-def test_lanes_are_written_when_they_changed_and_only_then(house: House) -> None:
-    house.state_writer.load()
-    house.write(Entry([ONE]))
-    assert house.state_writer._state is not None
-    with house.state_writer._state._transaction():  # to see whether they are written again
-        house.state_writer._state._connection.execute("DELETE FROM baselines")
-    house.state_writer.watch(dict(BASELINES))
-    house.write(Entry([ONE]))
-    state = house.state_writer._state.read()
+def test_lanes_are_written_when_they_changed_and_only_then(harness: Harness) -> None:
+    harness.state_writer.load()
+    harness.write(Entry([ONE]))
+    assert harness.state_writer._state is not None
+    with harness.state_writer._state._transaction():  # to see whether they are written again
+        harness.state_writer._state._connection.execute("DELETE FROM baselines")
+    harness.state_writer.set_baselines(dict(BASELINES))
+    harness.write(Entry([ONE]))
+    state = harness.state_writer._state.read()
     assert state is not None
     assert state.baselines == {}
-    house.state_writer.watch({"other": CREATED + 5.0})
-    house.write(Entry([ONE]))
-    assert house.reopened().baselines == {"other": CREATED + 5.0}
+    harness.state_writer.set_baselines({"other": CREATED + 5.0})
+    harness.write(Entry([ONE]))
+    assert harness.reopened().baselines == {"other": CREATED + 5.0}
 
 
-def test_lanes_that_could_not_be_written_are_written_with_the_next(house: House) -> None:
-    house.state_writer.load()
-    house.write(Entry([ONE]))
-    house.state_writer.watch({"other": CREATED + 5.0})
+def test_lanes_that_could_not_be_written_are_written_with_the_next(harness: Harness) -> None:
+    harness.state_writer.load()
+    harness.write(Entry([ONE]))
+    harness.state_writer.set_baselines({"other": CREATED + 5.0})
     with no_file_larger_than(0):
-        assert not house.write(Entry([TWO]))
-    assert house.write(Entry([TWO]))
-    assert house.reopened().baselines == {"other": CREATED + 5.0}
+        assert not harness.write(Entry([TWO]))
+    assert harness.write(Entry([TWO]))
+    assert harness.reopened().baselines == {"other": CREATED + 5.0}
 
 
-def test_a_file_from_which_jobs_are_gone_becomes_smaller(house: House) -> None:
+def test_a_file_from_which_jobs_are_gone_becomes_smaller(harness: Harness) -> None:
     many = [record(finished(arn=arn(number))) for number in range(5000)]
-    house.state_writer.load()
-    house.write(Entry(many))
-    house.close()
-    before = house.path.stat().st_size
-    again = House(house.path)
+    harness.state_writer.load()
+    harness.write(Entry(many))
+    harness.close()
+    before = harness.path.stat().st_size
+    again = Harness(harness.path)
     again.state_writer.load()
     assert again.write(Entry(gone=[each.arn for each in many[500:]]))
     again.close()
-    assert house.path.stat().st_size < 0.2 * before + 256 * 4096
+    assert harness.path.stat().st_size < 0.2 * before + 256 * 4096
 
 
-def test_a_keeper_that_was_closed_leaves_the_file_to_others_and_writes_no_more(house: House) -> None:
-    house.state_writer.load()
-    house.write(Entry([ONE]))
-    house.close()
-    house.close()
-    house.everything = lambda: Entry([JobRecord(arn(9))])
-    assert not house.write(Entry([TWO]))
-    assert jobs(content(house.path)) == {"1"}
-    assert house.told == []
-    assert house.files == ["state.db"]
+def test_a_keeper_that_was_closed_leaves_the_file_to_others_and_writes_no_more(harness: Harness) -> None:
+    harness.state_writer.load()
+    harness.write(Entry([ONE]))
+    harness.close()
+    harness.close()
+    harness.everything = lambda: Entry([JobRecord(arn(9))])
+    assert not harness.write(Entry([TWO]))
+    assert jobs(content(harness.path)) == {"1"}
+    assert harness.logged == []
+    assert harness.files == ["state.db"]
 
 
-def test_a_keeper_that_never_opened_its_file_can_be_closed(house: House) -> None:
-    house.close()
-    assert house.files == []
+def test_a_keeper_that_never_opened_its_file_can_be_closed(harness: Harness) -> None:
+    harness.close()
+    assert harness.files == []
 
 
-def test_one_without_anything_to_tell_begins_an_empty_file(house: House) -> None:
-    assert house.everything() == Entry()
-    assert house.write(Entry())
-    assert house.reopened() == SavedState(house.time.wall, [], baselines=BASELINES)
+def test_one_without_anything_to_tell_begins_an_empty_file(harness: Harness) -> None:
+    assert harness.everything() == Entry()
+    assert harness.write(Entry())
+    assert harness.reopened() == SavedState(harness.time.wall, [], baselines=BASELINES)

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from builders import ACCOUNT, ARN, CREATED, REGION, SV1, arn, finished, record, snapshot
+from builders import ACCOUNT, ARN, CREATED, REGION, SV1, arn, finished, record, snapshot, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledgers import Book
 from profiles import examples
 
 from exporter.core import Increment, JobRecord
-from exporter.metrics import FLEET_FAMILIES, Histogram, JobRow, SegmentChain, Totals, job_families, render_job
-from exporter.metrics.families import JOBS
-from exporter.storage.block import CHUNK_JOBS
+from exporter.metrics import AGGREGATE_FAMILIES, Histogram, Row, SegmentChain, Totals, job_families, render
+from exporter.storage.block import BLOCK_JOBS
 from exporter.storage.job_index import status_summaries
 from exporter.storage.persistence import DirtySet, Entry, SavedState, Tombstone, mark_of
 from exporter.storage.rendered_lines import View
@@ -28,7 +27,7 @@ COMPLETED = Increment(OUTCOMES, (ACCOUNT, REGION, SV1, "COMPLETED"), 1.0)
 
 
 def page(view: View) -> dict[str, str]:
-    return {family.name: b"".join(lines).decode() for family, lines in view.families()}
+    return {family.name: text_of(lines).decode() for family, lines in view.families()}
 
 
 def store_with(*records: JobRecord) -> Store:
@@ -42,12 +41,12 @@ def test_a_record_comes_back_as_it_was_put() -> None:
     known = record(snapshot())
     store = store_with(known)
     assert store.record(ARN) == known
-    assert store.records() == [known]
+    assert [*store.scan()] == [known]
 
 
 def test_a_later_record_takes_the_place_of_an_earlier_one() -> None:
     store = store_with(JobRecord(ARN), record(snapshot()), record(finished()))
-    assert store.records() == [record(finished())]
+    assert [*store.scan()] == [record(finished())]
     assert 'status="COMPLETED"} 1.0' in page(store.view())["braket_job_status"]
     assert 'status="RUNNING"} 0.0' in page(store.view())["braket_job_status"]
 
@@ -71,7 +70,7 @@ def test_a_job_that_is_not_watched_yet_is_taken_in_by_the_first_who_adds_it() ->
     store = Store(job_families())
     assert store.add(JobRecord(ARN, configured=False))
     assert not store.add(JobRecord(ARN, configured=True))
-    assert store.records() == [JobRecord(ARN, configured=False)]
+    assert [*store.scan()] == [JobRecord(ARN, configured=False)]
 
 
 def test_a_job_that_is_watched_already_stays_as_it_is() -> None:
@@ -170,16 +169,16 @@ def test_a_forgotten_job_loses_its_series_and_keeps_what_it_added_to_the_fleet()
     store.put(record(finished()), [COMPLETED])
     store.forget(ARN, {})
     lines = page(store.view())
-    assert store.records() == []
+    assert [*store.scan()] == []
     assert not any(ARN in text for text in lines.values())
     assert 'outcome="COMPLETED"} 1.0' in lines[OUTCOMES]
-    assert 'status="COMPLETED"} 0.0' in lines[JOBS.name]
+    assert 'status="COMPLETED"} 0.0' in lines["braket_jobs"]
 
 
 def test_a_job_that_never_answered_can_be_forgotten() -> None:
     store = store_with(JobRecord(ARN))
     store.forget(ARN, {})
-    assert store.records() == []
+    assert [*store.scan()] == []
 
 
 def test_without_job_families_only_the_fleet_shows() -> None:
@@ -203,19 +202,19 @@ def test_a_view_does_not_change_after_it_was_taken() -> None:
 
 def test_the_list_of_records_is_a_copy() -> None:
     store = store_with(record(snapshot()))
-    records = store.records()
+    records = [*store.scan()]
     store.forget(ARN, {})
     records.clear()
-    assert store.records() == []
+    assert [*store.scan()] == []
 
 
 def test_a_label_that_is_too_many_is_a_bug_and_changes_nothing() -> None:
     family = job_families()[0]
     broken = type(family)(family.name, "", "gauge", ("one",), samples=lambda _: [(("1", "2"), 1.0)])
     store = Store([broken])
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="has 1 labels, got 2 values"):
         store.put(record(snapshot()), [COMPLETED])
-    assert store.records() == []
+    assert [*store.scan()] == []
     assert page(store.view())[OUTCOMES] == ""
 
 
@@ -244,7 +243,7 @@ def test_every_view_is_of_one_moment_while_a_writer_writes() -> None:
 
 # Sealing.
 
-MANY = 2 * CHUNK_JOBS
+MANY = 2 * BLOCK_JOBS
 
 
 def filled(count: int, **members: Any) -> Store:
@@ -255,15 +254,15 @@ def filled(count: int, **members: Any) -> Store:
 
 
 def is_sealed(view: View) -> dict[str, int]:
-    return {"open": len(view.job_rows), "chunks": len(view.sealed[0].pieces)}
+    return {"open": len(view.job_rows), "chunks": len(view.sealed[0].segments)}
 
 
 def test_finished_jobs_are_sealed_a_chunk_at_a_time_and_the_earliest_stay_open() -> None:
     assert is_sealed(filled(MANY - 1).view()) == {"open": MANY - 1, "chunks": 0}
     store = filled(MANY)
-    assert is_sealed(store.view()) == {"open": CHUNK_JOBS, "chunks": 1}
+    assert is_sealed(store.view()) == {"open": BLOCK_JOBS, "chunks": 1}
     left = b"".join(row[0] for row in store.view().job_rows).decode()
-    assert all(f'"{arn(number)}"' in left for number in range(CHUNK_JOBS))
+    assert all(f'"{arn(number)}"' in left for number in range(BLOCK_JOBS))
 
 
 def test_active_jobs_are_never_sealed() -> None:
@@ -274,20 +273,20 @@ def test_active_jobs_are_never_sealed() -> None:
 def test_sealing_changes_no_line() -> None:
     store = filled(MANY)
     lines = page(store.view())
-    for family, text in page(View(job_families(), *_rendered(store), store.view().fleet)).items():
+    for family, text in page(View(job_families(), *_rendered(store), store.view().aggregates)).items():
         assert sorted(lines[family].splitlines()) == sorted(text.splitlines()), family
 
 
-def _rendered(store: Store) -> tuple[list[JobRow], list[SegmentChain]]:
+def _rendered(store: Store) -> tuple[list[Row], list[SegmentChain]]:
     families = job_families()
-    return [render_job(families, known) for known in store.records()], [SegmentChain()] * len(families)
+    return [render(families, known) for known in [*store.scan()]], [SegmentChain()] * len(families)
 
 
 def test_a_sealed_job_that_changes_melts_its_chunk_and_shows_the_change() -> None:
     store = filled(MANY)
     last = arn(MANY - 1)
     store.put(record(finished(arn=last, ended=CREATED + 501.0, billable_seconds=7.0)))
-    assert is_sealed(store.view()) == {"open": CHUNK_JOBS, "chunks": 1}
+    assert is_sealed(store.view()) == {"open": BLOCK_JOBS, "chunks": 1}
     billed = page(store.view())["braket_job_billable_duration_seconds"]
     assert re.findall(rf'job_arn="{re.escape(last)}".*', billed) == [f'job_arn="{last}",job_name="vqe-h2"}} 7.0']
 
@@ -306,7 +305,7 @@ def test_a_store_without_job_families_seals_nothing_that_could_be_seen() -> None
     for number in range(MANY):
         store.put(record(finished(arn=arn(number))))
     store.forget(arn(3), {})
-    assert list(page(store.view())) == [family.name for family in FLEET_FAMILIES]
+    assert list(page(store.view())) == [family.name for family in AGGREGATE_FAMILIES]
 
 
 @settings(max_examples=examples(20), suppress_health_check=[HealthCheck.too_slow])
@@ -320,7 +319,7 @@ def test_whatever_is_put_changed_and_forgotten_each_job_is_exposed_once_as_it_is
         elif step != "forget":
             store.put(record(finished(arn=arn(number), ended=CREATED + 500.0 + number, billable_seconds=float(number))))
     lines = page(store.view())
-    for family, text in page(View(job_families(), *_rendered(store), store.view().fleet)).items():
+    for family, text in page(View(job_families(), *_rendered(store), store.view().aggregates)).items():
         assert sorted(lines[family].splitlines()) == sorted(text.splitlines()), family
 
 
@@ -352,8 +351,8 @@ def test_what_is_known_of_a_sealed_job_can_be_looked_up() -> None:
     assert last in store
     assert arn(MANY) not in store
     assert not store.add(JobRecord(last))
-    assert len(store.records()) == MANY
-    assert {known.arn for known in store.records()} == {arn(number) for number in range(MANY)}
+    assert len([*store.scan()]) == MANY
+    assert {known.arn for known in [*store.scan()]} == {arn(number) for number in range(MANY)}
 
 
 def test_every_job_is_open_or_in_a_pile_that_tells_of_it_at_a_glance() -> None:
@@ -409,95 +408,95 @@ def test_a_job_beyond_the_limit_has_no_lines_and_is_known_and_counted() -> None:
 
 def test_the_lowest_lose_their_lines_to_those_that_came_later() -> None:
     store = limited(2, over(1), active(2), active(3), over(4, "FAILED"))
-    beyond, dropped = store.fit()
+    beyond, dropped = store.enforce_limit()
     assert [job.arn for job in beyond] == [arn(1), arn(4)]
     assert (shown(store), store.hidden, dropped) == (["2", "3"], 2, 2)
 
 
 def test_each_job_beyond_the_limit_is_counted_once() -> None:
     store = limited(2, active(1), active(2), active(3))
-    assert [store.fit()[1], store.fit()[1]] == [1, 0]
+    assert [store.enforce_limit()[1], store.enforce_limit()[1]] == [1, 0]
     store.put(active(1))
     store.put(over(3))
-    beyond, dropped = store.fit()
+    beyond, dropped = store.enforce_limit()
     assert ([job.arn for job in beyond], dropped) == ([arn(3)], 1)
     assert shown(store) == ["1", "2"]
     store.put(active(3))
-    assert [job.arn for job in store.fit()[0]] == [arn(1)]
-    assert (shown(store), store.fit()[1]) == (["2", "3"], 0)
+    assert [job.arn for job in store.enforce_limit()[0]] == [arn(1)]
+    assert (shown(store), store.enforce_limit()[1]) == (["2", "3"], 0)
 
 
 def test_a_job_that_came_when_there_was_no_room_and_has_it_now_is_not_counted() -> None:
     store = limited(1, active(1), active(2))
     store.forget(arn(1), {})
-    assert store.fit() == ([], 0)
+    assert store.enforce_limit() == ([], 0)
     assert (shown(store), store.hidden) == (["2"], 0)
 
 
 def test_a_hidden_job_shows_what_is_known_of_it_by_then() -> None:
     store = limited(1, active(2), active(1))
-    store.fit()
+    store.enforce_limit()
     store.put(over(1, "FAILED"))
     store.put(over(2))
-    assert (store.fit()[1], shown(store)) == (1, ["1"])
+    assert (store.enforce_limit()[1], shown(store)) == (1, ["1"])
     assert 'status="FAILED"} 1.0' in page(store.view())["braket_job_status"]
 
 
 def test_a_hidden_job_that_is_forgotten_leaves_nothing_behind() -> None:
     store = limited(1, active(1), active(2))
-    store.fit()
+    store.enforce_limit()
     store.forget(arn(1), {})
     assert (shown(store), store.hidden, store.find(arn(1))) == (["2"], 0, None)
-    assert store.fit() == ((), 0)
+    assert store.enforce_limit() == ((), 0)
     assert store.add(active(1))
-    assert (shown(store), store.fit()[1]) == (["2"], 1)
+    assert (shown(store), store.enforce_limit()[1]) == (["2"], 1)
 
 
 def test_what_a_list_told_ranks_a_job_until_it_answers() -> None:
     store = limited(1, active(1))
     store.add(JobRecord(arn(2), configured=False), Rank(Standing.FINISHED, CREATED))
-    assert [job.arn for job in store.fit()[0]] == [arn(2)]
+    assert [job.arn for job in store.enforce_limit()[0]] == [arn(2)]
     store.put(record(snapshot(arn=arn(2), created=CREATED + 9.0)))
-    assert [job.arn for job in store.fit()[0]] == [arn(1)]
+    assert [job.arn for job in store.enforce_limit()[0]] == [arn(1)]
 
 
 def test_a_lower_limit_holds_from_the_next_fit_on_and_a_higher_one_brings_lines_back() -> None:
     store = limited(3, active(1), active(2), active(3))
-    store.limit(1)
-    assert store.fit()[1] == 2
+    store.set_limit(1)
+    assert store.enforce_limit()[1] == 2
     assert shown(store) == ["3"]
-    store.limit(2)
-    assert (store.fit()[1], shown(store)) == (0, ["2", "3"])
-    store.limit(3)
-    assert (store.fit(), shown(store)) == (([], 0), ["1", "2", "3"])
+    store.set_limit(2)
+    assert (store.enforce_limit()[1], shown(store)) == (0, ["2", "3"])
+    store.set_limit(3)
+    assert (store.enforce_limit(), shown(store)) == (([], 0), ["1", "2", "3"])
 
 
 def test_sealed_jobs_lose_their_lines_like_others_and_the_rest_of_their_chunks_keep_them() -> None:
     store = filled(MANY)
-    store.limit(10)
-    beyond, dropped = store.fit()
+    store.set_limit(10)
+    beyond, dropped = store.enforce_limit()
     assert dropped == len(beyond) == store.hidden == MANY - 10
     assert shown(store) == sorted(str(number) for number in range(MANY - 10, MANY))
     assert is_sealed(store.view()) == {"open": 10, "chunks": 0}
-    store.limit(MANY)
-    store.fit()
+    store.set_limit(MANY)
+    store.enforce_limit()
     assert len(shown(store)) == MANY
     assert page(store.view()).keys() == page(filled(MANY).view()).keys()
 
 
 def test_a_few_jobs_that_are_too_many_leave_chunks_as_they_are() -> None:
     store = filled(MANY)
-    store.limit(MANY)
+    store.set_limit(MANY)
     store.add(active(9999))
-    before = store.view().sealed[0].pieces
-    assert [job.arn for job in store.fit()[0]] == [arn(0)]
-    assert store.view().sealed[0].pieces == before
+    before = store.view().sealed[0].segments
+    assert [job.arn for job in store.enforce_limit()[0]] == [arn(0)]
+    assert store.view().sealed[0].segments == before
     assert len(shown(store)) == MANY
 
 
 def test_hidden_jobs_stay_open() -> None:
     store = limited(10, *(over(number) for number in range(MANY + 10)))
-    store.fit()
+    store.enforce_limit()
     assert is_sealed(store.view()) == {"open": 10, "chunks": 0}
     assert store.hidden == MANY
 
@@ -506,22 +505,22 @@ def test_while_all_have_room_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatc
     store = limited(MANY, *(over(number) for number in range(MANY)))
     monkeypatch.setattr("exporter.storage.series_limit.rank_of", None)
     monkeypatch.setattr("exporter.storage.block.unpack", None)
-    assert store.fit() == ((), 0)
+    assert store.enforce_limit() == ((), 0)
 
 
 def test_where_nothing_changed_nothing_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     store = limited(1, active(1), active(2))
-    beyond, _ = store.fit()
+    beyond, _ = store.enforce_limit()
     monkeypatch.setattr("exporter.storage.series_limit.lowest", None)
     store.put(record(snapshot(arn=arn(1), created=CREATED + 1.0, queue_position=3)))
-    assert store.fit() == (beyond, 0)
+    assert store.enforce_limit() == (beyond, 0)
 
 
 def test_without_job_families_there_is_nothing_to_limit() -> None:
     store = Store((), most=1)
     store.add(over(1))
     store.add(over(2))
-    assert (store.fit(), store.hidden) == (((), 0), 0)
+    assert (store.enforce_limit(), store.hidden) == (((), 0), 0)
 
 
 @settings(max_examples=examples(30), suppress_health_check=[HealthCheck.too_slow])
@@ -534,21 +533,21 @@ def test_without_job_families_there_is_nothing_to_limit() -> None:
 def test_whatever_happens_no_more_have_lines_than_may_and_they_are_the_highest(steps: list[tuple[int, str]]) -> None:
     most = MANY + 5
     store = filled(MANY)
-    store.limit(most)
+    store.set_limit(most)
     for number, step in steps:
         if step == "limit":
             most = number + 1
-            store.limit(most)
-            store.fit()
+            store.set_limit(most)
+            store.enforce_limit()
         elif step == "fit":
-            store.fit()
+            store.enforce_limit()
         elif step == "forget" and arn(number) in store:
             store.forget(arn(number), {})
         elif step in ("end", "fail", "run"):
             store.put({"end": over(number), "fail": over(number, "FAILED"), "run": active(number)}[step])
         assert len(shown(store)) <= most
-    store.fit()
-    records = {str(int(known.arn[-12:])): rank_of(known) for known in store.records()}
+    store.enforce_limit()
+    records = {str(int(known.arn[-12:])): rank_of(known) for known in [*store.scan()]}
     assert set(shown(store)) == set(sorted(records, key=lambda number: (records[number], arn(int(number))))[-most:])
     lines = page(store.view())
     text = b"".join(row[0] for row in _rendered(store)[0] if row[0]).decode()
@@ -559,7 +558,7 @@ def test_whatever_happens_no_more_have_lines_than_may_and_they_are_the_highest(s
 def test_no_view_ever_shows_more_than_may_have_lines_whoever_writes() -> None:
     most = MANY - 20
     store = filled(most)
-    store.limit(most)
+    store.set_limit(most)
     seen: list[int] = []
     done = threading.Event()
 
@@ -569,7 +568,7 @@ def test_no_view_ever_shows_more_than_may_have_lines_whoever_writes() -> None:
 
     def fit() -> None:
         while not done.is_set():
-            store.fit()
+            store.enforce_limit()
 
     def live(number: int) -> None:
         store.add(active(number))
@@ -586,7 +585,7 @@ def test_no_view_ever_shows_more_than_may_have_lines_whoever_writes() -> None:
         thread.join()
     assert [each.exception() for each in lives] == [None] * 150
     assert max(seen, default=0) <= most
-    store.fit()
+    store.enforce_limit()
     assert (len(shown(store)), store.hidden) == (most, 0)
     assert 'status="COMPLETED"} 492.0' in page(store.view())["braket_jobs"]
 
@@ -671,7 +670,7 @@ def test_a_job_that_is_forgotten_leaves_the_ledger_and_what_is_remembered_of_it_
     store.flush()
     assert book.entries[1:] == [Entry(gone=(ARN,), tombstones={mark_of(ARN): TOMBSTONE})]
     assert (book.jobs, book.tombstones, book.counters) == ({}, {mark_of(ARN): TOMBSTONE}, {SERIES: 1.0})
-    store.unremember([mark_of(ARN), 5])
+    store.drop_tombstones([mark_of(ARN), 5])
     store.flush()
     assert book.entries[2:] == [Entry(tombstones={mark_of(ARN): None, 5: None})]
     assert book.tombstones == {}
@@ -681,12 +680,12 @@ def test_what_is_remembered_of_forgotten_jobs_can_change() -> None:
     store, book = written_down()
     store.put(record(finished()))
     store.forget(ARN, {7: TOMBSTONE})
-    store.remember({7: TOMBSTONE._replace(owner="other"), 8: TOMBSTONE})
+    store.save_tombstones({7: TOMBSTONE._replace(owner="other"), 8: TOMBSTONE})
     store.flush()
-    store.unremember([8])
+    store.drop_tombstones([8])
     store.flush()
     assert book.tombstones == {7: TOMBSTONE._replace(owner="other")}
-    Store(job_families()).remember({7: TOMBSTONE})
+    Store(job_families()).save_tombstones({7: TOMBSTONE})
 
 
 def test_a_job_that_is_forgotten_and_comes_back_is_written() -> None:
@@ -694,7 +693,7 @@ def test_a_job_that_is_forgotten_and_comes_back_is_written() -> None:
     store.put(record(finished()))
     store.forget(ARN, {7: TOMBSTONE})
     store.add(record(snapshot()))
-    store.unremember([7])
+    store.drop_tombstones([7])
     store.flush()
     assert (book.jobs, book.tombstones) == ({ARN: record(snapshot())}, {})
 
@@ -739,7 +738,7 @@ def test_what_changes_while_a_ledger_fails_is_not_overwritten_by_what_it_did_not
     book.takes = False
 
     def change() -> None:
-        store.unremember([7])
+        store.drop_tombstones([7])
         store.add(JobRecord(ARN, failing="AccessDeniedException"))
 
     book.meanwhile = change
@@ -751,11 +750,11 @@ def test_what_changes_while_a_ledger_fails_is_not_overwritten_by_what_it_did_not
 
 def test_a_ledger_may_ask_for_everything_while_it_writes_and_hears_what_is_shown() -> None:
     store, book = written_down()
-    told: list[Entry] = []
+    logged: list[Entry] = []
     store.put(record(snapshot()), [Increment(*SERIES, None)])
-    book.meanwhile = lambda: told.append(store.everything())
+    book.meanwhile = lambda: logged.append(store.everything())
     store.put(record(finished()), [COMPLETED])
-    assert told == [Entry([record(snapshot())], totals=Totals({SERIES: 0.0}))]
+    assert logged == [Entry([record(snapshot())], totals=Totals({SERIES: 0.0}))]
     assert store.everything() == Entry([record(finished())], totals=Totals({SERIES: 1.0}))
 
 
@@ -777,9 +776,9 @@ def test_without_a_ledger_nothing_is_kept_for_one() -> None:
     store.put(record(finished()), [COMPLETED])
     store.amend(record(snapshot(arn=arn(2))))
     store.forget(ARN, {7: TOMBSTONE})
-    store.unremember([7])
+    store.drop_tombstones([7])
     store.flush()
-    assert store._write_behind.backlog == DirtySet()
+    assert store._write_behind.dirty == DirtySet()
 
 
 # After a restart.
@@ -790,11 +789,11 @@ def test_what_was_known_before_a_restart_is_shown_and_not_written_again() -> Non
     queue = Histogram((0, 0, 2, *[0] * 19), 80.0)
     known = [record(finished(arn=arn(number), ended=CREATED + 500.0 + number)) for number in range(MANY)]
     store.restore(SavedState(CREATED, [*known, JobRecord(ARN)], {}, {}, Totals({SERIES: 7.0}, {QUEUED[:2]: queue})))
-    assert {each.arn for each in store.records()} == {ARN, *(each.arn for each in known)}
-    assert is_sealed(store.view()) == {"open": CHUNK_JOBS + 1, "chunks": 1}
+    assert {each.arn for each in [*store.scan()]} == {ARN, *(each.arn for each in known)}
+    assert is_sealed(store.view()) == {"open": BLOCK_JOBS + 1, "chunks": 1}
     lines = page(store.view())
     assert 'outcome="COMPLETED"} 7.0' in lines[OUTCOMES]
-    assert f'status="COMPLETED"}} {MANY}.0' in lines[JOBS.name]
+    assert f'status="COMPLETED"}} {MANY}.0' in lines["braket_jobs"]
     store.flush()
     assert book.entries == []
     store.put(record(finished()), [COMPLETED, QUEUED])
@@ -846,7 +845,7 @@ class World:
             self.store.forget(name, tombstone)
             self.tombstones |= tombstone
         elif act == "unremember":
-            self.store.unremember([number])
+            self.store.drop_tombstones([number])
             self.tombstones.pop(number, None)
         elif act == "flush":
             self.store.flush()
@@ -917,13 +916,13 @@ def test_locks_are_taken_in_their_order_and_the_last_one_is_not_held_while_a_led
     book.meanwhile = lambda: held.append([*RankedLock.held.ranks])
     for number in range(MANY + 5):
         store.put(record(finished(arn=arn(number), ended=CREATED + number)))
-    store.fit()
+    store.enforce_limit()
     store.amend(replace(store.record(arn(MANY)), failing="X"))
     store.forget(arn(MANY - 1), {7: TOMBSTONE})
-    store.unremember([7], CREATED)
+    store.drop_tombstones([7], CREATED)
     store.add(record(snapshot()))
-    store.limit(3)
-    store.fit()
+    store.set_limit(3)
+    store.enforce_limit()
     store.flush()
     store.view()
     assert store.everything().records

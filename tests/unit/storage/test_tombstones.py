@@ -14,8 +14,8 @@ A, B, C = arn(1), arn(2), arn(3)
 
 def buried(*jobs: tuple[str, float, str]) -> Tombstones:
     tombstones = Tombstones()
-    for job, created, lane in jobs:
-        tombstones.bury(job, Tombstone(created, None, lane))
+    for job, created, config in jobs:
+        tombstones.add(job, Tombstone(created, None, config))
     return tombstones
 
 
@@ -28,7 +28,7 @@ def test_a_buried_job_has_a_tombstone_and_another_has_none() -> None:
 
 def test_a_tombstone_is_taken_once() -> None:
     tombstones = buried((A, 10.0, "west"))
-    assert (tombstones.take(A), tombstones.take(A)) == (mark_of(A), None)
+    assert (tombstones.remove(A), tombstones.remove(A)) == (mark_of(A), None)
     assert tombstones.all() == {}
 
 
@@ -42,15 +42,15 @@ def test_the_tombstones_of_a_lane_are_pruned_by_creation_and_raise_the_floor() -
 
 def test_a_job_that_was_buried_again_is_pruned_by_its_last_tombstone() -> None:
     tombstones = buried((A, 10.0, "west"))
-    tombstones.bury(A, Tombstone(30.0, record(snapshot()), "north"))
+    tombstones.add(A, Tombstone(30.0, record(snapshot()), "north"))
     assert tombstones.prune("west", 100.0) == []
     assert tombstones.prune("north", 100.0) == [mark_of(A)]
 
 
 def test_tombstones_that_change_hands_are_pruned_with_the_others_of_their_lane() -> None:
     tombstones = buried((A, 10.0, "west"), (B, 20.0, "north"))
-    assert tombstones.relabel("west", "west") == {}
-    assert tombstones.relabel("west", "north") == {mark_of(A): Tombstone(10.0, None, "north")}
+    assert tombstones.change_owner("west", "west") == {}
+    assert tombstones.change_owner("west", "north") == {mark_of(A): Tombstone(10.0, None, "north")}
     assert tombstones.prune("west", 100.0) == []
     assert tombstones.prune("north", 100.0) == [mark_of(A), mark_of(B)]
 
@@ -74,10 +74,10 @@ def test_tombstones_and_floor_of_before_a_restart_go_on() -> None:
 def test_after_a_prune_each_job_has_a_tombstone_or_is_not_above_the_floor(
     jobs: Sequence[tuple[int, float, str]], before: float
 ) -> None:
-    tombstones = buried(*((arn(number), created, lane) for number, created, lane in jobs))
-    last = {number: (created, lane) for number, created, lane in jobs}
+    tombstones = buried(*((arn(number), created, config) for number, created, config in jobs))
+    last = {number: (created, config) for number, created, config in jobs}
     tombstones.prune("w", before)
-    for number, (created, lane) in last.items():
+    for number, (created, config) in last.items():
         kept = tombstones.get(arn(number)) is not None
-        assert kept is not (lane == "w" and created < before)
+        assert kept is not (config == "w" and created < before)
         assert kept or created <= tombstones.floor

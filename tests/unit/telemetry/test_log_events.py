@@ -13,7 +13,8 @@ from builders import ARN, CREATED, event, finished, record, snapshot
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 
-from exporter.aws.parse import ParseError, parse_job
+from exporter.aws.get_job import parse_job
+from exporter.aws.members import ParseError
 from exporter.core import DeniedError, JobRecord, JobSnapshot, Observation, Target, ThrottledError, Transition
 from exporter.telemetry.log_events import EventLog, LogFormat, LogLevel, make_logger, rfc3339
 

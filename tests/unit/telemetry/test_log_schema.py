@@ -20,7 +20,7 @@ from exporter.core import (
     SEARCH_JOBS,
     TERMINAL_STATUSES,
     EntryProblem,
-    Fill,
+    FirstPollProgress,
     JobEvent,
     Observation,
     Target,
@@ -109,9 +109,9 @@ def test_a_line_of_a_library_fits_with_and_without_a_traceback(written: io.Strin
 def test_a_job_of_which_braket_says_little_fits(written: io.StringIO) -> None:
     event_log = EventLog(make_logger("info", "json", written))
     job = snapshot(status="COMPLETED", created=None, started=None, ended=None, instance_type="", device="")
-    told = Transition(job, None, None, 1_700_000_000.0)
+    logged = Transition(job, None, None, 1_700_000_000.0)
     nothing = (event(None, None), JobEvent(event("RUNNING", None).key, ""))
-    event_log.observed(Observation(record(job), told, nothing, (), (("status", "x"),), discovered=True))
+    event_log.observed(Observation(record(job), logged, nothing, (), (("status", "x"),), discovered=True))
     event_log.forgotten(ARN, None, "not_found")
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
     assert len(lines) == 6
@@ -121,12 +121,12 @@ def test_a_job_of_which_braket_says_little_fits(written: io.StringIO) -> None:
 @pytest.mark.parametrize(
     ("fill", "left"),
     [
-        (Fill(targets=2, failing=0, total=400, waiting=280, listed=True, seconds=112.0), 112.0),
-        (Fill(targets=2, failing=1, total=0, waiting=3, listed=True, seconds=None), None),
-        (Fill(targets=2, failing=0, total=400, waiting=280, listed=False, seconds=112.0), None),
+        (FirstPollProgress(targets=2, failing=0, total=400, waiting=280, listed=True, seconds=112.0), 112.0),
+        (FirstPollProgress(targets=2, failing=1, total=0, waiting=3, listed=True, seconds=None), None),
+        (FirstPollProgress(targets=2, failing=0, total=400, waiting=280, listed=False, seconds=112.0), None),
     ],
 )
-def test_the_progress_of_the_first_poll_fits(written: io.StringIO, fill: Fill, left: float | None) -> None:
+def test_the_progress_of_the_first_poll_fits(written: io.StringIO, fill: FirstPollProgress, left: float | None) -> None:
     EventLog(make_logger("info", "json", written)).first_poll_progress(fill)
     line = json.loads(written.getvalue())
     assert fits(line)

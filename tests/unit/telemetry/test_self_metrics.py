@@ -204,9 +204,9 @@ def test_a_web_configuration_file_that_is_well_again_does_not_hide_bad_settings(
     telemetry = SelfMetrics()
     shown: list[float] = []
     steps: list[Callable[[], None]] = [
-        lambda: telemetry.web_config_looked_at(failing=True),
+        lambda: telemetry.web_config_checked(failing=True),
         telemetry.reload_failed,
-        lambda: telemetry.web_config_looked_at(failing=False),
+        lambda: telemetry.web_config_checked(failing=False),
         lambda: telemetry.settings_loaded(1.0),
     ]
     telemetry.settings_loaded(0.0)
@@ -289,10 +289,10 @@ def test_the_process_and_its_python_are_told() -> None:
 
 
 def test_only_families_that_are_wanted_are_rendered_and_types_are_told_to_the_choice() -> None:
-    asked: dict[str, str] = {}
+    requested: dict[str, str] = {}
 
     def wanted(name: str, kind: str) -> bool:
-        asked[name] = kind
+        requested[name] = kind
         return name == "braket_exporter_target_up"
 
     telemetry = SelfMetrics()
@@ -304,8 +304,8 @@ def test_only_families_that_are_wanted_are_rendered_and_types_are_told_to_the_ch
         "# TYPE braket_exporter_target_up gauge\n"
         'braket_exporter_target_up{aws_account_id="123456789012",aws_region="us-west-2",target=""} 1.0\n'
     )
-    assert {row.name: row.type for row in EXPORTER_FAMILIES}.items() <= asked.items()
-    assert asked["python_info"] == "gauge"
+    assert {row.name: row.type for row in EXPORTER_FAMILIES}.items() <= requested.items()
+    assert requested["python_info"] == "gauge"
 
 
 def test_openmetrics_ends_with_exactly_one_end_mark_and_text_with_none() -> None:

@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 import exporter
 from exporter.core import Health, Increment, Target, TargetStatus
-from exporter.metrics import EXPORTER_FAMILIES, FLEET_FAMILIES, job_families
+from exporter.metrics import all_families, job_families
 from exporter.storage import Store
-from exporter.storage.block import CHUNK_JOBS
+from exporter.storage.block import BLOCK_JOBS
 from exporter.telemetry import SelfMetrics
 from exporter.web.http import Body, Request
 from exporter.web.routes import Reloaded, Web, expose
@@ -129,7 +129,7 @@ def test_metrics_are_openmetrics_for_those_who_ask() -> None:
 @pytest.mark.parametrize("accept", ["", OPENMETRICS])
 def test_every_family_of_the_exporter_is_on_the_page_once_in_either_format(accept: str) -> None:
     answer = get("/metrics", accept=accept)
-    everything = (*job_families(), *FLEET_FAMILIES, *EXPORTER_FAMILIES)
+    everything = all_families()
     text = answer.body.decode()
     for family in everything:
         name = family.name.removesuffix("_total") if accept and family.type == "counter" else family.name
@@ -384,11 +384,11 @@ def test_uptime_does_not_jump_with_the_wall_clock() -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
 def test_sealed_jobs_are_in_the_page_in_either_encoding_and_its_size_is_told_before(encoding: str) -> None:
     store = Store(job_families())
-    count = 2 * CHUNK_JOBS
+    count = 2 * BLOCK_JOBS
     for number in range(count):
         store.put(record(finished(arn=f"arn{number}")))
     web = make_web(store=store)
     body = get("/metrics", web, accept_encoding=encoding).body
     text = gzip.decompress(body) if encoding == "gzip" else body
     assert text.count(b"\nbraket_job_info{") == count
-    assert len(store.view().sealed[0].pieces) == 1
+    assert len(store.view().sealed[0].segments) == 1

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from profiles import examples
 
-from exporter.aws.parse import ParseError, parse_job
+from exporter.aws.get_job import parse_job
+from exporter.aws.members import ParseError
 from exporter.core import Health, JobRecord, Target, TargetStatus
 from exporter.web.job_columns import COLUMNS
 from exporter.web.job_table import ALL_JOBS, JobQuery

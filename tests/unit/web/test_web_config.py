@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from exporter.core import as_text, describe_errors
+from exporter.core import describe_errors, key_text
 from exporter.web.http import WebConfigError
 from exporter.web.http.tls_config import TlsConfig
 from exporter.web.http.web_config import WebConfig, parse_web_config
@@ -291,7 +291,7 @@ def test_a_user_who_is_not_valid_is_one_problem_without_the_value(users: dict[ob
     with pytest.raises(ValidationError) as caught:
         WebConfig.model_validate({"basic_auth_users": {**users, "alice": "hunter2"}})
     found = [*describe_errors(caught.value.errors(include_url=False), WebConfig, "key")]
-    assert len(found) == len({as_text(name) for name in users} | {"alice"})
+    assert len(found) == len({key_text(name) for name in users} | {"alice"})
     assert not any("hunter2" in problem for problem in found)
 
 

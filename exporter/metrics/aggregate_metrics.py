@@ -1,0 +1,100 @@
+"""The aggregate metrics as a table: sums over jobs, which outlive the series of the jobs. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Final
+
+from exporter.core import STATUSES
+from exporter.metrics.family import GROUP_LABELS, Histogram, Labels, Sample, SubjectFamily
+
+Group = tuple[str, str, str]
+"""Account, Region and device: the labels of every aggregate family."""
+
+_MINUTE: Final = 60.0
+_HOUR: Final = 3600.0
+_DAY: Final = 86400.0
+
+_UP_TO_EIGHT_HOURS: Final = (
+    *(10.0, 30.0, _MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE, 30 * _MINUTE),
+    *(_HOUR, 2 * _HOUR, 4 * _HOUR, 8 * _HOUR),
+)
+
+RUN_BUCKETS: Final = (*_UP_TO_EIGHT_HOURS, _DAY, 2 * _DAY, 5 * _DAY)
+"""Upper bounds in seconds. Braket stops a job after at most five days."""
+
+QUEUE_BUCKETS: Final = (
+    *(*_UP_TO_EIGHT_HOURS, 12 * _HOUR, 16 * _HOUR, 20 * _HOUR),
+    *(_DAY, 2 * _DAY, 3 * _DAY, 5 * _DAY, 7 * _DAY, 10 * _DAY, 14 * _DAY),
+)
+"""Upper bounds in seconds. A QPU is available for some hours a day, so jobs wait until the next day, or for weeks."""
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateValues:
+    """The values of all aggregates at one moment.
+
+    Attributes:
+        jobs: the number of jobs by group and status.
+        series: the values of the counters and histograms, by family name and label values.
+    """
+
+    jobs: Mapping[tuple[Group, str], int] = field(default_factory=dict)
+    series: Mapping[str, Mapping[Labels, float | Histogram]] = field(default_factory=dict)
+
+
+AggregateFamily = SubjectFamily[AggregateValues]
+
+
+def _jobs(values: AggregateValues) -> Iterable[Sample]:
+    known = ((group, status) for group, _ in values.jobs for status in STATUSES)
+    jobs = {(*group, status): float(values.jobs.get((group, status), 0)) for group, status in (*known, *values.jobs)}
+    return sorted(jobs.items())
+
+
+def _series(name: str) -> Callable[[AggregateValues], Iterable[Sample]]:
+    return lambda values: sorted(values.series.get(name, {}).items(), key=itemgetter(0))
+
+
+def _counter(name: str, text: str, *labels: str) -> AggregateFamily:
+    return AggregateFamily(name, text, "counter", (*GROUP_LABELS, *labels), samples=_series(name))
+
+
+def _histogram(
+    name: str, text: str, buckets: tuple[float, ...], *labels: str, former: tuple[tuple[float, ...], ...] = ()
+) -> AggregateFamily:
+    return AggregateFamily(
+        name, text, "histogram", (*GROUP_LABELS, *labels), buckets, former_buckets=former, samples=_series(name)
+    )
+
+
+AGGREGATE_FAMILIES: Final = (
+    AggregateFamily(
+        "braket_jobs", "Hybrid jobs that are watched, by status.", "gauge", (*GROUP_LABELS, "status"), samples=_jobs
+    ),
+    _counter(
+        "braket_job_transitions_total",
+        "Changes of status that were seen; from_status is empty for a new job.",
+        *("from_status", "to_status"),
+    ),
+    _counter(
+        "braket_job_outcomes_total",
+        "Jobs that ended; one that ran out of time counts under its status and under MAX_RUNTIME_EXCEEDED.",
+        "outcome",
+    ),
+    _counter(
+        "braket_billable_seconds_total", "Billable duration times instance count of jobs that ended.", "instance_type"
+    ),
+    _histogram(
+        "braket_job_queue_duration_seconds",
+        "Time from creation to start, each job once.",
+        QUEUE_BUCKETS,
+        former=(RUN_BUCKETS,),
+    ),
+    _histogram(
+        "braket_job_run_duration_seconds",
+        "Time from start to end, each job once, by the status it ended in.",
+        RUN_BUCKETS,
+        "outcome",
+    ),
+)
