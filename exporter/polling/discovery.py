@@ -9,7 +9,8 @@ from exporter.polling.discovered_jobs import DiscoveredJobs, Retention
 from exporter.polling.job_queue import JobQueue
 from exporter.polling.progress import Progress
 from exporter.polling.schedule import JobSchedule, Priority, after_list, unless_told
-from exporter.polling.search_planner import Search, SearchPlanner
+from exporter.polling.search import Search
+from exporter.polling.search_planner import SearchPlanner
 from exporter.storage import Ranked, Standing, Store, Tombstones, rank_of_listed
 
 TOMBSTONE_SLACK: Final = 86400.0
@@ -97,7 +98,9 @@ class Discovery:
         if (selector, policy.lookback) != (selected, before.lookback):
             self.planner = _plan(policy, now)
         else:
-            self.planner.pace(now, discovery_interval=policy.discovery_interval, round_interval=policy.poll_interval)
+            self.planner.set_intervals(
+                now, discovery_interval=policy.discovery_interval, poll_interval=policy.poll_interval
+            )
 
     def begin(self, corrected: Callable[[float], float], *, replan: bool, now: float) -> None:
         """Correct the baseline times once the true time is known.
@@ -109,7 +112,7 @@ class Discovery:
         """
         self.found_jobs.begin(corrected)
         if replan:
-            self.planner = self.planner.begun_again(now)
+            self.planner = self.planner.restarted(now)
 
     def resume(self, records: Iterable[JobRecord], now: float) -> None:
         """Go on, after a restart, with jobs that were found here before it."""
@@ -119,10 +122,10 @@ class Discovery:
             if record.snapshot is not None and record.snapshot.created is not None:
                 self.planner.resume(record.snapshot.created, now)
 
-    def begin_round(self, now: float, wall: float) -> None:
+    def start_status_scan(self, now: float, wall: float) -> None:
         """Have SearchJobs tell the status of the active jobs, and GetJob that of those which stand alone."""
         active = [(watch.created, watch.arn) for watch in self._job_queue if not watch.ended and not watch.failures]
-        for arn in self.planner.begin_round(active, now, wall):
+        for arn in self.planner.start_status_scan(active, now, wall):
             watch = self._job_queue.get(arn)
             if watch is not None:
                 self._job_queue.put(unless_told(watch, interval=self._policy.poll_interval))
@@ -140,8 +143,8 @@ class Discovery:
         jobs = {job.arn: job for job in page.jobs}
         for job in jobs.values():
             self._meet(job, asked, now, wall)
-        end = self.planner.page(search, page, now)
-        if not end.goes_on:
+        end = self.planner.succeeded(search, page, now)
+        if not end.continues:
             for watch in self._missing(search, {job.arn for job in jobs.values() if job.status is not None}):
                 self._job_queue.put(unless_told(watch, interval=0.0))
         return Listed([*jobs], end.abandoned)
@@ -234,5 +237,5 @@ def _plan(policy: Policy, now: float) -> SearchPlanner:
         now,
         lookback=policy.lookback,
         discovery_interval=policy.discovery_interval,
-        round_interval=policy.poll_interval,
+        poll_interval=policy.poll_interval,
     )

@@ -98,20 +98,21 @@ class TargetState:
             poll_duration=progress.took,
             budget=self.circuit_breaker.rates(now),
             used=self.circuit_breaker.used(now),
-            listed=self.discovery is None or self.discovery.planner.listed,
+            listed=self.discovery is None or self.discovery.planner.first_scan_complete,
             name=name,
         )
 
     @property
     def first_poll_done(self) -> bool:
         """Whether every active job was polled once, or given up on for a while."""
-        return self._is_done(self.jobs.progress.waiting, found=self.discovery is None or self.discovery.planner.listed)
+        found = self.discovery is None or self.discovery.planner.first_scan_complete
+        return self._is_done(self.jobs.progress.waiting, found=found)
 
     @property
     def full_poll_done(self) -> bool:
         """Whether that holds for every job, those included that had ended before they were found."""
         pending = self.jobs.progress.waiting or self.jobs.progress.filling
-        return self._is_done(pending, found=self.discovery is None or self.discovery.planner.swept)
+        return self._is_done(pending, found=self.discovery is None or self.discovery.planner.lookback_covered)
 
     def _is_done(self, pending: Collection[str], *, found: bool) -> bool:
         """Return whether the first poll is done, or given up on for a while.

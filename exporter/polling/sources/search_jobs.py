@@ -7,7 +7,8 @@ from exporter.core import GET_CALLER_IDENTITY, MAX_JOBS, SEARCH_JOBS, BraketErro
 from exporter.polling.discovery import Discovery
 from exporter.polling.expiry import forget_beyond_limit, log_dropped
 from exporter.polling.retry_policy import OnRequest
-from exporter.polling.search_planner import Purpose, Search, SearchPlanner
+from exporter.polling.search import ScanKind, Search
+from exporter.polling.search_planner import SearchPlanner
 from exporter.polling.sources.call import Call
 from exporter.polling.target_state import TargetState
 
@@ -45,11 +46,11 @@ class SearchJobsSource:
         """Return the call for the next page, or the seconds until there may be one."""
         state, discovery, wall = self._state, self._state.discovery, self._state.clock.wall()
         assert discovery is not None  # noqa: S101 -- the source is active
-        if discovery.planner.round_due(now):
+        if discovery.planner.status_scan_due(now):
             if state.get_job_suffices(now):
-                discovery.planner.skip_round(now)
+                discovery.planner.skip_status_scan(now)
             else:
-                discovery.begin_round(now, wall)
+                discovery.start_status_scan(now, wall)
         ready = max(discovery.planner.next_due(), state.circuit_breaker.opens_at(SEARCH_JOBS))
         if ready > now:
             return ready - now
@@ -72,7 +73,7 @@ class SearchJobsSource:
     def _done(self, discovery: Discovery) -> None:
         state = self._state
         state.store.flush()
-        no_job_told = discovery.planner.listed or not state.circuit_breaker.health.up
+        no_job_told = discovery.planner.first_scan_complete or not state.circuit_breaker.health.up
         if state.discovery is discovery and not state.client.target.account and no_job_told:
             self._identify()
 
@@ -101,7 +102,7 @@ class SearchJobsSource:
     def _note_abandoned(self, search: Search, page: SearchPage, abandoned: str | None) -> None:
         if abandoned is not None and not self._abandoning:
             self._state.event_log.search_abandoned(self._state.client.target, abandoned)
-        if search.purpose is not Purpose.ROUND:
+        if search.scan is not ScanKind.STATUS:
             self._abandoning = abandoned is not None or (self._abandoning and page.token is not None)
 
     def _report_problems(self, discovery: Discovery, page: SearchPage) -> None:
@@ -123,7 +124,7 @@ class SearchJobsSource:
         with state.lock:
             now = state.clock.monotonic()
             rule = state.circuit_breaker.failed(SEARCH_JOBS, error, asked=asked, now=now)
-            discovery.planner.failed(search, now, own_fault=rule.request is not OnRequest.RETRY)
+            discovery.planner.failed(search, now, refused=rule.request is not OnRequest.RETRY)
             retry_in = max(0.0, state.circuit_breaker.opens_at(SEARCH_JOBS) - now)
         state.event_log.poll_failed(state.client.target, SEARCH_JOBS, error, retry_in)
 

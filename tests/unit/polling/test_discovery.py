@@ -17,7 +17,7 @@ from exporter.polling.discovery import Discovery, Policy
 from exporter.polling.job_queue import JobQueue
 from exporter.polling.progress import Progress
 from exporter.polling.schedule import JobSchedule, Priority, after_answer
-from exporter.polling.search_planner import Purpose, Search
+from exporter.polling.search import ScanKind, Search
 from exporter.storage import Ranked, Standing, Store, Tombstones, rank_of_listed
 from exporter.storage.persistence import mark_of
 from exporter.storage.series_limit import rank_of
@@ -29,7 +29,7 @@ ENDED = CREATED + 120.0
 USUAL, FAILED = 10_000.0, 50_000.0
 INTERVAL = 30.0
 MINE = {"team": "chemistry"}
-LISTING = Search(Purpose.LIST, Span(CREATED, None))
+LISTING = Search(ScanKind.NEW_JOBS, Span(CREATED, None))
 
 
 def summary(number: int = 1, status: str = "RUNNING", **members: Any) -> JobSummary:
@@ -85,7 +85,7 @@ class World:
     def first_list(self) -> None:
         """Let the first list end with what was found so far."""
         while (search := self.discovery.planner.next(NOW, WALL)) is not None:
-            self.discovery.planner.page(search, SearchPage((), (), None), NOW)
+            self.discovery.planner.succeeded(search, SearchPage((), (), None), NOW)
 
     def forgotten(self, wall: float, busy: tuple[str, ...] = ()) -> list[tuple[str, str]]:
         gone = self.discovery.expired(wall, busy)
@@ -301,16 +301,16 @@ def crowd(world: World, *numbers: int, between: int = 0) -> None:
 def test_jobs_that_share_a_page_are_left_to_the_round() -> None:
     world = watched()
     crowd(world, 1, 2, 3)
-    world.discovery.begin_round(NOW, WALL)
+    world.discovery.start_status_scan(NOW, WALL)
     search = world.discovery.planner.next(NOW, WALL)
-    assert search == Search(Purpose.ROUND, Span(CREATED, None), arns=(arn(1), arn(2), arn(3)))
+    assert search == Search(ScanKind.STATUS, Span(CREATED, None), arns=(arn(1), arn(2), arn(3)))
     assert {watch.urgency for watch in world.job_queue} == {REFRESH}
 
 
 def test_jobs_that_stand_alone_are_left_to_getjob() -> None:
     world = watched()
     crowd(world, 1, 2, between=100)
-    world.discovery.begin_round(NOW + 5.0, WALL)
+    world.discovery.start_status_scan(NOW + 5.0, WALL)
     assert world.discovery.planner.next(NOW, WALL) is None
     assert [(watch.urgency, watch.due) for watch in world.job_queue] == [(DUE, NOW + 30.0)] * 2
 
@@ -319,7 +319,7 @@ def test_a_job_that_stands_alone_and_was_told_by_a_list_is_asked_for_an_interval
     world = watched()
     crowd(world, 1, 2, between=100)
     world.lists(summary(1, created=CREATED), now=NOW + 20.0)
-    world.discovery.begin_round(NOW + 30.0, WALL)
+    world.discovery.start_status_scan(NOW + 30.0, WALL)
     assert [(watch.arn, watch.due) for watch in world.job_queue] == [(arn(1), NOW + 49.5), (arn(2), NOW + 30.0)]
 
 
@@ -329,7 +329,7 @@ def test_ended_and_failing_jobs_take_no_part_in_a_round() -> None:
     world.job_queue.put(replace(world.watch(3), ended=True))
     world.job_queue.put(replace(world.watch(4), failures=1))
     before = [world.watch(3), world.watch(4)]
-    world.discovery.begin_round(NOW, WALL)
+    world.discovery.start_status_scan(NOW, WALL)
     search = world.discovery.planner.next(NOW, WALL)
     assert search is not None
     assert search.arns == (arn(1), arn(2))
@@ -341,14 +341,14 @@ def test_a_job_that_left_the_agenda_while_its_round_was_planned_is_not_put_back(
 ) -> None:
     world = watched(known())
     before = [*world.job_queue]
-    monkeypatch.setattr(world.discovery.planner, "begin_round", lambda *_: [arn(9)])
-    world.discovery.begin_round(NOW, WALL)
+    monkeypatch.setattr(world.discovery.planner, "start_status_scan", lambda *_: [arn(9)])
+    world.discovery.start_status_scan(NOW, WALL)
     assert [*world.job_queue] == before
 
 
 def test_a_job_that_a_page_should_have_told_and_did_not_is_asked_for_at_once() -> None:
     world = watched(known(1), known(2))
-    search = Search(Purpose.ROUND, Span(CREATED, None), arns=(arn(1), arn(2)))
+    search = Search(ScanKind.STATUS, Span(CREATED, None), arns=(arn(1), arn(2)))
     world.lists(summary(2), now=NOW + 10.0, search=search)
     assert world.watch(1).urgency is DUE
     assert world.watch(1).due <= NOW + 10.0
@@ -361,7 +361,7 @@ def test_a_missing_job_that_ended_or_is_just_being_asked_for_or_was_forgotten_is
     world.job_queue.put(replace(world.watch(1), ended=True))
     world.job_queue.remove(arn(2))
     before = [*world.job_queue]
-    search = Search(Purpose.ROUND, Span(CREATED, None), arns=(arn(1), arn(2), arn(3)))
+    search = Search(ScanKind.STATUS, Span(CREATED, None), arns=(arn(1), arn(2), arn(3)))
     world.lists(now=NOW + 10.0, search=search)
     assert [*world.job_queue] == before
 
@@ -369,7 +369,7 @@ def test_a_missing_job_that_ended_or_is_just_being_asked_for_or_was_forgotten_is
 def test_a_missing_job_whose_questions_fail_is_not_asked_for_sooner() -> None:
     world = watched(known(1))
     world.job_queue.put(replace(world.watch(1), failures=2, due=NOW + 60.0))
-    world.lists(now=NOW + 10.0, search=Search(Purpose.ROUND, Span(CREATED, None), arns=(arn(1),)))
+    world.lists(now=NOW + 10.0, search=Search(ScanKind.STATUS, Span(CREATED, None), arns=(arn(1),)))
     assert world.watch(1).due == NOW + 60.0
 
 
@@ -384,7 +384,7 @@ def test_jobs_that_stand_alone_have_their_turns_fairly_when_there_are_more_than_
     crowd(world, *range(1, 21), between=100)
     for round_number in range(40):
         now = NOW + INTERVAL * round_number
-        world.discovery.begin_round(now, WALL)
+        world.discovery.start_status_scan(now, WALL)
         for turn in range(5):
             watch = world.job_queue.due(now + 6.0 * turn)
             if watch is not None:

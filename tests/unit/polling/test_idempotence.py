@@ -33,7 +33,7 @@ from exporter.core import (
 )
 from exporter.core.selector import TagRule
 from exporter.polling import poller as poller_module
-from exporter.polling import search_planner as survey_module
+from exporter.polling import search_planner
 from exporter.polling.discovered_jobs import Retention
 from exporter.polling.discovery import Policy
 from exporter.polling.manager import PollerManager
@@ -236,7 +236,7 @@ class History:
 @pytest.fixture(autouse=True)
 def _no_idling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poller_module, "IDLE", float("inf"))
-    monkeypatch.setattr(survey_module, "SWEEP_INTERVAL", OFTEN)
+    monkeypatch.setattr(search_planner, "FULL_SCAN_INTERVAL", OFTEN)
 
 
 LIFE = st.tuples(

@@ -1154,7 +1154,7 @@ def test_every_job_of_a_long_shifting_list_is_found() -> None:
     house.begin()
     discovery = house.poller._discovery
     assert discovery is not None
-    while not discovery.planner.listed:
+    while not discovery.planner.first_scan_complete:
         house.time.advance(house.poller.step())
     house.region.hidden.clear()
     while not house.poller.full_poll_done:
