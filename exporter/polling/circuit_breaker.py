@@ -79,14 +79,21 @@ class CircuitBreaker:
         self._healths[operation] = self._healths[operation].succeeded(wall)
 
     def failed(
-        self, operation: str, error: BraketError, *, asked: float, now: float, arn: str | None = None, jobs: int = 1
+        self,
+        operation: str,
+        error: BraketError,
+        *,
+        requested_at: float,
+        now: float,
+        arn: str | None = None,
+        jobs: int = 1,
     ) -> Rule:
         """Record a failed call, as the retry policy says; return the rule that applies.
 
         Args:
             operation: the operation that was called.
             error: why.
-            asked: when it was called.
+            requested_at: when it was called.
             now: the time.
             arn: the job that the call was for; ``None`` for a call that is for no single job.
             jobs: how many jobs of the target are polled.
@@ -96,11 +103,11 @@ class CircuitBreaker:
         health = _counted(self._healths[operation], rule.target, arn or operation, str(error), jobs)
         self._healths[operation] = health
         if rule.operation is OnOperation.SLOW_DOWN:
-            self._budgets.throttled(self._here(), operation, asked, now, self._random())
+            self._budgets.throttled(self._here(), operation, requested_at, now, self._random())
         elif rule.operation is OnOperation.PAUSE or (
             rule.operation is OnOperation.PAUSE_WHEN_DOWN and health.up is False
         ):
-            self._pause(operation, asked, now)
+            self._pause(operation, requested_at, now)
         return rule
 
     def _here(self) -> Target:
@@ -111,9 +118,9 @@ class CircuitBreaker:
             self._charged = target
         return target
 
-    def _pause(self, operation: str, asked: float, now: float) -> None:
+    def _pause(self, operation: str, requested_at: float, now: float) -> None:
         """Pause an operation, unless the failed call is older than the last such decision."""
-        if asked >= self._open_at[operation]:
+        if requested_at >= self._open_at[operation]:
             health = self._healths[operation] = self._healths[operation].paused()
             self._open_at[operation] = now + target_backoff(health.pauses, self._random())
 

@@ -12,7 +12,7 @@ def forget_expired(state: TargetState) -> None:
     """Drop the jobs whose retention is over."""
     with state.lock:
         discovery = state.discovery  # which a change of plan takes away under the lock
-        gone = [] if discovery is None else discovery.expired(state.clock.wall(), busy=state.jobs.under_way)
+        gone = [] if discovery is None else discovery.remove_expired(state.clock.wall(), in_flight=state.jobs.under_way)
         _forget(state, (record for record, _ in gone))
     for record, reason in gone:
         state.telemetry.dropped(reason)
@@ -22,13 +22,13 @@ def forget_expired(state: TargetState) -> None:
 
 def forget_beyond_limit(state: TargetState, discovery: Discovery, jobs: Sequence[Ranked]) -> list[JobRecord]:
     """Drop the finished jobs that were found here and are beyond the series limit; the caller holds the lock."""
-    gone = discovery.beyond_limit(jobs, state.clock.wall(), busy=state.jobs.under_way)
+    gone = discovery.remove_beyond_limit(jobs, state.clock.wall(), in_flight=state.jobs.under_way)
     _forget(state, gone)
     return gone
 
 
 def log_dropped(state: TargetState, jobs: Iterable[JobRecord]) -> None:
-    """Log the dropped jobs that have answered: the log does not mention the others."""
+    """Log the dropped jobs that have responded: the log does not mention the others."""
     for record in jobs:
         if record.snapshot is not None:
             state.event_log.forgotten(record.arn, record.snapshot, MAX_JOBS)

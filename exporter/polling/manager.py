@@ -14,12 +14,13 @@ from typing import Final
 
 from exporter.core import DESELECTED, MAX_JOBS, Clock, JobRecord, TargetConfig, TargetStatus, merged
 from exporter.polling.client import JobSource
-from exporter.polling.discovered_jobs import named_record, tombstone_of
-from exporter.polling.discovery import TOMBSTONE_SLACK, Policy
+from exporter.polling.discovery import TOMBSTONE_SLACK
+from exporter.polling.policy import Policy
 from exporter.polling.poller import TargetPoller
 from exporter.polling.polling_plan import Changes, Plan, PolledTarget, plan_polling
 from exporter.polling.rate_limiter import RateLimiter
 from exporter.polling.reassignment import OwnersAfterRestart, Place, configured_jobs, reassignment, released
+from exporter.polling.records import configured_record, tombstone_of
 from exporter.polling.schedule import JobSchedule, resumed
 from exporter.polling.threads import Workers
 from exporter.polling.watched_jobs import Handover
@@ -204,7 +205,7 @@ class PollerManager:
         """Store the jobs that the settings name, now, so that nobody takes one up who finds it meanwhile."""
         for arn in jobs:
             if arn not in self._store:
-                self._store.add(named_record(arn, since, self.tombstones))
+                self._store.add(configured_record(arn, since, self.tombstones))
                 mark = self.tombstones.take(arn)
                 self._store.unremember(() if mark is None else (mark,))
 

@@ -8,10 +8,11 @@ from typing import Final
 from exporter.core import Clock, JobRecord, Selector, Target, TargetStatus
 from exporter.polling.circuit_breaker import CircuitBreaker
 from exporter.polling.client import JobSource
-from exporter.polling.discovered_jobs import named_record
-from exporter.polling.discovery import Discovery, Policy
+from exporter.polling.discovery import Discovery
 from exporter.polling.expiry import forget_beyond_limit, forget_expired, log_dropped
+from exporter.polling.policy import Policy
 from exporter.polling.rate_limiter import RateLimiter
+from exporter.polling.records import configured_record
 from exporter.polling.schedule import JobSchedule, Priority
 from exporter.polling.sources import Call, call_sources
 from exporter.polling.target_state import Start, TargetState
@@ -93,7 +94,7 @@ class TargetPoller:
     @property
     def watching_since(self) -> float | None:
         """When such jobs began to be looked for, unix seconds; ``None`` if none are."""
-        return None if self._discovery is None else self._discovery.found_jobs.watching_since
+        return None if self._discovery is None else self._discovery.discovered_jobs.selection.start
 
     @property
     def jobs(self) -> frozenset[str]:
@@ -220,7 +221,7 @@ class TargetPoller:
 
     def _watched(self) -> frozenset[str]:
         return frozenset(self._jobs.configured).union(
-            () if self._discovery is None else self._discovery.found_jobs.members
+            () if self._discovery is None else self._discovery.discovered_jobs.members
         )
 
     def _make_discovery(self, selector: Selector, now: float, since: float) -> Discovery:
@@ -233,7 +234,7 @@ class TargetPoller:
             since=since,
             now=now,
             tombstones=self._state.tombstones,
-            lane=self._lane,
+            owner=self._lane,
         )
 
     def _look_for(self, selector: Selector | None, policy: Policy, now: float, wall: float) -> None:
@@ -244,7 +245,7 @@ class TargetPoller:
         elif state.discovery is None:
             state.discovery = self._make_discovery(selector, now, wall)
         else:
-            state.discovery.change(selector, policy, now=now, wall=wall, lane=self._lane)
+            state.discovery.reconfigure(selector, policy, now=now, wall=wall, owner=self._lane)
         state.circuit_breaker.call(self._sources.operations, now)
         if hurried:
             self._jobs.bring_forward(now, policy.poll_interval)
@@ -257,8 +258,8 @@ class TargetPoller:
                 self._store.amend(replace(self._store.record(arn), configured=True, owner=""))
                 self._jobs.resume(handed[arn])
             else:
-                self._store.add(named_record(arn, wall, self._state.tombstones))
-                self._jobs.resume(JobSchedule(arn, due=now, answered=now, urgency=Priority.NEW))
+                self._store.add(configured_record(arn, wall, self._state.tombstones))
+                self._jobs.resume(JobSchedule(arn, due=now, responded_at=now, priority=Priority.NEW))
 
     def _take_over(self, discovery: Discovery, handed: Handover, wall: float) -> None:
         for record in self._store.scan() if handed else ():
@@ -269,11 +270,11 @@ class TargetPoller:
             ):  # others stay as they are: most are sealed, and to change them takes long
                 record = replace(record, configured=False, owner=self._lane)  # noqa: PLW2901 -- from now on it is so
                 self._store.amend(record)
-            discovery.found_jobs.take_over(record, wall)
+            discovery.discovered_jobs.take_over(record, wall)
             self._jobs.resume(handed[record.arn])
 
     def _leave(self, arn: str) -> JobSchedule | None:
         """Take a job out of everything here but the store; return its watch, if there is anything left to ask."""
         if self._discovery is not None:
-            self._discovery.found_jobs.release(arn)
+            self._discovery.discovered_jobs.release(arn)
         return self._jobs.leave(arn)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from exporter.core import TargetConfig, successors
 from exporter.polling.client import JobSource
-from exporter.polling.discovery import Policy
+from exporter.polling.policy import Policy
 from exporter.polling.poller import TargetPoller
 
 

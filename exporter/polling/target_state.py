@@ -9,9 +9,10 @@ from typing import Final, NamedTuple
 from exporter.core import GET_JOB, MALFORMED, SEARCH_JOBS, BraketError, Clock, TargetStatus
 from exporter.polling.circuit_breaker import CircuitBreaker
 from exporter.polling.client import JobSource
-from exporter.polling.discovery import Discovery, Policy
+from exporter.polling.discovery import Discovery
+from exporter.polling.policy import Policy
 from exporter.polling.retry_policy import TRIES_AT_START
-from exporter.polling.schedule import JobSchedule, suffices_alone
+from exporter.polling.schedule import JobSchedule, get_job_suffices
 from exporter.polling.watched_jobs import WatchedJobs
 from exporter.storage import Store, Tombstones
 from exporter.telemetry import EventLog, SelfMetrics
@@ -87,15 +88,15 @@ class TargetState:
         """
         now, progress = self.clock.monotonic(), self.jobs.progress
         active = [*self.jobs.active()]
-        stale = (now - watch.confirmed for watch in active if not self._never_existed(watch))
+        stale = (now - watch.confirmed_at for watch in active if not self._never_existed(watch))
         return TargetStatus(
             target=self.client.target,
             health=self.circuit_breaker.health.judged(),
             active=len(active),
             finished=jobs - len(active),
-            waiting=len(progress.waiting) + len(progress.filling),
+            waiting=len(progress.pending_active) + len(progress.pending_finished),
             staleness=max(stale, default=None),
-            poll_duration=progress.took,
+            poll_duration=progress.cycle_duration,
             budget=self.circuit_breaker.rates(now),
             used=self.circuit_breaker.used(now),
             listed=self.discovery is None or self.discovery.planner.first_scan_complete,
@@ -106,12 +107,12 @@ class TargetState:
     def first_poll_done(self) -> bool:
         """Whether every active job was polled once, or given up on for a while."""
         found = self.discovery is None or self.discovery.planner.first_scan_complete
-        return self._is_done(self.jobs.progress.waiting, found=found)
+        return self._is_done(self.jobs.progress.pending_active, found=found)
 
     @property
     def full_poll_done(self) -> bool:
         """Whether that holds for every job, those included that had ended before they were found."""
-        pending = self.jobs.progress.waiting or self.jobs.progress.filling
+        pending = self.jobs.progress.pending_active or self.jobs.progress.pending_finished
         return self._is_done(pending, found=self.discovery is None or self.discovery.planner.lookback_covered)
 
     def _is_done(self, pending: Collection[str], *, found: bool) -> bool:
@@ -133,7 +134,9 @@ class TargetState:
         if self.discovery is None:
             return True
         active = sum(not watch.ended for watch in self.jobs.queue)
-        return suffices_alone(active, rate=self.circuit_breaker.rates(now)[GET_JOB], interval=self.policy.poll_interval)
+        return get_job_suffices(
+            active, rate=self.circuit_breaker.rates(now)[GET_JOB], interval=self.policy.poll_interval
+        )
 
     def count_malformed(self, error: BraketError) -> None:
         """Count a response that cannot be read."""
@@ -155,7 +158,7 @@ class TargetState:
         replan = abs(self.clock.wall() - planned_by) > WRONG_CLOCK
         with self.lock:
             if self.discovery is not None:
-                self.discovery.begin(corrected, replan=replan, now=self.clock.monotonic())
+                self.discovery.correct_start(corrected, replan=replan, now=self.clock.monotonic())
             records = [*map(self.store.find, self.jobs.configured)]
         for record in records:
             if record and record.snapshot is None:

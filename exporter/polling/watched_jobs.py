@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from exporter.polling.job_queue import JobQueue
-from exporter.polling.progress import Progress
+from exporter.polling.poll_progress import PollProgress
 from exporter.polling.schedule import JobSchedule, Priority, brought_forward
 
 Handover = Mapping[str, JobSchedule | None]
@@ -27,7 +27,7 @@ class WatchedJobs:
     def __init__(self) -> None:
         self.configured: tuple[str, ...] = ()
         self.queue, self.under_way = JobQueue(), dict[str, JobSchedule]()
-        self.progress = Progress(())
+        self.progress = PollProgress(())
 
     def __len__(self) -> int:
         return len(self.queue) + len(self.under_way)
@@ -42,7 +42,7 @@ class WatchedJobs:
 
     def begin(self, watch: JobSchedule, now: float) -> None:
         """Take a job from the queue, because GetJob is called for it."""
-        self.progress.begin((other.arn for other in self.queue if not other.ended), now)
+        self.progress.start_cycle((other.arn for other in self.queue if not other.ended), now)
         self.queue.remove(watch.arn)
         self.under_way[watch.arn] = watch
 
@@ -58,24 +58,24 @@ class WatchedJobs:
         if again is not None:
             self.queue.put(again)
         if tried:
-            self.progress.tried(arn)
+            self.progress.remove(arn)
 
     def had_turn(self, arns: Iterable[str], now: float) -> None:
         """Record that jobs had their turn in the pass over all active jobs."""
-        self.progress.had_turn(arns, now, nothing_due=not self.under_way and self.queue.next_due() > now)
+        self.progress.polled(arns, now, nothing_due=not self.under_way and self.queue.next_due() > now)
 
     def resume(self, watch: JobSchedule | None) -> None:
         """Go on with a job, if there is anything left to ask."""
         if watch is not None:
             self.queue.put(watch)
-            if watch.urgency is Priority.NEW:
-                self.progress.expect(watch.arn, ended=False)
+            if watch.priority is Priority.NEW:
+                self.progress.add(watch.arn, ended=False)
 
     def leave(self, arn: str) -> JobSchedule | None:
         """Drop a job; return its watch, if there is anything left to ask."""
         watch = self.under_way.pop(arn, None) or self.queue.get(arn)
         self.queue.remove(arn)
-        self.progress.tried(arn)
+        self.progress.remove(arn)
         # Another one, lest a response under way be taken for its own.
         return None if watch is None else replace(watch)
 

@@ -6,7 +6,13 @@ from typing import Final
 
 from exporter.core import GET_JOB, NOT_FOUND, BraketError, JobRecord, JobSnapshot, observe
 from exporter.polling.retry_policy import GONE_AFTER, TRIES_AT_START, OnRequest, Rule, Subject, rule_for
-from exporter.polling.schedule import JobSchedule, after_answer, after_job_failure, after_target_failure, whose_turn
+from exporter.polling.schedule import (
+    JobSchedule,
+    after_job_failure,
+    after_response,
+    after_target_failure,
+    first_priority,
+)
 from exporter.polling.sources.call import Call
 from exporter.polling.target_state import TargetState
 
@@ -35,7 +41,7 @@ class GetJobSource:
         ready = max(state.jobs.queue.next_due(), state.circuit_breaker.opens_at(GET_JOB))
         if ready > now:
             return ready - now
-        watch = state.jobs.queue.due(now, turn=whose_turn(self._calls, alone=state.get_job_suffices(now)))
+        watch = state.jobs.queue.due(now, turn=first_priority(self._calls, get_job_only=state.get_job_suffices(now)))
         if wait := state.circuit_breaker.take(GET_JOB, now):
             return wait
         assert watch is not None  # noqa: S101 -- the queue said so
@@ -43,16 +49,16 @@ class GetJobSource:
         state.jobs.begin(watch, now)
         return self._call(watch, now)
 
-    def _call(self, watch: JobSchedule, asked: float) -> Call[JobSnapshot]:
+    def _call(self, watch: JobSchedule, requested_at: float) -> Call[JobSnapshot]:
         return Call(
             GET_JOB,
             make=partial(self._state.client.get_job, watch.arn),
             is_current=partial(self._state.jobs.is_under_way, watch),
-            answered=partial(self._answered, watch, asked),
-            failed=partial(self._failed, watch, asked),
+            answered=partial(self._answered, watch, requested_at),
+            failed=partial(self._failed, watch, requested_at),
         )
 
-    def _answered(self, watch: JobSchedule, asked: float, snapshot: JobSnapshot) -> None:
+    def _answered(self, watch: JobSchedule, requested_at: float, snapshot: JobSnapshot) -> None:
         state = self._state
         state.correct_time()
         wall = state.clock.wall()
@@ -63,23 +69,23 @@ class GetJobSource:
             state.telemetry.unknown_value(field)
         state.store.put(observation.record, observation.increments)
         interval = state.policy.poll_interval
-        again = after_answer(watch, observation.record, asked=asked, interval=interval, wall=wall)
+        again = after_response(watch, observation.record, requested_at=requested_at, interval=interval, wall=wall)
         with state.lock:
             state.circuit_breaker.succeeded(GET_JOB, wall)
             self._put_back(observation.record, again, tried=True)
 
-    def _failed(self, watch: JobSchedule, asked: float, error: BraketError) -> None:
+    def _failed(self, watch: JobSchedule, requested_at: float, error: BraketError) -> None:
         self._state.count_malformed(error)
         rule = rule_for(Subject.JOB, error)
         refused = rule.request is not OnRequest.RETRY
         record = self._refused(watch.arn, error) if refused else self._state.store.record(watch.arn)
-        again = self._after_failure(watch, record, rule, asked)
+        again = self._after_failure(watch, record, rule, requested_at)
         tried = refused or watch.failures + 1 >= TRIES_AT_START
         gone = rule.request is OnRequest.GONE and watch.failures + 1 >= GONE_AFTER
         with self._state.lock:
-            now = self._count_failure(watch.arn, error, asked)
+            now = self._count_failure(watch.arn, error, requested_at)
             if self._state.discovery and gone:
-                self._state.discovery.found_jobs.let_go(record, NOT_FOUND, self._state.clock.wall())
+                self._state.discovery.discovered_jobs.let_go(record, NOT_FOUND, self._state.clock.wall())
             self._put_back(record, again, tried=tried)
             retry_at = None if again is None else max(again.due, self._state.circuit_breaker.opens_at(GET_JOB))
         retry_in = None if retry_at is None else max(0.0, retry_at - now)
@@ -94,23 +100,27 @@ class GetJobSource:
             self._state.store.amend(record)
         return record
 
-    def _count_failure(self, arn: str, error: BraketError, asked: float) -> float:
+    def _count_failure(self, arn: str, error: BraketError, requested_at: float) -> float:
         """Count a failed call against operation and target; return the time."""
         now = self._state.clock.monotonic()
-        self._state.circuit_breaker.failed(GET_JOB, error, asked=asked, now=now, arn=arn, jobs=len(self._state.jobs))
+        self._state.circuit_breaker.failed(
+            GET_JOB, error, requested_at=requested_at, now=now, arn=arn, jobs=len(self._state.jobs)
+        )
         return now
 
-    def _after_failure(self, watch: JobSchedule, record: JobRecord, rule: Rule, asked: float) -> JobSchedule | None:
+    def _after_failure(
+        self, watch: JobSchedule, record: JobRecord, rule: Rule, requested_at: float
+    ) -> JobSchedule | None:
         interval = self._state.policy.poll_interval
         if rule.request is OnRequest.RETRY:
             return after_target_failure(watch, now=self._state.clock.monotonic(), interval=interval)
         if rule.request is OnRequest.GONE and not record.active:
             return None  # its end is known already; Braket forgets jobs after some months
-        return after_job_failure(watch, asked=asked, interval=interval)
+        return after_job_failure(watch, requested_at=requested_at, interval=interval)
 
     def _put_back(self, record: JobRecord, again: JobSchedule | None, *, tried: bool) -> None:
         state = self._state
         state.jobs.put_back(record.arn, again, tried=tried)
         if state.discovery is not None:
-            state.discovery.found_jobs.note(record)
+            state.discovery.discovered_jobs.update_expiry(record)
         state.jobs.had_turn([record.arn], state.clock.monotonic())

@@ -16,7 +16,7 @@ MOST_REPORTED: Final = 1000
 """So many unusable SearchJobs entries of one target are logged; a service that makes them up cannot flood the log."""
 
 IDENTIFY_INTERVAL: Final = 300.0
-"""How often AWS is asked whose credentials these are, while no response has shown it."""
+"""How often AWS is requested_at whose credentials these are, while no response has shown it."""
 
 
 class SearchJobsSource:
@@ -59,14 +59,14 @@ class SearchJobsSource:
         search = discovery.planner.next(now, wall)
         return float("inf") if search is None else self._call(discovery, search, now)
 
-    def _call(self, discovery: Discovery, search: Search, asked: float) -> Call[SearchPage]:
+    def _call(self, discovery: Discovery, search: Search, requested_at: float) -> Call[SearchPage]:
         plan = discovery.planner
         return Call(
             SEARCH_JOBS,
             make=partial(self._state.client.search_jobs, search.span, search.token),
             is_current=lambda: self._state.discovery is discovery and discovery.planner is plan,
-            answered=partial(self._listed, discovery, plan, search, asked),
-            failed=partial(self._failed, discovery, search, asked),
+            answered=partial(self._listed, discovery, plan, search, requested_at),
+            failed=partial(self._failed, discovery, search, requested_at),
             done=partial(self._done, discovery),
         )
 
@@ -78,7 +78,7 @@ class SearchJobsSource:
             self._identify()
 
     def _listed(
-        self, discovery: Discovery, plan: SearchPlanner, search: Search, asked: float, page: SearchPage
+        self, discovery: Discovery, plan: SearchPlanner, search: Search, requested_at: float, page: SearchPage
     ) -> None:
         state = self._state
         state.correct_time()
@@ -89,15 +89,15 @@ class SearchJobsSource:
         hidden, dropped, gone = state.store.hidden, 0, list[JobRecord]()
         with state.lock:
             state.circuit_breaker.succeeded(SEARCH_JOBS, wall)
-            listed = discovery.listed(search, page, asked=asked, now=now, wall=wall)
-            state.jobs.had_turn(listed.jobs, state.clock.monotonic())
+            result = discovery.record_page(search, page, requested_at=requested_at, now=now, wall=wall)
+            state.jobs.had_turn(result.jobs, state.clock.monotonic())
             if state.store.hidden > hidden:  # the page shows more than there is room for: no call is made for those
                 beyond, dropped = state.store.fit()
                 gone = forget_beyond_limit(state, discovery, beyond)
         for _ in range(dropped):
             state.telemetry.dropped(MAX_JOBS)
         log_dropped(state, gone)
-        self._note_abandoned(search, page, listed.abandoned)
+        self._note_abandoned(search, page, result.abandoned)
 
     def _note_abandoned(self, search: Search, page: SearchPage, abandoned: str | None) -> None:
         if abandoned is not None and not self._abandoning:
@@ -113,17 +113,17 @@ class SearchJobsSource:
             if problem not in self._reported and len(self._reported) < MOST_REPORTED:
                 self._reported.add(problem)
                 state.event_log.search_entry_ignored(state.client.target, problem)
-        lacking = bool(discovery.found_jobs.selector.tags) and any(job.tags is None for job in page.jobs)
+        lacking = bool(discovery.discovered_jobs.selection.selector.tags) and any(job.tags is None for job in page.jobs)
         if lacking and not self._reported_tags:
             self._reported_tags = True
             state.event_log.search_without_tags(state.client.target)
 
-    def _failed(self, discovery: Discovery, search: Search, asked: float, error: BraketError) -> None:
+    def _failed(self, discovery: Discovery, search: Search, requested_at: float, error: BraketError) -> None:
         state = self._state
         state.count_malformed(error)
         with state.lock:
             now = state.clock.monotonic()
-            rule = state.circuit_breaker.failed(SEARCH_JOBS, error, asked=asked, now=now)
+            rule = state.circuit_breaker.failed(SEARCH_JOBS, error, requested_at=requested_at, now=now)
             discovery.planner.failed(search, now, refused=rule.request is not OnRequest.RETRY)
             retry_in = max(0.0, state.circuit_breaker.opens_at(SEARCH_JOBS) - now)
         state.event_log.poll_failed(state.client.target, SEARCH_JOBS, error, retry_in)

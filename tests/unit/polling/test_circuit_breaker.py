@@ -54,16 +54,18 @@ def circuit_breaker(
 
 
 def ask(
-    one: CircuitBreaker, error: BraketError, *jobs: int, asked: float = NOW, now: float = NOW, of: int = 10
+    one: CircuitBreaker, error: BraketError, *jobs: int, requested_at: float = NOW, now: float = NOW, of: int = 10
 ) -> None:
     """Let the questions for some jobs fail."""
     for job in jobs:
-        one.failed(GET_JOB, error, asked=asked, now=now, arn=arn(job), jobs=of)
+        one.failed(GET_JOB, error, requested_at=requested_at, now=now, arn=arn(job), jobs=of)
 
 
-def search(one: CircuitBreaker, error: BraketError, times: int = 1, *, asked: float = NOW, now: float = NOW) -> None:
+def search(
+    one: CircuitBreaker, error: BraketError, times: int = 1, *, requested_at: float = NOW, now: float = NOW
+) -> None:
     for _ in range(times):
-        one.failed(SEARCH_JOBS, error, asked=asked, now=now)
+        one.failed(SEARCH_JOBS, error, requested_at=requested_at, now=now)
 
 
 # The budget.
@@ -93,7 +95,7 @@ def test_the_budget_goes_on_under_the_name_of_the_account_whatever_is_done_first
     if first == "tell":
         assert one.rates(NOW) == {GET_JOB: 1.0, SEARCH_JOBS: 2.0}
     elif first == "be refused":
-        ask(one, THROTTLED, 1, asked=NOW - 1.0)
+        ask(one, THROTTLED, 1, requested_at=NOW - 1.0)
     assert one.take(GET_JOB, NOW) == 1.0
     assert budgets.rate(TARGET, GET_JOB, NOW) == 1.0
 
@@ -140,8 +142,8 @@ def test_a_throttled_search_halves_the_budget_of_searchjobs_alone() -> None:
 
 def test_calls_that_were_sent_before_the_budget_was_halved_do_not_halve_it_again() -> None:
     one = circuit_breaker()
-    ask(one, THROTTLED, 1, asked=NOW - 1.0)
-    ask(one, THROTTLED, 2, asked=NOW - 0.5)
+    ask(one, THROTTLED, 1, requested_at=NOW - 1.0)
+    ask(one, THROTTLED, 2, requested_at=NOW - 0.5)
     assert one.rates(NOW)[GET_JOB] == 1.0
 
 
@@ -267,7 +269,7 @@ def test_without_credentials_getjob_is_left_alone_at_once_and_twice_as_long_each
     waits = []
     now = NOW
     for job in range(9):
-        ask(one, LOGGED_OUT, job, asked=now, now=now + 1.0)
+        ask(one, LOGGED_OUT, job, requested_at=now, now=now + 1.0)
         waits.append(one.opens_at(GET_JOB) - now - 1.0)
         now = one.opens_at(GET_JOB)
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
@@ -294,7 +296,7 @@ def test_a_service_that_answers_is_not_left_alone_whatever_it_says(error: Braket
 @pytest.mark.parametrize("error", [DENIED, LOGGED_OUT, AWAY, GONE, REJECTED, GARBLED])
 def test_a_search_that_failed_is_not_made_again_at_once(error: BraketError) -> None:
     one = circuit_breaker()
-    search(one, error, asked=NOW, now=NOW + 3.0)
+    search(one, error, requested_at=NOW, now=NOW + 3.0)
     assert one.opens_at(SEARCH_JOBS) == NOW + 4.0
     assert one.opens_at(GET_JOB) == NOW
 
@@ -308,22 +310,22 @@ def test_a_search_that_was_throttled_waits_for_its_budget_alone() -> None:
 
 def test_calls_that_were_sent_before_the_decision_to_wait_do_not_prolong_it() -> None:
     one = circuit_breaker()
-    ask(one, LOGGED_OUT, 1, asked=NOW, now=NOW + 1.0)
-    ask(one, LOGGED_OUT, 2, asked=NOW + 0.5, now=NOW + 1.9)
-    search(one, AWAY, asked=NOW, now=NOW + 1.0)
-    search(one, AWAY, asked=NOW + 0.5, now=NOW + 1.9)
+    ask(one, LOGGED_OUT, 1, requested_at=NOW, now=NOW + 1.0)
+    ask(one, LOGGED_OUT, 2, requested_at=NOW + 0.5, now=NOW + 1.9)
+    search(one, AWAY, requested_at=NOW, now=NOW + 1.0)
+    search(one, AWAY, requested_at=NOW + 0.5, now=NOW + 1.9)
     assert (one.opens_at(GET_JOB), one.opens_at(SEARCH_JOBS)) == (NOW + 2.0, NOW + 2.0)
     assert (one.pauses(GET_JOB), one.pauses(SEARCH_JOBS)) == (1, 1)
 
 
 def test_after_an_answer_the_waits_are_short_again() -> None:
     one = circuit_breaker()
-    ask(one, LOGGED_OUT, 1, asked=NOW, now=NOW)
-    ask(one, LOGGED_OUT, 1, asked=NOW + 1.0, now=NOW + 1.0)
+    ask(one, LOGGED_OUT, 1, requested_at=NOW, now=NOW)
+    ask(one, LOGGED_OUT, 1, requested_at=NOW + 1.0, now=NOW + 1.0)
     assert one.opens_at(GET_JOB) == NOW + 3.0
     one.succeeded(GET_JOB, WALL)
     assert one.pauses(GET_JOB) == 0
-    ask(one, LOGGED_OUT, 1, asked=NOW + 10.0, now=NOW + 10.0)
+    ask(one, LOGGED_OUT, 1, requested_at=NOW + 10.0, now=NOW + 10.0)
     assert one.opens_at(GET_JOB) == NOW + 11.0
 
 
@@ -356,9 +358,9 @@ def test_whatever_fails_no_wait_is_longer_than_a_minute_and_one_answer_each_make
         if error is None:
             one.succeeded(operation, WALL)
         elif operation == GET_JOB:
-            ask(one, error, job, asked=now - took, now=now, of=5)
+            ask(one, error, job, requested_at=now - took, now=now, of=5)
         else:
-            search(one, error, asked=now - took, now=now)
+            search(one, error, requested_at=now - took, now=now)
         assert one.opens_at(operation) <= now + 60.0
         assert all(2.0 / 32 <= rate <= 2.0 for rate in one.rates(now).values())
         assert one.failed_in_a_row(operation) == 0 if error is None else one.failed_in_a_row(operation) > 0
@@ -373,7 +375,7 @@ def test_an_operation_that_is_not_called_any_more_tells_nothing_and_one_that_is_
         (GET_JOB, SEARCH_JOBS), budgets=RateLimiter(2.5), target=lambda: TARGET, random=lambda: 0.0, now=NOW
     )
     circuit_breaker.succeeded(GET_JOB, WALL)
-    circuit_breaker.failed(SEARCH_JOBS, DENIED, asked=NOW, now=NOW)
+    circuit_breaker.failed(SEARCH_JOBS, DENIED, requested_at=NOW, now=NOW)
     before = circuit_breaker.health.up
     circuit_breaker.call((GET_JOB,), NOW)
     assert (before, circuit_breaker.health) == (False, Health(up=True, last_success=WALL))

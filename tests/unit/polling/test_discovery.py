@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from exporter.core import DESELECTED, RETENTION, JobRecord, JobSummary, SearchPage, Selector, Span
 from exporter.core.selector import TagRule
 from exporter.metrics import job_families
-from exporter.polling.discovered_jobs import Retention
-from exporter.polling.discovery import Discovery, Policy
+from exporter.polling.discovery import Discovery
 from exporter.polling.job_queue import JobQueue
-from exporter.polling.progress import Progress
-from exporter.polling.schedule import JobSchedule, Priority, after_answer
+from exporter.polling.policy import Policy, Retention
+from exporter.polling.poll_progress import PollProgress
+from exporter.polling.schedule import JobSchedule, Priority, after_response
 from exporter.polling.search import ScanKind, Search
 from exporter.storage import Ranked, Standing, Store, Tombstones, rank_of_listed
 from exporter.storage.persistence import mark_of
@@ -46,7 +46,7 @@ class World:
     """A finder with all that it changes, and the poller's part of the work."""
 
     def __init__(self, since: float = WALL) -> None:
-        self.job_queue, self.progress, self.store = JobQueue(), Progress(()), Store(job_families())
+        self.job_queue, self.progress, self.store = JobQueue(), PollProgress(()), Store(job_families())
         self.tombstones = Tombstones()
         policy = Policy(INTERVAL, 60.0, 86400.0, Retention(USUAL, FAILED))
         selector = Selector((TagRule("team", frozenset({"chemistry"})),))
@@ -63,19 +63,19 @@ class World:
 
     def lists(self, *jobs: JobSummary, now: float = NOW, search: Search = LISTING) -> list[str]:
         page = SearchPage(jobs, (), None)
-        return self.discovery.listed(search, page, asked=now - 0.5, now=now, wall=WALL + now - NOW).jobs
+        return self.discovery.record_page(search, page, requested_at=now - 0.5, now=now, wall=WALL + now - NOW).jobs
 
-    def answers(self, job: JobRecord, asked: float = NOW) -> None:
+    def answers(self, job: JobRecord, requested_at: float = NOW) -> None:
         """Have GetJob tell of a job on the agenda."""
         watch = self.job_queue.get(job.arn)
         assert watch is not None
         self.job_queue.remove(job.arn)
         self.store.put(job)
-        again = after_answer(watch, job, asked=asked, interval=INTERVAL, wall=WALL + asked - NOW)
+        again = after_response(watch, job, requested_at=requested_at, interval=INTERVAL, wall=WALL + requested_at - NOW)
         if again is not None:
             self.job_queue.put(again)
-        self.progress.tried(job.arn)
-        self.discovery.found_jobs.note(job)
+        self.progress.remove(job.arn)
+        self.discovery.discovered_jobs.update_expiry(job)
 
     def watch(self, number: int = 1) -> JobSchedule:
         watch = self.job_queue.get(arn(number))
@@ -87,8 +87,8 @@ class World:
         while (search := self.discovery.planner.next(NOW, WALL)) is not None:
             self.discovery.planner.succeeded(search, SearchPage((), (), None), NOW)
 
-    def forgotten(self, wall: float, busy: tuple[str, ...] = ()) -> list[tuple[str, str]]:
-        gone = self.discovery.expired(wall, busy)
+    def forgotten(self, wall: float, in_flight: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+        gone = self.discovery.remove_expired(wall, in_flight)
         for one, _ in gone:
             self.store.forget(one.arn, {})
         return [(one.arn, reason) for one, reason in gone]
@@ -108,41 +108,41 @@ def watched(*jobs: JobRecord, since: float = WALL) -> World:
 
 
 @pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLING", "PAUSED"])
-@pytest.mark.parametrize(("since", "urgency"), [(WALL, NEW), (CREATED - 1.0, CHANGED)])
+@pytest.mark.parametrize(("since", "priority"), [(WALL, NEW), (CREATED - 1.0, CHANGED)])
 def test_an_active_job_is_taken_up_and_asked_for_at_once_and_before_all_others_if_it_is_news(
-    status: str, since: float, urgency: Priority
+    status: str, since: float, priority: Priority
 ) -> None:
     world = World(since)
     world.lists(summary(status=status))
     watch = JobSchedule(
         arn(1),
         due=NOW,
-        answered=NOW,
-        urgency=urgency,
+        responded_at=NOW,
+        priority=priority,
         order=(1, -CREATED),
         created=CREATED,
-        listed=status,
+        listed_status=status,
     )
     assert [*world.job_queue] == [watch]
     assert world.store.records() == [JobRecord(arn(1), first_listed_status=status, configured=False, baseline_at=since)]
-    assert world.discovery.found_jobs.members == {arn(1)}
-    assert (world.progress.waiting, world.progress.filling) == ({arn(1)}, set())
+    assert world.discovery.discovered_jobs.members == {arn(1)}
+    assert (world.progress.pending_active, world.progress.pending_finished) == ({arn(1)}, set())
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
 def test_a_job_that_ended_before_the_exporter_began_waits_behind_all_others(status: str) -> None:
     world = World()
     world.lists(summary(status=status))
-    assert (world.watch().urgency, world.watch().due, world.watch().ended) == (FILL, NOW, True)
-    assert (world.progress.waiting, world.progress.filling) == (set(), {arn(1)})
+    assert (world.watch().priority, world.watch().due, world.watch().ended) == (FILL, NOW, True)
+    assert (world.progress.pending_active, world.progress.pending_finished) == (set(), {arn(1)})
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
 def test_a_job_that_lived_and_ended_between_two_lists_is_asked_for_at_once(status: str) -> None:
     world = World(since=CREATED - 1.0)
     world.lists(summary(status=status))
-    assert (world.watch().urgency, world.watch().due, world.watch().ended) == (CHANGED, NOW, True)
-    assert (world.progress.waiting, world.progress.filling) == ({arn(1)}, set())
+    assert (world.watch().priority, world.watch().due, world.watch().ended) == (CHANGED, NOW, True)
+    assert (world.progress.pending_active, world.progress.pending_finished) == ({arn(1)}, set())
 
 
 def test_of_the_jobs_that_had_ended_failed_ones_come_first_and_then_the_latest() -> None:
@@ -164,8 +164,8 @@ def test_of_the_jobs_that_had_ended_failed_ones_come_first_and_then_the_latest()
 def test_a_job_that_is_not_selected_is_left_alone() -> None:
     world = World()
     assert world.lists(summary(tags={"team": "physics"})) == [arn(1)]
-    assert ([*world.job_queue], world.store.records(), world.discovery.found_jobs.members) == ([], [], set())
-    assert world.progress.waiting == set()
+    assert ([*world.job_queue], world.store.records(), world.discovery.discovered_jobs.members) == ([], [], set())
+    assert world.progress.pending_active == set()
 
 
 def test_a_job_whose_series_would_be_over_is_left_alone() -> None:
@@ -191,8 +191,8 @@ def test_a_job_that_another_login_found_first_is_left_to_it() -> None:
     world.store.put(JobRecord(arn(1), configured=False))
     world.lists(summary(1))
     assert [*world.job_queue] == []
-    assert world.discovery.found_jobs.members == set()
-    assert world.progress.waiting == set()
+    assert world.discovery.discovered_jobs.members == set()
+    assert world.progress.pending_active == set()
 
 
 def test_a_job_that_another_login_finds_at_the_same_moment_is_taken_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,8 +201,8 @@ def test_a_job_that_another_login_finds_at_the_same_moment_is_taken_up_once(monk
     world.store.put(JobRecord(arn(1), configured=False))
     world.lists(summary(1))
     assert [*world.job_queue] == []
-    assert world.discovery.found_jobs.members == set()
-    assert world.progress.waiting == set()
+    assert world.discovery.discovered_jobs.members == set()
+    assert world.progress.pending_active == set()
 
 
 # Jobs that are met again.
@@ -212,33 +212,38 @@ def test_a_page_confirms_the_status_of_a_job_and_moves_no_question() -> None:
     world = watched(known())
     world.lists(summary(), now=NOW + 10.0)
     watch = world.watch()
-    assert (watch.told, watch.listed, watch.due, watch.urgency) == (NOW + 9.5, "RUNNING", NOW + 30.0, REFRESH)
-    assert watch.confirmed == NOW + 9.5
+    assert (watch.listed_at, watch.listed_status, watch.due, watch.priority) == (
+        NOW + 9.5,
+        "RUNNING",
+        NOW + 30.0,
+        REFRESH,
+    )
+    assert watch.confirmed_at == NOW + 9.5
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLING", "QUEUED", "PAUSED"])
 def test_a_job_that_changed_is_asked_for_at_once(status: str) -> None:
     world = watched(known(), known(2))
     world.lists(summary(1, status), now=NOW + 10.0)
-    assert (world.watch().urgency, world.watch().due) == (CHANGED, NOW + 10.0)
-    assert (world.watch(2).urgency, world.watch(2).due) == (REFRESH, NOW + 30.0)
+    assert (world.watch().priority, world.watch().due) == (CHANGED, NOW + 10.0)
+    assert (world.watch(2).priority, world.watch(2).due) == (REFRESH, NOW + 30.0)
     assert world.job_queue.due(NOW + 10.0) == world.watch()
 
 
 def test_a_list_that_lags_has_a_job_asked_for_once_and_not_again_and_again() -> None:
     world = watched(known(status="RUNNING"))
     world.lists(summary(status="QUEUED"), now=NOW + 1.0)
-    assert world.watch().urgency is CHANGED
-    world.answers(known(status="RUNNING"), asked=NOW + 2.0)
+    assert world.watch().priority is CHANGED
+    world.answers(known(status="RUNNING"), requested_at=NOW + 2.0)
     world.lists(summary(status="QUEUED"), now=NOW + 3.0)
-    assert (world.watch().urgency, world.watch().due) == (REFRESH, NOW + 32.0)
+    assert (world.watch().priority, world.watch().due) == (REFRESH, NOW + 32.0)
 
 
 def test_a_job_whose_end_a_list_told_is_asked_for_again_soon_when_getjob_lags() -> None:
     world = watched(known())
     world.lists(summary(status="COMPLETED"), now=NOW + 1.0)
-    world.answers(known(), asked=NOW + 1.0)
-    assert (world.watch().urgency, world.watch().due) == (DUE, NOW + 3.0)
+    world.answers(known(), requested_at=NOW + 1.0)
+    assert (world.watch().priority, world.watch().due) == (DUE, NOW + 3.0)
 
 
 def test_a_job_that_told_all_of_its_end_is_not_asked_for_again() -> None:
@@ -253,10 +258,10 @@ def test_a_page_tells_of_a_named_job_as_well_and_does_not_take_it_up() -> None:
     world = World()
     named = known(configured=True)
     world.store.put(named)
-    world.job_queue.put(JobSchedule(arn(1), due=NOW + 20.0, answered=NOW))
+    world.job_queue.put(JobSchedule(arn(1), due=NOW + 20.0, responded_at=NOW))
     world.lists(summary(status="COMPLETED", tags={}))
-    assert world.watch().urgency is CHANGED
-    assert world.discovery.found_jobs.members == set()
+    assert world.watch().priority is CHANGED
+    assert world.discovery.discovered_jobs.members == set()
     assert world.forgotten(WALL + 1e9) == []
 
 
@@ -264,16 +269,18 @@ def test_a_job_that_changes_before_it_was_asked_for_is_asked_for_first() -> None
     world = World()
     world.lists(summary(1), summary(2))
     world.lists(summary(1), summary(2, "FAILED"), now=NOW + 10.0)
-    assert (world.watch(1).urgency, world.watch(2).urgency) == (NEW, CHANGED)
+    assert (world.watch(1).priority, world.watch(2).priority) == (NEW, CHANGED)
     assert world.job_queue.due(NOW + 10.0) == world.watch(2)
 
 
 def test_a_named_job_of_which_nothing_is_known_waits_for_its_turn() -> None:
     world = World()
     world.store.put(JobRecord(arn(1)))
-    world.job_queue.put(JobSchedule(arn(1), due=NOW + 20.0, answered=NOW))
+    world.job_queue.put(JobSchedule(arn(1), due=NOW + 20.0, responded_at=NOW))
     world.lists(summary())
-    assert world.watch() == JobSchedule(arn(1), due=NOW + 20.0, answered=NOW, told=NOW - 0.5, listed="RUNNING")
+    assert world.watch() == JobSchedule(
+        arn(1), due=NOW + 20.0, responded_at=NOW, listed_at=NOW - 0.5, listed_status="RUNNING"
+    )
 
 
 def test_a_job_that_is_just_being_asked_for_is_not_put_on_the_agenda_twice() -> None:
@@ -304,7 +311,7 @@ def test_jobs_that_share_a_page_are_left_to_the_round() -> None:
     world.discovery.start_status_scan(NOW, WALL)
     search = world.discovery.planner.next(NOW, WALL)
     assert search == Search(ScanKind.STATUS, Span(CREATED, None), arns=(arn(1), arn(2), arn(3)))
-    assert {watch.urgency for watch in world.job_queue} == {REFRESH}
+    assert {watch.priority for watch in world.job_queue} == {REFRESH}
 
 
 def test_jobs_that_stand_alone_are_left_to_getjob() -> None:
@@ -312,7 +319,7 @@ def test_jobs_that_stand_alone_are_left_to_getjob() -> None:
     crowd(world, 1, 2, between=100)
     world.discovery.start_status_scan(NOW + 5.0, WALL)
     assert world.discovery.planner.next(NOW, WALL) is None
-    assert [(watch.urgency, watch.due) for watch in world.job_queue] == [(DUE, NOW + 30.0)] * 2
+    assert [(watch.priority, watch.due) for watch in world.job_queue] == [(DUE, NOW + 30.0)] * 2
 
 
 def test_a_job_that_stands_alone_and_was_told_by_a_list_is_asked_for_an_interval_later() -> None:
@@ -350,9 +357,9 @@ def test_a_job_that_a_page_should_have_told_and_did_not_is_asked_for_at_once() -
     world = watched(known(1), known(2))
     search = Search(ScanKind.STATUS, Span(CREATED, None), arns=(arn(1), arn(2)))
     world.lists(summary(2), now=NOW + 10.0, search=search)
-    assert world.watch(1).urgency is DUE
+    assert world.watch(1).priority is DUE
     assert world.watch(1).due <= NOW + 10.0
-    assert (world.watch(2).urgency, world.watch(2).told) == (REFRESH, NOW + 9.5)
+    assert (world.watch(2).priority, world.watch(2).listed_at) == (REFRESH, NOW + 9.5)
     assert world.job_queue.due(NOW + 10.0) == world.watch(1)
 
 
@@ -376,7 +383,7 @@ def test_a_missing_job_whose_questions_fail_is_not_asked_for_sooner() -> None:
 def test_pages_that_expect_no_job_miss_none() -> None:
     world = watched(known(1))
     world.lists(now=NOW + 10.0)
-    assert world.watch(1).urgency is REFRESH
+    assert world.watch(1).priority is REFRESH
 
 
 def test_jobs_that_stand_alone_have_their_turns_fairly_when_there_are_more_than_the_budget_allows() -> None:
@@ -390,7 +397,7 @@ def test_jobs_that_stand_alone_have_their_turns_fairly_when_there_are_more_than_
             if watch is not None:
                 asked[watch.arn] += 1
                 created = watch.created
-                world.answers(known(int(watch.arn[-2:]), created=created), asked=now + 6.0 * turn)
+                world.answers(known(int(watch.arn[-2:]), created=created), requested_at=now + 6.0 * turn)
     assert sorted(asked) == [arn(number) for number in range(1, 21)]
     assert min(asked.values()) >= 9
 
@@ -399,7 +406,7 @@ def test_a_job_that_a_list_told_too_early_as_ended_is_active_again_when_getjob_t
     world = World(since=CREATED - 1.0)
     world.lists(summary(status="COMPLETED"))
     assert world.watch().ended
-    world.answers(known(), asked=NOW + 1.0)
+    world.answers(known(), requested_at=NOW + 1.0)
     assert not world.watch().ended
 
 
@@ -410,12 +417,12 @@ def test_a_job_whose_retention_is_over_is_taken_off_the_agenda_and_waited_for_no
     world = watched(known())
     incomplete = record(finished(arn=arn(1), billable_seconds=None), configured=False)
     world.answers(incomplete)
-    world.progress.expect(arn(1), ended=True)
+    world.progress.add(arn(1), ended=True)
     assert world.watch().ended
     assert world.forgotten(ENDED + USUAL - 0.1) == []
     assert len(world.job_queue) == 1
     assert world.forgotten(ENDED + USUAL) == [(arn(1), RETENTION)]
-    assert ([*world.job_queue], world.store.records(), world.progress.filling) == ([], [], set())
+    assert ([*world.job_queue], world.store.records(), world.progress.pending_finished) == ([], [], set())
 
 
 def test_a_job_that_was_asked_for_several_times_after_its_end_is_forgotten_once() -> None:
@@ -431,7 +438,7 @@ def test_a_job_that_was_asked_for_several_times_after_its_end_is_forgotten_once(
 def test_a_job_that_is_just_being_asked_for_is_forgotten_after_its_answer() -> None:
     world = watched(known())
     world.answers(record(finished(arn=arn(1), billable_seconds=None), configured=False))
-    assert world.forgotten(ENDED + USUAL, busy=(arn(1),)) == []
+    assert world.forgotten(ENDED + USUAL, in_flight=(arn(1),)) == []
     assert world.store.find(arn(1)) is not None
     world.answers(record(finished(arn=arn(1)), configured=False))
     assert world.forgotten(ENDED + USUAL) == [(arn(1), RETENTION)]
@@ -444,8 +451,8 @@ def test_a_job_that_lost_its_tags_is_forgotten_and_begins_where_it_was_when_it_g
     assert ([*world.job_queue], world.store.records()) == ([], [])
     world.lists(summary(), now=NOW + USUAL + 60.0)
     assert world.store.records() == [known()]
-    assert world.watch().urgency is CHANGED
-    assert world.discovery.found_jobs.members == {arn(1)}
+    assert world.watch().priority is CHANGED
+    assert world.discovery.discovered_jobs.members == {arn(1)}
 
 
 def test_news_that_was_forgotten_is_not_taken_up_again() -> None:
@@ -496,13 +503,13 @@ def test_whatever_pages_tell_every_member_is_known_and_watched_and_nobody_else_i
     for jobs in pages:
         now += 2000.0
         world.lists(*jobs, now=now)
-        members = world.discovery.found_jobs.members
+        members = world.discovery.discovered_jobs.members
         assert {one.arn for one in world.store.records()} == members
         assert {watch.arn for watch in world.job_queue} <= members
-        assert world.progress.waiting | world.progress.filling <= members
+        assert world.progress.pending_active | world.progress.pending_finished <= members
         for watch in [*world.job_queue][::2]:
             ended = finished(arn=watch.arn, ended=WALL + now - NOW)
-            world.answers(record(ended if watch.ended else snapshot(arn=watch.arn), configured=False), asked=now)
+            world.answers(record(ended if watch.ended else snapshot(arn=watch.arn), configured=False), requested_at=now)
         world.forgotten(WALL + now - NOW)
         assert {watch.arn for watch in world.job_queue} <= {one.arn for one in world.store.records()}
 
@@ -510,11 +517,11 @@ def test_whatever_pages_tell_every_member_is_known_and_watched_and_nobody_else_i
 # Jobs that are too many.
 
 
-def dropped(world: World, *jobs: JobRecord | JobSummary, busy: tuple[str, ...] = ()) -> list[str]:
+def dropped(world: World, *jobs: JobRecord | JobSummary, in_flight: tuple[str, ...] = ()) -> list[str]:
     """Tell the finder that jobs are beyond the limit; return those that it lets go."""
     ranks = [rank_of(job) if isinstance(job, JobRecord) else rank_of_listed(job, over=job.finished) for job in jobs]
     ranked = [Ranked(rank, job.arn) for rank, job in zip(ranks, jobs, strict=True)]
-    gone = world.discovery.beyond_limit(ranked, WALL, busy)
+    gone = world.discovery.remove_beyond_limit(ranked, WALL, in_flight)
     for one in gone:
         world.store.forget(one.arn, {})
     return [one.arn for one in gone]
@@ -530,7 +537,7 @@ def test_a_finished_job_that_is_too_many_is_let_go_and_no_list_brings_it_back() 
     world.lists(summary(status="COMPLETED"))
     world.answers(job)
     assert dropped(world, job, known(2)) == [arn(1)]
-    assert world.discovery.found_jobs.members == {arn(2)}
+    assert world.discovery.discovered_jobs.members == {arn(2)}
     assert [watch.arn for watch in world.job_queue] == [arn(2)]
     world.lists(summary(status="COMPLETED"))
     world.lists(summary(status="RUNNING"))
@@ -542,10 +549,10 @@ def test_a_job_that_was_never_asked_for_is_let_go_and_not_news_when_a_list_tells
     world = World(since)
     world.lists(summary(status="COMPLETED"))
     assert dropped(world, summary(status="COMPLETED")) == [arn(1)]
-    assert ([*world.job_queue], world.progress.filling) == ([], set())
+    assert ([*world.job_queue], world.progress.pending_finished) == ([], set())
     world.lists(summary(status="COMPLETED"))
     assert world.store.records() == []
-    world.discovery.expired(CREATED + 86400.0, ())
+    world.discovery.remove_expired(CREATED + 86400.0, ())
     world.lists(summary(status="COMPLETED"))
     assert world.store.records() == []
 
@@ -555,10 +562,10 @@ def test_a_dropped_job_whose_creation_only_its_watch_knows_is_forgotten_once_no_
     world.lists(summary(status="COMPLETED"))
     dropped(world, summary(status="COMPLETED"))
     world.discovery.planner.index.add(CREATED + 1e6)
-    world.discovery.expired(CREATED + 2 * 86400.0, ())
+    world.discovery.remove_expired(CREATED + 2 * 86400.0, ())
     world.lists(summary(status="COMPLETED"))
     assert arn(1) not in world.store
-    world.discovery.expired(CREATED + 2 * 86400.0 + 1.0, ())
+    world.discovery.remove_expired(CREATED + 2 * 86400.0 + 1.0, ())
     world.lists(summary(status="COMPLETED"))
     assert arn(1) in world.store
 
@@ -569,7 +576,7 @@ def test_news_of_a_job_that_ended_is_told_before_the_job_is_too_many() -> None:
     world.lists(summary(1), summary(2, "FAILED"))
     beyond, _ = world.store.fit()
     assert [job.rank.standing for job in beyond] == [Standing.ACTIVE]
-    assert world.discovery.beyond_limit(beyond, WALL, ()) == []
+    assert world.discovery.remove_beyond_limit(beyond, WALL, ()) == []
 
 
 def test_active_named_and_busy_jobs_and_those_of_others_are_not_let_go() -> None:
@@ -578,7 +585,7 @@ def test_active_named_and_busy_jobs_and_those_of_others_are_not_let_go() -> None
     world.answers(ended(2))
     named = record(finished(arn=arn(3)))
     world.store.add(named)
-    assert dropped(world, known(1), ended(2), named, ended(4), busy=(arn(2),)) == []
+    assert dropped(world, known(1), ended(2), named, ended(4), in_flight=(arn(2),)) == []
 
 
 def test_a_job_that_turned_out_to_be_active_is_not_let_go() -> None:

@@ -34,9 +34,8 @@ from exporter.core import (
 from exporter.core.selector import TagRule
 from exporter.polling import poller as poller_module
 from exporter.polling import search_planner
-from exporter.polling.discovered_jobs import Retention
-from exporter.polling.discovery import Policy
 from exporter.polling.manager import PollerManager
+from exporter.polling.policy import Policy, Retention
 from exporter.polling.rate_limiter import RateLimiter
 from exporter.storage import Store
 from exporter.telemetry import EventLog, SelfMetrics

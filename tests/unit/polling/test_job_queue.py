@@ -15,8 +15,8 @@ from exporter.polling.schedule import JobSchedule, Priority, Rank
 CHANGED, NEW, DUE, REFRESH, FILL = Priority
 
 
-def watch(number: int, due: float = 0.0, urgency: Priority = REFRESH, order: Rank = (0, 0.0)) -> JobSchedule:
-    return JobSchedule(arn(number), due=due, answered=0.0, urgency=urgency, order=order)
+def watch(number: int, due: float = 0.0, priority: Priority = REFRESH, order: Rank = (0, 0.0)) -> JobSchedule:
+    return JobSchedule(arn(number), due=due, responded_at=0.0, priority=priority, order=order)
 
 
 def agenda_of(*watches: JobSchedule) -> JobQueue:
@@ -131,8 +131,8 @@ def test_a_watch_that_becomes_more_urgent_is_asked_once() -> None:
 
 def test_a_watch_that_changes_in_what_does_not_matter_keeps_its_place() -> None:
     job_queue = agenda_of(watch(1), watch(2))
-    job_queue.put(replace(watch(1), told=7.0, listed="RUNNING"))
-    assert job_queue.due(0.0) == replace(watch(1), told=7.0, listed="RUNNING")
+    job_queue.put(replace(watch(1), listed_at=7.0, listed_status="RUNNING"))
+    assert job_queue.due(0.0) == replace(watch(1), listed_at=7.0, listed_status="RUNNING")
     assert emptied(job_queue) == ["1", "2"]
 
 
@@ -194,8 +194,8 @@ def test_whatever_happened_the_most_urgent_due_watch_is_next(
 
 def assert_next(job_queue: JobQueue, known: Iterable[JobSchedule], now: float, turn: Priority) -> None:
     groups = [CHANGED, NEW, turn, *(other for other in (DUE, REFRESH, FILL) if other is not turn)]
-    best = min(((groups.index(one.urgency), one.rank) for one in known if one.due <= now), default=None)
+    best = min(((groups.index(one.priority), one.rank) for one in known if one.due <= now), default=None)
     found = job_queue.due(now, turn=turn)
-    assert (None if found is None else (groups.index(found.urgency), found.rank)) == best
+    assert (None if found is None else (groups.index(found.priority), found.rank)) == best
     assert found is None or job_queue.get(found.arn) == found
     assert job_queue.next_due() == min((one.due for one in known), default=float("inf"))

@@ -26,9 +26,8 @@ from exporter.core import (
 )
 from exporter.core.selector import TagRule
 from exporter.metrics import job_families
-from exporter.polling.discovered_jobs import Retention
-from exporter.polling.discovery import Policy
 from exporter.polling.manager import PollerManager
+from exporter.polling.policy import Policy, Retention
 from exporter.polling.poller import TargetPoller
 from exporter.polling.polling_plan import Changes
 from exporter.polling.rate_limiter import RateLimiter

@@ -41,8 +41,7 @@ from exporter.core import (
 )
 from exporter.core.selector import TagRule
 from exporter.metrics import job_families
-from exporter.polling.discovered_jobs import Retention
-from exporter.polling.discovery import Policy
+from exporter.polling.policy import Policy, Retention
 from exporter.polling.poller import TargetPoller
 from exporter.polling.rate_limiter import RateLimiter
 from exporter.polling.schedule import JobSchedule, Priority
@@ -1303,7 +1302,7 @@ def known_before(house: Search, job: JobSnapshot, watch: JobSchedule | None) -> 
 def test_an_active_job_that_it_resumes_is_asked_for_at_once_and_no_news() -> None:
     house = Search(EVERYTHING, account=ACCOUNT)
     house.region.put(A, born(1, 100.0))
-    known_before(house, born(1, 100.0)[1], JobSchedule(A, due=5000.0, answered=4940.0, urgency=Priority.NEW))
+    known_before(house, born(1, 100.0)[1], JobSchedule(A, due=5000.0, responded_at=4940.0, priority=Priority.NEW))
     before = house.poller.first_poll_done
     assert house.status().staleness == 60.0
     house.run(5.0)
@@ -1328,7 +1327,7 @@ def test_a_finished_job_that_it_resumes_is_kept_for_its_time_without_being_asked
 def test_a_job_that_it_resumes_and_that_is_not_selected_any_more_is_let_go() -> None:
     house = Search(Selector((TagRule("team", frozenset({"a"})),)), account=ACCOUNT)
     house.region.put(A, born(1, 100.0), team="b")
-    known_before(house, born(1, 100.0)[1], JobSchedule(A, due=5000.0, answered=4940.0, urgency=Priority.NEW))
+    known_before(house, born(1, 100.0)[1], JobSchedule(A, due=5000.0, responded_at=4940.0, priority=Priority.NEW))
     house.ticks(1100.0)
     assert [entry["reason"] for entry in house.log("job_forgotten")] == ["deselected"]
 
@@ -1371,7 +1370,7 @@ def test_a_named_job_that_it_resumes_is_watched_as_it_was() -> None:
     known = JobRecord(A, kept(born(1, 100.0)[1]), polled_at=NOW - 60.0)
     house.store.restore(SavedState(NOW, [known]))
     house.begin("lane", NOW)
-    house.poller.resume([(known, JobSchedule(A, due=5000.0, answered=4940.0, urgency=Priority.NEW))])
+    house.poller.resume([(known, JobSchedule(A, due=5000.0, responded_at=4940.0, priority=Priority.NEW))])
     assert house.poller.jobs == {A}
     assert house.store.records() == [known]
     house.run(5.0)
