@@ -47,7 +47,7 @@ class ActiveSettings:
         for session in self._sessions.values():
             session.renew(forced=True)
         changes = exporter.manager.follow(plan, past)
-        exporter.manager.limit(settings.max_jobs)
+        exporter.manager.set_limit(settings.max_jobs)
         if exporter.state_writer is not None:
             exporter.state_writer.watch(exporter.manager.baselines)
         exporter.store.flush()
@@ -57,7 +57,7 @@ class ActiveSettings:
 
     def warn(self) -> None:
         """Log the settings, and variables of the AWS SDK, that are valid and probably a mistake."""
-        regions = [poller.target.region for poller in self._exporter.manager.pollers]
+        regions = [target.target.region for target in self._exporter.manager.targets]
         for warning in (*warnings_of(self.settings, regions), *environment_warnings(self.settings)):
             self._exporter.event_log.config_warning(warning.setting, warning.message)
 

@@ -1,4 +1,4 @@
-"""Which call is due, making it, and acting on the response."""
+"""Decides which AWS call is due, makes it, and acts on the response."""
 
 from exporter.polling.manager import PollerManager
 from exporter.polling.policy import Policy, Retention

@@ -131,7 +131,7 @@ def _take_up(job: JobSummary, known: Known) -> TakeUp:
 def _first_priority(job: JobSummary, known: Known) -> Priority:
     if _is_new(job, known):
         return Priority.CHANGED
-    return Priority.FILL if job.finished else Priority.NEW
+    return Priority.BACKFILL if job.finished else Priority.NEW
 
 
 def _is_new(job: JobSummary, known: Known) -> bool:

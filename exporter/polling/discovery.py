@@ -2,21 +2,18 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from exporter.core import DESELECTED, JobRecord, JobSummary, SearchPage, Selector
 from exporter.polling.decision import Decision, Ignore, Known, LetGo, Seen, TakeUp, decide
 from exporter.polling.discovered_jobs import DiscoveredJobs
 from exporter.polling.job_queue import JobQueue
-from exporter.polling.policy import Policy
+from exporter.polling.policy import TOMBSTONE_SLACK, Policy
 from exporter.polling.poll_progress import PollProgress
 from exporter.polling.schedule import JobSchedule, Priority, discovered_schedule, unless_listed
 from exporter.polling.search import Search
 from exporter.polling.search_planner import SearchPlanner
 from exporter.storage import Ranked, Standing, Store, Tombstones, rank_of_listed
-
-TOMBSTONE_SLACK: Final = 86400.0
-"""A tombstone is kept this much longer than any scan reaches, seconds: a call in flight was planned earlier."""
 
 
 class PageResult(NamedTuple):
@@ -226,7 +223,7 @@ class Discovery:
         self._job_queue.put(schedule)
 
     def _take_up(self, decision: TakeUp, job: JobSummary, now: float) -> None:
-        details_only = decision.priority is Priority.FILL
+        details_only = decision.priority is Priority.BACKFILL
         # Another target may discover the job at the same moment; the first one to store it watches it.
         if not self._store.add(decision.record, rank_of_listed(job, over=details_only)):
             return

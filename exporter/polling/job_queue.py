@@ -8,7 +8,7 @@ from typing import Final
 from exporter.polling.schedule import JobSchedule, Priority, Rank
 
 _ALWAYS_FIRST: Final = (Priority.CHANGED, Priority.NEW)
-_IN_TURN: Final = (Priority.DUE, Priority.REFRESH, Priority.FILL)
+_IN_TURN: Final = (Priority.DUE, Priority.REFRESH, Priority.BACKFILL)
 
 
 class JobQueue:

@@ -1,6 +1,10 @@
 """The polling policy: the intervals and retention times of the settings, all in seconds."""
 
 from dataclasses import dataclass
+from typing import Final
+
+TOMBSTONE_SLACK: Final = 86400.0
+"""A tombstone is kept this much longer than any scan reaches, seconds: a call in flight was planned earlier."""
 
 
 @dataclass(frozen=True, slots=True)

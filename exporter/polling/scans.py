@@ -212,7 +212,7 @@ class StatusScan(Scan):
                 alone += arns
             else:
                 # The newest window includes new jobs, too, while its page has room for them.
-                span = Span(start, None if index.reach(start) == float("inf") else end)
+                span = Span(start, None if index.window_end(start) == float("inf") else end)
                 self._pending.append(Search(self.kind, span, arns=arns))
         return alone
 

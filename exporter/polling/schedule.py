@@ -39,7 +39,7 @@ class Priority(IntEnum):
     """No page shows the job's status, its last call failed, or details of its end are missing."""
     REFRESH = 3
     """The job is active: its queue position and its events change."""
-    FILL = 4
+    BACKFILL = 4
     """The job ended before it was discovered, so only its own series depend on its details."""
 
 
@@ -78,7 +78,7 @@ class JobSchedule:
     @property
     def rank(self) -> Rank:
         """The rank among schedules of the same priority; the smallest comes first."""
-        return self.order if self.priority is Priority.FILL else (0, self.due)
+        return self.order if self.priority is Priority.BACKFILL else (0, self.due)
 
     @property
     def confirmed_at(self) -> float:
@@ -86,8 +86,8 @@ class JobSchedule:
         return self.responded_at if self.listed_at is None else max(self.responded_at, self.listed_at)
 
 
-_TURNS_GET_JOB_ONLY: Final = (Priority.FILL, Priority.DUE, Priority.DUE, Priority.DUE, Priority.DUE)
-_TURNS: Final = (Priority.FILL, Priority.DUE, Priority.REFRESH, Priority.DUE, Priority.FILL)
+_TURNS_GET_JOB_ONLY: Final = (Priority.BACKFILL, Priority.DUE, Priority.DUE, Priority.DUE, Priority.DUE)
+_TURNS: Final = (Priority.BACKFILL, Priority.DUE, Priority.REFRESH, Priority.DUE, Priority.BACKFILL)
 
 
 def first_priority(calls: int, *, get_job_only: bool) -> Priority:

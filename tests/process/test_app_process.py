@@ -698,8 +698,8 @@ def test_the_progress_of_a_long_first_poll_is_logged(fleet: Aggregates) -> None:
 def test_a_bug_in_the_retention_ends_it_too(fleet: Aggregates) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
-    broken = "import exporter.app.daemon, exporter.polling.poller\n"
-    broken += "exporter.app.daemon.SWEEP_INTERVAL = 0.1\nexporter.polling.poller.TargetPoller.forget_expired = None"
+    broken = "from exporter.app import daemon\nfrom exporter.polling.polled_target import PolledTarget\n"
+    broken += "daemon.SWEEP_INTERVAL, PolledTarget.drop_expired = 0.1, None"
     with exporting(fleet, prelude=broken) as exporter:
         assert exporter.wait(10) == 1
     assert "TypeError" in "\n".join(exporter.lines)

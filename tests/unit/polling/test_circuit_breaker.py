@@ -40,13 +40,13 @@ GARBLED = MalformedError("malformed", "no JSON")
 
 def circuit_breaker(
     *operations: str,
-    budgets: RateLimiter | None = None,
+    rate_limiter: RateLimiter | None = None,
     target: Callable[[], Target] = lambda: TARGET,
     random: Callable[[], float] = lambda: 0.0,
 ) -> CircuitBreaker:
     return CircuitBreaker(
         operations or (GET_JOB, SEARCH_JOBS),
-        budgets=RateLimiter(2.0) if budgets is None else budgets,
+        rate_limiter=RateLimiter(2.0) if rate_limiter is None else rate_limiter,
         target=target,
         random=random,
         now=NOW,
@@ -73,41 +73,41 @@ def search(
 
 def test_a_request_is_taken_from_the_budget_of_its_operation() -> None:
     one = circuit_breaker()
-    assert [one.take(GET_JOB, NOW), one.take(GET_JOB, NOW)] == [0.0, 0.5]
-    assert one.take(SEARCH_JOBS, NOW) == 0.0
-    assert one.take(GET_JOB, NOW + 0.5) == 0.0
+    assert [one.acquire(GET_JOB, NOW), one.acquire(GET_JOB, NOW)] == [0.0, 0.5]
+    assert one.acquire(SEARCH_JOBS, NOW) == 0.0
+    assert one.acquire(GET_JOB, NOW + 0.5) == 0.0
 
 
 def test_those_who_ask_in_the_same_account_and_region_share_its_budget() -> None:
-    budgets = RateLimiter(2.0)
-    assert circuit_breaker(budgets=budgets).take(GET_JOB, NOW) == 0.0
-    assert circuit_breaker(budgets=budgets).take(GET_JOB, NOW) == 0.5
+    limiter = RateLimiter(2.0)
+    assert circuit_breaker(rate_limiter=limiter).acquire(GET_JOB, NOW) == 0.0
+    assert circuit_breaker(rate_limiter=limiter).acquire(GET_JOB, NOW) == 0.5
 
 
 @pytest.mark.parametrize("first", ["take", "tell", "be refused"])
 def test_the_budget_goes_on_under_the_name_of_the_account_whatever_is_done_first_once_it_is_known(first: str) -> None:
-    budgets = RateLimiter(2.0)
+    limiter = RateLimiter(2.0)
     targets = [NAMELESS]
-    one = circuit_breaker(budgets=budgets, target=lambda: targets[-1])
+    one = circuit_breaker(rate_limiter=limiter, target=lambda: targets[-1])
     ask(one, THROTTLED, 1)
-    assert budgets.rate(NAMELESS, GET_JOB, NOW) == 1.0
+    assert limiter.rate(NAMELESS, GET_JOB, NOW) == 1.0
     targets.append(TARGET)
     if first == "tell":
         assert one.rates(NOW) == {GET_JOB: 1.0, SEARCH_JOBS: 2.0}
     elif first == "be refused":
         ask(one, THROTTLED, 1, requested_at=NOW - 1.0)
-    assert one.take(GET_JOB, NOW) == 1.0
-    assert budgets.rate(TARGET, GET_JOB, NOW) == 1.0
+    assert one.acquire(GET_JOB, NOW) == 1.0
+    assert limiter.rate(TARGET, GET_JOB, NOW) == 1.0
 
 
 def test_two_logins_whose_accounts_become_known_have_a_budget_each() -> None:
-    budgets = RateLimiter(2.0)
+    limiter = RateLimiter(2.0)
     targets = [NAMELESS]
-    gates = [circuit_breaker(budgets=budgets, target=lambda: targets[-1]) for _ in range(2)]
-    assert [one.take(GET_JOB, NOW) for one in gates] == [0.0, 0.5]
-    for one, account in zip(gates, ("123456789012", "210987654321"), strict=True):
+    circuit_breakers = [circuit_breaker(rate_limiter=limiter, target=lambda: targets[-1]) for _ in range(2)]
+    assert [one.acquire(GET_JOB, NOW) for one in circuit_breakers] == [0.0, 0.5]
+    for one, account in zip(circuit_breakers, ("123456789012", "210987654321"), strict=True):
         targets.append(Target(account, "us-west-2"))
-        assert one.take(GET_JOB, NOW + 0.5) == 0.0
+        assert one.acquire(GET_JOB, NOW + 0.5) == 0.0
 
 
 def test_the_budget_of_each_operation_is_told() -> None:
@@ -117,10 +117,10 @@ def test_the_budget_of_each_operation_is_told() -> None:
 
 
 def test_what_was_used_of_it_is_told_whichever_login_used_it() -> None:
-    budgets = RateLimiter(2.0)
-    one, other = circuit_breaker(budgets=budgets), circuit_breaker(GET_JOB, budgets=budgets)
-    one.take(GET_JOB, NOW)
-    other.take(GET_JOB, NOW + 1.0)
+    limiter = RateLimiter(2.0)
+    one, other = circuit_breaker(rate_limiter=limiter), circuit_breaker(GET_JOB, rate_limiter=limiter)
+    one.acquire(GET_JOB, NOW)
+    other.acquire(GET_JOB, NOW + 1.0)
     assert one.used(NOW + 1.0) == {GET_JOB: 2, SEARCH_JOBS: 0}
     assert other.used(NOW + 1.0) == {GET_JOB: 2}
 
@@ -130,7 +130,7 @@ def test_a_throttled_question_halves_the_budget_of_getjob_alone() -> None:
     ask(one, THROTTLED, 1)
     assert one.rates(NOW) == {GET_JOB: 1.0, SEARCH_JOBS: 2.0}
     assert one.rates(NOW + 60.0) == {GET_JOB: 1.5, SEARCH_JOBS: 2.0}
-    assert one.take(GET_JOB, NOW) == 1.0
+    assert one.acquire(GET_JOB, NOW) == 1.0
 
 
 def test_a_throttled_search_halves_the_budget_of_searchjobs_alone() -> None:
@@ -161,13 +161,13 @@ def test_nothing_but_throttling_slows_down(error: BraketError) -> None:
 def test_at_first_nothing_is_known_and_everything_may_be_tried() -> None:
     one = circuit_breaker()
     assert one.health == Health()
-    assert (one.opens_at(GET_JOB), one.opens_at(SEARCH_JOBS)) == (NOW, NOW)
+    assert (one.paused_until(GET_JOB), one.paused_until(SEARCH_JOBS)) == (NOW, NOW)
     assert (one.pauses(GET_JOB), one.pauses(SEARCH_JOBS)) == (0, 0)
-    assert (one.failed_in_a_row(GET_JOB), one.failed_in_a_row(SEARCH_JOBS)) == (0, 0)
+    assert (one.consecutive_failures(GET_JOB), one.consecutive_failures(SEARCH_JOBS)) == (0, 0)
 
 
 def test_an_operation_that_is_never_called_never_failed() -> None:
-    assert circuit_breaker(GET_JOB).failed_in_a_row(SEARCH_JOBS) == 0
+    assert circuit_breaker(GET_JOB).consecutive_failures(SEARCH_JOBS) == 0
 
 
 @pytest.mark.parametrize("operation", [GET_JOB, SEARCH_JOBS])
@@ -256,9 +256,9 @@ def test_failures_are_counted_until_the_next_good_answer() -> None:
     one = circuit_breaker()
     search(one, AWAY, 2)
     ask(one, GONE, 1)
-    assert (one.failed_in_a_row(SEARCH_JOBS), one.failed_in_a_row(GET_JOB)) == (2, 1)
+    assert (one.consecutive_failures(SEARCH_JOBS), one.consecutive_failures(GET_JOB)) == (2, 1)
     one.succeeded(SEARCH_JOBS, WALL)
-    assert (one.failed_in_a_row(SEARCH_JOBS), one.failed_in_a_row(GET_JOB)) == (0, 1)
+    assert (one.consecutive_failures(SEARCH_JOBS), one.consecutive_failures(GET_JOB)) == (0, 1)
 
 
 # When it is left alone.
@@ -270,26 +270,26 @@ def test_without_credentials_getjob_is_left_alone_at_once_and_twice_as_long_each
     now = NOW
     for job in range(9):
         ask(one, LOGGED_OUT, job, requested_at=now, now=now + 1.0)
-        waits.append(one.opens_at(GET_JOB) - now - 1.0)
-        now = one.opens_at(GET_JOB)
+        waits.append(one.paused_until(GET_JOB) - now - 1.0)
+        now = one.paused_until(GET_JOB)
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
     assert one.pauses(GET_JOB) == 9
-    assert one.opens_at(SEARCH_JOBS) == NOW
+    assert one.paused_until(SEARCH_JOBS) == NOW
 
 
 def test_a_service_that_cannot_be_reached_is_left_alone_once_that_is_certain() -> None:
     one = circuit_breaker()
     ask(one, AWAY, 1, 2)
-    assert one.opens_at(GET_JOB) == NOW
+    assert one.paused_until(GET_JOB) == NOW
     ask(one, AWAY, 3)
-    assert one.opens_at(GET_JOB) == NOW + 1.0
+    assert one.paused_until(GET_JOB) == NOW + 1.0
 
 
 @pytest.mark.parametrize("error", [DENIED, THROTTLED, GONE, REJECTED, GARBLED])
 def test_a_service_that_answers_is_not_left_alone_whatever_it_says(error: BraketError) -> None:
     one = circuit_breaker()
     ask(one, error, 1, 2, 3, 4, of=4)
-    assert one.opens_at(GET_JOB) == NOW
+    assert one.paused_until(GET_JOB) == NOW
     assert one.pauses(GET_JOB) == 0
 
 
@@ -297,15 +297,15 @@ def test_a_service_that_answers_is_not_left_alone_whatever_it_says(error: Braket
 def test_a_search_that_failed_is_not_made_again_at_once(error: BraketError) -> None:
     one = circuit_breaker()
     search(one, error, requested_at=NOW, now=NOW + 3.0)
-    assert one.opens_at(SEARCH_JOBS) == NOW + 4.0
-    assert one.opens_at(GET_JOB) == NOW
+    assert one.paused_until(SEARCH_JOBS) == NOW + 4.0
+    assert one.paused_until(GET_JOB) == NOW
 
 
 def test_a_search_that_was_throttled_waits_for_its_budget_alone() -> None:
     one = circuit_breaker()
     search(one, THROTTLED, 5)
-    assert one.opens_at(SEARCH_JOBS) == NOW
-    assert one.take(SEARCH_JOBS, NOW) > 0.0
+    assert one.paused_until(SEARCH_JOBS) == NOW
+    assert one.acquire(SEARCH_JOBS, NOW) > 0.0
 
 
 def test_calls_that_were_sent_before_the_decision_to_wait_do_not_prolong_it() -> None:
@@ -314,7 +314,7 @@ def test_calls_that_were_sent_before_the_decision_to_wait_do_not_prolong_it() ->
     ask(one, LOGGED_OUT, 2, requested_at=NOW + 0.5, now=NOW + 1.9)
     search(one, AWAY, requested_at=NOW, now=NOW + 1.0)
     search(one, AWAY, requested_at=NOW + 0.5, now=NOW + 1.9)
-    assert (one.opens_at(GET_JOB), one.opens_at(SEARCH_JOBS)) == (NOW + 2.0, NOW + 2.0)
+    assert (one.paused_until(GET_JOB), one.paused_until(SEARCH_JOBS)) == (NOW + 2.0, NOW + 2.0)
     assert (one.pauses(GET_JOB), one.pauses(SEARCH_JOBS)) == (1, 1)
 
 
@@ -322,17 +322,17 @@ def test_after_an_answer_the_waits_are_short_again() -> None:
     one = circuit_breaker()
     ask(one, LOGGED_OUT, 1, requested_at=NOW, now=NOW)
     ask(one, LOGGED_OUT, 1, requested_at=NOW + 1.0, now=NOW + 1.0)
-    assert one.opens_at(GET_JOB) == NOW + 3.0
+    assert one.paused_until(GET_JOB) == NOW + 3.0
     one.succeeded(GET_JOB, WALL)
     assert one.pauses(GET_JOB) == 0
     ask(one, LOGGED_OUT, 1, requested_at=NOW + 10.0, now=NOW + 10.0)
-    assert one.opens_at(GET_JOB) == NOW + 11.0
+    assert one.paused_until(GET_JOB) == NOW + 11.0
 
 
 def test_waits_are_shortened_at_random_so_that_exporters_do_not_come_back_in_step() -> None:
     one = circuit_breaker(random=lambda: 0.5)
     ask(one, LOGGED_OUT, 1)
-    assert one.opens_at(GET_JOB) == NOW + 0.75
+    assert one.paused_until(GET_JOB) == NOW + 0.75
 
 
 ERRORS = st.sampled_from([DENIED, THROTTLED, LOGGED_OUT, AWAY, GONE, REJECTED, GARBLED])
@@ -361,9 +361,9 @@ def test_whatever_fails_no_wait_is_longer_than_a_minute_and_one_answer_each_make
             ask(one, error, job, requested_at=now - took, now=now, of=5)
         else:
             search(one, error, requested_at=now - took, now=now)
-        assert one.opens_at(operation) <= now + 60.0
+        assert one.paused_until(operation) <= now + 60.0
         assert all(2.0 / 32 <= rate <= 2.0 for rate in one.rates(now).values())
-        assert one.failed_in_a_row(operation) == 0 if error is None else one.failed_in_a_row(operation) > 0
+        assert one.consecutive_failures(operation) == 0 if error is None else one.consecutive_failures(operation) > 0
     for operation in (GET_JOB, SEARCH_JOBS):
         one.succeeded(operation, WALL + 1.0)
         assert one.pauses(operation) == 0
@@ -372,17 +372,17 @@ def test_whatever_fails_no_wait_is_longer_than_a_minute_and_one_answer_each_make
 
 def test_an_operation_that_is_not_called_any_more_tells_nothing_and_one_that_is_begins_anew() -> None:
     circuit_breaker = CircuitBreaker(
-        (GET_JOB, SEARCH_JOBS), budgets=RateLimiter(2.5), target=lambda: TARGET, random=lambda: 0.0, now=NOW
+        (GET_JOB, SEARCH_JOBS), rate_limiter=RateLimiter(2.5), target=lambda: TARGET, random=lambda: 0.0, now=NOW
     )
     circuit_breaker.succeeded(GET_JOB, WALL)
     circuit_breaker.failed(SEARCH_JOBS, DENIED, requested_at=NOW, now=NOW)
     before = circuit_breaker.health.up
-    circuit_breaker.call((GET_JOB,), NOW)
+    circuit_breaker.set_operations((GET_JOB,), NOW)
     assert (before, circuit_breaker.health) == (False, Health(up=True, last_success=WALL))
     assert circuit_breaker.rates(NOW) == {GET_JOB: 2.5}
-    circuit_breaker.call((GET_JOB, SEARCH_JOBS), NOW + 5.0)
+    circuit_breaker.set_operations((GET_JOB, SEARCH_JOBS), NOW + 5.0)
     assert (
-        circuit_breaker.opens_at(SEARCH_JOBS),
-        circuit_breaker.failed_in_a_row(SEARCH_JOBS),
+        circuit_breaker.paused_until(SEARCH_JOBS),
+        circuit_breaker.consecutive_failures(SEARCH_JOBS),
         circuit_breaker.health.up,
     ) == (NOW + 5.0, 0, True)

@@ -86,14 +86,14 @@ def test_a_job_that_ended_before_the_start_is_taken_up_while_its_series_would_be
     status: str, kept: float, since: float
 ) -> None:
     expected = JobRecord(ARN, configured=False, baseline_at=since, owner="mine")
-    assert meaning(listed(status), known(since), wall=ENDED + kept - 0.1) == TakeUp(expected, Priority.FILL)
+    assert meaning(listed(status), known(since), wall=ENDED + kept - 0.1) == TakeUp(expected, Priority.BACKFILL)
     assert meaning(listed(status), known(since), wall=ENDED + kept) == Ignore()
 
 
 def test_a_finished_job_without_an_end_time_is_taken_up() -> None:
     expected = JobRecord(ARN, configured=False, baseline_at=AFTER, owner="mine")
     job = listed("COMPLETED", ended=None)
-    assert meaning(job, known(), wall=CREATED + 1e9) == TakeUp(expected, Priority.FILL)
+    assert meaning(job, known(), wall=CREATED + 1e9) == TakeUp(expected, Priority.BACKFILL)
 
 
 @pytest.mark.parametrize("status", TERMINAL)
@@ -115,7 +115,7 @@ def test_a_job_that_was_dropped_after_its_end_is_ignored_whatever_status_a_late_
     assert meaning(listed(status), known(since, tombstone=Tombstone(CREATED, None, "mine"))) == Ignore()
 
 
-@pytest.mark.parametrize(("status", "priority"), [("RUNNING", Priority.NEW), ("COMPLETED", Priority.FILL)])
+@pytest.mark.parametrize(("status", "priority"), [("RUNNING", Priority.NEW), ("COMPLETED", Priority.BACKFILL)])
 def test_a_job_that_was_dropped_before_its_end_continues_from_its_tombstone(status: str, priority: Priority) -> None:
     state = known(tombstone=Tombstone(CREATED, RUNNING, "other"))
     assert meaning(listed(status), state, wall=CREATED + 1e9) == TakeUp(replace(RUNNING, owner="mine"), priority)
@@ -232,8 +232,8 @@ def test_each_decision_fits_the_state_of_the_job(job: JobSummary, state: Known, 
             assert not state.stored
             assert CHEMISTRY.selects(job)
             assert (first.arn, first.owner, first.configured) == (ARN, "mine", False)
-            assert priority in (Priority.CHANGED, Priority.NEW, Priority.FILL)
-            assert priority is not Priority.FILL or job.finished
+            assert priority in (Priority.CHANGED, Priority.NEW, Priority.BACKFILL)
+            assert priority is not Priority.BACKFILL or job.finished
         case LetGo(schedule):
             assert (state.stored, state.discovered, state.let_go) == (True, True, False)
             assert not CHEMISTRY.selects(job)

@@ -22,7 +22,7 @@ from exporter.storage import Ranked, Standing, Store, Tombstones, rank_of_listed
 from exporter.storage.persistence import mark_of
 from exporter.storage.series_limit import rank_of
 
-CHANGED, NEW, DUE, REFRESH, FILL = Priority
+CHANGED, NEW, DUE, REFRESH, BACKFILL = Priority
 NOW = 5000.0
 WALL = CREATED + 1000.0
 ENDED = CREATED + 120.0
@@ -67,20 +67,22 @@ class World:
 
     def answers(self, job: JobRecord, requested_at: float = NOW) -> None:
         """Have GetJob tell of a job on the agenda."""
-        watch = self.job_queue.get(job.arn)
-        assert watch is not None
+        schedule = self.job_queue.get(job.arn)
+        assert schedule is not None
         self.job_queue.remove(job.arn)
         self.store.put(job)
-        again = after_response(watch, job, requested_at=requested_at, interval=INTERVAL, wall=WALL + requested_at - NOW)
+        again = after_response(
+            schedule, job, requested_at=requested_at, interval=INTERVAL, wall=WALL + requested_at - NOW
+        )
         if again is not None:
             self.job_queue.put(again)
         self.progress.remove(job.arn)
         self.discovery.discovered_jobs.update_expiry(job)
 
-    def watch(self, number: int = 1) -> JobSchedule:
-        watch = self.job_queue.get(arn(number))
-        assert watch is not None
-        return watch
+    def schedule(self, number: int = 1) -> JobSchedule:
+        schedule = self.job_queue.get(arn(number))
+        assert schedule is not None
+        return schedule
 
     def first_list(self) -> None:
         """Let the first list end with what was found so far."""
@@ -114,7 +116,7 @@ def test_an_active_job_is_taken_up_and_asked_for_at_once_and_before_all_others_i
 ) -> None:
     world = World(since)
     world.lists(summary(status=status))
-    watch = JobSchedule(
+    schedule = JobSchedule(
         arn(1),
         due=NOW,
         responded_at=NOW,
@@ -123,7 +125,7 @@ def test_an_active_job_is_taken_up_and_asked_for_at_once_and_before_all_others_i
         created=CREATED,
         listed_status=status,
     )
-    assert [*world.job_queue] == [watch]
+    assert [*world.job_queue] == [schedule]
     assert world.store.records() == [JobRecord(arn(1), first_listed_status=status, configured=False, baseline_at=since)]
     assert world.discovery.discovered_jobs.members == {arn(1)}
     assert (world.progress.pending_active, world.progress.pending_finished) == ({arn(1)}, set())
@@ -133,7 +135,7 @@ def test_an_active_job_is_taken_up_and_asked_for_at_once_and_before_all_others_i
 def test_a_job_that_ended_before_the_exporter_began_waits_behind_all_others(status: str) -> None:
     world = World()
     world.lists(summary(status=status))
-    assert (world.watch().priority, world.watch().due, world.watch().ended) == (FILL, NOW, True)
+    assert (world.schedule().priority, world.schedule().due, world.schedule().ended) == (BACKFILL, NOW, True)
     assert (world.progress.pending_active, world.progress.pending_finished) == (set(), {arn(1)})
 
 
@@ -141,7 +143,7 @@ def test_a_job_that_ended_before_the_exporter_began_waits_behind_all_others(stat
 def test_a_job_that_lived_and_ended_between_two_lists_is_asked_for_at_once(status: str) -> None:
     world = World(since=CREATED - 1.0)
     world.lists(summary(status=status))
-    assert (world.watch().priority, world.watch().due, world.watch().ended) == (CHANGED, NOW, True)
+    assert (world.schedule().priority, world.schedule().due, world.schedule().ended) == (CHANGED, NOW, True)
     assert (world.progress.pending_active, world.progress.pending_finished) == ({arn(1)}, set())
 
 
@@ -154,11 +156,11 @@ def test_of_the_jobs_that_had_ended_failed_ones_come_first_and_then_the_latest()
         summary(4, "COMPLETED", ended=ENDED + 9.0),
         summary(5, "FAILED", ended=ENDED + 1.0),
     )
-    asked = []
-    while (watch := world.job_queue.due(NOW)) is not None:
-        world.job_queue.remove(watch.arn)
-        asked.append(watch.arn)
-    assert asked == [arn(number) for number in (5, 3, 4, 2, 1)]
+    polled = []
+    while (schedule := world.job_queue.due(NOW)) is not None:
+        world.job_queue.remove(schedule.arn)
+        polled.append(schedule.arn)
+    assert polled == [arn(number) for number in (5, 3, 4, 2, 1)]
 
 
 def test_a_job_that_is_not_selected_is_left_alone() -> None:
@@ -211,39 +213,39 @@ def test_a_job_that_another_login_finds_at_the_same_moment_is_taken_up_once(monk
 def test_a_page_confirms_the_status_of_a_job_and_moves_no_question() -> None:
     world = watched(known())
     world.lists(summary(), now=NOW + 10.0)
-    watch = world.watch()
-    assert (watch.listed_at, watch.listed_status, watch.due, watch.priority) == (
+    schedule = world.schedule()
+    assert (schedule.listed_at, schedule.listed_status, schedule.due, schedule.priority) == (
         NOW + 9.5,
         "RUNNING",
         NOW + 30.0,
         REFRESH,
     )
-    assert watch.confirmed_at == NOW + 9.5
+    assert schedule.confirmed_at == NOW + 9.5
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLING", "QUEUED", "PAUSED"])
 def test_a_job_that_changed_is_asked_for_at_once(status: str) -> None:
     world = watched(known(), known(2))
     world.lists(summary(1, status), now=NOW + 10.0)
-    assert (world.watch().priority, world.watch().due) == (CHANGED, NOW + 10.0)
-    assert (world.watch(2).priority, world.watch(2).due) == (REFRESH, NOW + 30.0)
-    assert world.job_queue.due(NOW + 10.0) == world.watch()
+    assert (world.schedule().priority, world.schedule().due) == (CHANGED, NOW + 10.0)
+    assert (world.schedule(2).priority, world.schedule(2).due) == (REFRESH, NOW + 30.0)
+    assert world.job_queue.due(NOW + 10.0) == world.schedule()
 
 
 def test_a_list_that_lags_has_a_job_asked_for_once_and_not_again_and_again() -> None:
     world = watched(known(status="RUNNING"))
     world.lists(summary(status="QUEUED"), now=NOW + 1.0)
-    assert world.watch().priority is CHANGED
+    assert world.schedule().priority is CHANGED
     world.answers(known(status="RUNNING"), requested_at=NOW + 2.0)
     world.lists(summary(status="QUEUED"), now=NOW + 3.0)
-    assert (world.watch().priority, world.watch().due) == (REFRESH, NOW + 32.0)
+    assert (world.schedule().priority, world.schedule().due) == (REFRESH, NOW + 32.0)
 
 
 def test_a_job_whose_end_a_list_told_is_asked_for_again_soon_when_getjob_lags() -> None:
     world = watched(known())
     world.lists(summary(status="COMPLETED"), now=NOW + 1.0)
     world.answers(known(), requested_at=NOW + 1.0)
-    assert (world.watch().priority, world.watch().due) == (DUE, NOW + 3.0)
+    assert (world.schedule().priority, world.schedule().due) == (DUE, NOW + 3.0)
 
 
 def test_a_job_that_told_all_of_its_end_is_not_asked_for_again() -> None:
@@ -260,7 +262,7 @@ def test_a_page_tells_of_a_named_job_as_well_and_does_not_take_it_up() -> None:
     world.store.put(named)
     world.job_queue.put(JobSchedule(arn(1), due=NOW + 20.0, responded_at=NOW))
     world.lists(summary(status="COMPLETED", tags={}))
-    assert world.watch().priority is CHANGED
+    assert world.schedule().priority is CHANGED
     assert world.discovery.discovered_jobs.members == set()
     assert world.forgotten(WALL + 1e9) == []
 
@@ -269,8 +271,8 @@ def test_a_job_that_changes_before_it_was_asked_for_is_asked_for_first() -> None
     world = World()
     world.lists(summary(1), summary(2))
     world.lists(summary(1), summary(2, "FAILED"), now=NOW + 10.0)
-    assert (world.watch(1).priority, world.watch(2).priority) == (NEW, CHANGED)
-    assert world.job_queue.due(NOW + 10.0) == world.watch(2)
+    assert (world.schedule(1).priority, world.schedule(2).priority) == (NEW, CHANGED)
+    assert world.job_queue.due(NOW + 10.0) == world.schedule(2)
 
 
 def test_a_named_job_of_which_nothing_is_known_waits_for_its_turn() -> None:
@@ -278,7 +280,7 @@ def test_a_named_job_of_which_nothing_is_known_waits_for_its_turn() -> None:
     world.store.put(JobRecord(arn(1)))
     world.job_queue.put(JobSchedule(arn(1), due=NOW + 20.0, responded_at=NOW))
     world.lists(summary())
-    assert world.watch() == JobSchedule(
+    assert world.schedule() == JobSchedule(
         arn(1), due=NOW + 20.0, responded_at=NOW, listed_at=NOW - 0.5, listed_status="RUNNING"
     )
 
@@ -311,7 +313,7 @@ def test_jobs_that_share_a_page_are_left_to_the_round() -> None:
     world.discovery.start_status_scan(NOW, WALL)
     search = world.discovery.planner.next(NOW, WALL)
     assert search == Search(ScanKind.STATUS, Span(CREATED, None), arns=(arn(1), arn(2), arn(3)))
-    assert {watch.priority for watch in world.job_queue} == {REFRESH}
+    assert {schedule.priority for schedule in world.job_queue} == {REFRESH}
 
 
 def test_jobs_that_stand_alone_are_left_to_getjob() -> None:
@@ -319,7 +321,7 @@ def test_jobs_that_stand_alone_are_left_to_getjob() -> None:
     crowd(world, 1, 2, between=100)
     world.discovery.start_status_scan(NOW + 5.0, WALL)
     assert world.discovery.planner.next(NOW, WALL) is None
-    assert [(watch.priority, watch.due) for watch in world.job_queue] == [(DUE, NOW + 30.0)] * 2
+    assert [(schedule.priority, schedule.due) for schedule in world.job_queue] == [(DUE, NOW + 30.0)] * 2
 
 
 def test_a_job_that_stands_alone_and_was_told_by_a_list_is_asked_for_an_interval_later() -> None:
@@ -327,20 +329,23 @@ def test_a_job_that_stands_alone_and_was_told_by_a_list_is_asked_for_an_interval
     crowd(world, 1, 2, between=100)
     world.lists(summary(1, created=CREATED), now=NOW + 20.0)
     world.discovery.start_status_scan(NOW + 30.0, WALL)
-    assert [(watch.arn, watch.due) for watch in world.job_queue] == [(arn(1), NOW + 49.5), (arn(2), NOW + 30.0)]
+    assert [(schedule.arn, schedule.due) for schedule in world.job_queue] == [
+        (arn(1), NOW + 49.5),
+        (arn(2), NOW + 30.0),
+    ]
 
 
 def test_ended_and_failing_jobs_take_no_part_in_a_round() -> None:
     world = watched()
     crowd(world, 1, 2, 3, 4)
-    world.job_queue.put(replace(world.watch(3), ended=True))
-    world.job_queue.put(replace(world.watch(4), failures=1))
-    before = [world.watch(3), world.watch(4)]
+    world.job_queue.put(replace(world.schedule(3), ended=True))
+    world.job_queue.put(replace(world.schedule(4), failures=1))
+    before = [world.schedule(3), world.schedule(4)]
     world.discovery.start_status_scan(NOW, WALL)
     search = world.discovery.planner.next(NOW, WALL)
     assert search is not None
     assert search.arns == (arn(1), arn(2))
-    assert [world.watch(3), world.watch(4)] == before
+    assert [world.schedule(3), world.schedule(4)] == before
 
 
 def test_a_job_that_left_the_agenda_while_its_round_was_planned_is_not_put_back(
@@ -357,15 +362,15 @@ def test_a_job_that_a_page_should_have_told_and_did_not_is_asked_for_at_once() -
     world = watched(known(1), known(2))
     search = Search(ScanKind.STATUS, Span(CREATED, None), arns=(arn(1), arn(2)))
     world.lists(summary(2), now=NOW + 10.0, search=search)
-    assert world.watch(1).priority is DUE
-    assert world.watch(1).due <= NOW + 10.0
-    assert (world.watch(2).priority, world.watch(2).listed_at) == (REFRESH, NOW + 9.5)
-    assert world.job_queue.due(NOW + 10.0) == world.watch(1)
+    assert world.schedule(1).priority is DUE
+    assert world.schedule(1).due <= NOW + 10.0
+    assert (world.schedule(2).priority, world.schedule(2).listed_at) == (REFRESH, NOW + 9.5)
+    assert world.job_queue.due(NOW + 10.0) == world.schedule(1)
 
 
 def test_a_missing_job_that_ended_or_is_just_being_asked_for_or_was_forgotten_is_none_of_it() -> None:
     world = watched(known(1), known(2))
-    world.job_queue.put(replace(world.watch(1), ended=True))
+    world.job_queue.put(replace(world.schedule(1), ended=True))
     world.job_queue.remove(arn(2))
     before = [*world.job_queue]
     search = Search(ScanKind.STATUS, Span(CREATED, None), arns=(arn(1), arn(2), arn(3)))
@@ -375,39 +380,39 @@ def test_a_missing_job_that_ended_or_is_just_being_asked_for_or_was_forgotten_is
 
 def test_a_missing_job_whose_questions_fail_is_not_asked_for_sooner() -> None:
     world = watched(known(1))
-    world.job_queue.put(replace(world.watch(1), failures=2, due=NOW + 60.0))
+    world.job_queue.put(replace(world.schedule(1), failures=2, due=NOW + 60.0))
     world.lists(now=NOW + 10.0, search=Search(ScanKind.STATUS, Span(CREATED, None), arns=(arn(1),)))
-    assert world.watch(1).due == NOW + 60.0
+    assert world.schedule(1).due == NOW + 60.0
 
 
 def test_pages_that_expect_no_job_miss_none() -> None:
     world = watched(known(1))
     world.lists(now=NOW + 10.0)
-    assert world.watch(1).priority is REFRESH
+    assert world.schedule(1).priority is REFRESH
 
 
 def test_jobs_that_stand_alone_have_their_turns_fairly_when_there_are_more_than_the_budget_allows() -> None:
-    world, asked = World(), Counter[str]()
+    world, polled = World(), Counter[str]()
     crowd(world, *range(1, 21), between=100)
     for round_number in range(40):
         now = NOW + INTERVAL * round_number
         world.discovery.start_status_scan(now, WALL)
         for turn in range(5):
-            watch = world.job_queue.due(now + 6.0 * turn)
-            if watch is not None:
-                asked[watch.arn] += 1
-                created = watch.created
-                world.answers(known(int(watch.arn[-2:]), created=created), requested_at=now + 6.0 * turn)
-    assert sorted(asked) == [arn(number) for number in range(1, 21)]
-    assert min(asked.values()) >= 9
+            schedule = world.job_queue.due(now + 6.0 * turn)
+            if schedule is not None:
+                polled[schedule.arn] += 1
+                created = schedule.created
+                world.answers(known(int(schedule.arn[-2:]), created=created), requested_at=now + 6.0 * turn)
+    assert sorted(polled) == [arn(number) for number in range(1, 21)]
+    assert min(polled.values()) >= 9
 
 
 def test_a_job_that_a_list_told_too_early_as_ended_is_active_again_when_getjob_tells_so() -> None:
     world = World(since=CREATED - 1.0)
     world.lists(summary(status="COMPLETED"))
-    assert world.watch().ended
+    assert world.schedule().ended
     world.answers(known(), requested_at=NOW + 1.0)
-    assert not world.watch().ended
+    assert not world.schedule().ended
 
 
 # Jobs that are forgotten.
@@ -418,7 +423,7 @@ def test_a_job_whose_retention_is_over_is_taken_off_the_agenda_and_waited_for_no
     incomplete = record(finished(arn=arn(1), billable_seconds=None), configured=False)
     world.answers(incomplete)
     world.progress.add(arn(1), ended=True)
-    assert world.watch().ended
+    assert world.schedule().ended
     assert world.forgotten(ENDED + USUAL - 0.1) == []
     assert len(world.job_queue) == 1
     assert world.forgotten(ENDED + USUAL) == [(arn(1), RETENTION)]
@@ -428,8 +433,8 @@ def test_a_job_whose_retention_is_over_is_taken_off_the_agenda_and_waited_for_no
 def test_a_job_that_was_asked_for_several_times_after_its_end_is_forgotten_once() -> None:
     world = watched(known())
     incomplete = record(finished(arn=arn(1), billable_seconds=None), configured=False)
-    for asked in (NOW, NOW + 5.0, NOW + 10.0):
-        world.answers(incomplete, asked)
+    for polled in (NOW, NOW + 5.0, NOW + 10.0):
+        world.answers(incomplete, polled)
     world.answers(record(finished(arn=arn(1)), configured=False), NOW + 15.0)
     assert world.forgotten(ENDED + USUAL) == [(arn(1), RETENTION)]
     assert world.forgotten(ENDED + 1e9) == []
@@ -451,7 +456,7 @@ def test_a_job_that_lost_its_tags_is_forgotten_and_begins_where_it_was_when_it_g
     assert ([*world.job_queue], world.store.records()) == ([], [])
     world.lists(summary(), now=NOW + USUAL + 60.0)
     assert world.store.records() == [known()]
-    assert world.watch().priority is CHANGED
+    assert world.schedule().priority is CHANGED
     assert world.discovery.discovered_jobs.members == {arn(1)}
 
 
@@ -505,13 +510,15 @@ def test_whatever_pages_tell_every_member_is_known_and_watched_and_nobody_else_i
         world.lists(*jobs, now=now)
         members = world.discovery.discovered_jobs.members
         assert {one.arn for one in world.store.records()} == members
-        assert {watch.arn for watch in world.job_queue} <= members
+        assert {schedule.arn for schedule in world.job_queue} <= members
         assert world.progress.pending_active | world.progress.pending_finished <= members
-        for watch in [*world.job_queue][::2]:
-            ended = finished(arn=watch.arn, ended=WALL + now - NOW)
-            world.answers(record(ended if watch.ended else snapshot(arn=watch.arn), configured=False), requested_at=now)
+        for schedule in [*world.job_queue][::2]:
+            ended = finished(arn=schedule.arn, ended=WALL + now - NOW)
+            world.answers(
+                record(ended if schedule.ended else snapshot(arn=schedule.arn), configured=False), requested_at=now
+            )
         world.forgotten(WALL + now - NOW)
-        assert {watch.arn for watch in world.job_queue} <= {one.arn for one in world.store.records()}
+        assert {schedule.arn for schedule in world.job_queue} <= {one.arn for one in world.store.records()}
 
 
 # Jobs that are too many.
@@ -538,7 +545,7 @@ def test_a_finished_job_that_is_too_many_is_let_go_and_no_list_brings_it_back() 
     world.answers(job)
     assert dropped(world, job, known(2)) == [arn(1)]
     assert world.discovery.discovered_jobs.members == {arn(2)}
-    assert [watch.arn for watch in world.job_queue] == [arn(2)]
+    assert [schedule.arn for schedule in world.job_queue] == [arn(2)]
     world.lists(summary(status="COMPLETED"))
     world.lists(summary(status="RUNNING"))
     assert arn(1) not in world.store
@@ -593,4 +600,4 @@ def test_a_job_that_turned_out_to_be_active_is_not_let_go() -> None:
     world.lists(summary(status="COMPLETED"))
     world.answers(known())
     assert dropped(world, summary(status="COMPLETED")) == []
-    assert world.watch().arn == arn(1)
+    assert world.schedule().arn == arn(1)

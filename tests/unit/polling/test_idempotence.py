@@ -65,7 +65,7 @@ class Life:
         started = self.created + self.started if time >= self.created + self.started else None
         over = time >= self.created + self.ended
         end = self.created + self.ended if over else None
-        told = [("QUEUED_FOR_EXECUTION", self.created), ("RUNNING", started), (self.status, end)]
+        logged = [("QUEUED_FOR_EXECUTION", self.created), ("RUNNING", started), (self.status, end)]
         return snapshot(
             arn=arn(self.number),
             device=f"local:x/{self.number}",
@@ -74,7 +74,7 @@ class Life:
             started=started,
             ended=end,
             billable_seconds=60.0 if over else None,
-            events=tuple(event(kind, when) for kind, when in told if when is not None),
+            events=tuple(event(kind, when) for kind, when in logged if when is not None),
         )
 
 
@@ -140,7 +140,7 @@ class Exporter:
     """One process: what it polls, logs and counts."""
 
     policy: Policy
-    lanes: tuple[TargetConfig, ...]
+    configs: tuple[TargetConfig, ...]
 
     def __init__(self, world: World, book: Book, *, resumes: "Exporter | None") -> None:
         self.world, self.book, self.clock = world, book, world.clock()
@@ -150,34 +150,34 @@ class Exporter:
             store=self.store,
             event_log=EventLog(wrap_logger(None, processors=[self.log])),
             telemetry=SelfMetrics(list),
-            budgets=RateLimiter(1e9),
+            rate_limiter=RateLimiter(1e9),
             clock=self.clock,
             random=lambda: 0.0,
         )
         self.policy = POLICY if resumes is None else resumes.policy
-        self.lanes = (TargetConfig(CredentialsRef(), WEST, (), ALL),) if resumes is None else resumes.lanes
+        self.configs = (TargetConfig(CredentialsRef(), WEST, (), ALL),) if resumes is None else resumes.configs
         past = None if resumes is None else book.past(resumes.clock.wall(), resumes.manager.baselines)
         if past is not None:
             self.store.restore(past)
-        self.manager.follow(self.manager.plan(self.lanes, self.policy, 1e9, self._connect), past)
+        self.manager.follow(self.manager.plan(self.configs, self.policy, 1e9, self._connect), past)
 
-    def reload(self, lanes: Sequence[TargetConfig] | None = None, **policy: Any) -> None:
-        self.lanes = self.lanes if lanes is None else tuple(lanes)
+    def reload(self, configs: Sequence[TargetConfig] | None = None, **policy: Any) -> None:
+        self.configs = self.configs if configs is None else tuple(configs)
         self.policy = replace(self.policy, **policy)
-        self.manager.follow(self.manager.plan(self.lanes, self.policy, 1e9, self._connect))
+        self.manager.follow(self.manager.plan(self.configs, self.policy, 1e9, self._connect))
 
     def run(self, seconds: float) -> None:
         end = self.world.now + seconds
         while True:
-            waits = [poller.step() for poller in self.manager.pollers] or [seconds + 1.0]
+            waits = [target.poller.step() for target in self.manager.targets] or [seconds + 1.0]
             if all(waits):
-                self.manager.forget_expired()
+                self.manager.drop_expired()
                 if self.world.now >= end:
                     return
                 self.world.now += max(0.001, min(*waits, OFTEN, end - self.world.now))
 
-    def _connect(self, lane: TargetConfig) -> Source:
-        return Source(self.world, lane.target)
+    def _connect(self, config: TargetConfig) -> Source:
+        return Source(self.world, config.target)
 
 
 class History:

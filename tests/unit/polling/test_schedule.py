@@ -28,8 +28,8 @@ WALL = CREATED + 130.0
 INCOMPLETE = record(finished(billable_seconds=None))
 
 
-def ask_again(what: JobRecord, watch: JobSchedule = WATCH, wall: float = WALL) -> JobSchedule | None:
-    return after_response(watch, what, requested_at=101.0, interval=30.0, wall=wall)
+def ask_again(what: JobRecord, schedule: JobSchedule = WATCH, wall: float = WALL) -> JobSchedule | None:
+    return after_response(schedule, what, requested_at=101.0, interval=30.0, wall=wall)
 
 
 @pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLING", "PAUSED"])
@@ -54,15 +54,15 @@ def test_once_an_active_job_answered_it_is_as_urgent_as_any_other(priority: Prio
 def test_a_job_whose_end_a_list_told_and_getjob_did_not_is_looked_at_again_within_two_seconds(
     status: str, interval: float, second_look: float
 ) -> None:
-    watch = replace(WATCH, listed_status=status, priority=Priority.CHANGED)
-    again = after_response(watch, record(snapshot()), requested_at=101.0, interval=interval, wall=WALL)
+    schedule = replace(WATCH, listed_status=status, priority=Priority.CHANGED)
+    again = after_response(schedule, record(snapshot()), requested_at=101.0, interval=interval, wall=WALL)
     assert again == JobSchedule(ARN, due=second_look, responded_at=101.0, priority=Priority.DUE, created=CREATED)
 
 
 def test_after_the_second_look_such_a_job_is_asked_for_as_any_other() -> None:
-    watch = ask_again(record(snapshot()), replace(WATCH, listed_status="COMPLETED"))
-    assert watch is not None
-    assert ask_again(record(snapshot()), watch) == JobSchedule(ARN, due=131.0, responded_at=101.0, created=CREATED)
+    schedule = ask_again(record(snapshot()), replace(WATCH, listed_status="COMPLETED"))
+    assert schedule is not None
+    assert ask_again(record(snapshot()), schedule) == JobSchedule(ARN, due=131.0, responded_at=101.0, created=CREATED)
 
 
 def test_a_job_of_which_nothing_is_known_yet_is_asked_again_one_interval_later() -> None:
@@ -80,17 +80,17 @@ def test_a_job_that_told_all_of_its_end_is_never_asked_again(status: str) -> Non
 )
 def test_a_finished_job_that_lacks_something_is_asked_three_times_more_ever_later(lacking: JobSnapshot) -> None:
     incomplete = record(lacking)
-    watch: JobSchedule | None = WATCH
+    schedule: JobSchedule | None = WATCH
     waits: list[float | None] = []
-    while watch is not None and len(waits) < 10:
-        watch = ask_again(incomplete, watch)
-        waits.append(None if watch is None else watch.due - 101.0)
+    while schedule is not None and len(waits) < 10:
+        schedule = ask_again(incomplete, schedule)
+        waits.append(None if schedule is None else schedule.due - 101.0)
     assert waits == [30.0, 60.0, 120.0, None]
 
 
 def test_a_finished_job_that_lacks_its_end_time_is_asked_three_times_more() -> None:
-    watch = ask_again(record(finished(ended=None)), wall=CREATED + 1e9)
-    assert watch == JobSchedule(
+    schedule = ask_again(record(finished(ended=None)), wall=CREATED + 1e9)
+    assert schedule == JobSchedule(
         ARN, due=131.0, responded_at=101.0, polls_after_end=1, ended=True, priority=Priority.DUE
     )
     assert (
@@ -100,9 +100,9 @@ def test_a_finished_job_that_lacks_its_end_time_is_asked_three_times_more() -> N
 
 
 def test_a_finished_job_that_told_the_rest_late_is_never_asked_again() -> None:
-    watch = ask_again(INCOMPLETE)
-    assert watch is not None
-    assert ask_again(record(finished()), watch) is None
+    schedule = ask_again(INCOMPLETE)
+    assert schedule is not None
+    assert ask_again(record(finished()), schedule) is None
 
 
 @pytest.mark.parametrize(("age", "again"), [(900.0, True), (900.001, False), (86400.0, False), (-60.0, True)])
@@ -111,40 +111,42 @@ def test_a_job_that_ended_long_ago_is_not_asked_for_more(age: float, again: bool
 
 
 def test_a_job_that_is_refused_is_asked_ever_more_rarely_up_to_five_minutes() -> None:
-    watch = JobSchedule(ARN, due=100.0, responded_at=70.0, polls_after_end=1)
+    schedule = JobSchedule(ARN, due=100.0, responded_at=70.0, polls_after_end=1)
     waits = []
     for _ in range(6):
-        watch = after_job_failure(watch, requested_at=101.0, interval=30.0)
-        waits.append(watch.due - 101.0)
+        schedule = after_job_failure(schedule, requested_at=101.0, interval=30.0)
+        waits.append(schedule.due - 101.0)
     assert waits == [30.0, 60.0, 120.0, 240.0, 300.0, 300.0]
-    assert watch == JobSchedule(
+    assert schedule == JobSchedule(
         ARN, due=401.0, responded_at=70.0, failures=6, polls_after_end=1, refused=True, priority=Priority.DUE
     )
 
 
 def test_a_job_that_is_refused_is_never_asked_more_often_than_its_interval() -> None:
-    watch = after_job_failure(JobSchedule(ARN, 0.0, 0.0, failures=4), requested_at=100.0, interval=3600.0)
-    assert watch.due == 3700.0
+    schedule = after_job_failure(JobSchedule(ARN, 0.0, 0.0, failures=4), requested_at=100.0, interval=3600.0)
+    assert schedule.due == 3700.0
 
 
 def test_a_job_that_a_failing_target_did_not_answer_is_asked_again_soon_and_within_its_interval() -> None:
-    watch = JobSchedule(ARN, due=100.0, responded_at=70.0, polls_after_end=1)
+    schedule = JobSchedule(ARN, due=100.0, responded_at=70.0, polls_after_end=1)
     waits = []
     for _ in range(7):
-        watch = after_target_failure(watch, now=105.0, interval=30.0)
-        waits.append(watch.due - 105.0)
+        schedule = after_target_failure(schedule, now=105.0, interval=30.0)
+        waits.append(schedule.due - 105.0)
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
-    assert watch == JobSchedule(ARN, due=135.0, responded_at=70.0, failures=7, polls_after_end=1, priority=Priority.DUE)
+    assert schedule == JobSchedule(
+        ARN, due=135.0, responded_at=70.0, failures=7, polls_after_end=1, priority=Priority.DUE
+    )
 
 
 def test_a_finished_job_that_was_never_asked_for_goes_by_its_order_and_any_other_by_when_it_is_due() -> None:
-    watch = JobSchedule(ARN, due=7.0, responded_at=0.0, order=(1, -50.0))
-    ranks = [replace(watch, priority=priority).rank for priority in Priority]
+    schedule = JobSchedule(ARN, due=7.0, responded_at=0.0, order=(1, -50.0))
+    ranks = [replace(schedule, priority=priority).rank for priority in Priority]
     assert ranks == [*[(0, 7.0)] * 4, (1, -50.0)]
 
 
 def test_what_changed_comes_before_what_is_new_or_due_and_these_before_what_may_be_refreshed_or_had_ended() -> None:
-    order = [Priority.CHANGED, Priority.NEW, Priority.DUE, Priority.REFRESH, Priority.FILL]
+    order = [Priority.CHANGED, Priority.NEW, Priority.DUE, Priority.REFRESH, Priority.BACKFILL]
     assert sorted(Priority) == order
 
 
@@ -154,39 +156,41 @@ def test_what_changed_comes_before_what_is_new_or_due_and_these_before_what_may_
 LISTED = JobSchedule(ARN, due=130.0, responded_at=100.0)
 
 
-def told(listed: str, known: str | None = "RUNNING", watch: JobSchedule = LISTED) -> JobSchedule:
-    return after_page(watch, known, listed, requested_at=109.0, now=110.0)
+def listed(listed: str, known: str | None = "RUNNING", schedule: JobSchedule = LISTED) -> JobSchedule:
+    return after_page(schedule, known, listed, requested_at=109.0, now=110.0)
 
 
 @pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "PAUSED"])
 def test_a_list_that_tells_what_is_known_confirms_it(status: str) -> None:
-    watch = told(status, status)
-    assert watch == replace(LISTED, listed_at=109.0, listed_status=status)
-    assert watch.confirmed_at == 109.0
+    schedule = listed(status, status)
+    assert schedule == replace(LISTED, listed_at=109.0, listed_status=status)
+    assert schedule.confirmed_at == 109.0
 
 
 def test_a_list_confirms_a_job_of_which_nothing_is_known_yet() -> None:
-    assert told("COMPLETED", None) == replace(LISTED, listed_at=109.0, listed_status="COMPLETED")
+    assert listed("COMPLETED", None) == replace(LISTED, listed_at=109.0, listed_status="COMPLETED")
 
 
 @pytest.mark.parametrize("status", ["QUEUED", "CANCELLING", "COMPLETED", "FAILED", "CANCELLED", "PAUSED"])
 def test_a_list_that_tells_a_change_has_the_job_asked_for_at_once(status: str) -> None:
-    assert told(status) == replace(LISTED, due=110.0, listed_at=109.0, listed_status=status, priority=Priority.CHANGED)
+    assert listed(status) == replace(
+        LISTED, due=110.0, listed_at=109.0, listed_status=status, priority=Priority.CHANGED
+    )
 
 
 def test_a_job_that_changed_while_it_waited_for_its_turn_keeps_its_place() -> None:
-    assert told("COMPLETED", watch=replace(LISTED, due=90.0)).due == 90.0
+    assert listed("COMPLETED", schedule=replace(LISTED, due=90.0)).due == 90.0
 
 
 def test_the_same_change_is_looked_into_once_and_another_one_again() -> None:
-    watch = replace(LISTED, listed_status="QUEUED")
-    assert told("QUEUED", watch=watch) == replace(watch, listed_at=109.0)
-    assert told("CANCELLING", watch=watch).priority is Priority.CHANGED
+    schedule = replace(LISTED, listed_status="QUEUED")
+    assert listed("QUEUED", schedule=schedule) == replace(schedule, listed_at=109.0)
+    assert listed("CANCELLING", schedule=schedule).priority is Priority.CHANGED
 
 
-@pytest.mark.parametrize("watch", [replace(LISTED, failures=1), replace(LISTED, ended=True)])
-def test_a_job_that_fails_or_has_ended_is_not_asked_for_sooner(watch: JobSchedule) -> None:
-    assert told("COMPLETED", watch=watch) == replace(watch, listed_at=109.0, listed_status="COMPLETED")
+@pytest.mark.parametrize("schedule", [replace(LISTED, failures=1), replace(LISTED, ended=True)])
+def test_a_job_that_fails_or_has_ended_is_not_asked_for_sooner(schedule: JobSchedule) -> None:
+    assert listed("COMPLETED", schedule=schedule) == replace(schedule, listed_at=109.0, listed_status="COMPLETED")
 
 
 @pytest.mark.parametrize(
@@ -199,8 +203,8 @@ def test_a_status_is_as_old_as_the_latest_that_told_it(answered: float, said: fl
 # What nobody else tells.
 
 
-def lone(watch: JobSchedule) -> JobSchedule:
-    return unless_listed(watch, interval=30.0)
+def lone(schedule: JobSchedule) -> JobSchedule:
+    return unless_listed(schedule, interval=30.0)
 
 
 def test_a_job_that_shares_no_page_is_asked_for_an_interval_after_its_status_was_told() -> None:
@@ -224,13 +228,13 @@ def test_a_job_that_is_due_later_than_an_interval_after_its_status_was_told_is_a
 
 @pytest.mark.parametrize("priority", [Priority.CHANGED, Priority.NEW])
 def test_a_job_that_changed_or_is_new_stays_more_urgent_than_those_that_share_no_page(priority: Priority) -> None:
-    watch = replace(LISTED, due=109.0, priority=priority)
-    assert lone(watch) == watch
+    schedule = replace(LISTED, due=109.0, priority=priority)
+    assert lone(schedule) == schedule
 
 
 def test_a_job_that_fails_keeps_its_time() -> None:
-    watch = replace(LISTED, failures=1, due=400.0)
-    assert lone(watch) == watch
+    schedule = replace(LISTED, failures=1, due=400.0)
+    assert lone(schedule) == schedule
 
 
 @pytest.mark.parametrize(
@@ -269,10 +273,10 @@ def test_a_failing_target_is_left_alone_twice_as_long_each_time_up_to_a_minute(
 
 @pytest.mark.parametrize("failures", [1023, 1024, 1025, 10_000, 10**6])
 def test_no_number_of_failures_is_too_many(failures: int) -> None:
-    watch = JobSchedule(ARN, due=0.0, responded_at=0.0, failures=failures)
+    schedule = JobSchedule(ARN, due=0.0, responded_at=0.0, failures=failures)
     assert target_backoff(failures, 0.0) == 60.0
-    assert after_target_failure(watch, now=100.0, interval=30.0).due == 130.0
-    assert after_job_failure(watch, requested_at=100.0, interval=30.0).due == 400.0
+    assert after_target_failure(schedule, now=100.0, interval=30.0).due == 130.0
+    assert after_job_failure(schedule, requested_at=100.0, interval=30.0).due == 400.0
 
 
 @given(
@@ -281,13 +285,13 @@ def test_no_number_of_failures_is_too_many(failures: int) -> None:
     interval=st.floats(1.0, 3600.0),
 )
 def test_every_backoff_is_positive_and_bounded(failures: int, jitter: float, interval: float) -> None:
-    watch = JobSchedule(ARN, due=0.0, responded_at=0.0, failures=failures)
+    schedule = JobSchedule(ARN, due=0.0, responded_at=0.0, failures=failures)
     assert 0.5 <= target_backoff(failures, jitter) <= 60.0
-    assert 0.0 < after_target_failure(watch, now=0.0, interval=interval).due <= interval
-    assert interval <= after_job_failure(watch, requested_at=0.0, interval=interval).due <= max(interval, 300.0)
+    assert 0.0 < after_target_failure(schedule, now=0.0, interval=interval).due <= interval
+    assert interval <= after_job_failure(schedule, requested_at=0.0, interval=interval).due <= max(interval, 300.0)
 
 
-WATCHES = st.builds(
+SCHEDULES = st.builds(
     JobSchedule,
     st.just(ARN),
     due=st.floats(0.0, 200.0),
@@ -300,23 +304,23 @@ WATCHES = st.builds(
 )
 
 
-@given(watch=WATCHES, known=st.none() | st.sampled_from(STATUSES), listed_status=st.sampled_from(STATUSES))
+@given(schedule=SCHEDULES, known=st.none() | st.sampled_from(STATUSES), listed_status=st.sampled_from(STATUSES))
 def test_a_list_never_has_a_job_asked_for_later_or_makes_it_less_urgent(
-    watch: JobSchedule, known: str | None, listed_status: str
+    schedule: JobSchedule, known: str | None, listed_status: str
 ) -> None:
-    after = after_page(watch, known, listed_status, requested_at=100.0, now=101.0)
-    assert after.due <= watch.due
-    assert after.priority <= watch.priority
-    assert after.confirmed_at >= watch.confirmed_at
+    after = after_page(schedule, known, listed_status, requested_at=100.0, now=101.0)
+    assert after.due <= schedule.due
+    assert after.priority <= schedule.priority
+    assert after.confirmed_at >= schedule.confirmed_at
     assert after_page(after, known, listed_status, requested_at=102.0, now=103.0) == replace(after, listed_at=102.0)
 
 
-@given(watch=WATCHES)
-def test_a_job_that_shares_no_page_is_never_less_urgent_for_it_and_moves_once(watch: JobSchedule) -> None:
-    after = unless_listed(watch, interval=30.0)
-    assert after.priority <= watch.priority
-    assert after == watch or (after.priority, after.failures) == (Priority.DUE, 0)
-    assert after == watch or after.due <= watch.confirmed_at + 30.0
+@given(schedule=SCHEDULES)
+def test_a_job_that_shares_no_page_is_never_less_urgent_for_it_and_moves_once(schedule: JobSchedule) -> None:
+    after = unless_listed(schedule, interval=30.0)
+    assert after.priority <= schedule.priority
+    assert after == schedule or (after.priority, after.failures) == (Priority.DUE, 0)
+    assert after == schedule or after.due <= schedule.confirmed_at + 30.0
     assert unless_listed(after, interval=30.0) == after
 
 
@@ -326,13 +330,13 @@ def test_a_job_that_shares_no_page_is_never_less_urgent_for_it_and_moves_once(wa
 @pytest.mark.parametrize("start", range(7))
 def test_nobody_waits_longer_for_a_turn_than_five_questions(start: int) -> None:
     turns = {first_priority(start + number, get_job_only=False) for number in range(5)}
-    assert turns == {Priority.DUE, Priority.REFRESH, Priority.FILL}
+    assert turns == {Priority.DUE, Priority.REFRESH, Priority.BACKFILL}
 
 
 @pytest.mark.parametrize("start", range(7))
 def test_where_get_job_follows_the_active_jobs_alone_the_finished_ones_get_what_it_can_spare(start: int) -> None:
     turns = [first_priority(start + number, get_job_only=True) for number in range(100)]
-    assert turns.count(Priority.FILL) == 20
+    assert turns.count(Priority.BACKFILL) == 20
 
 
 # After a restart.

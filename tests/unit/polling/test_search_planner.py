@@ -523,17 +523,17 @@ def test_a_call_that_failed_is_made_again_after_the_others_of_its_kind() -> None
 
 def test_a_call_that_fails_whenever_it_is_made_keeps_no_other_from_being_made() -> None:
     plan = planner()
-    poisoned, asked = take(plan), []
+    poisoned, requested = take(plan), []
     plan.failed(poisoned, NOW, refused=False)
     for _ in range(10):
         call = take(plan)
-        asked.append(call)
+        requested.append(call)
         if call == poisoned:
             plan.failed(call, NOW, refused=False)
         else:
             plan.succeeded(call, page(), NOW)
-    assert len({*asked}) == 3
-    assert asked[-1] == poisoned
+    assert len({*requested}) == 3
+    assert requested[-1] == poisoned
     assert not plan.first_scan_complete
 
 
@@ -622,10 +622,10 @@ class Service:
     spoiled: float = 0.3
     always_more: bool = False
     """Whether every page except an empty one has a ``nextToken``."""
-    asked: Counter[tuple[ScanKind, Span, str | None]] = field(default_factory=Counter)
+    requested: Counter[tuple[ScanKind, Span, str | None]] = field(default_factory=Counter)
 
     def answer(self, search: Search, wall: float) -> SearchPage:
-        self.asked[search.scan, search.span, search.token] += 1
+        self.requested[search.scan, search.span, search.token] += 1
         start, end = search.span.start, wall if search.span.end is None else search.span.end
         matching = [one for one in self.jobs if start <= (one.created or 0.0) <= end]
         if len(matching) <= 100 and not self.always_more:
@@ -739,8 +739,8 @@ def test_hours_of_watching_make_few_calls_more_than_are_due_and_no_page_is_asked
     jobs = [job(number, time) for number, time in enumerate(created_in(rng, 400, 13 * DAY, 2))]
     watcher = Watcher(planner(), Service(rng, jobs, spoiled=0.0), rng, failing)
     watcher.until(lambda: watcher.now > NOW + 5 * HOUR, most_calls=10**6)
-    status_scans = {key: number for key, number in watcher.service.asked.items() if key[0] is STATUS}
-    others = {key: number for key, number in watcher.service.asked.items() if key[0] is not STATUS}
+    status_scans = {key: number for key, number in watcher.service.requested.items() if key[0] is STATUS}
+    others = {key: number for key, number in watcher.service.requested.items() if key[0] is not STATUS}
     assert max(status_scans.values(), default=0) <= 5 * HOUR / 30.0 + 1
     assert sum(others.values()) <= 5 * HOUR / 60.0 * 2 + 100
     assert watcher.known.keys() == {one.arn for one in jobs}
@@ -751,8 +751,8 @@ def test_a_service_that_names_a_next_page_even_when_there_is_none_costs_a_few_ti
     jobs = [job(number, time) for number, time in enumerate(created_in(rng, 3000, 13 * DAY, 1))]
     watcher = Watcher(planner(), Service(rng, jobs, spoiled=0.0, always_more=True), rng)
     watcher.until(lambda: watcher.plan.lookback_covered, most_calls=10**5)
-    asked = [key for key in watcher.service.asked.elements() if key[0] is FULL]
-    assert len(asked) < 10 * len(jobs) / 100
+    requested = [key for key in watcher.service.requested.elements() if key[0] is FULL]
+    assert len(requested) < 10 * len(jobs) / 100
     assert watcher.known.keys() == {one.arn for one in jobs}
 
 
