@@ -1,4 +1,4 @@
-"""Whose call is due, among several call sources, and what a call does with its outcome."""
+"""The due call among several call sources, and the outcome of a call."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,7 +58,7 @@ def refuse() -> object:
 
 
 @pytest.mark.parametrize(("make", "outcome"), [(lambda: 7, 7), (refuse, AWAY)])
-def test_a_call_takes_in_its_response_or_its_error_only_when_told(make: Any, outcome: object) -> None:
+def test_a_call_records_its_response_or_its_error_only_on_request(make: Any, outcome: object) -> None:
     source = Scripted("A")
     take_in = Call("A", make, lambda: True, source.outcomes.append, source.failed).outcome()
     assert source.outcomes == []

@@ -34,10 +34,10 @@ USUAL, FAILED = 1000.0, 5000.0
 ENDED = CREATED + 120.0
 
 BEFORE = CREATED - 1.0
-"""The exporter began before the job was created: the job is news."""
+"""A start before the job was created: the job is new."""
 
 AFTER = CREATED + 1.0
-"""The exporter began after the job was created: the job is baseline."""
+"""A start after the job was created: the job is part of the baseline."""
 
 MINE = {"team": "chemistry"}
 
@@ -50,7 +50,7 @@ def found_jobs(since: float = AFTER) -> DiscoveredJobs:
 
 
 def listed(status: str = "RUNNING", **members: Any) -> JobSummary:
-    """Return a selected job of ``CREATED``, as a page tells it."""
+    """Return a selected job of ``CREATED``, as on a page."""
     ended = ENDED if status in ("COMPLETED", "FAILED", "CANCELLED") else None
     usual: dict[str, Any] = {"arn": ARN, "name": "vqe", "created": CREATED, "started": None, "ended": ended}
     return JobSummary(status=status, **{**usual, "tags": MINE, **members})
@@ -105,7 +105,7 @@ def show(known: DiscoveredJobs, record: JobRecord, job: JobSummary, now: float) 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "RUNNING"])
 @pytest.mark.parametrize("since", [BEFORE, AFTER])
-def test_a_job_that_ended_and_was_forgotten_is_never_taken_up_again_even_if_a_list_lags(
+def test_a_job_that_ended_and_was_forgotten_is_never_taken_up_again_even_if_a_page_lags(
     status: str, since: float
 ) -> None:
     known = with_member(COMPLETED, since)
@@ -113,14 +113,14 @@ def test_a_job_that_ended_and_was_forgotten_is_never_taken_up_again_even_if_a_li
     assert first_record(known, listed(status), now=ENDED + 1.0) is None
 
 
-def test_a_job_that_ended_without_telling_when_is_not_taken_up_anew_each_time_it_was_forgotten() -> None:
+def test_a_job_that_ended_without_showing_when_is_not_taken_up_again_each_time_it_was_forgotten() -> None:
     job = discovered(record(finished(ended=None), polled_at=ENDED))
     known = with_member(job)
     assert gone(known, job, now=ENDED + USUAL) == [(ARN, RETENTION)]
     assert first_record(known, listed("COMPLETED", ended=None), now=ENDED + USUAL) is None
 
 
-def test_what_was_forgotten_is_remembered_as_long_as_lists_may_tell_it() -> None:
+def test_what_was_forgotten_is_remembered_as_long_as_pages_may_show_it() -> None:
     known = with_member(COMPLETED, BEFORE)
     gone(known, COMPLETED, now=ENDED + USUAL)
     known.prune(CREATED)
@@ -129,7 +129,7 @@ def test_what_was_forgotten_is_remembered_as_long_as_lists_may_tell_it() -> None
     assert first_record(known, listed("COMPLETED"), now=ENDED) is not None
 
 
-def test_a_job_that_was_let_go_before_its_end_goes_on_where_it_was() -> None:
+def test_a_job_that_was_let_go_before_its_end_continues_where_it_was() -> None:
     known = with_member(RUNNING, BEFORE)
     known.let_go(RUNNING, DESELECTED, CREATED)
     assert gone(known, RUNNING, now=CREATED + USUAL) == [(ARN, DESELECTED)]
@@ -189,14 +189,14 @@ def test_an_active_job_is_kept_for_ever() -> None:
     assert gone(with_member(RUNNING), RUNNING, now=CREATED + 1e9) == []
 
 
-def test_a_job_that_is_noted_after_each_answer_is_forgotten_once() -> None:
+def test_a_job_whose_expiry_is_updated_after_each_response_is_forgotten_once() -> None:
     known = with_member(COMPLETED)
     for _ in range(3):
         known.update_expiry(COMPLETED)
     assert gone(known, COMPLETED, now=ENDED + USUAL) == [(ARN, RETENTION)]
 
 
-def test_a_job_that_tells_late_that_it_ran_out_of_time_is_kept_longer() -> None:
+def test_a_job_that_shows_late_that_it_ran_out_of_time_is_kept_longer() -> None:
     known = with_member(COMPLETED)
     known.update_expiry(OUT_OF_TIME)
     assert gone(known, OUT_OF_TIME, now=ENDED + USUAL) == []
@@ -209,7 +209,7 @@ def test_a_record_that_changed_unnoted_is_looked_at_when_its_time_comes() -> Non
     assert gone(known, FAILED_JOB, now=ENDED + FAILED) == [(ARN, RETENTION)]
 
 
-def test_a_job_that_is_just_being_asked_for_is_forgotten_after_the_answer() -> None:
+def test_a_job_that_is_in_flight_is_forgotten_after_the_response() -> None:
     known = with_member(COMPLETED)
     assert gone(known, now=ENDED + USUAL) == []
     assert gone(known, COMPLETED, now=ENDED + USUAL + 1.0) == []
@@ -226,7 +226,7 @@ def test_jobs_are_forgotten_in_the_order_of_their_ends() -> None:
     assert [name for name, _ in gone(known, *records, now=ENDED + 1e9)] == [arn(3), arn(2), arn(1)]
 
 
-def test_a_job_that_is_asked_for_every_few_seconds_is_noted_once() -> None:
+def test_a_job_that_is_polled_every_few_seconds_is_queued_once() -> None:
     known = with_member(RUNNING)
     known.let_go(RUNNING, DESELECTED, CREATED)
     for _ in range(3000):
@@ -266,7 +266,7 @@ def test_a_job_is_let_go_once_and_the_first_reason_stands() -> None:
     assert gone(known, RUNNING, now=CREATED + USUAL) == [(ARN, NOT_FOUND)]
 
 
-def test_a_job_that_loses_its_tags_is_let_go_when_a_page_tells_so() -> None:
+def test_a_job_that_loses_its_tags_is_let_go_when_a_page_shows_so() -> None:
     known = with_member(RUNNING)
     show(known, RUNNING, listed(tags={}), CREATED)
     show(known, RUNNING, listed(tags={}), CREATED + 500.0)
@@ -291,14 +291,14 @@ def test_a_finished_job_that_gets_its_selection_back_is_forgotten_when_it_would_
     assert gone(known, FAILED_JOB, now=ENDED + FAILED) == [(ARN, RETENTION)]
 
 
-def test_a_job_that_a_page_still_tells_is_kept_though_getjob_did_not_know_it() -> None:
+def test_a_job_that_a_page_still_shows_is_kept_though_getjob_did_not_know_it() -> None:
     known = with_member(RUNNING)
     known.let_go(RUNNING, NOT_FOUND, CREATED)
     show(known, RUNNING, listed(), CREATED + 10.0)
     assert gone(known, RUNNING, now=CREATED + 1e9) == []
 
 
-# Jobs of others: named in the settings, or found with another login.
+# Jobs of other targets: configured, or discovered with other credentials.
 
 
 @pytest.mark.parametrize("job", [COMPLETED, RUNNING, record(finished())])
@@ -424,7 +424,7 @@ def test_whatever_happens_each_job_is_forgotten_once_at_its_time_and_for_its_rea
     assert world.taken == world.forgotten + Counter(world.store.keys())
 
 
-def test_the_reasons_are_those_that_a_counter_tells() -> None:
+def test_the_reasons_are_those_of_the_counter() -> None:
     assert DROP_REASONS == ("retention", "deselected", "not_found", "max_jobs")
 
 
@@ -457,7 +457,7 @@ def test_a_job_that_is_left_to_somebody_else_is_not_forgotten_here() -> None:
     assert gone(known, COMPLETED, now=ENDED + FAILED) == []
 
 
-def test_a_known_job_that_is_taken_over_is_let_go_unless_a_list_shows_it() -> None:
+def test_a_known_job_that_is_taken_over_is_let_go_unless_a_page_shows_it() -> None:
     known, seen = found_jobs(), found_jobs()
     for each in (known, seen):
         each.take_over(RUNNING, now=CREATED)
@@ -496,7 +496,7 @@ def resumed(tombstones: Mapping[int, Tombstone], since: float = BEFORE) -> Disco
     return DiscoveredJobs(selector, since=since, retention=retention, tombstones=Tombstones(tombstones), owner="mine")
 
 
-def test_of_a_job_that_ended_and_was_forgotten_its_creation_and_lane_are_remembered() -> None:
+def test_of_a_job_that_ended_and_was_forgotten_its_creation_and_target_are_remembered() -> None:
     known = with_member(COMPLETED)
     assert known._tombstones.all() == {}
     gone(known, COMPLETED, now=ENDED + USUAL)
@@ -527,7 +527,7 @@ def test_a_job_that_ended_and_was_forgotten_before_a_restart_is_not_taken_up_aga
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "COMPLETED"])
-def test_a_job_that_was_let_go_before_a_restart_goes_on_where_it_was(status: str) -> None:
+def test_a_job_that_was_let_go_before_a_restart_continues_where_it_was(status: str) -> None:
     known = resumed({MARK: Tombstone(CREATED, RUNNING, "mine")})
     assert first_record(known, listed(status), now=CREATED + 1e9) is not None
     assert first_record(known, listed(status)) == replace(RUNNING, owner="mine")
@@ -536,7 +536,7 @@ def test_a_job_that_was_let_go_before_a_restart_goes_on_where_it_was(status: str
     assert known._tombstones.all() == {}
 
 
-def test_what_is_pruned_is_told_by_its_marks() -> None:
+def test_prune_returns_the_marks_of_the_tombstones() -> None:
     tombstones = {
         1: Tombstone(10.0, None, "mine"),
         2: Tombstone(20.0, None, "mine"),

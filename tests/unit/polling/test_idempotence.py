@@ -1,4 +1,4 @@
-"""No change of a job is logged or counted twice, whatever lists show, clocks do, settings become and restarts cut off.
+"""No change of a job is logged or counted twice, for any pages, clocks, reloads and restarts.
 
 The world has true time, which Braket's clock shows in its responses. The exporter's own wall clock is wrong by any
 number of weeks and is stepped. Each job has a device of its own, so that every counter belongs to one job.
@@ -96,7 +96,7 @@ class World:
 
 @dataclass
 class Source:
-    """Braket as the world has it; lists lag behind GetJob and leave jobs out."""
+    """Braket in this world; pages lag behind GetJob and leave jobs out."""
 
     world: World
     target: Target = WEST
@@ -228,7 +228,7 @@ class History:
         self.check_counts()
 
     def check_counts(self) -> None:
-        """Check the counters since they began at 0: a process without a state file begins with new ones."""
+        """Check the counters, which started at 0: a process without a state file starts with new ones."""
         assert [series for series, times in self.counted.items() if times > 1] == []
 
 
@@ -260,7 +260,7 @@ STEP = st.one_of(
 )
 
 
-def lanes_of(watch: str, jobs: Sequence[str]) -> tuple[TargetConfig, ...]:
+def configs_of(watch: str, jobs: Sequence[str]) -> tuple[TargetConfig, ...]:
     some = tuple(jobs[:2])
     return {
         "all": (TargetConfig(CredentialsRef(), WEST, (), ALL),),
@@ -288,7 +288,7 @@ def act(history: History, what: str, how: Any) -> None:
         "lookback": lambda: exporter.reload(lookback=how),
         "retention": lambda: exporter.reload(retention=Retention(how, how)),
         "team": lambda: setattr(world, "team", how),
-        "watch": lambda: exporter.reload(lanes_of(how, [*world.lives])),
+        "watch": lambda: exporter.reload(configs_of(how, [*world.lives])),
     }
     actions[what]()
 
@@ -337,7 +337,7 @@ def test_a_job_that_is_the_last_of_its_account_is_logged_and_counted_exactly_onc
 
 
 @pytest.mark.parametrize("ahead", [5 * WEEK, -5 * WEEK])
-def test_a_wrong_clock_does_not_change_what_is_news(ahead: float) -> None:
+def test_a_wrong_clock_does_not_change_what_is_new(ahead: float) -> None:
     history = History()
     act(history, "create", (-MINUTE, MINUTE, HOUR, "COMPLETED"))
     history.world.ahead = ahead

@@ -1,4 +1,4 @@
-"""Which job is asked for next."""
+"""The priority queue of the jobs that wait for GetJob."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -27,7 +27,7 @@ def queue_of(*schedules: JobSchedule) -> JobQueue:
 
 
 def emptied(job_queue: JobQueue, now: float = 100.0, *, turn: Priority = DUE) -> list[str]:
-    """Ask for one job after the other; return the last digits of their ARNs."""
+    """Poll one job after the other; return the last digits of their ARNs."""
     polled = []
     while (next_one := job_queue.due(now, turn=turn)) is not None:
         job_queue.remove(next_one.arn)
@@ -35,28 +35,28 @@ def emptied(job_queue: JobQueue, now: float = 100.0, *, turn: Priority = DUE) ->
     return polled
 
 
-def test_an_empty_agenda_has_nothing_due_ever() -> None:
+def test_an_empty_queue_has_nothing_due_ever() -> None:
     job_queue = JobQueue()
     assert (len(job_queue), [*job_queue], job_queue.due(1e9), job_queue.next_due()) == (0, [], None, float("inf"))
     assert job_queue.get(arn(1)) is None
 
 
-def test_the_job_that_is_due_first_is_asked_first() -> None:
+def test_the_job_that_is_due_first_is_polled_first() -> None:
     assert emptied(queue_of(schedule(1, 9.0), schedule(2, 3.0), schedule(3, 5.0))) == ["2", "3", "1"]
 
 
-def test_among_equals_the_one_that_was_put_first_is_asked_first() -> None:
+def test_among_equals_the_one_that_was_put_first_is_polled_first() -> None:
     assert emptied(queue_of(schedule(2), schedule(1), schedule(3))) == ["2", "1", "3"]
 
 
-def test_nothing_is_asked_before_its_time() -> None:
+def test_nothing_is_polled_before_its_time() -> None:
     job_queue = queue_of(schedule(1, 9.0), schedule(2, 3.0))
     assert job_queue.due(2.999) is None
     assert job_queue.due(3.0) == schedule(2, 3.0)
     assert job_queue.next_due() == 3.0
 
 
-def test_what_is_due_stays_on_the_agenda_until_it_is_taken_off() -> None:
+def test_what_is_due_stays_in_the_queue_until_it_is_removed() -> None:
     job_queue = queue_of(schedule(1))
     assert job_queue.due(0.0) == schedule(1)
     assert job_queue.due(0.0) == schedule(1)
@@ -66,7 +66,7 @@ def test_what_is_due_stays_on_the_agenda_until_it_is_taken_off() -> None:
     assert job_queue.get(arn(1)) is None
 
 
-def test_a_job_that_is_not_on_the_agenda_can_be_taken_off() -> None:
+def test_a_job_that_is_not_in_the_queue_can_be_removed() -> None:
     job_queue = queue_of(schedule(1))
     job_queue.remove(arn(2))
     assert [*job_queue] == [schedule(1)]
@@ -95,12 +95,14 @@ def test_what_is_more_urgent_but_not_due_holds_nothing_up() -> None:
 @pytest.mark.parametrize(
     ("turn", "order"), [(DUE, ["3", "2", "1"]), (REFRESH, ["2", "3", "1"]), (BACKFILL, ["1", "3", "2"])]
 )
-def test_what_the_budget_may_not_suffice_for_goes_first_in_turn(turn: Priority, order: list[str]) -> None:
+def test_each_priority_that_the_rate_limit_may_not_suffice_for_goes_first_in_turn(
+    turn: Priority, order: list[str]
+) -> None:
     assert emptied(queue_of(schedule(1, 0.0, BACKFILL), schedule(2), schedule(3, 9.0, DUE)), turn=turn) == order
 
 
 @pytest.mark.parametrize("turn", [DUE, REFRESH, BACKFILL])
-def test_whose_turn_it_is_changes_nothing_for_what_changed_and_what_is_new(turn: Priority) -> None:
+def test_the_turn_does_not_matter_for_changed_and_new_jobs(turn: Priority) -> None:
     job_queue = queue_of(
         schedule(1, 0.0, BACKFILL), schedule(2), schedule(3, 9.0, DUE), schedule(4, 9.0, CHANGED), schedule(5, 9.0, NEW)
     )
@@ -108,12 +110,12 @@ def test_whose_turn_it_is_changes_nothing_for_what_changed_and_what_is_new(turn:
 
 
 @pytest.mark.parametrize("turn", [DUE, REFRESH, BACKFILL])
-def test_whose_turn_it_is_leaves_nothing_out(turn: Priority) -> None:
+def test_the_turn_leaves_no_job_out(turn: Priority) -> None:
     for one in (schedule(1), schedule(1, 0.0, BACKFILL), schedule(1, 0.0, DUE)):
         assert queue_of(one).due(0.0, turn=turn) == one
 
 
-def test_finished_jobs_are_asked_for_by_their_order_and_not_by_when_they_were_put() -> None:
+def test_finished_jobs_are_polled_by_their_order_and_not_by_when_they_were_put() -> None:
     orders = [(1, -50.0), (1, -70.0), (0, -20.0), (0, -30.0)]
     job_queue = queue_of(*(schedule(number, 5.0 - number, BACKFILL, order) for number, order in enumerate(orders, 1)))
     assert emptied(job_queue) == ["4", "3", "2", "1"]
@@ -127,7 +129,7 @@ def test_a_watch_takes_the_place_of_the_one_that_its_job_had() -> None:
     assert emptied(job_queue) == ["2", "1"]
 
 
-def test_a_watch_that_becomes_more_urgent_is_asked_once() -> None:
+def test_a_schedule_that_becomes_more_urgent_is_polled_once() -> None:
     job_queue = queue_of(schedule(1, 3.0), schedule(2, 1.0))
     job_queue.put(schedule(1, 3.0, CHANGED))
     assert emptied(job_queue) == ["1", "2"]
@@ -140,7 +142,7 @@ def test_a_watch_that_changes_in_what_does_not_matter_keeps_its_place() -> None:
     assert emptied(job_queue) == ["1", "2"]
 
 
-def test_a_job_that_was_taken_off_and_put_back_is_asked_at_its_new_time() -> None:
+def test_a_job_that_was_removed_and_put_back_is_polled_at_its_new_time() -> None:
     job_queue = queue_of(schedule(1, 3.0))
     job_queue.remove(arn(1))
     job_queue.put(schedule(1, 50.0))
@@ -171,7 +173,7 @@ SCHEDULES = st.builds(
     DUES,
     st.sampled_from([CHANGED, NEW, DUE, REFRESH]),
 ) | st.builds(schedule, st.integers(0, 7), st.just(0.0), st.just(BACKFILL), st.tuples(st.integers(0, 1), DUES))
-"""A finished job that was never asked for is due since it was found."""
+"""A finished job that was never polled is due since it was discovered."""
 
 STEPS = st.lists(SCHEDULES | st.integers(0, 7), max_size=60)
 """A watch is put, a number taken off."""

@@ -1,4 +1,4 @@
-"""The pollers as a whole while their plan changes: scripted answers, and time moved by hand."""
+"""The polled targets while their plan changes: scripted responses, and a manual clock."""
 
 import re
 import threading
@@ -54,7 +54,7 @@ def config(
 
 @dataclass
 class Account:
-    """The jobs that there are, as GetJob and SearchJobs tell them."""
+    """The jobs of an account, as GetJob and SearchJobs return them."""
 
     jobs: dict[str, JobSnapshot] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Source:
 
 
 class Harness:
-    """A crew with all that it is wired to."""
+    """A manager with its services."""
 
     def __init__(self, *configs: TargetConfig, rate: float = 1e9, before: "Harness | None" = None) -> None:
         self.time: FakeTime = FakeTime() if before is None else before.time
@@ -108,7 +108,7 @@ class Harness:
         self.book: Book = Book() if before is None else before.book
         self._log = LogCapture()
         self.store = Store(job_families(), self.book)
-        self.telemetry = SelfMetrics(lambda: self.manager.statuses())  # noqa: PLW0108 -- the crew comes later
+        self.telemetry = SelfMetrics(lambda: self.manager.statuses())  # noqa: PLW0108 -- the manager comes later
         self.rate_limiter = RateLimiter(rate)
         self.manager = PollerManager(
             store=self.store,
@@ -132,20 +132,20 @@ class Harness:
         return self.manager.follow(plan, past)
 
     def names(self) -> set[str]:
-        """Find the jobs that have series."""
+        """Return the jobs with series."""
         lines = (
             line for family, rows in self.store.view().families() if family.name == "braket_job_info" for line in rows
         )
         return set(re.findall(r'job_arn="([^"]*)"', b"".join(lines).decode()))
 
     def dropped(self) -> float:
-        """Tell how many jobs were dropped because they were too many."""
+        """Return the number of jobs that were dropped because of the series limit."""
         metrics = self.telemetry.render("text", lambda *_: True).decode()
         (count,) = re.findall(r'jobs_dropped_total\{reason="max_jobs"\} (\S+)', metrics)
         return float(count)
 
     def run(self, seconds: float = 1.0) -> None:
-        """Step as the workers do, until so many seconds have passed."""
+        """Step as the threads do, until so many seconds have passed."""
         end = self.time.monotonic + seconds
         while True:
             waits = [target.poller.step() for target in self.manager.targets]
@@ -156,7 +156,7 @@ class Harness:
             self.manager.drop_expired()
 
     def logged(self, name: str) -> list[tuple[str | None, ...]]:
-        """List of each log event the job and what is said of it."""
+        """Return the job and the details of each log event."""
         keys = {"job_discovered": ("status",), "job_transition": ("from_status", "to_status")}.get(name, ("reason",))
         return [(e["job_arn"], *(e[key] for key in keys)) for e in self._log.entries if e["event"] == name]
 
@@ -172,7 +172,7 @@ class Harness:
 
 
 def harness(*configs: TargetConfig, jobs: Sequence[JobSnapshot] = (), rate: float = 1e9) -> Harness:
-    """Return a crew that has polled once."""
+    """Return a manager that has polled once."""
     one = Harness(*configs, rate=rate)
     for job in jobs:
         one.account.put(job, CHEMISTRY)
@@ -190,10 +190,10 @@ def ended(job: str = A, status: str = "FAILED", **members: Any) -> JobSnapshot:
     return finished(status, **{"arn": job, "region": job.split(":")[3], **members})
 
 
-# Lanes that stay, come and go.
+# Targets that stay, are added or are removed.
 
 
-def test_a_lane_that_is_as_it_was_keeps_its_poller_and_is_not_asked_sooner() -> None:
+def test_a_target_that_is_as_it_was_keeps_its_poller_and_is_not_polled_sooner() -> None:
     one = harness(config(A), config(FAR, target=NORTH), jobs=[running(A), running(FAR), running(B)])
     before, polled = one.manager.targets, len(one.account.polled)
     assert one.follow(config(A, B), config(FAR, target=NORTH)) == Changes(added=0, removed=0, changed=1)
@@ -207,7 +207,7 @@ def ups(one: Harness) -> set[str]:
     return {line for line in metrics.splitlines() if not line.startswith("#")}
 
 
-def test_a_lane_that_is_renamed_keeps_its_poller_and_counts_as_changed() -> None:
+def test_a_target_that_is_renamed_keeps_its_poller_and_counts_as_changed() -> None:
     chemistry, physics = (replace(config(selector=ALL), name=name) for name in ("chemistry", "physics"))
     one = harness(chemistry, jobs=[running(A)])
     line = f'braket_exporter_target_up{{aws_account_id="{ACCOUNT}",aws_region="us-west-2",target="%s"}} 1.0'
@@ -221,7 +221,7 @@ def test_a_lane_that_is_renamed_keeps_its_poller_and_counts_as_changed() -> None
     assert one.names() == {A}
 
 
-def test_lanes_of_one_account_and_region_are_targets_of_their_own_by_their_names() -> None:
+def test_targets_of_one_account_and_region_are_targets_of_their_own_by_their_names() -> None:
     one = harness(
         replace(config(A), name="chemistry"),
         replace(config(B, profile="p"), name="physics"),
@@ -230,13 +230,13 @@ def test_lanes_of_one_account_and_region_are_targets_of_their_own_by_their_names
     assert [(status.name, status.active) for status in one.manager.statuses()] == [("chemistry", 1), ("physics", 1)]
 
 
-def test_a_new_lane_that_takes_a_job_over_has_its_name() -> None:
+def test_a_new_target_that_takes_a_job_over_has_its_name() -> None:
     one = harness(config(A, B), jobs=[running(A), running(B)])
     one.follow(config(A), replace(config(B, profile="p"), name="physics"))
     assert [(status.name, status.active) for status in one.manager.statuses()] == [("", 1), ("physics", 1)]
 
 
-def test_only_new_lanes_are_connected() -> None:
+def test_only_new_targets_are_connected() -> None:
     one = harness(config(A), jobs=[running(A), running(FAR)])
     one.follow(config(A), config(FAR, target=NORTH))
     assert one.connected == [config(A), config(FAR, target=NORTH)]
@@ -255,7 +255,7 @@ def test_a_plan_that_is_not_followed_changes_nothing() -> None:
     assert one.arns == {A}
 
 
-def test_a_removed_lane_takes_its_jobs_with_it_at_once() -> None:
+def test_a_removed_target_takes_its_jobs_with_it_at_once() -> None:
     one = harness(config(A), config(selector=ALL, target=NORTH), jobs=[running(A), running(FAR)])
     assert one.follow(config(A)) == Changes(added=0, removed=1, changed=0)
     assert one.arns == {A}
@@ -263,7 +263,7 @@ def test_a_removed_lane_takes_its_jobs_with_it_at_once() -> None:
     assert [status.target for status in one.manager.statuses()] == [WEST]
 
 
-def test_the_poller_of_a_removed_lane_asks_no_more() -> None:
+def test_the_poller_of_a_removed_target_makes_no_further_call() -> None:
     one = harness(config(A), config(FAR, selector=ALL, target=NORTH), jobs=[running(A), running(FAR)])
     _, gone = one.manager.targets
     one.follow(config(A))
@@ -273,7 +273,7 @@ def test_the_poller_of_a_removed_lane_asks_no_more() -> None:
     assert len(one.account.polled) == polled
 
 
-def test_a_lane_that_learned_its_account_stays_the_same_lane() -> None:
+def test_a_target_that_learned_its_account_stays_the_same_target() -> None:
     one = harness(config(selector=ALL, target=UNKNOWN), jobs=[running(A)])
     before = one.manager.targets
     assert one.follow(config(selector=ALL, target=UNKNOWN)) == Changes(added=0, removed=0, changed=0)
@@ -282,15 +282,15 @@ def test_a_lane_that_learned_its_account_stays_the_same_lane() -> None:
     assert one.logged("job_discovered") == [(A, "RUNNING")]
 
 
-def test_another_login_is_another_lane() -> None:
+def test_other_credentials_are_another_target() -> None:
     one = harness(config(A), jobs=[running(A)])
     assert one.follow(config(A, profile="other")) == Changes(added=1, removed=1, changed=0)
 
 
-# Jobs that stay, come and go.
+# Jobs that stay, are added or are removed.
 
 
-def test_a_known_job_goes_on_where_it_was_when_its_lane_changes() -> None:
+def test_a_known_job_continues_where_it_was_when_its_target_changes() -> None:
     one = harness(config(A), jobs=[running(A), running(B)])
     one.follow(config(A, B))
     one.account.put(ended(A), CHEMISTRY)
@@ -311,7 +311,7 @@ def test_a_removed_job_is_forgotten_and_what_it_counted_stays() -> None:
     assert [status.active + status.finished for status in one.manager.statuses()] == [1]
 
 
-def test_a_job_that_comes_back_goes_on_where_it_was() -> None:
+def test_a_job_that_comes_back_continues_where_it_was() -> None:
     one = harness(config(A, B), jobs=[running(A), running(B)])
     one.follow(config(B))
     one.account.put(ended(A), CHEMISTRY)
@@ -323,7 +323,7 @@ def test_a_job_that_comes_back_goes_on_where_it_was() -> None:
     assert one.count("braket_job_outcomes_total") == 1
 
 
-def test_a_job_that_moves_to_another_login_keeps_its_record() -> None:
+def test_a_job_that_moves_to_other_credentials_keeps_its_record() -> None:
     one = harness(config(A, B), jobs=[running(A), running(B)])
     one.follow(config(A), config(B, profile="other"))
     one.account.put(ended(B), CHEMISTRY)
@@ -333,7 +333,7 @@ def test_a_job_that_moves_to_another_login_keeps_its_record() -> None:
     assert one.logged("job_forgotten") == []
 
 
-def test_a_complete_job_that_moves_is_not_asked_again() -> None:
+def test_a_complete_job_that_moves_is_not_polled_again() -> None:
     one = harness(config(A, B), jobs=[running(A), ended(B)])
     one.follow(config(A), config(B, profile="other"))
     one.run(100.0)
@@ -341,7 +341,7 @@ def test_a_complete_job_that_moves_is_not_asked_again() -> None:
     assert one.arns == {A, B}
 
 
-def test_a_found_job_that_is_named_now_keeps_its_series_for_good() -> None:
+def test_a_discovered_job_that_is_configured_now_keeps_its_series_for_good() -> None:
     one = harness(config(selector=ALL), jobs=[ended(A, ended=CREATED + 900.0)])
     one.follow(config(A, selector=ALL))
     one.run(3 * 5000.0)
@@ -349,7 +349,7 @@ def test_a_found_job_that_is_named_now_keeps_its_series_for_good() -> None:
     assert one.logged("job_discovered") == [(A, "FAILED")]
 
 
-def test_a_job_found_by_another_login_is_left_to_the_one_that_names_it() -> None:
+def test_a_job_that_other_credentials_discovered_moves_to_the_target_that_configures_it() -> None:
     one = harness(config(selector=ALL), jobs=[running(A)])
     one.follow(config(selector=ALL), config(A, profile="other"))
     discovery, other = one.manager.targets
@@ -360,7 +360,7 @@ def test_a_job_found_by_another_login_is_left_to_the_one_that_names_it() -> None
 
 
 @pytest.mark.parametrize(("selector", "left"), [(ALL, {A}), (CHEMISTS, {A}), (replace(CHEMISTS, name=None), {A})])
-def test_a_job_that_is_not_named_any_more_stays_where_it_is_found(selector: Selector, left: set[str]) -> None:
+def test_a_job_that_is_not_configured_any_more_stays_where_it_is_discovered(selector: Selector, left: set[str]) -> None:
     one = harness(config(A), jobs=[running(A)])
     one.follow(config(selector=selector))
     one.run(5000.0)
@@ -369,7 +369,7 @@ def test_a_job_that_is_not_named_any_more_stays_where_it_is_found(selector: Sele
     assert one.logged("job_forgotten") == []
 
 
-def test_a_job_that_is_not_named_any_more_and_not_found_is_let_go_after_its_retention() -> None:
+def test_a_job_that_is_not_configured_any_more_and_not_discovered_is_let_go_after_its_retention() -> None:
     one = harness(config(A), jobs=[running(A)])
     one.account.put(running(A), PHYSICS)
     one.follow(config(selector=CHEMISTS))
@@ -380,7 +380,7 @@ def test_a_job_that_is_not_named_any_more_and_not_found_is_let_go_after_its_rete
     assert one.logged("job_forgotten") == [(A, "deselected")]
 
 
-def test_a_job_whose_login_is_gone_is_left_to_one_that_finds_it() -> None:
+def test_a_job_of_removed_credentials_moves_to_a_target_that_discovers_it() -> None:
     one = harness(config(A, profile="other"), config(selector=ALL), jobs=[running(A)])
     one.follow(config(selector=ALL))
     one.account.put(ended(A), CHEMISTRY)
@@ -398,7 +398,7 @@ def test_jobs_that_were_found_are_forgotten_when_nobody_looks_for_any() -> None:
     assert one.arns == {A}
 
 
-# What is news.
+# New jobs.
 
 
 def test_a_wider_selector_announces_nothing_that_happened_before() -> None:
@@ -429,7 +429,7 @@ def test_a_narrower_selector_lets_the_others_go_and_one_that_widens_again_does_n
     assert len(one.logged("job_discovered")) == len(one.logged("job_transition")) == 1
 
 
-def test_a_job_that_is_created_after_the_reload_is_news() -> None:
+def test_a_job_that_is_created_after_the_reload_is_new() -> None:
     one = harness(config(A), jobs=[running(A)])
     one.follow(config(A, selector=ALL))
     one.run(10.0)
@@ -438,11 +438,11 @@ def test_a_job_that_is_created_after_the_reload_is_news() -> None:
     assert one.logged("job_transition") == [(B, None, "RUNNING")]
 
 
-# Answers that come late.
+# Late responses.
 
 
 @pytest.mark.parametrize("after", [(), (config(B),), (config(B, selector=None), config(FAR, target=NORTH))])
-def test_an_answer_for_a_job_that_left_meanwhile_changes_nothing(after: tuple[TargetConfig, ...]) -> None:
+def test_a_response_for_a_job_that_left_meanwhile_changes_nothing(after: tuple[TargetConfig, ...]) -> None:
     one = harness(config(A), jobs=[running(A), running(B), running(FAR)])
     one.account.put(ended(A), CHEMISTRY)
     one.time.advance(40.0)
@@ -460,7 +460,7 @@ def test_an_answer_for_a_job_that_left_meanwhile_changes_nothing(after: tuple[Ta
 
 
 @pytest.mark.parametrize("after", [config(B, selector=CHEMISTS), config(B)])
-def test_a_page_that_was_asked_for_before_the_selector_changed_changes_nothing(after: TargetConfig) -> None:
+def test_a_page_that_was_requested_before_the_selector_changed_changes_nothing(after: TargetConfig) -> None:
     one = harness(config(selector=ALL))
     one.account.put(running(A, created=one.time.wall), PHYSICS)
     one.account.put(running(B), CHEMISTRY)
@@ -497,7 +497,7 @@ def test_once_ready_it_stays_ready() -> None:
     assert (before, one.manager.ready, one.manager.healthy) == (False, True, True)
 
 
-def test_whether_it_is_ready_is_told_while_a_new_plan_waits_for_a_slow_ledger() -> None:
+def test_readiness_is_shown_while_a_new_plan_waits_for_a_slow_state_file() -> None:
     one = harness(config(A), jobs=[running(A), running(B)])
     logged: list[bool] = []
     with ThreadPoolExecutor(2) as threads:
@@ -566,7 +566,7 @@ def test_a_longer_lookback_finds_older_jobs_at_once() -> None:
     assert one.arns == {A}
 
 
-def test_budgets_go_on_unless_they_are_changed() -> None:
+def test_rate_limits_continue_unless_they_are_changed() -> None:
     one = harness(config(A), jobs=[running(A)], rate=4.0)
     one.rate_limiter.throttled(WEST, "GetJob", one.time.monotonic, one.time.monotonic, 0.0)
     one.follow(config(A, B))
@@ -575,7 +575,7 @@ def test_budgets_go_on_unless_they_are_changed() -> None:
     assert one.rate_limiter.rate(WEST, "GetJob", one.time.monotonic) == 4.0
 
 
-def test_threads_come_and_go_with_their_lanes() -> None:
+def test_threads_come_and_go_with_their_targets() -> None:
     one = Harness()
     for job in (A, FAR):
         one.account.put(running(job))
@@ -592,7 +592,7 @@ def test_threads_come_and_go_with_their_lanes() -> None:
     assert [thread for thread in threading.enumerate() if thread.name.startswith("poll-")] == []
 
 
-def test_pollers_are_told_in_place() -> None:
+def test_targets_are_reconfigured_in_place() -> None:
     one = harness(config(A), jobs=[running(A)])
     (target,) = one.manager.targets
     assert isinstance(target, PolledTarget)
@@ -606,7 +606,7 @@ def test_pollers_are_told_in_place() -> None:
 
 
 def crowded(most: int, *jobs: JobSnapshot, configs: Sequence[TargetConfig] = (config(selector=ALL),)) -> Harness:
-    """Return a crew with a limit that has polled once."""
+    """Return a manager with a series limit that has polled once."""
     one = Harness(*configs)
     one.manager.set_limit(most)
     for job in jobs:
@@ -616,7 +616,7 @@ def crowded(most: int, *jobs: JobSnapshot, configs: Sequence[TargetConfig] = (co
     return one
 
 
-def test_finished_jobs_that_are_too_many_are_neither_asked_for_nor_told_and_counted() -> None:
+def test_finished_jobs_that_are_too_many_are_neither_polled_nor_logged_and_counted() -> None:
     one = crowded(2, *(ended(arn(n), "COMPLETED", ended=CREATED + 500.0 + n) for n in range(5)), running(arn(9)))
     assert one.names() == one.arns == {arn(9), arn(4)}
     assert set(one.account.polled) == {arn(9), arn(4)}
@@ -628,7 +628,7 @@ def test_finished_jobs_that_are_too_many_are_neither_asked_for_nor_told_and_coun
     assert one.dropped() == 4
 
 
-def test_a_job_that_ends_while_there_are_too_many_is_told_and_counted_and_forgotten() -> None:
+def test_a_job_that_ends_while_there_are_too_many_is_logged_and_counted_and_forgotten() -> None:
     one = crowded(1, running(A), running(B, created=CREATED + 1.0))
     assert one.arns == {A, B}
     assert one.names() == {B}
@@ -654,7 +654,7 @@ def test_a_new_job_takes_the_place_of_the_oldest_finished_one() -> None:
     assert one.dropped() == 1
 
 
-def test_a_named_job_is_hidden_and_not_forgotten_and_comes_back_with_room() -> None:
+def test_a_configured_job_is_hidden_and_not_forgotten_and_comes_back_with_room() -> None:
     old, young = ended(A, ended=CREATED + 100.0), ended(B, ended=CREATED + 200.0)
     one = crowded(1, old, young, configs=[config(A, B)])
     assert (one.arns, one.names(), one.dropped()) == ({A, B}, {B}, 1)
@@ -668,7 +668,7 @@ def test_a_named_job_is_hidden_and_not_forgotten_and_comes_back_with_room() -> N
     assert one.logged("job_forgotten") == [(B, "deselected")]
 
 
-def test_a_hidden_job_that_is_not_named_any_more_is_forgotten_where_it_is_found() -> None:
+def test_a_hidden_job_that_is_not_configured_any_more_is_forgotten_where_it_is_discovered() -> None:
     one = crowded(1, ended(A, ended=CREATED + 900.0), running(B), configs=[config(A, selector=ALL)])
     assert (one.arns, one.names()) == ({A, B}, {B})
     one.follow(config(selector=ALL))
@@ -685,7 +685,7 @@ def test_the_limit_is_one_for_all_targets() -> None:
 
 
 @pytest.mark.parametrize(("most", "reason"), [(1, "max_jobs"), (9, "retention")])
-def test_a_job_that_one_login_forgot_is_no_news_to_another_one_that_finds_it(most: int, reason: str) -> None:
+def test_a_job_that_one_target_dropped_is_not_new_to_another_one_that_discovers_it(most: int, reason: str) -> None:
     one = crowded(most, running(B), configs=[config(selector=CHEMISTS), config(selector=ALL, profile="other")])
     one.follow(config(selector=CHEMISTS), config(selector=ALL, profile="other"))
     new = running(A, created=one.time.wall)
@@ -707,7 +707,7 @@ A_DAY = 86400.0
 def restarted(
     before: Harness, *configs: TargetConfig, down: float = 60.0, polled: float | None = None, lookback: float = A_DAY
 ) -> Harness:
-    """Return a crew that went on, after so many seconds, from what the one before had written down."""
+    """Return a manager that continues, after so many seconds, from the state file of the one before."""
     before.store.flush()
     past = before.book.past(before.time.wall if polled is None else polled, before.manager.baselines)
     one = Harness(*configs, before=before)
@@ -721,7 +721,7 @@ def silent(one: Harness) -> bool:
     return not any(one.logged(name) for name in ("job_discovered", "job_transition", "job_forgotten"))
 
 
-def test_a_named_job_goes_on_as_a_named_one_and_what_happened_meanwhile_is_told_once() -> None:
+def test_a_configured_job_continues_as_a_configured_one_and_what_happened_meanwhile_is_logged_once() -> None:
     one = harness(config(A, B), jobs=[running(A), running(B)])
     one.account.put(ended(A), CHEMISTRY)
     two = restarted(one, config(A, B))
@@ -737,7 +737,7 @@ def test_a_named_job_goes_on_as_a_named_one_and_what_happened_meanwhile_is_told_
     assert [record.configured for record in three.store.records()] == [True, True]
 
 
-def test_a_named_job_that_told_all_of_its_end_is_neither_asked_for_nor_waited_for() -> None:
+def test_a_configured_job_that_showed_all_details_of_its_end_is_neither_polled_nor_waited_for() -> None:
     one = harness(config(A), jobs=[ended(A)])
     polled = len(one.account.polled)
     two = restarted(one, config(A))
@@ -748,7 +748,7 @@ def test_a_named_job_that_told_all_of_its_end_is_neither_asked_for_nor_waited_fo
     assert two.arns == {A}
 
 
-def test_an_active_job_is_waited_for_until_it_answers_again() -> None:
+def test_an_active_job_is_waited_for_until_it_responds_again() -> None:
     one = harness(config(A), jobs=[running(A)])
     two = restarted(one, config(A))
     before = two.manager.ready
@@ -758,7 +758,7 @@ def test_an_active_job_is_waited_for_until_it_answers_again() -> None:
     assert silent(two)
 
 
-def test_a_found_job_goes_back_to_its_lane_and_is_forgotten_when_its_time_is_over() -> None:
+def test_a_discovered_job_goes_back_to_its_target_and_is_forgotten_when_its_time_is_over() -> None:
     configs = (config(selector=CHEMISTS, profile="other"), config(selector=ALL))
     one = harness(*configs, jobs=[running(A), ended(B, "COMPLETED", ended=CREATED + 900.0)])
     one.account.put(running(C), PHYSICS)
@@ -775,7 +775,7 @@ def test_a_found_job_goes_back_to_its_lane_and_is_forgotten_when_its_time_is_ove
     assert {record.arn: record.owner for record in two.store.records()} == {A: before[A], C: before[C]}
 
 
-def test_a_found_job_that_is_named_now_is_named_from_then_on() -> None:
+def test_a_discovered_job_that_is_configured_now_is_configured_from_then_on() -> None:
     one = harness(config(selector=ALL), jobs=[running(A)])
     two = restarted(one, config(A, selector=ALL))
     two.run(40.0)
@@ -783,7 +783,7 @@ def test_a_found_job_that_is_named_now_is_named_from_then_on() -> None:
     assert [(record.configured, record.owner) for record in two.store.records()] == [(True, "")]
 
 
-def test_a_named_job_that_is_not_named_any_more_is_left_to_the_lane_that_finds_it() -> None:
+def test_a_configured_job_that_is_not_configured_any_more_is_left_to_the_target_that_discovers_it() -> None:
     one = harness(config(A), jobs=[running(A)])
     two = restarted(one, config(selector=ALL))
     two.run(2000.0)
@@ -804,7 +804,7 @@ def test_finished_jobs_of_another_selector_stay_sealed_when_they_change_hands() 
     assert one.arns == {job.arn for job in jobs}
 
 
-def test_jobs_of_another_selector_are_let_go_unless_a_list_shows_them_to_be_selected() -> None:
+def test_jobs_of_another_selector_are_let_go_unless_a_page_shows_them_to_be_selected() -> None:
     one = harness(config(selector=ALL), jobs=[running(A)])
     one.account.put(running(B), PHYSICS)
     one.run(100.0)
@@ -818,7 +818,7 @@ def test_jobs_of_another_selector_are_let_go_unless_a_list_shows_them_to_be_sele
 
 
 @pytest.mark.parametrize("after", [(), (config(selector=ALL, target=NORTH),)])
-def test_jobs_that_no_lane_looks_for_where_they_are_are_forgotten_at_once(after: tuple[TargetConfig, ...]) -> None:
+def test_jobs_without_a_target_in_their_region_are_dropped_at_once(after: tuple[TargetConfig, ...]) -> None:
     one = harness(config(A, selector=ALL), jobs=[running(A), running(B)])
     two = restarted(one, *after)
     assert two.arns == set()
@@ -827,7 +827,7 @@ def test_jobs_that_no_lane_looks_for_where_they_are_are_forgotten_at_once(after:
     assert two.book.jobs == {}
 
 
-def test_a_job_that_ended_and_was_forgotten_is_no_news_and_not_taken_up_again() -> None:
+def test_a_job_that_ended_and_was_forgotten_is_not_new_and_not_taken_up_again() -> None:
     one = harness(config(selector=ALL))
     one.account.put(ended(A, created=one.time.wall + 5.0, ended=one.time.wall + 60.0), CHEMISTRY)
     one.run(100.0)
@@ -841,7 +841,7 @@ def test_a_job_that_ended_and_was_forgotten_is_no_news_and_not_taken_up_again() 
     assert two.count("braket_job_outcomes_total") == 1
 
 
-def test_a_job_that_was_let_go_before_its_end_goes_on_where_it_was() -> None:
+def test_a_job_that_was_let_go_before_its_end_continues_where_it_was() -> None:
     one = harness(config(selector=CHEMISTS), jobs=[running(A)])
     one.account.put(running(A), PHYSICS)
     one.run(1200.0)
@@ -855,7 +855,7 @@ def test_a_job_that_was_let_go_before_its_end_goes_on_where_it_was() -> None:
     assert two.book.tombstones == {}
 
 
-def test_what_is_remembered_is_dropped_once_lists_tell_it_no_more_whoever_it_was_remembered_for() -> None:
+def test_each_tombstone_is_dropped_once_no_scan_reaches_its_job() -> None:
     one = harness(config(selector=ALL), jobs=[ended(A, "COMPLETED")])
     one.run(1200.0)
     assert one.logged("job_forgotten") == [(A, "retention")]
@@ -874,7 +874,7 @@ def test_what_is_remembered_is_dropped_once_lists_tell_it_no_more_whoever_it_was
 @pytest.mark.parametrize(
     "after", [config(A, B, C), config(A, selector=ALL), config(A, selector=CHEMISTS, profile=None)]
 )
-def test_jobs_that_were_created_since_the_last_poll_are_news_and_those_before_are_not(after: TargetConfig) -> None:
+def test_jobs_that_were_created_since_the_last_poll_are_new_and_those_before_are_not(after: TargetConfig) -> None:
     one = harness(config(A), jobs=[running(A)])
     one.run(100.0)
     polled = one.time.wall
@@ -886,7 +886,7 @@ def test_jobs_that_were_created_since_the_last_poll_are_news_and_those_before_ar
     assert two.logged("job_transition") == [(C, None, "RUNNING")]
 
 
-def test_a_job_that_a_lane_had_not_found_yet_when_it_ended_is_news_after_the_restart() -> None:
+def test_a_job_that_a_target_had_not_discovered_yet_when_it_ended_is_new_after_the_restart() -> None:
     one = harness(config(selector=ALL))
     began = one.time.wall
     one.account.put(ended(A, created=began + 10.0, ended=began + 20.0), CHEMISTRY)
@@ -896,7 +896,7 @@ def test_a_job_that_a_lane_had_not_found_yet_when_it_ended_is_news_after_the_res
     assert two.count("braket_job_outcomes_total") == 1
 
 
-def test_lanes_that_look_for_jobs_tell_since_when_and_a_restart_does_not_change_that() -> None:
+def test_a_restart_does_not_change_the_baseline_times_of_targets_that_discover_jobs() -> None:
     configs = (config(A), config(selector=ALL, target=NORTH), config(selector=CHEMISTS, profile="other"))
     one = harness(*configs, jobs=[running(A)])
     began = one.time.wall - 1.0
@@ -908,7 +908,7 @@ def test_lanes_that_look_for_jobs_tell_since_when_and_a_restart_does_not_change_
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_clock_that_was_set_back_makes_no_news_of_old_jobs_and_loses_none_that_are_created_later(named: bool) -> None:  # noqa: FBT001
+def test_a_clock_that_was_set_back_counts_no_old_job_as_new_and_loses_no_later_job(named: bool) -> None:  # noqa: FBT001
     watched = config(A, B, C) if named else config(selector=ALL)
     one = harness(config(A) if named else watched, jobs=[running(A)])
     one.run(100.0)
@@ -939,7 +939,7 @@ def test_a_reload_that_changes_the_selector_brings_no_forgotten_job_back_after_a
     assert two.book.tombstones == {mark_of(A): Tombstone(CREATED, None, config(selector=CHEMISTS).key)}
 
 
-def test_a_reload_that_tells_the_account_makes_no_news_of_forgotten_jobs_after_a_restart() -> None:
+def test_a_reload_that_sets_the_account_counts_no_dropped_job_as_new_after_a_restart() -> None:
     one = harness(config(selector=ALL, target=UNKNOWN), jobs=[running(B)])
     one.account.put(ended(A, "COMPLETED", created=one.time.wall + 5.0, ended=one.time.wall + 60.0), CHEMISTRY)
     one.run(1200.0)
@@ -951,7 +951,7 @@ def test_a_reload_that_tells_the_account_makes_no_news_of_forgotten_jobs_after_a
     assert two.count("braket_job_outcomes_total") == 1
 
 
-def test_a_reload_that_tells_the_account_keeps_found_jobs_with_their_lane_after_a_restart() -> None:
+def test_a_reload_that_sets_the_account_keeps_discovered_jobs_with_their_target_after_a_restart() -> None:
     one = harness(config(selector=ALL, target=UNKNOWN), jobs=[running(B), ended(C)])
     one.run(100.0)
     one.follow(config(B, selector=ALL))

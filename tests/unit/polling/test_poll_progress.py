@@ -1,4 +1,4 @@
-"""How far polling has come."""
+"""The progress of polling."""
 
 from builders import arn
 
@@ -7,7 +7,7 @@ from exporter.polling.poll_progress import PollProgress
 ONE, TWO, THREE = arn(1), arn(2), arn(3)
 
 
-def test_at_the_start_every_named_job_is_waited_for() -> None:
+def test_at_the_start_every_configured_job_is_waited_for() -> None:
     progress = PollProgress([ONE, TWO])
     assert progress.pending_active == {ONE, TWO}
     assert progress.pending_finished == set()
@@ -37,7 +37,7 @@ def test_a_job_that_was_found_is_waited_for_by_whether_it_had_ended() -> None:
     assert (progress.pending_active, progress.pending_finished) == ({ONE}, set())
 
 
-def test_a_pass_ends_when_nothing_is_due_and_took_the_time_since_it_began() -> None:
+def test_a_cycle_ends_when_nothing_is_due_and_took_the_time_since_it_began() -> None:
     progress = PollProgress(())
     progress.start_cycle([ONE, TWO], 100.0)
     progress.polled([ONE], 101.0, nothing_due=False)
@@ -46,7 +46,7 @@ def test_a_pass_ends_when_nothing_is_due_and_took_the_time_since_it_began() -> N
     assert progress.cycle_duration == 3.5
 
 
-def test_a_pass_ends_once_every_job_had_its_turn_though_there_is_always_something_due() -> None:
+def test_a_cycle_ends_once_every_job_had_its_turn_though_there_is_always_something_due() -> None:
     progress = PollProgress(())
     progress.start_cycle([ONE, TWO], 100.0)
     progress.polled([ONE], 101.0, nothing_due=False)
@@ -63,7 +63,7 @@ def test_a_page_gives_many_jobs_their_turn_at_once() -> None:
     assert progress.cycle_duration == 4.0
 
 
-def test_while_a_pass_is_under_way_no_other_begins() -> None:
+def test_while_a_cycle_is_running_no_other_starts() -> None:
     progress = PollProgress(())
     progress.start_cycle([ONE], 100.0)
     progress.start_cycle([TWO, THREE], 109.0)
@@ -71,7 +71,7 @@ def test_while_a_pass_is_under_way_no_other_begins() -> None:
     assert progress.cycle_duration == 10.0
 
 
-def test_the_next_pass_counts_from_its_own_beginning_and_over_its_own_jobs() -> None:
+def test_the_next_cycle_counts_from_its_own_beginning_and_over_its_own_jobs() -> None:
     progress = PollProgress(())
     progress.start_cycle([ONE, TWO], 100.0)
     progress.polled([ONE], 110.0, nothing_due=True)
@@ -106,7 +106,7 @@ def test_a_pass_does_not_wait_for_a_job_that_was_forgotten_meanwhile() -> None:
     assert progress.cycle_duration == 3.0
 
 
-def test_waiting_ends_for_named_jobs_that_were_given_once_only() -> None:
+def test_a_configured_job_that_is_given_twice_is_removed_once() -> None:
     names = iter([ONE, TWO])
     progress = PollProgress(names)
     progress.remove(ONE)

@@ -1,4 +1,4 @@
-"""The loop: scripted answers go in, and what is stored, logged and counted comes out. Time is moved by hand."""
+"""A polled target: scripted responses, and the records, log events and counters that follow. The clock is manual."""
 
 import itertools
 import re
@@ -55,7 +55,7 @@ A, B, C = arn(1), arn(2), arn(3)
 TARGET = Target(ACCOUNT, REGION)
 INTERVAL = 30.0
 AT_ONCE = 1e9
-"""A budget that never makes a call wait."""
+"""A rate limit that never makes a call wait."""
 
 NOT_FOUND = NotFoundError("ResourceNotFoundException", "no such job")
 DENIED = DeniedError("AccessDeniedException", "not allowed")
@@ -74,7 +74,7 @@ Answer = JobSnapshot | BraketError
 
 @dataclass
 class Source:
-    """Answers each job from its script, whose last answer is repeated for ever."""
+    """Responds for each job from its script, and repeats the last response."""
 
     time: FakeTime
     scripts: dict[str, list[Answer]]
@@ -105,9 +105,9 @@ class Source:
 
 
 class Harness:
-    """A poller with everything that it is wired to.
+    """A polled target with its services.
 
-    The poller begins 10 s before the usual job is created, so that jobs are news; ``since`` says otherwise.
+    The target starts 10 s before the usual job is created, so that jobs are new; ``since`` sets another time.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class Harness:
         return self.store.record(job)
 
     def polled(self, job: str = A) -> list[float]:
-        """When the job was asked for, in seconds since the start."""
+        """When the job was polled, in seconds since the start."""
         return [time - self.began for time in self.source.times(job)]
 
     def log(self, name: str) -> list[EventDict]:
@@ -179,15 +179,15 @@ def ended(job: str = A, status: str = "COMPLETED", **members: Any) -> JobSnapsho
     return finished(status, **{"arn": job, "name": f"job-{job[-1]}", **members})
 
 
-# What becomes of an answer.
+# The effect of a response.
 
 
-def test_before_the_first_answer_every_job_is_known_by_its_arn_and_named_in_the_settings() -> None:
+def test_before_the_first_response_every_job_is_known_by_its_arn_and_configured() -> None:
     harness = Harness({A: [running()], B: [running(B)]})
     assert harness.store.records() == [JobRecord(one, configured=True, baseline_at=harness.time.wall) for one in (A, B)]
 
 
-def test_a_step_asks_for_one_job_and_stores_what_it_learned() -> None:
+def test_a_step_polls_one_job_and_stores_what_it_learned() -> None:
     harness = Harness({A: [running()], B: [running(B)]})
     assert harness.target.poller.step() == 0.0
     assert harness.source.polled == [(A, 5000.0)]
@@ -215,7 +215,7 @@ def test_a_job_older_than_the_exporter_is_discovered_without_a_transition() -> N
     assert 'outcome="COMPLETED"} 0.0' in harness.page()
 
 
-def test_a_life_is_logged_and_counted_once_however_often_the_job_is_asked_for() -> None:
+def test_a_life_is_logged_and_counted_once_however_often_the_job_is_polled() -> None:
     out_of_time = event(MAX_RUNTIME_EXCEEDED, CREATED + 119.0)
     bare = ended(status="FAILED", billable_seconds=None)
     full = ended(status="FAILED", events=(out_of_time,))
@@ -240,35 +240,35 @@ def test_unknown_values_are_counted_when_they_first_show() -> None:
     assert len(harness.log("unknown_value")) == 1
 
 
-# When a job is asked for.
+# When a job is polled.
 
 
-def test_an_active_job_is_asked_for_once_in_each_interval() -> None:
+def test_an_active_job_is_polled_once_in_each_interval() -> None:
     harness = Harness({A: [running()]})
     harness.run(100.0)
     assert harness.polled() == [0.0, 30.0, 60.0, 90.0]
 
 
-def test_the_interval_runs_from_question_to_question_whatever_the_answers_take() -> None:
+def test_the_interval_runs_from_call_to_call_whatever_the_responses_take() -> None:
     harness = Harness({A: [running()]}, latency=4.0)
     harness.run(100.0)
     assert harness.polled() == [0.0, 30.0, 60.0, 90.0]
 
 
-def test_a_job_that_told_all_of_its_end_is_never_asked_for_again() -> None:
+def test_a_job_that_showed_all_details_of_its_end_is_never_polled_again() -> None:
     harness = Harness({A: [running(), ended()], B: [running(B)]})
     harness.run(10_000.0)
     assert harness.polled() == [0.0, 30.0]
     assert len(harness.polled(B)) > 300
 
 
-def test_a_finished_job_is_asked_for_what_it_lacks_three_times_more() -> None:
+def test_a_finished_job_without_all_details_is_polled_three_times_more() -> None:
     harness = Harness({A: [running(), ended(billable_seconds=None)]})
     harness.run(10_000.0)
     assert harness.polled() == [0.0, 30.0, 60.0, 120.0, 240.0]
 
 
-def test_a_job_that_ended_long_ago_is_asked_for_once() -> None:
+def test_a_job_that_ended_long_ago_is_polled_once() -> None:
     harness = Harness({A: [ended(billable_seconds=None)]}, since=CREATED + 86400.0)
     harness.run(10_000.0)
     assert harness.polled() == [0.0]
@@ -282,7 +282,7 @@ def test_billable_time_that_comes_late_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize("error", TARGET_ERRORS)
-def test_late_details_are_asked_for_again_after_a_failure_of_the_target(error: BraketError) -> None:
+def test_late_details_are_polled_again_after_a_failure_of_the_target(error: BraketError) -> None:
     harness = Harness({A: [ended(billable_seconds=None), error, error, ended()]})
     harness.run(600.0)
     assert harness.job().snapshot == kept(ended())
@@ -300,7 +300,7 @@ def test_a_finished_job_that_the_service_forgot_is_quietly_let_go() -> None:
     assert (harness.status().active, harness.status().finished) == (0, 1)
 
 
-def test_jobs_are_asked_for_in_turn_when_the_budget_does_not_suffice() -> None:
+def test_jobs_are_polled_in_turn_when_the_rate_limit_does_not_suffice() -> None:
     jobs = [arn(number) for number in range(40)]
     harness = Harness({job: [running(job)] for job in jobs}, rate=1.0)
     harness.run(400.0)
@@ -310,7 +310,7 @@ def test_jobs_are_asked_for_in_turn_when_the_budget_does_not_suffice() -> None:
 
 
 @pytest.mark.parametrize("rate", [0.5, 2.5])
-def test_the_budget_is_kept_in_every_window(rate: float) -> None:
+def test_the_rate_limit_is_kept_in_every_window(rate: float) -> None:
     harness = Harness({arn(number): [running(arn(number))] for number in range(100)}, rate=rate)
     harness.run(200.0)
     times = [time for _, time in harness.source.polled]
@@ -320,7 +320,7 @@ def test_the_budget_is_kept_in_every_window(rate: float) -> None:
             assert last - first + 1 <= max(1.0, 2 * rate) + rate * (times[last] - start) + 1e-6
 
 
-def test_failures_are_paid_for_from_the_same_budget() -> None:
+def test_failures_are_paid_for_from_the_same_rate_limit() -> None:
     harness = Harness({arn(number): [BROKEN, DENIED, TIMEOUT, NOT_FOUND] for number in range(100)}, rate=1.0)
     harness.run(300.0)
     assert len(harness.source.polled) <= 302
@@ -340,7 +340,7 @@ def test_a_target_without_jobs_is_idle_and_done() -> None:
     assert (harness.status().active, harness.status().finished, harness.status().staleness) == (0, 0, None)
 
 
-def test_a_job_that_is_being_asked_for_is_not_asked_for_by_another_thread() -> None:
+def test_a_job_that_is_in_flight_is_not_polled_by_another_thread() -> None:
     harness = Harness({A: [running()], B: [running(B)]}, latency=60.0)
     harness.source.meanwhile = lambda _: harness.target.poller.step() if len(harness.source.polled) < 4 else None
     harness.target.poller.step()
@@ -395,7 +395,7 @@ def test_the_target_never_shows_down_for_one_bad_job(error: BraketError) -> None
 
 
 @pytest.mark.parametrize("error", JOB_ERRORS)
-def test_a_job_that_fails_shows_its_code_until_it_answers(error: BraketError) -> None:
+def test_a_job_that_fails_shows_its_code_until_it_responds(error: BraketError) -> None:
     harness = Harness({A: [running(), error, error, running()]})
     harness.run(31.0)
     assert harness.job().failing == error.code
@@ -408,7 +408,7 @@ def test_a_job_that_fails_shows_its_code_until_it_answers(error: BraketError) ->
 
 
 @pytest.mark.parametrize("error", JOB_ERRORS)
-def test_a_job_that_never_answered_fails_with_an_empty_name(error: BraketError) -> None:
+def test_a_job_that_never_responded_fails_with_an_empty_name(error: BraketError) -> None:
     harness = Harness({A: [error]})
     harness.run(1.0)
     assert f'braket_job_poll_failing{{code="{error.code}",job_arn="{A}",job_name=""}} 1.0' in harness.page()
@@ -423,19 +423,19 @@ def test_a_failure_of_the_target_is_no_failure_of_the_job_and_keeps_the_last_goo
     assert 'status="RUNNING"} 1.0' in harness.page()
 
 
-def test_a_job_that_is_refused_is_asked_for_ever_more_rarely() -> None:
+def test_a_job_that_is_refused_is_polled_ever_more_rarely() -> None:
     harness = Harness({A: [NOT_FOUND]})
     harness.run(1100.0)
     assert harness.polled() == [0.0, 30.0, 90.0, 210.0, 450.0, 750.0, 1050.0]
 
 
-def test_a_job_that_answers_again_is_asked_for_as_often_as_before() -> None:
+def test_a_job_that_responds_again_is_polled_as_often_as_before() -> None:
     harness = Harness({A: [NOT_FOUND, DENIED, MALFORMED, running()]})
     harness.run(300.0)
     assert harness.polled() == [0.0, 30.0, 90.0, 210.0, 240.0, 270.0]
 
 
-def test_a_failed_question_is_logged_with_its_code_and_when_it_is_asked_again() -> None:
+def test_a_failed_call_is_logged_with_its_code_and_when_it_is_made_again() -> None:
     harness = Harness({A: [DENIED, DENIED, TIMEOUT]})
     harness.run(91.0)
     assert [
@@ -445,7 +445,7 @@ def test_a_failed_question_is_logged_with_its_code_and_when_it_is_asked_again() 
     assert [entry["code"] for entry in harness.log("poll_failed")[2:3]] == ["timeout"]
 
 
-def test_only_unreadable_answers_are_parse_errors() -> None:
+def test_only_malformed_responses_are_parse_errors() -> None:
     harness = Harness({A: [MALFORMED], B: [DENIED, BROKEN, NOT_FOUND]})
     harness.run(1.0)
     assert "braket_exporter_parse_errors_total 1.0" in harness.exporter_metrics()
@@ -463,13 +463,13 @@ def test_a_bug_in_the_source_comes_out_of_the_step() -> None:
 # The target as a whole.
 
 
-def test_whether_a_target_is_up_is_unknown_until_something_answers() -> None:
+def test_whether_a_target_is_up_is_unknown_until_the_first_response() -> None:
     harness = Harness({A: [running()]})
     assert harness.up() is None
     assert not any(line.startswith("braket_exporter_target_up{") for line in harness.exporter_metrics())
 
 
-def test_a_good_answer_makes_the_target_up_and_is_its_last_success() -> None:
+def test_a_good_response_makes_the_target_up_and_is_its_last_success() -> None:
     harness = Harness({A: [running()]}, latency=2.0)
     harness.target.poller.step()
     assert harness.up() is True
@@ -479,7 +479,7 @@ def test_a_good_answer_makes_the_target_up_and_is_its_last_success() -> None:
 
 
 @pytest.mark.parametrize("error", [BROKEN, TIMEOUT])
-def test_a_target_that_answers_nothing_is_down_and_comes_up_again(error: BraketError) -> None:
+def test_a_target_without_a_response_is_down_and_comes_up_again(error: BraketError) -> None:
     harness = Harness({job: [running(job), error, error, running(job)] for job in (A, B, C)})
     harness.run(10.0)
     assert harness.up() is True
@@ -492,13 +492,13 @@ def test_a_target_that_answers_nothing_is_down_and_comes_up_again(error: BraketE
 
 
 @pytest.mark.parametrize("error", [EXPIRED, BROKEN, TIMEOUT])
-def test_the_target_of_a_lone_job_is_down_when_that_is_not_answered(error: BraketError) -> None:
+def test_the_target_of_a_single_job_is_down_when_its_call_fails(error: BraketError) -> None:
     harness = Harness({A: [error]})
     harness.target.poller.step()
     assert harness.up() is False
 
 
-def test_a_target_is_down_when_it_is_throttled_to_a_halt_and_up_at_the_next_answer() -> None:
+def test_a_target_is_down_when_it_is_throttled_to_a_halt_and_up_at_the_next_response() -> None:
     harness = Harness({A: [running(), THROTTLED, THROTTLED, THROTTLED, running()]}, rate=2.5)
     seen = []
     for _ in range(90):
@@ -537,7 +537,7 @@ def test_a_few_refused_jobs_among_many_good_ones_never_make_the_target_down(erro
         assert harness.up() is True
 
 
-def test_a_target_that_takes_no_credentials_is_left_alone_ever_longer() -> None:
+def test_a_target_that_takes_no_credentials_is_paused_ever_longer() -> None:
     harness = Harness({job: [EXPIRED] for job in (A, B, C)})
     harness.run(200.0)
     times = [time - harness.began for _, time in harness.source.polled]
@@ -554,7 +554,7 @@ def test_a_target_that_throttles_is_called_ever_more_rarely() -> None:
     assert harness.status().budget["GetJob"] < 0.2
 
 
-def test_what_is_used_of_the_budget_is_told() -> None:
+def test_the_used_requests_are_shown() -> None:
     harness = Harness({A: [snapshot(arn=A)]}, interval=10.0)
     harness.run(35.0)
     assert harness.status().used == {"GetJob": 4}
@@ -568,7 +568,7 @@ def test_pauses_are_shortened_at_random_so_that_exporters_do_not_come_back_in_st
 
 
 @pytest.mark.parametrize("error", [BROKEN, TIMEOUT])
-def test_a_target_that_cannot_be_reached_is_left_alone_once_enough_jobs_failed(error: BraketError) -> None:
+def test_a_target_that_cannot_be_reached_is_paused_once_enough_jobs_failed(error: BraketError) -> None:
     harness = Harness({job: [error] for job in (A, B, C)})
     harness.run(20.0)
     assert [time - harness.began for _, time in harness.source.polled] == [0.0, 0.0, 0.0, 1.0, 3.0, 7.0, 15.0]
@@ -600,7 +600,7 @@ def test_the_rate_comes_back_within_minutes() -> None:
     assert harness.status().budget == {"GetJob": 2.0}
 
 
-def test_an_answer_ends_the_series_of_pauses() -> None:
+def test_a_response_ends_the_series_of_pauses() -> None:
     harness = Harness({A: [EXPIRED, EXPIRED, running(), EXPIRED, running()]})
     harness.run(40.0)
     assert harness.polled() == [0.0, 1.0, 3.0, 33.0, 34.0]
@@ -625,10 +625,10 @@ def test_an_outage_of_a_day_is_survived_and_ends_within_a_minute(error: BraketEr
     assert harness.up() is True
 
 
-# What the target tells of itself.
+# The status of the target.
 
 
-def test_the_first_poll_is_done_when_every_job_was_asked_for_once() -> None:
+def test_the_first_poll_is_done_when_every_job_was_polled_once() -> None:
     harness = Harness({A: [running()], B: [NOT_FOUND], C: [ended(C)]})
     waiting = []
     for _ in range(3):
@@ -639,7 +639,7 @@ def test_the_first_poll_is_done_when_every_job_was_asked_for_once() -> None:
 
 
 @pytest.mark.parametrize("error", TARGET_ERRORS)
-def test_the_first_poll_does_not_wait_for_a_target_that_does_not_answer(error: BraketError) -> None:
+def test_the_first_poll_does_not_wait_for_a_target_that_does_not_respond(error: BraketError) -> None:
     harness = Harness({arn(number): [error] for number in range(20)})
     assert not harness.target.first_poll_done
     harness.run(10.0)
@@ -667,7 +667,7 @@ def test_the_first_poll_stays_done_when_a_target_that_was_given_up_comes_back() 
         assert harness.target.first_poll_done
 
 
-def test_staleness_is_the_age_of_the_active_job_that_was_not_answered_for_longest() -> None:
+def test_the_data_age_is_that_of_the_active_job_without_a_response_for_longest() -> None:
     harness = Harness({A: [running(), DENIED], B: [running(B)], C: [ended(C)]})
     harness.run(25.0)
     assert harness.status().staleness == 25.0
@@ -675,7 +675,7 @@ def test_staleness_is_the_age_of_the_active_job_that_was_not_answered_for_longes
     assert harness.status().staleness == 45.0
 
 
-def test_a_job_that_never_answered_is_as_stale_as_the_watch_is_old() -> None:
+def test_the_data_age_of_a_job_without_a_response_counts_from_its_first_schedule() -> None:
     harness = Harness({A: [TIMEOUT]})
     harness.run(100.0)
     assert harness.status().staleness == 100.0
@@ -687,7 +687,7 @@ def test_a_job_that_never_existed_is_not_stale() -> None:
     assert harness.status().staleness == 10.0
 
 
-def test_a_finished_job_is_asked_again_for_its_details_after_a_passing_refusal() -> None:
+def test_a_finished_job_is_polled_again_for_its_details_after_a_passing_refusal() -> None:
     harness = Harness({A: [ended(billable_seconds=None), DENIED, ended()]})
     harness.run(200.0)
     assert harness.store.record(A).snapshot == kept(ended())
@@ -716,7 +716,7 @@ def test_jobs_are_counted_as_active_until_they_show_their_end() -> None:
     assert f'braket_exporter_target_jobs{{{labels},state="finished",target=""}} 2.0' in harness.exporter_metrics()
 
 
-def test_a_job_counts_as_active_while_it_is_being_asked_for() -> None:
+def test_a_job_counts_as_active_while_it_is_in_flight() -> None:
     harness = Harness({A: [running()]})
     seen = []
     harness.source.meanwhile = lambda _: seen.append(harness.status().active)
@@ -724,13 +724,13 @@ def test_a_job_counts_as_active_while_it_is_being_asked_for() -> None:
     assert seen == [1]
 
 
-def test_the_status_tells_the_target_and_its_budget() -> None:
+def test_the_status_shows_the_target_and_its_rate_limit() -> None:
     harness = Harness({A: [running()]}, rate=2.5)
     assert harness.status().target == (ACCOUNT, REGION)
     assert harness.status().budget == {"GetJob": 2.5}
 
 
-def test_a_poll_lasts_from_its_first_question_to_its_last_answer() -> None:
+def test_a_poll_lasts_from_its_first_call_to_its_last_response() -> None:
     harness = Harness({A: [running()], B: [running(B)], C: [running(C)]}, latency=2.0)
     assert harness.status().poll_duration is None
     harness.run(4.0)
@@ -742,7 +742,7 @@ def test_a_poll_lasts_from_its_first_question_to_its_last_answer() -> None:
     assert harness.status().poll_duration == 9.0
 
 
-def test_a_poll_that_waits_for_the_budget_lasts_that_much_longer() -> None:
+def test_a_poll_that_waits_for_the_rate_limit_lasts_that_much_longer() -> None:
     harness = Harness({arn(number): [running(arn(number))] for number in range(12)}, rate=1.0)
     harness.run(29.0)
     assert harness.status().poll_duration == pytest.approx(11.0)
@@ -803,7 +803,7 @@ def test_no_job_is_lost_whatever_errors_come(
 
 @settings(max_examples=examples(30))
 @given(kinds=SCRIPTS, latency=st.sampled_from([0.0, 0.3, 8.0]))
-def test_a_job_is_asked_for_no_more_often_than_its_interval_while_it_answers_and_not_at_all_after_its_end(
+def test_a_job_is_polled_no_more_often_than_its_interval_while_it_responds_and_not_at_all_after_its_end(
     kinds: list[list[BraketError | str]], latency: float
 ) -> None:
     harness = Harness(scripted(kinds, "full end"), latency=latency)
@@ -840,7 +840,7 @@ DAY = 86400.0
 
 @dataclass
 class Region:
-    """A Region full of jobs, each given by its snapshots in order of time; SearchJobs and GetJob answer for them."""
+    """A Region full of jobs, each given by its snapshots in order of time, for SearchJobs and GetJob."""
 
     time: FakeTime
     jobs: dict[str, list[tuple[float, JobSnapshot]]] = field(default_factory=dict)
@@ -897,7 +897,7 @@ class Region:
 
 
 class Search(Harness):
-    """A poller that looks for jobs; it begins at ``CREATED`` plus a day."""
+    """A target that discovers jobs; it starts at ``CREATED`` plus a day."""
 
     def __init__(
         self, selector: Selector | None, *, rate: float = 2.5, interval: float = INTERVAL, account: str = ""
@@ -936,7 +936,7 @@ class Search(Harness):
         return self
 
     def ticks(self, seconds: float) -> None:
-        """Run, and sweep as the daemon does."""
+        """Run, and drop expired jobs as the daemon does."""
         for _ in range(int(seconds / 5)):
             self.run(5.0)
             self.target.drop_expired()
@@ -960,7 +960,7 @@ def died(number: int, age: float, after: float, status: str = "COMPLETED", **mem
     return created + after, ended(arn(number), status, **end, events=events, **members)
 
 
-def test_jobs_that_are_found_are_asked_for_and_the_account_is_learned() -> None:
+def test_jobs_that_are_found_are_polled_and_the_account_is_learned() -> None:
     harness = Search(Selector((TagRule("team", frozenset({"a"})),)))
     harness.region.put(A, born(1, 100.0), team="a")
     harness.region.put(B, born(2, 100.0), team="b")
@@ -974,7 +974,7 @@ def test_jobs_that_are_found_are_asked_for_and_the_account_is_learned() -> None:
     assert (harness.status().active, harness.status().finished) == (1, 0)
 
 
-def test_aws_is_not_asked_for_the_account_while_the_rest_of_the_first_list_may_tell_it() -> None:
+def test_the_account_is_not_requested_while_the_rest_of_the_first_scan_may_show_it() -> None:
     harness = Search(EVERYTHING)
     harness.region.put(A, born(1, 2 * DAY))
     harness.begin().run(60.0)
@@ -992,7 +992,7 @@ def test_few_active_jobs_are_followed_by_get_job_alone() -> None:
     assert len(harness.region.searched) == 3 + 9  # the first list in three steps, then one list a minute
 
 
-def test_many_active_jobs_are_followed_by_pages_and_an_end_is_asked_for_at_once() -> None:
+def test_many_active_jobs_are_followed_by_pages_and_an_end_is_polled_at_once() -> None:
     harness = Search(EVERYTHING, interval=5.0)
     for number in range(400):
         harness.region.put(arn(number), born(number, 4000.0 - 10.0 * number))
@@ -1008,7 +1008,7 @@ def test_many_active_jobs_are_followed_by_pages_and_an_end_is_asked_for_at_once(
     assert (harness.status().staleness or 1e9) < 8.0
 
 
-def test_an_active_job_that_no_page_shows_is_asked_for_itself() -> None:
+def test_an_active_job_that_no_page_shows_is_polled_itself() -> None:
     harness = Search(EVERYTHING, interval=5.0)
     for number in range(100):
         harness.region.put(arn(number), born(number, 100.0 + number))
@@ -1019,7 +1019,7 @@ def test_an_active_job_that_no_page_shows_is_asked_for_itself() -> None:
     assert len(harness.gets(A)) - polled >= 8
 
 
-def test_the_budget_of_each_operation_is_kept() -> None:
+def test_the_rate_limit_of_each_operation_is_kept() -> None:
     harness = Search(EVERYTHING, interval=1.0)
     for number in range(300):
         harness.region.put(arn(number), born(number, 100.0 + number))
@@ -1030,7 +1030,7 @@ def test_the_budget_of_each_operation_is_kept() -> None:
         assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 0.4 - 1e-6
 
 
-def test_it_is_ready_when_active_jobs_were_asked_for_and_complete_when_all_were() -> None:
+def test_it_is_ready_when_active_jobs_were_polled_and_complete_when_all_were() -> None:
     harness = Search(EVERYTHING)
     for number in range(10):
         harness.region.put(arn(number), born(number, 100.0 + number))
@@ -1057,7 +1057,7 @@ def test_failed_jobs_come_first_among_those_that_had_ended() -> None:
     assert harness.log("job_transition") == []
 
 
-def test_a_job_whose_series_would_be_over_is_not_asked_for() -> None:
+def test_a_job_whose_series_would_be_over_is_not_polled() -> None:
     harness = Search(EVERYTHING)
     harness.region.put(A, died(1, 9000.0, after=100.0))
     harness.region.put(B, died(2, 4000.0, after=100.0, status="FAILED"))
@@ -1065,7 +1065,7 @@ def test_a_job_whose_series_would_be_over_is_not_asked_for() -> None:
     assert [job for job, _ in harness.region.polled] == [B]
 
 
-def test_a_job_that_lived_and_failed_between_two_lists_is_told_and_counted_once() -> None:
+def test_a_job_that_lived_and_failed_between_two_scans_is_logged_and_counted_once() -> None:
     harness = Search(EVERYTHING)
     harness.region.put(A, born(1, 100.0))
     harness.begin().run(10.0)
@@ -1078,7 +1078,7 @@ def test_a_job_that_lived_and_failed_between_two_lists_is_told_and_counted_once(
     assert len([entry for entry in harness.log("job_discovered") if entry["job_arn"] == B]) == 1
 
 
-def test_a_job_that_loses_its_tag_is_forgotten_after_its_retention_and_goes_on_when_it_gets_it_back() -> None:
+def test_a_job_that_loses_its_tag_is_forgotten_after_its_retention_and_continues_when_it_gets_it_back() -> None:
     harness = Search(Selector((TagRule("team", None),)))
     harness.region.put(A, born(1, -5.0), team="a")
     harness.region.put(B, born(2, 100.0), team="a")
@@ -1096,7 +1096,7 @@ def test_a_job_that_loses_its_tag_is_forgotten_after_its_retention_and_goes_on_w
     assert len([entry for entry in harness.log("job_discovered") if entry["job_arn"] == A]) == 1
 
 
-def test_a_found_job_that_braket_does_not_know_any_more_is_forgotten() -> None:
+def test_a_discovered_job_that_braket_does_not_know_any_more_is_forgotten() -> None:
     harness = Search(EVERYTHING)
     harness.region.put(A, born(1, 100.0))
     harness.region.put(B, born(2, 90.0))
@@ -1107,7 +1107,7 @@ def test_a_found_job_that_braket_does_not_know_any_more_is_forgotten() -> None:
     assert [known.arn for known in harness.store.records()] == [B]
 
 
-def test_an_account_without_jobs_is_up_and_ready_and_asks_aws_for_its_name() -> None:
+def test_an_account_without_jobs_is_up_and_ready_and_requests_its_account_number() -> None:
     harness = Search(EVERYTHING).begin()
     harness.run(700.0)
     assert harness.up() is True
@@ -1121,7 +1121,7 @@ def test_an_account_without_jobs_is_up_and_ready_and_asks_aws_for_its_name() -> 
 
 
 @pytest.mark.parametrize("error", [*TARGET_ERRORS, DENIED, REJECTED, MALFORMED])
-def test_when_nothing_can_be_listed_the_known_jobs_are_followed_and_it_begins_again(error: BraketError) -> None:
+def test_when_nothing_can_be_listed_the_known_jobs_are_followed_and_it_starts_again(error: BraketError) -> None:
     harness = Search(EVERYTHING, account=ACCOUNT)
     harness.region.put(A, born(1, 100.0))
     harness.begin().run(70.0)
@@ -1139,7 +1139,7 @@ def test_when_nothing_can_be_listed_the_known_jobs_are_followed_and_it_begins_ag
 
 
 @pytest.mark.parametrize("error", TARGET_ERRORS)
-def test_the_first_poll_does_not_wait_for_a_list_that_never_comes(error: BraketError) -> None:
+def test_the_first_poll_does_not_wait_for_a_scan_that_never_completes(error: BraketError) -> None:
     harness = Search(EVERYTHING, account=ACCOUNT)
     harness.region.search_error = error
     done: list[tuple[bool, bool]] = []
@@ -1167,7 +1167,7 @@ def test_every_job_of_a_long_shifting_list_is_found() -> None:
     assert len(harness.store.records()) == 1500
 
 
-def test_slow_answers_about_jobs_do_not_keep_new_ones_from_being_looked_for() -> None:
+def test_slow_responses_about_jobs_do_not_keep_new_ones_from_being_looked_for() -> None:
     harness = Search(EVERYTHING, rate=AT_ONCE, interval=0.001)
     for number in range(30):
         harness.region.put(arn(number), born(number, 100.0 + number))
@@ -1184,7 +1184,7 @@ def test_slow_answers_about_jobs_do_not_keep_new_ones_from_being_looked_for() ->
 NOW = CREATED + DAY
 
 
-def test_an_answer_is_written_down_before_a_scrape_sees_it_and_each_in_one_entry() -> None:
+def test_each_response_is_written_in_one_entry_before_a_scrape_shows_it() -> None:
     harness = Harness({A: [running(), ended()]})
     seen: list[str] = []
     harness.book.meanwhile = lambda: seen.append(harness.page())
@@ -1249,7 +1249,7 @@ def test_a_job_that_is_forgotten_leaves_what_is_written_down_but_for_its_mark() 
 
 
 class Occupied:
-    """A lock that somebody else has first, who does something with it."""
+    """A lock that another thread acquires first, to do something with it."""
 
     def __init__(self, something: Callable[[], object]) -> None:
         self._lock, self._something = threading.Lock(), [something]
@@ -1273,13 +1273,13 @@ def test_a_poller_that_is_closed_just_before_it_forgets_jobs_forgets_none() -> N
     assert (A in harness.store, harness.target.jobs) == (True, frozenset())
 
 
-def test_since_when_jobs_are_looked_for_is_told_if_they_are() -> None:
+def test_a_target_with_a_selector_has_a_baseline_time() -> None:
     assert Harness({A: [running()]}).target.baseline_at is None
     assert Search(EVERYTHING).begin().target.baseline_at == NOW
     assert Search(EVERYTHING).begin(NOW - 500.0).target.baseline_at == NOW - 500.0
 
 
-def test_jobs_that_were_created_since_its_origin_are_news() -> None:
+def test_jobs_that_were_created_since_its_baseline_time_are_new() -> None:
     harness = Search(EVERYTHING)
     harness.region.put(A, born(1, 100.0))
     harness.region.put(B, born(2, 600.0))
@@ -1287,7 +1287,7 @@ def test_jobs_that_were_created_since_its_origin_are_news() -> None:
     assert [(entry["job_arn"], entry["from_status"]) for entry in harness.log("job_transition")] == [(A, None)]
 
 
-def test_jobs_that_its_origin_had_forgotten_are_not_taken_up_but_for_those_that_were_let_go() -> None:
+def test_jobs_with_a_tombstone_are_not_taken_up_unless_they_were_let_go() -> None:
     harness = Search(EVERYTHING)
     for number in (1, 2, 3):
         harness.region.put(arn(number), died(number, 100.0, 50.0))
@@ -1304,14 +1304,14 @@ def test_jobs_that_its_origin_had_forgotten_are_not_taken_up_but_for_those_that_
 
 
 def known_before(harness: Search, job: JobSnapshot, schedule: JobSchedule | None) -> None:
-    """Have a poller go on with a job that was found before it began."""
+    """Have a target continue with a job that was discovered before a restart."""
     known = JobRecord(job.arn, kept(job), polled_at=NOW - 60.0, configured=False, owner=harness.owner)
     harness.store.add(known)
     harness.begin(NOW - 500.0)
     harness.target.resume([(known, schedule)])
 
 
-def test_an_active_job_that_it_resumes_is_asked_for_at_once_and_no_news() -> None:
+def test_an_active_job_that_it_resumes_is_polled_at_once_and_not_new() -> None:
     harness = Search(EVERYTHING, account=ACCOUNT)
     harness.region.put(A, born(1, 100.0))
     known_before(harness, born(1, 100.0)[1], JobSchedule(A, due=5000.0, responded_at=4940.0, priority=Priority.NEW))
@@ -1323,7 +1323,7 @@ def test_an_active_job_that_it_resumes_is_asked_for_at_once_and_no_news() -> Non
     assert harness.log("job_discovered") == harness.log("job_transition") == []
 
 
-def test_a_finished_job_that_it_resumes_is_kept_for_its_time_without_being_asked_for() -> None:
+def test_a_finished_job_that_it_resumes_is_kept_for_its_time_without_a_call() -> None:
     harness = Search(EVERYTHING, account=ACCOUNT)
     harness.region.put(A, died(1, 100.0, 50.0))
     known_before(harness, died(1, 100.0, 50.0)[1], None)
@@ -1344,7 +1344,7 @@ def test_a_job_that_it_resumes_and_that_is_not_selected_any_more_is_let_go() -> 
     assert [entry["reason"] for entry in harness.log("job_forgotten")] == ["deselected"]
 
 
-def test_jobs_carry_the_key_of_the_lane_that_looks_for_them() -> None:
+def test_jobs_carry_the_key_of_the_target_that_discovers_them() -> None:
     harness = Search(EVERYTHING, account=ACCOUNT)
     harness.region.put(A, born(1, 100.0))
     harness.begin(NOW).run(5.0)
@@ -1360,7 +1360,7 @@ def test_jobs_carry_the_key_of_the_lane_that_looks_for_them() -> None:
     assert harness.job(B).baseline_at == NOW  # both selectors choose it
 
 
-def test_a_poller_that_begins_to_look_for_jobs_does_so_from_then_on_for_its_lane() -> None:
+def test_a_target_that_gets_a_selector_has_a_baseline_time_from_then_on() -> None:
     harness = Search(None, account=ACCOUNT)
     harness.begin(NOW - 500.0)
     harness.run(10.0)
@@ -1373,12 +1373,12 @@ def test_a_poller_that_begins_to_look_for_jobs_does_so_from_then_on_for_its_lane
     assert harness.log("job_transition") == []
 
 
-def test_who_looks_for_no_jobs_takes_over_none() -> None:
+def test_a_target_without_a_selector_takes_over_no_job() -> None:
     with pytest.raises(AssertionError):
         Harness({A: [running()]}).target.take_over({B: None})
 
 
-def test_a_named_job_that_it_resumes_is_watched_as_it_was() -> None:
+def test_a_configured_job_that_it_resumes_is_watched_as_it_was() -> None:
     harness = Search(None, account=ACCOUNT)
     harness.region.put(A, born(1, 100.0))
     known = JobRecord(A, kept(born(1, 100.0)[1]), polled_at=NOW - 60.0)
@@ -1396,12 +1396,12 @@ def test_a_named_job_that_it_resumes_is_watched_as_it_was() -> None:
 
 
 def lists(harness: Search, *pages: SearchPage) -> None:
-    """Have SearchJobs answer with these pages, the last one for ever."""
+    """Have SearchJobs return these pages, and repeat the last one."""
     left = [*pages]
     harness.region.search_jobs = lambda *_: left.pop(0) if len(left) > 1 else left[0]  # type: ignore[method-assign]
 
 
-def test_a_job_of_which_a_list_shows_the_arn_alone_is_taken_up_and_polled() -> None:
+def test_a_job_of_which_a_page_shows_the_arn_alone_is_taken_up_and_polled() -> None:
     harness = Search(EVERYTHING)
     harness.region.put(A, born(1, 100.0))
     lists(harness, SearchPage((JobSummary(A),), (), None))

@@ -33,7 +33,7 @@ def test_a_full_bucket_holds_one_request(rate: float) -> None:
     assert bucket.acquire(100.0) == pytest.approx(1 / rate)
 
 
-def test_an_empty_bucket_tells_how_long_the_next_request_takes_to_come() -> None:
+def test_an_empty_bucket_returns_how_long_the_next_request_takes_to_come() -> None:
     bucket = TokenBucket.full(0.5, 0.0)
     assert bucket.acquire(0.0) == 0.0
     assert bucket.acquire(0.0) == 2.0
@@ -55,7 +55,7 @@ def test_a_long_pause_saves_up_one_request() -> None:
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.3, 2.5, 2.7, 7.0])
-def test_waiting_as_long_as_was_told_is_enough(rate: float) -> None:
+def test_waiting_as_long_as_returned_is_enough(rate: float) -> None:
     now = 5000.0
     bucket = TokenBucket.full(rate, now)
     for _ in range(500):
@@ -97,7 +97,7 @@ def test_after_a_refusal_the_next_request_waits_as_long_as_the_new_rate_says() -
     assert bucket.acquire(0.3) == 1.0
 
 
-def test_refusals_of_requests_that_were_sent_before_the_rate_was_halved_tell_nothing_new() -> None:
+def test_refusals_of_requests_that_were_sent_before_the_rate_was_halved_show_nothing_new() -> None:
     bucket = TokenBucket.full(3.2, 0.0)
     bucket.throttled(9.0, 10.0, 0.0)
     bucket.throttled(9.5, 10.1, 0.0)
@@ -139,7 +139,7 @@ def test_a_clock_that_is_read_late_gives_nothing_back_twice() -> None:
     assert bucket.rate == pytest.approx(1.5)
 
 
-def test_a_refusal_that_is_told_late_lets_no_request_through_sooner() -> None:
+def test_a_refusal_that_arrives_late_lets_no_request_through_sooner() -> None:
     bucket = TokenBucket.full(2.0, 0.0)
     assert bucket.acquire(10.0) == 0.0
     bucket.throttled(0.5, 1.0, 0.0)
@@ -173,7 +173,7 @@ def test_a_refusal_slows_down_its_own_bucket_alone() -> None:
     assert limiter.acquire(HERE, "GetJob", 0.5) == 0.5
 
 
-def test_the_rate_is_told_as_it_has_come_back() -> None:
+def test_the_rate_is_returned_as_it_has_recovered() -> None:
     limiter = RateLimiter(2.0)
     limiter.throttled(HERE, "GetJob", 0.0, 0.0, 0.0)
     assert limiter.rate(HERE, "GetJob", 60.0) == 1.5
@@ -198,7 +198,7 @@ def test_threads_that_take_at_the_same_time_get_one_request_between_them() -> No
     assert sorted(waits) == [0.0, *[1.0] * 7]
 
 
-def test_once_the_account_is_known_its_buckets_go_on_as_those_without_a_name() -> None:
+def test_once_the_account_is_known_its_buckets_continue_as_those_without_a_name() -> None:
     nameless = Target("", "us-west-2")
     limiter = RateLimiter(2.0)
     assert limiter.acquire(ELSEWHERE, "GetJob", 0.0) == 0.0
@@ -211,7 +211,7 @@ def test_once_the_account_is_known_its_buckets_go_on_as_those_without_a_name() -
     assert limiter.acquire(ELSEWHERE, "SearchJobs", 0.0) == 0.0
 
 
-def test_an_account_that_has_buckets_keeps_them_when_another_login_turns_out_to_be_of_it() -> None:
+def test_an_account_that_has_buckets_keeps_them_when_other_credentials_turn_out_to_be_of_it() -> None:
     nameless = Target("", "us-west-2")
     limiter = RateLimiter(2.0)
     limiter.throttled(HERE, "GetJob", 0.0, 0.0, 0.0)
@@ -260,7 +260,7 @@ def test_nothing_is_remembered_of_requests_that_nobody_counts() -> None:
     assert len(bucket.acquired) == 60
 
 
-def test_what_was_used_before_the_account_was_known_goes_on_under_its_name_for_each_login_alone() -> None:
+def test_what_was_used_before_the_account_was_known_continues_under_its_name_for_each_credentials() -> None:
     nameless = Target("", "us-west-2")
     limiter = RateLimiter(2.0)
     limiter.acquire(nameless, "GetJob", 0.0)
@@ -277,7 +277,7 @@ EVENTS = st.lists(st.tuples(st.floats(0.0, 5.0), st.none() | st.tuples(st.floats
 """After so many seconds, take all that there is, or be refused a request that was sent so many seconds ago."""
 
 READINGS = st.lists(st.tuples(st.floats(0.0, 20.0), st.none() | JITTERS), min_size=30, max_size=80)
-"""A clock reading in whatever order, and whether it takes a request or tells of a refusal."""
+"""A clock reading in whatever order, and whether it acquires a request or reports a refusal."""
 
 
 @given(limit=st.floats(0.05, 20.0), events=EVENTS)

@@ -42,7 +42,7 @@ def take(plan: SearchPlanner, now: float = NOW, wall: float = WALL) -> Search:
 
 
 def drain(plan: SearchPlanner, answer: SearchPage, now: float = NOW, wall: float = WALL) -> list[Search]:
-    """Answer each call that is due with the same page; return the calls."""
+    """Respond to each due call with the same page; return the calls."""
     searches = []
     while (search := plan.next(now, wall)) is not None:
         searches.append(search)
@@ -81,7 +81,7 @@ def test_at_the_start_there_is_a_scan_for_new_jobs_to_make_at_once() -> None:
     assert not plan.lookback_covered
 
 
-def test_the_first_scan_for_new_jobs_begins_with_the_newest_jobs_and_goes_back_through_all_of_the_lookback() -> None:
+def test_the_first_scan_for_new_jobs_starts_with_the_newest_jobs_and_goes_back_through_all_of_the_lookback() -> None:
     assert drain(planner(), page()) == [
         Search(NEW_JOBS, Span(WALL - DAY, None)),
         Search(NEW_JOBS, Span(WALL - 3 * DAY, WALL - DAY)),
@@ -99,7 +99,7 @@ def test_a_shorter_lookback_needs_fewer_steps(lookback: float, ages: list[float]
     assert [span.end for span in spans] == [None, *(WALL - age for age in ages[:-1])]
 
 
-def test_the_first_scan_for_new_jobs_is_complete_with_its_last_answer() -> None:
+def test_the_first_scan_for_new_jobs_is_complete_with_its_last_response() -> None:
     plan = planner()
     calls = [take(plan) for _ in range(3)]
     assert plan.next(NOW, WALL) is None
@@ -150,12 +150,12 @@ def test_a_scan_for_new_jobs_of_several_pages_may_have_missed_jobs_so_a_full_sca
 
 
 def drain_new_jobs_scan(plan: SearchPlanner, now: float = NOW, wall: float = WALL) -> None:
-    """Answer the calls of the scan for new jobs with an empty page."""
+    """Respond to the calls of the scan for new jobs with an empty page."""
     while not plan.first_scan_complete:
         plan.succeeded(take(plan, now, wall), page(), now)
 
 
-def test_a_service_that_repeats_a_token_is_not_asked_the_same_again() -> None:
+def test_a_repeated_token_is_not_followed_again() -> None:
     plan = planner(HOUR)
     first = take(plan)
     plan.succeeded(first, page(token="a"), NOW)
@@ -273,7 +273,7 @@ def test_there_is_no_status_scan_before_the_first_scan_for_new_jobs_is_complete(
     assert plan.next_due() == NOW
 
 
-def test_a_status_scan_asks_for_the_windows_of_the_active_jobs() -> None:
+def test_a_status_scan_reads_the_windows_of_the_active_jobs() -> None:
     plan = after_first_scan(*spread(300))
     active = [(WALL - 290.0, arn(1)), (WALL - 5.0, arn(2)), (WALL - 280.0, arn(3)), (WALL - 200.0, arn(4))]
     assert plan.start_status_scan(active, NOW, WALL) == [arn(2)]
@@ -307,7 +307,7 @@ def test_jobs_of_the_same_millisecond_share_a_window() -> None:
     assert take(plan).arns == (arn(1), arn(2))
 
 
-def test_a_status_scan_without_jobs_asks_nothing() -> None:
+def test_a_status_scan_without_jobs_makes_no_call() -> None:
     plan = after_first_scan(WALL)
     assert plan.start_status_scan([], NOW, WALL) == []
     assert plan.next(NOW, WALL) is None
@@ -360,7 +360,7 @@ def test_a_service_that_names_the_same_pages_again_and_again_is_not_followed_for
     assert (plan.first_scan_complete, plan.lookback_covered) == (True, True)
 
 
-def test_a_call_that_the_service_refuses_or_answers_unreadably_is_given_up_until_the_next_full_scan() -> None:
+def test_a_call_that_is_refused_or_malformed_is_dropped_until_the_next_full_scan() -> None:
     plan = planner(HOUR)
     calls = 0
     while (call := plan.next(NOW, WALL)) is not None:
@@ -382,7 +382,7 @@ def test_a_job_from_the_future_does_not_hide_those_that_are_created_until_then()
     assert plan.next(NOW + 60.0, WALL + 60.0) == Search(NEW_JOBS, Span(WALL + 60.0 - 600.0, None))
 
 
-def test_a_status_scan_indexes_the_jobs_that_it_meets() -> None:
+def test_a_status_scan_indexes_the_jobs_that_it_reads() -> None:
     plan = after_first_scan(*spread(5))
     plan.start_status_scan([(WALL, arn(1)), (WALL - 1.0, arn(2))], NOW, WALL)
     plan.succeeded(take(plan), page(WALL + 7.0), NOW)
@@ -457,7 +457,7 @@ def test_scans_reach_back_for_the_lookback_or_to_the_newest_job_whichever_is_ear
     created=st.lists(st.floats(-40 * DAY, 40 * DAY), max_size=5),
     steps=st.lists(st.sampled_from([60.0, HOUR, DAY]), max_size=12),
 )
-def test_no_span_begins_before_the_horizon(lookback: float, created: Sequence[float], steps: Sequence[float]) -> None:
+def test_no_span_starts_before_the_horizon(lookback: float, created: Sequence[float], steps: Sequence[float]) -> None:
     plan, now, wall = planner(lookback), NOW, WALL
     plan.index.forget_before(WALL)
     for age in created:
@@ -470,13 +470,13 @@ def test_no_span_begins_before_the_horizon(lookback: float, created: Sequence[fl
             plan.succeeded(search, page(), now)
 
 
-def test_without_a_known_job_a_scan_for_new_jobs_begins_before_the_last_one_that_is_complete() -> None:
+def test_without_a_known_job_a_scan_for_new_jobs_starts_before_the_last_one_that_is_complete() -> None:
     plan = planner(60.0)
     drain(plan, page())
     assert take(plan, NOW + DAY, WALL + DAY).span == Span(WALL - 600.0, None)
 
 
-def test_a_plan_that_begins_again_knows_the_jobs_and_makes_all_calls_again() -> None:
+def test_a_plan_that_starts_again_knows_the_jobs_and_makes_all_calls_again() -> None:
     first = planner(HOUR)
     assert first.restarted(NOW).next(NOW, WALL) == Search(NEW_JOBS, Span(WALL - HOUR, None))
     plan = after_first_scan(WALL - 5.0, lookback=HOUR)
@@ -502,7 +502,7 @@ def test_the_three_scans_take_turns() -> None:
     assert all({NEW_JOBS, STATUS} <= {*scans[first : first + 4]} for first in range(45))
 
 
-def test_what_has_nothing_to_ask_leaves_its_turn_to_the_others() -> None:
+def test_a_scan_without_a_pending_call_leaves_its_turn_to_the_others() -> None:
     plan = after_first_scan(*spread(2000))
     calls = drain(plan, page(), NOW + HOUR)
     assert Counter(call.scan for call in calls) == {NEW_JOBS: 1, FULL: 22}
@@ -537,7 +537,7 @@ def test_a_call_that_fails_whenever_it_is_made_keeps_no_other_from_being_made() 
     assert not plan.first_scan_complete
 
 
-def test_a_page_that_failed_is_asked_for_again_by_its_token() -> None:
+def test_a_page_that_failed_is_requested_again_by_its_token() -> None:
     plan = planner(HOUR)
     plan.succeeded(take(plan), page(WALL, token="a"), NOW)
     second = take(plan)
@@ -552,7 +552,7 @@ def test_a_scan_for_new_jobs_is_not_complete_while_one_of_its_calls_is_to_be_mad
     assert not plan.first_scan_complete
 
 
-def test_smaller_spans_are_asked_for_when_the_service_does_not_take_a_token_any_more() -> None:
+def test_smaller_spans_are_requested_when_the_service_refuses_a_token() -> None:
     plan = planner(DAY)
     plan.succeeded(take(plan), page(*spread(4, HOUR), token="a"), NOW)
     plan.failed(take(plan), NOW, refused=True)
@@ -562,7 +562,7 @@ def test_smaller_spans_are_asked_for_when_the_service_does_not_take_a_token_any_
     ]
 
 
-def test_a_span_that_cannot_be_halved_is_begun_anew_when_its_token_is_refused() -> None:
+def test_a_span_that_cannot_be_halved_is_started_again_when_its_token_is_refused() -> None:
     plan = planner(HOUR)
     first = take(plan)
     plan.succeeded(first, page(token="a"), NOW)
@@ -570,7 +570,7 @@ def test_a_span_that_cannot_be_halved_is_begun_anew_when_its_token_is_refused() 
     assert take(plan) == first
 
 
-def test_a_first_page_that_is_refused_is_asked_for_as_it_was() -> None:
+def test_a_first_page_that_is_refused_is_requested_again_unchanged() -> None:
     plan = planner(HOUR)
     first = take(plan)
     plan.index.add(WALL - 10.0)
@@ -732,7 +732,7 @@ def test_jobs_that_are_created_later_are_found_by_the_scans_for_new_jobs(seed: i
 
 @settings(max_examples=examples(30))
 @given(seed=st.integers(0, 2**32), failing=st.sampled_from([0.0, 0.3]))
-def test_hours_of_watching_make_few_calls_more_than_are_due_and_no_page_is_asked_for_ever(
+def test_hours_of_polling_make_few_calls_more_than_are_due_and_no_page_is_requested_for_ever(
     seed: int, failing: float
 ) -> None:
     rng = random.Random(seed)
@@ -764,9 +764,7 @@ def arns_of(searches: Iterable[Search]) -> list[str]:
     jobs=st.lists(st.integers(0, 500), max_size=400),
     active=st.lists(st.none() | st.integers(-50, 500), max_size=40),
 )
-def test_a_status_scan_leaves_no_active_job_out_and_asks_for_none_twice(
-    jobs: Sequence[int], active: Sequence[int | None]
-) -> None:
+def test_a_status_scan_covers_each_active_job_exactly_once(jobs: Sequence[int], active: Sequence[int | None]) -> None:
     plan = after_first_scan(*(WALL - number for number in jobs), lookback=500.0)
     pairs = [(None if age is None else WALL - 500.0 + age, arn(number)) for number, age in enumerate(active)]
     alone = plan.start_status_scan(pairs, NOW, WALL)

@@ -13,7 +13,7 @@ PATIENCE = 5.0
 
 
 class Poller:
-    """Does as it is told at each step; without orders it waits for long."""
+    """Runs an order at each step; without an order, it waits for long."""
 
     def __init__(self, order: Callable[[], float] = lambda: 60.0) -> None:
         self.order = order
@@ -220,7 +220,7 @@ def test_a_poller_that_went_can_come_back() -> None:
     assert poll_threads() == []
 
 
-def test_a_bug_that_others_met_is_raised_by_join_too() -> None:
+def test_a_bug_of_another_thread_is_raised_by_join_too() -> None:
     stop, bug = threading.Event(), Bug("a reload went wrong")
     workers = WorkerThreads([Poller()], 1, stop)
     workers.start()
@@ -230,7 +230,7 @@ def test_a_bug_that_others_met_is_raised_by_join_too() -> None:
         workers.join()
 
 
-def test_a_thread_that_is_stuck_shows_although_others_go_on() -> None:
+def test_a_thread_that_is_stuck_shows_although_others_continue() -> None:
     stop, stuck, steps = threading.Event(), threading.Event(), threading.Semaphore(0)
     first = threading.Lock()
 

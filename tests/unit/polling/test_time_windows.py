@@ -1,4 +1,4 @@
-"""How few pages tell the status of many jobs."""
+"""Windows of creation time, so that few pages show the status of many jobs."""
 
 from itertools import pairwise
 
@@ -27,7 +27,7 @@ def windows(created: list[float], index: CreationIndex) -> list[tuple[float, flo
     return [*cover(created, index)]
 
 
-def test_a_window_leaves_room_on_its_page_for_jobs_that_nobody_told_of() -> None:
+def test_a_window_leaves_room_on_its_page_for_unknown_jobs() -> None:
     assert (WINDOW_JOBS, PAGE_SIZE) == (96, 100)
 
 
@@ -54,7 +54,7 @@ def test_the_newest_job_is_known_in_whatever_order_they_come() -> None:
     assert index_of(10.0, 30.0, 20.0).newest == 30.0
 
 
-def test_a_job_that_is_told_again_counts_once() -> None:
+def test_a_job_that_is_added_again_counts_once() -> None:
     index = index_of(10.0, 10.0, 20.0, 10.0)
     assert len(index) == 2
     assert index.count(0.0, 99.0) == 2
@@ -120,7 +120,7 @@ def test_foreign_and_finished_jobs_between_them_fill_the_window_too() -> None:
     assert windows([0.0, 96.0], every_second(200)) == [(0.0, 0.0, 1), (96.0, 96.0, 1)]
 
 
-def test_a_window_begins_and_ends_with_a_job_that_it_covers() -> None:
+def test_a_window_starts_and_ends_with_a_job_that_it_covers() -> None:
     assert windows([10.0, 20.0, 150.0, 170.0], every_second(300)) == [(10.0, 20.0, 2), (150.0, 170.0, 2)]
 
 
