@@ -7,6 +7,7 @@ from exporter.core import DESELECTED, RETENTION, JobRecord, Selector, expires_at
 from exporter.polling.decision import Known
 from exporter.polling.policy import Retention
 from exporter.polling.records import tombstone_of
+from exporter.polling.schedule import JobSchedule
 from exporter.polling.selection import Era, Selection
 from exporter.storage import Tombstone, Tombstones
 
@@ -37,15 +38,32 @@ class DiscoveredJobs:
         self._expires_at: dict[str, float] = {}
         """The expiry time of each member; other entries of the heap are stale."""
 
-    def known(self, arn: str) -> Known:
-        """Return the part of a job's state that is kept here."""
+    def known(
+        self,
+        arn: str,
+        *,
+        stored: bool = False,
+        schedule: JobSchedule | None = None,
+        record: JobRecord | None = None,
+    ) -> Known:
+        """Return the state of a job before a page.
+
+        Args:
+            arn: the job.
+            stored: whether the store has the job.
+            schedule: its schedule, unless no GetJob call is pending.
+            record: its record, if it has a schedule.
+        """
         return Known(
             selection=self.selection,
             retention=self._retention,
             floor=self._tombstones.floor,
-            tombstone=self._tombstones.get(arn),
+            tombstone=None if stored else self._tombstones.get(arn),
+            stored=stored,
             discovered=arn in self.members,
             let_go=arn in self._let_go,
+            schedule=schedule,
+            record=record,
         )
 
     def correct_start(self, corrected: Callable[[float], float]) -> None:

@@ -1,7 +1,6 @@
 """Discovery: plans the SearchJobs calls of a target, and carries out what a page means for each job."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 from exporter.core import DESELECTED, JobRecord, JobSummary, SearchPage, Selector
@@ -192,14 +191,12 @@ class Discovery:
         return (schedule for schedule in schedules if schedule is not None and not schedule.ended)
 
     def _known(self, arn: str) -> Known:
-        known = self.discovered_jobs.known(arn)
         if arn not in self._store:
-            return known
+            return self.discovered_jobs.known(arn)
         schedule = self._job_queue.get(arn)
-        # Only the record of a scheduled job is needed; to read another one may take long.
-        return replace(
-            known, stored=True, schedule=schedule, record=None if schedule is None else self._store.record(arn)
-        )
+        # The record of an unscheduled job is not needed, and may be in a compressed block, which is slow to read.
+        record = None if schedule is None else self._store.record(arn)
+        return self.discovered_jobs.known(arn, stored=True, schedule=schedule, record=record)
 
     def _carry_out(self, decision: Decision, job: JobSummary, now: float, wall: float) -> None:
         match decision:
