@@ -1,6 +1,7 @@
 """The decision what a SearchJobs page means for one job. Pure."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from exporter.core import JobRecord, JobSummary
 from exporter.polling.policy import Retention
@@ -10,8 +11,7 @@ from exporter.polling.selection import Selection
 from exporter.storage import Tombstone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(NamedTuple):
     """The state of one job before a page, and the selection of the target that reads the page.
 
     Attributes:

@@ -129,7 +129,7 @@ def test_a_job_from_before_the_floor_is_not_new_and_its_queue_time_is_counted() 
 def test_the_baseline_time_is_that_of_the_first_selector_that_selects_the_job_without_a_break() -> None:
     everybody, nobody = Selector(all_jobs=True), Selector()
     eras = (Era(1.0, everybody), Era(2.0, nobody), Era(3.0, CHEMISTRY), Era(4.0, everybody))
-    state = replace(known(), selection=Selection("mine", eras))
+    state = known()._replace(selection=Selection("mine", eras))
     for tags, baseline_at in (({"team": "chemistry"}, 3.0), ({}, 4.0)):
         taken = meaning(listed(tags=tags), state)
         assert isinstance(taken, TakeUp)
