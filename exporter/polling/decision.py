@@ -1,4 +1,4 @@
-"""The decision what a SearchJobs page means for one job. Pure."""
+"""The effect of a SearchJobs page on one job: ignore it, take it up, keep it or let it go. Pure."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -57,7 +57,7 @@ class TakeUp:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The job stays as it is, whoever watches it.
+    """The job stays watched, by this target or another one.
 
     Attributes:
         schedule: its next schedule; ``None`` for no change.
@@ -83,7 +83,7 @@ Decision = Ignore | TakeUp | Seen | LetGo
 
 
 def decide(job: JobSummary, known: Known, *, requested_at: float, now: float, wall: float) -> Decision:
-    """Return what a page means for a job on it.
+    """Return the effect of a page on a job.
 
     Args:
         job: the entry of the page.

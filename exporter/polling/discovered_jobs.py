@@ -142,7 +142,7 @@ class DiscoveredJobs:
             yield record, expiry[1]
 
     def drop(self, arn: str, created: float) -> None:
-        """Drop a finished job before it expires: no page brings it back, whichever status it shows."""
+        """Drop a finished job before it expires: no later page brings it back, for any status."""
         self.release(arn)
         self._tombstones.bury(arn, Tombstone(created, None, self.selection.owner))
 

@@ -1,4 +1,4 @@
-"""Discovery: plans the SearchJobs calls of a target, and carries out what a page means for each job."""
+"""Discovery: plans the SearchJobs calls of a target, and carries out the decision about each job on a page."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
@@ -119,7 +119,7 @@ class Discovery:
     def record_page(
         self, search: Search, page: SearchPage, *, requested_at: float, now: float, wall: float
     ) -> PageResult:
-        """Carry out what a page means.
+        """Carry out the decision about each job on a page.
 
         Args:
             search: the call.

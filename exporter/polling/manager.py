@@ -23,7 +23,7 @@ from exporter.storage import SavedState, Store, Tombstones
 from exporter.telemetry import EventLog, SelfMetrics
 
 STUCK_AFTER: Final = 60.0
-"""A thread is stuck after so long in one step, seconds. Every call has a deadline of some 15 seconds."""
+"""The time in one step, seconds, after which a thread is stuck. Every call has a deadline of some 15 seconds."""
 
 
 class PollerManager:
@@ -125,7 +125,7 @@ class PollerManager:
         self.enforce_limit()
 
     def start(self, threads: int, stop: threading.Event) -> None:
-        """Poll until ``stop`` is set, with so many threads for each target."""
+        """Poll until ``stop`` is set, with the given number of threads for each target."""
         self._workers = WorkerThreads(self._pollers(), threads, stop)
         self._workers.start()
 

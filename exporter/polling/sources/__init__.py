@@ -1,4 +1,4 @@
-"""The call sources: each decides when one kind of call is due, and what its response or error means."""
+"""The call sources. Each one decides when its kind of call is due, and handles the response or the error."""
 
 from exporter.polling.sources.call import Call
 from exporter.polling.sources.get_job import GetJobSource

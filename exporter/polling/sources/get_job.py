@@ -1,4 +1,4 @@
-"""GetJob: which job is due, and what the response or the error means."""
+"""The call source of GetJob: the due job, and the handling of the response or the error."""
 
 from dataclasses import replace
 from functools import partial

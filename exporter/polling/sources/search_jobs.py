@@ -1,4 +1,4 @@
-"""SearchJobs: which page is due, and what the response or the error means."""
+"""The call source of SearchJobs: the due page, and the handling of the response or the error."""
 
 from functools import partial
 from typing import Final

@@ -1,4 +1,4 @@
-"""The decision what a SearchJobs page means for one job."""
+"""The effect of a SearchJobs page on one job."""
 
 from dataclasses import replace
 from typing import Any

@@ -81,7 +81,7 @@ def with_member(job: JobRecord, since: float = AFTER) -> DiscoveredJobs:
 
 
 def decision(known: DiscoveredJobs, job: JobSummary, now: float, *, stored: bool = False) -> Decision:
-    """Return what a page means for a job without a schedule."""
+    """Return the effect of a page on a job without a schedule."""
     return decide(job, known.known(job.arn, stored=stored), requested_at=0.0, now=0.0, wall=now)
 
 
