@@ -1,4 +1,4 @@
-"""The effect of a SearchJobs page on one job: ignore it, take it up, keep it or let it go. Pure."""
+"""The effect of a SearchJobs page on one job: ignore it, take it up, keep it or mark it for removal. Pure."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class Known(NamedTuple):
         tombstone: the job's tombstone, if it was dropped.
         stored: whether the store has the job, for whichever target.
         discovered: whether the target discovered the job and watches it.
-        let_go: whether the target has let the job go.
+        let_go: whether the job is marked for removal.
         schedule: the schedule of the job, unless no GetJob call is pending.
         record: the record of a job with a schedule.
     """
@@ -61,7 +61,7 @@ class Seen:
 
     Attributes:
         schedule: its next schedule; ``None`` for no change.
-        reselected: whether it was let go and is selected again.
+        reselected: whether it was marked for removal and is selected again.
     """
 
     schedule: JobSchedule | None = None

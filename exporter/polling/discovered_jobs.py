@@ -13,7 +13,7 @@ from exporter.storage import Tombstone, Tombstones
 
 
 class DiscoveredJobs:
-    """The discovered jobs, the jobs that are let go, and the expiry times.
+    """The discovered jobs, the jobs marked for removal, and the expiry times.
 
     Attributes:
         selection: the jobs that the target selects.
@@ -92,7 +92,7 @@ class DiscoveredJobs:
         return self._tombstones.take(arn)
 
     def take_over(self, record: JobRecord, now: float) -> None:
-        """Make a known job a member that is let go, unless a page shows that it is selected here."""
+        """Make a known job a member marked for removal, unless a page shows that it is selected here."""
         self.add(record.arn)
         self.let_go(record, DESELECTED, now)
 
@@ -103,13 +103,13 @@ class DiscoveredJobs:
         self._expires_at.pop(arn, None)
 
     def let_go(self, record: JobRecord, reason: str, now: float) -> None:
-        """Let a member go: it expires after its retention, counted from now."""
+        """Mark a member for removal: it expires after its retention, counted from now."""
         if record.arn in self.members and record.arn not in self._let_go:
             self._let_go[record.arn] = (now, reason)
             self.update_expiry(record)
 
     def reselect(self, arn: str) -> None:
-        """Keep a job that was let go."""
+        """Remove the mark for removal from a job."""
         self._let_go.pop(arn, None)
 
     def update_expiry(self, record: JobRecord) -> None:
@@ -152,7 +152,7 @@ class DiscoveredJobs:
         return self._tombstones.prune(self.selection.owner, before)
 
     def _expiry(self, record: JobRecord) -> tuple[float, str] | None:
-        """Return when a job expires, with the reason; ``None`` for an active job that is not let go."""
+        """Return when a job expires, with the reason; ``None`` for an active job without a mark for removal."""
         let_go = self._let_go.get(record.arn)
         usual, failed = self._retention.usual, self._retention.failed
         after_end = expires_at(record, retention=usual, retention_failed=failed)

@@ -28,7 +28,7 @@ class PageResult(NamedTuple):
 
 
 class Discovery:
-    """Discovers the jobs of one account and Region, and lets them go. The caller ensures that one thread is inside.
+    """Discovers the jobs of one account and Region. The caller ensures that one thread is inside.
 
     Attributes:
         discovered_jobs: the discovered jobs.

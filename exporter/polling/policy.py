@@ -9,10 +9,10 @@ TOMBSTONE_SLACK: Final = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long series are kept after a job's end, or after the job is let go.
+    """How long series are kept after a job's end, or after the job is marked for removal.
 
     Attributes:
-        usual: the retention of a job that did not fail, and of a job that is let go.
+        usual: the retention of a job that did not fail, and of a job that is marked for removal.
         failed: the retention of a failed job.
     """
 

@@ -97,8 +97,8 @@ class PolledTarget:
     def reconfigure(self, config: TargetConfig, policy: Policy, transferred: JobTransfer) -> JobTransfer:
         """Watch other jobs; return the jobs that are not watched any more.
 
-        A target with a selector keeps a job that is not configured any more, and lets it go unless a page shows that
-        the selector selects it.
+        A target with a selector keeps a job that is not configured any more. The job is marked for removal unless a
+        page shows that the selector selects it.
 
         Args:
             config: the new configuration.
@@ -133,7 +133,7 @@ class PolledTarget:
             return left
 
     def take_over(self, transferred: JobTransfer) -> None:
-        """Watch known jobs as discovered ones; they are let go unless a page shows that they are selected here."""
+        """Watch known jobs as discovered ones; marked for removal unless a page shows that they are selected."""
         state = self._state
         with state.outcome_lock, state.lock:
             assert state.discovery is not None  # noqa: S101 -- a target without a selector takes over no job

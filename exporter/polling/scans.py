@@ -23,7 +23,7 @@ MAX_WINDOW_PAGES: Final = 4
 """The pages that a status scan reads of one window. A window fits one page; after more, GetJob is called instead."""
 
 MAX_ATTEMPTS: Final = 5
-"""The attempts at a call that the service refuses, or whose response is malformed."""
+"""The attempts at a call that the service refuses, or that has a malformed response."""
 
 FULL_SCAN_INTERVAL: Final = 3600.0
 
@@ -83,8 +83,8 @@ class Scan:
     def failed(self, search: Search, index: CreationIndex, *, refused: bool) -> None:
         """Record a failed call, and add it again.
 
-        A call whose token the service refuses is replaced by calls for smaller spans. A call that is refused too often
-        is dropped; the next full scan covers its span.
+        A call with a refused token is replaced by calls for smaller spans. A call that is refused too often is dropped;
+        the next full scan covers its span.
         """
         self._in_flight -= 1
         if refused and search.attempt >= MAX_ATTEMPTS:

@@ -13,7 +13,7 @@ from exporter.core import TERMINAL_STATUSES, JobRecord, JobSummary, complete
 from exporter.polling.retry_policy import call_backoff, job_backoff
 
 MAX_POLLS_AFTER_END: Final = 3
-"""The polls of a finished job whose last response lacks details; a cancelled job may never show them."""
+"""The polls of a finished job without all details; a cancelled job may never show them."""
 
 LATE_DETAILS_SECONDS: Final = 900.0
 """A job that ended longer ago than this shows no further details."""
