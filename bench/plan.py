@@ -17,9 +17,21 @@ from statistics import median, quantiles
 
 import structlog
 
-from exporter.core import GET_JOB, SEARCH_JOBS, Clock, JobSnapshot, JobSummary, SearchPage, Selector, Span, Target
+from exporter.core import (
+    GET_JOB,
+    SEARCH_JOBS,
+    Clock,
+    CredentialsRef,
+    JobSnapshot,
+    JobSummary,
+    SearchPage,
+    Selector,
+    Span,
+    Target,
+    TargetConfig,
+)
 from exporter.polling import Policy, RateLimiter, Retention
-from exporter.polling.poller import TargetPoller
+from exporter.polling.target_builder import Services, build_target
 from exporter.storage import Store, Tombstones
 from exporter.telemetry import EventLog, SelfMetrics
 
@@ -28,6 +40,7 @@ EPOCH = 1_750_000_000.0
 DAY = 86400.0
 PAGE = 100
 TARGET = Target("123456789012", "us-west-2")
+CONFIG = TargetConfig(CredentialsRef(), TARGET, (), Selector(all_jobs=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,25 +139,23 @@ def watch(size: Size, interval: float) -> tuple[list[float], Counter[str]]:
     clock = Clock(lambda: service.now, lambda: service.now)
     telemetry = SelfMetrics()
     logger = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    poller = TargetPoller(
-        service,
-        (),
-        Selector(all_jobs=True),
+    services = Services(
         store=Store(()),
         event_log=EventLog(logger),
         telemetry=telemetry,
-        budgets=RateLimiter(RATE),
-        policy=Policy(interval, 60.0, size.lookback, Retention(1.0, 1.0)),
+        rate_limiter=RateLimiter(RATE),
         clock=clock,
         random=random.Random(1).random,
         tombstones=Tombstones(),
     )
-    while not poller.full_poll_done:
-        service.now += poller.step()
+    policy = Policy(interval, 60.0, size.lookback, Retention(1.0, 1.0))
+    target = build_target(CONFIG, service, services, policy)
+    while not target.full_poll_done:
+        service.now += target.poller.step()
     began = service.now
     service.calls.clear()
     while service.now < began + size.seconds:
-        service.now += poller.step()
+        service.now += target.poller.step()
     ends = [job for job in service.jobs if began < job.ended < began + size.seconds - 1800]
     return [service.noticed.get(job.arn, size.seconds) for job in ends], service.calls
 

@@ -32,7 +32,7 @@ LOCAL = ("--listen-address", "127.0.0.1:0", "--log-format", "json")
 PATIENT = "import exporter.aws.sessions; exporter.aws.sessions.READ_TIMEOUT = 0.4"
 """Run before the exporter: a hanging call is given up soon."""
 
-HASTY = f"{PATIENT}; import exporter.polling.retry_policy as policy; policy.LONGEST_TARGET_BACKOFF = 0.2"
+HASTY = f"{PATIENT}; import exporter.polling.retry_policy as policy; policy.MAX_TARGET_BACKOFF = 0.2"
 """Run before the exporter: beside that, a failing target is soon asked again."""
 
 # 2025-06-15T15:06:40Z: long before any exporter of a test starts.

@@ -62,7 +62,7 @@ class ActiveSettings:
         for session in self._sessions.values():
             session.renew(forced=True)
         changes = exporter.manager.follow(plan, saved)
-        exporter.manager.limit(settings.max_jobs)
+        exporter.manager.set_limit(settings.max_jobs)
         if exporter.state_writer is not None:
             exporter.state_writer.set_baselines(exporter.manager.baselines)
         exporter.store.flush()
@@ -75,7 +75,7 @@ class ActiveSettings:
 
     def warn(self) -> None:
         """Log warnings about unusual settings and AWS SDK variables."""
-        regions = [poller.target.region for poller in self._exporter.manager.pollers]
+        regions = [poller.target.region for poller in self._exporter.manager.targets]
         for warning in (*warnings_of(self.settings, regions), *environment_warnings(self.settings)):
             self._exporter.event_log.config_warning(warning.setting, warning.message)
 

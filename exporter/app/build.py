@@ -60,7 +60,7 @@ class Exporter:
 
     def maintain(self) -> None:
         """Drop the jobs after their retention, and write pending changes to the state file."""
-        self.manager.forget_expired()
+        self.manager.drop_expired()
         if self.state_writer is not None:
             self.state_writer.set_baselines(self.manager.baselines)  # the first response corrects them
         self.store.flush()
@@ -104,7 +104,7 @@ def build_parts(settings: Settings, logger: FilteringBoundLogger, clock: Clock) 
         store=store,
         event_log=event_log,
         telemetry=telemetry,
-        budgets=RateLimiter(settings.api_requests_per_second),
+        rate_limiter=RateLimiter(settings.api_requests_per_second),
         clock=clock,
         random=random.random,
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 from exporter.core import STATUSES, TERMINAL_STATUSES, EventKey, JobRecord, JobSnapshot
 from exporter.metrics import AGGREGATE_FAMILIES, Family, JobFamily
-from exporter.polling import ROOM
+from exporter.polling import GET_JOB_SHARE
 
 FINISHED_JOB: Final = JobRecord(
     "arn",
@@ -114,7 +114,7 @@ def predict(
         calls_per_minute=60 * (sum(get_rates) + searching * min(1 / discovery_interval, rate)),
         calls_per_found_job=60 / interval,
         most_calls_per_minute=60 * rate * (len(demands) + searching),
-        alone=int(ROOM * rate * interval),
+        alone=int(GET_JOB_SHARE * rate * interval),
         staleness=max((max(interval, number / rate) for number in jobs), default=interval),
         series_per_job=per_job,
         series_of_jobs=per_job * min(sum(jobs), max_jobs),

@@ -76,7 +76,7 @@ def _log_start(exporter: Exporter, active: ActiveSettings, address: tuple[str, i
         tls=tls,
         configured_jobs=count_jobs(active.settings),
         known_jobs=active.known_jobs,
-        targets=len(exporter.manager.pollers),
+        targets=len(exporter.manager.targets),
         poll_interval_seconds=active.settings.poll_interval,
     )
 

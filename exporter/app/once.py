@@ -109,12 +109,12 @@ def _poll(exporter: Exporter, stop: threading.Event, deadline: float, interval: 
     while not (complete := exporter.manager.complete) and exporter.clock.monotonic() < deadline:
         if stop.wait(interval):
             break
-        exporter.manager.keep_within_limit()
+        exporter.manager.enforce_limit()
         progress.log_if_due()
     interrupted = stop.is_set()
     stop.set()
     exporter.manager.join()
-    exporter.manager.keep_within_limit()
+    exporter.manager.enforce_limit()
     if interrupted and not complete:
         raise KeyboardInterrupt
     return complete

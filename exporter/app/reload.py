@@ -75,7 +75,7 @@ class Reloader:
         self._exporter.event_log.config_reloaded(
             self._file,
             configured_jobs=count_jobs(self._active.settings),
-            targets=len(self._exporter.manager.pollers),
+            targets=len(self._exporter.manager.targets),
             added=changes.added,
             removed=changes.removed,
             changed=changes.changed,

@@ -1,14 +1,13 @@
-"""Which call is due, making it, and acting on the response."""
+"""Decides which AWS call is due, makes it, and acts on the response."""
 
-from exporter.polling.discovered_jobs import Retention
-from exporter.polling.discovery import Policy
 from exporter.polling.manager import PollerManager
+from exporter.polling.policy import Policy, Retention
 from exporter.polling.polling_plan import Changes
 from exporter.polling.rate_limiter import RateLimiter
-from exporter.polling.schedule import ROOM
+from exporter.polling.schedule import GET_JOB_SHARE
 
 __all__ = [
-    "ROOM",
+    "GET_JOB_SHARE",
     "Changes",
     "Policy",
     "PollerManager",

@@ -1,6 +1,6 @@
-"""Whether a call may be made now: within the budget, and not while its target is left alone. A small state.
+"""The circuit breaker of a target: whether an operation may be called now, or is paused after failures.
 
-All times are monotonic seconds where unix seconds are not named.
+All times are monotonic seconds unless stated otherwise.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,13 +11,13 @@ from exporter.polling.retry_policy import OnOperation, OnTarget, Rule, Subject, 
 
 
 class CircuitBreaker:
-    """Follows how the operations of one account and Region fare, and decides when each may be tried again.
+    """The health of the operations of one account and Region, and the pauses after failures.
 
     Args:
-        operations: what is called there.
-        budgets: allow calls.
-        target: tells the account and Region, which is learned.
-        random: gives a number in [0, 1).
+        operations: the operations that are called.
+        rate_limiter: limits the rate of the calls.
+        target: returns the account and Region; the account is learned.
+        random: returns a random number in [0, 1).
         now: the time.
     """
 
@@ -25,108 +25,117 @@ class CircuitBreaker:
         self,
         operations: Iterable[str],
         *,
-        budgets: RateLimiter,
+        rate_limiter: RateLimiter,
         target: Callable[[], Target],
         random: Callable[[], float],
         now: float,
     ) -> None:
-        self._budgets, self._target, self._random = budgets, target, random
-        self._charged = target()
+        self._rate_limiter, self._target, self._random = rate_limiter, target, random
+        self._limited_target = target()
         self._healths: dict[str, Health] = {}
-        self._open_at: dict[str, float] = {}
+        self._paused_until: dict[str, float] = {}
         self._failures: dict[str, int] = {}
-        self.call(operations, now)
+        self.set_operations(operations, now)
 
-    def call(self, operations: Iterable[str], now: float) -> None:
-        """Have just these operations called from now on; what is known of those called before stays."""
+    def set_operations(self, operations: Iterable[str], now: float) -> None:
+        """Set the operations that are called. An operation that was called before keeps its health."""
         called = [*operations]
         self._healths = {operation: self._healths.get(operation, Health()) for operation in called}
-        self._open_at = {operation: self._open_at.get(operation, now) for operation in called}
+        self._paused_until = {operation: self._paused_until.get(operation, now) for operation in called}
         self._failures = {operation: self._failures.get(operation, 0) for operation in called}
 
     @property
     def health(self) -> Health:
-        """How the target fares as a whole."""
+        """The health of the target over all operations."""
         return combined_health(self._healths.values())
 
     def rates(self, now: float) -> dict[str, float]:
-        """Tell the budget of each operation now, requests a second."""
-        return {operation: self._budgets.rate(self._here(), operation, now) for operation in self._healths}
+        """Return the current rate limit of each operation, requests a second."""
+        target = self._current_target()
+        return {operation: self._rate_limiter.rate(target, operation, now) for operation in self._healths}
 
     def used(self, now: float) -> dict[str, int]:
-        """Count the requests of the last minute by operation, those of other logins to the same account included."""
-        return {operation: self._budgets.used(self._here(), operation, now) for operation in self._healths}
+        """Return the requests of the last minute by operation. Targets of the same account and Region share them."""
+        target = self._current_target()
+        return {operation: self._rate_limiter.used(target, operation, now) for operation in self._healths}
 
-    def opens_at(self, operation: str) -> float:
-        """Tell until when an operation is left alone."""
-        return self._open_at[operation]
+    def paused_until(self, operation: str) -> float:
+        """Return the end of the last pause of an operation."""
+        return self._paused_until[operation]
 
-    def take(self, operation: str, now: float) -> float:
-        """Take a request from the budget and return 0, or return the seconds until there is one to take."""
-        return self._budgets.take(self._here(), operation, now)
+    def acquire(self, operation: str, now: float) -> float:
+        """Allow one request and return 0, or return the seconds until the rate limit allows a request."""
+        return self._rate_limiter.acquire(self._current_target(), operation, now)
 
-    def failed_in_a_row(self, operation: str) -> int:
-        """Count the calls without an answer since the last one."""
+    def consecutive_failures(self, operation: str) -> int:
+        """Return the number of failed calls since the last success."""
         return self._failures.get(operation, 0)
 
     def pauses(self, operation: str) -> int:
-        """Count how often in a row an operation was left alone."""
+        """Return the number of consecutive pauses of an operation."""
         return self._healths[operation].pauses
 
     def succeeded(self, operation: str, wall: float) -> None:
-        """Take note of a good answer at ``wall``, unix seconds."""
+        """Record a success at ``wall``, unix seconds."""
         self._failures[operation] = 0
         self._healths[operation] = self._healths[operation].after_success(wall)
 
     def failed(
-        self, operation: str, error: BraketError, *, asked: float, now: float, arn: str | None = None, jobs: int = 1
+        self,
+        operation: str,
+        error: BraketError,
+        *,
+        requested_at: float,
+        now: float,
+        arn: str | None = None,
+        jobs: int = 1,
     ) -> Rule:
         """Record a failed call, as the retry policy says; return the rule that applies.
 
         Args:
-            operation: the operation that was called.
-            error: why.
-            asked: when it was called.
+            operation: the operation.
+            error: the error.
+            requested_at: when the operation was called.
             now: the time.
-            arn: the job that the call was for; ``None`` for a call that is for no single job.
-            jobs: how many jobs of the target are polled.
+            arn: the job of the call; ``None`` for a call that is not for a single job.
+            jobs: the number of jobs that are polled.
         """
         rule = rule_for(Subject.TARGET if arn is None else Subject.JOB, error)
         self._failures[operation] += 1
-        health = _counted(self._healths[operation], rule.target, arn or operation, str(error), jobs)
+        health = _after_error(self._healths[operation], rule.target, arn or operation, str(error), jobs)
         self._healths[operation] = health
         if rule.operation is OnOperation.SLOW_DOWN:
-            self._budgets.throttled(self._here(), operation, asked, now, self._random())
+            self._rate_limiter.throttled(self._current_target(), operation, requested_at, now, self._random())
         elif rule.operation is OnOperation.PAUSE or (
             rule.operation is OnOperation.PAUSE_WHEN_DOWN and health.up is False
         ):
-            self._pause(operation, asked, now)
+            self._pause(operation, requested_at, now)
         return rule
 
-    def _here(self) -> Target:
-        """Tell the account and Region; once the account is learned, its budget goes on as this one's did."""
+    def _current_target(self) -> Target:
+        """Return the account and Region. Once the account is known, the rate limit continues under its name."""
         target = self._target()
-        if target != self._charged:
-            self._budgets.learned(self._charged, target)
-            self._charged = target
+        if target != self._limited_target:
+            self._rate_limiter.copy_buckets(self._limited_target, target)
+            self._limited_target = target
         return target
 
-    def _pause(self, operation: str, asked: float, now: float) -> None:
-        """Pause an operation, unless the failed call is older than the last such decision."""
-        if asked >= self._open_at[operation]:
+    def _pause(self, operation: str, requested_at: float, now: float) -> None:
+        """Pause an operation, unless the failed call is older than the end of the last pause."""
+        if requested_at >= self._paused_until[operation]:
             health = self._healths[operation] = self._healths[operation].after_pause()
-            self._open_at[operation] = now + target_backoff(health.pauses, self._random())
+            self._paused_until[operation] = now + target_backoff(health.pauses, self._random())
 
 
-def _counted(health: Health, rule: OnTarget, failed: str, error: str, jobs: int) -> Health:
-    """Count an error against the target.
+def _after_error(health: Health, rule: OnTarget, failed: str, error: str, jobs: int) -> Health:
+    """Return the health of an operation after an error.
 
     Args:
-        health: the operation's health before.
+        health: the health before.
         rule: how the error counts.
-        failed: the job, or else the operation, whose call failed.
-        error: the error, for people.
-        jobs: how many jobs of the target are polled.
+        failed: the job, or else the operation, that failed.
+        error: the error, human-readable.
+        jobs: the number of jobs that are polled.
     """
     if rule is OnTarget.UP:
         return health.after_response(error)

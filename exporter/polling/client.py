@@ -1,12 +1,12 @@
-"""The client of one account and Region, as far as polling needs it."""
+"""The AWS client of one account and Region, as far as polling needs it."""
 
 from typing import Protocol
 
 from exporter.core import JobSnapshot, SearchPage, Span, Target
 
 
-class JobSource(Protocol):
-    """What the poller calls; ``exporter.aws.client.BraketClient`` outside of tests."""
+class JobClient(Protocol):
+    """The calls of the poller; ``exporter.aws.BraketClient`` outside of tests."""
 
     @property
     def target(self) -> Target:
@@ -15,7 +15,7 @@ class JobSource(Protocol):
 
     @property
     def clock_offset(self) -> float:
-        """How many seconds AWS's clock is ahead of the local one, by the latest response."""
+        """The offset of AWS's clock to the local clock by the last response, seconds."""
         ...
 
     def get_job(self, arn: str) -> JobSnapshot:
@@ -27,5 +27,5 @@ class JobSource(Protocol):
         ...
 
     def identify(self) -> None:
-        """Learn the account."""
+        """Call GetCallerIdentity to learn the account."""
         ...

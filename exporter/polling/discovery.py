@@ -1,62 +1,49 @@
-"""Discovery: what a SearchJobs page means for the jobs that are watched, and for those that should be."""
+"""Discovery: plans the SearchJobs calls of a target, and carries out the decision about each job on a page."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from exporter.core import JobRecord, JobSummary, SearchPage, Selector
-from exporter.polling.discovered_jobs import DiscoveredJobs, Retention
+from exporter.core import DESELECTED, JobRecord, JobSummary, SearchPage, Selector
+from exporter.polling.decision import Decision, Ignore, Known, LetGo, Seen, TakeUp, decide
+from exporter.polling.discovered_jobs import DiscoveredJobs
 from exporter.polling.job_queue import JobQueue
-from exporter.polling.progress import Progress
-from exporter.polling.schedule import JobSchedule, Priority, after_list, unless_told
-from exporter.polling.search_planner import Search, SearchPlanner
+from exporter.polling.policy import TOMBSTONE_SLACK, Policy
+from exporter.polling.poll_progress import PollProgress
+from exporter.polling.schedule import JobSchedule, Priority, discovered_schedule, unless_listed
+from exporter.polling.search import Search
+from exporter.polling.search_planner import SearchPlanner
 from exporter.storage import Ranked, Standing, Store, Tombstones, rank_of_listed
 
-TOMBSTONE_SLACK: Final = 86400.0
-"""So much longer than any list reaches back is a tombstone kept, seconds: a call under way was planned a while ago."""
 
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What people can set about polling; all in seconds.
+class PageResult(NamedTuple):
+    """The result of one page.
 
     Attributes:
-        poll_interval: how stale an active job may become.
-        discovery_interval: how often new jobs are looked for.
-        lookback: how far back jobs are looked for.
-        retention: how long series are kept.
+        jobs: the jobs on the page.
+        abandoned: why the rest of the span is abandoned, if it is.
     """
-
-    poll_interval: float
-    discovery_interval: float
-    lookback: float
-    retention: Retention
-
-
-class Listed(NamedTuple):
-    """What one page brought: the jobs on it, and why the rest of its span is abandoned, if it is."""
 
     jobs: list[str]
     abandoned: str | None
 
 
 class Discovery:
-    """Finds the jobs of one account and Region, and lets them go. Its caller sees to it that one thread is inside.
+    """Discovers the jobs of one account and Region. The caller ensures that one thread is inside.
 
     Attributes:
-        roster: what is remembered of the jobs that were found.
-        survey: the plan of the SearchJobs calls.
+        discovered_jobs: the discovered jobs.
+        planner: the planner of the SearchJobs calls.
 
     Args:
-        selector: which jobs to watch.
-        policy: intervals.
-        agenda: takes the jobs to ask for.
-        progress: is told what to wait for.
-        store: takes what is known.
-        since: when the exporter began to watch for such jobs, unix seconds.
+        selector: the jobs to watch.
+        policy: the polling policy.
+        job_queue: the queue of the jobs to poll.
+        progress: the progress of the first poll.
+        store: the store of the job records.
+        since: when the exporter started to watch, unix seconds; a job created later is new.
         now: monotonic seconds.
-        tombstones: what is remembered of forgotten jobs, by whichever target.
-        lane: the key of the lane that this is for.
+        tombstones: the tombstones of all targets.
+        owner: the key of the target.
     """
 
     def __init__(
@@ -65,174 +52,189 @@ class Discovery:
         policy: Policy,
         *,
         job_queue: JobQueue,
-        progress: Progress,
+        progress: PollProgress,
         store: Store,
         since: float,
         now: float,
         tombstones: Tombstones,
-        lane: str = "",
+        owner: str = "",
     ) -> None:
         self._policy, self._job_queue, self._progress, self._store = policy, job_queue, progress, store
         self._tombstones = tombstones
-        self.found_jobs = DiscoveredJobs(
-            selector, since=since, retention=policy.retention, tombstones=tombstones, lane=lane
+        self.discovered_jobs = DiscoveredJobs(
+            selector, since=since, retention=policy.retention, tombstones=tombstones, owner=owner
         )
-        self.planner = _plan(policy, now)
+        self.planner = _planner(policy, now)
 
-    def change(self, selector: Selector, policy: Policy, *, now: float, wall: float, lane: str = "") -> None:
-        """Look for other jobs, or at other intervals; all of the lookback is looked through anew where that matters.
+    def reconfigure(self, selector: Selector, policy: Policy, *, now: float, wall: float, owner: str = "") -> None:
+        """Discover other jobs, or at other intervals. Another selector or lookback starts a new first scan.
 
         Args:
-            selector: which jobs to watch.
-            policy: intervals.
+            selector: the jobs to watch.
+            policy: the polling policy.
             now: monotonic seconds.
             wall: unix seconds.
-            lane: the key of the lane that this is for.
+            owner: the key of the target.
         """
-        selected, before, self._policy = self.found_jobs.selector, self._policy, policy
+        selected, before, self._policy = self.discovered_jobs.selection.selector, self._policy, policy
         if selector != selected:
-            self._store.save_tombstones(self.found_jobs.select(selector, wall, lane))
+            self._store.save_tombstones(self.discovered_jobs.select(selector, wall, owner))
         if policy.retention != before.retention:
-            self.found_jobs.keep(policy.retention, self._store.find)
+            self.discovered_jobs.set_retention(policy.retention, self._store.find)
         if (selector, policy.lookback) != (selected, before.lookback):
-            self.planner = _plan(policy, now)
+            self.planner = _planner(policy, now)
         else:
-            self.planner.pace(now, discovery_interval=policy.discovery_interval, round_interval=policy.poll_interval)
+            self.planner.set_intervals(
+                now, discovery_interval=policy.discovery_interval, poll_interval=policy.poll_interval
+            )
 
-    def begin(self, corrected: Callable[[float], float], *, replan: bool, now: float) -> None:
-        """Correct the baseline times once the true time is known.
+    def correct_start(self, corrected: Callable[[float], float], *, replan: bool, now: float) -> None:
+        """Correct the baseline times, once the true time is known.
 
         Args:
-            corrected: returns the true time for one that was noted by the local clock, both unix seconds.
-            replan: the local clock is so wrong that what was planned by it is planned again.
+            corrected: returns the true time for a time of the local clock, both unix seconds.
+            replan: whether the local clock is so wrong that the planned calls are wrong, too.
             now: monotonic seconds.
         """
-        self.found_jobs.begin(corrected)
+        self.discovered_jobs.correct_start(corrected)
         if replan:
-            self.planner = self.planner.begun_again(now)
+            self.planner = self.planner.restarted(now)
 
     def resume(self, records: Iterable[JobRecord], now: float) -> None:
-        """Go on, after a restart, with jobs that were found here before it."""
+        """Continue with the jobs that were discovered before a restart."""
         for record in records:
-            self.found_jobs.take_in(record.arn)
-            self.found_jobs.note(record)
+            self.discovered_jobs.add(record.arn)
+            self.discovered_jobs.update_expiry(record)
             if record.snapshot is not None and record.snapshot.created is not None:
                 self.planner.resume(record.snapshot.created, now)
 
-    def begin_round(self, now: float, wall: float) -> None:
-        """Have SearchJobs tell the status of the active jobs, and GetJob that of those which stand alone."""
-        active = [(watch.created, watch.arn) for watch in self._job_queue if not watch.ended and not watch.failures]
-        for arn in self.planner.begin_round(active, now, wall):
-            watch = self._job_queue.get(arn)
-            if watch is not None:
-                self._job_queue.put(unless_told(watch, interval=self._policy.poll_interval))
+    def start_status_scan(self, now: float, wall: float) -> None:
+        """Start a status scan of the active jobs. GetJob polls the jobs that share a window with no other job."""
+        active = [(one.created, one.arn) for one in self._job_queue if not one.ended and not one.failures]
+        for arn in self.planner.start_status_scan(active, now, wall):
+            schedule = self._job_queue.get(arn)
+            if schedule is not None:
+                self._job_queue.put(unless_listed(schedule, interval=self._policy.poll_interval))
 
-    def listed(self, search: Search, page: SearchPage, *, asked: float, now: float, wall: float) -> Listed:
-        """Take in a page.
+    def record_page(
+        self, search: Search, page: SearchPage, *, requested_at: float, now: float, wall: float
+    ) -> PageResult:
+        """Carry out the decision about each job on a page.
 
         Args:
-            search: what was asked.
-            page: the answer.
-            asked: when it was asked, monotonic seconds.
+            search: the call.
+            page: the response.
+            requested_at: when the page was requested, monotonic seconds.
             now: monotonic seconds.
             wall: unix seconds.
         """
         jobs = {job.arn: job for job in page.jobs}
         for job in jobs.values():
-            self._meet(job, asked, now, wall)
-        end = self.planner.page(search, page, now)
-        if not end.goes_on:
-            for watch in self._missing(search, {job.arn for job in jobs.values() if job.status is not None}):
-                self._job_queue.put(unless_told(watch, interval=0.0))
-        return Listed([*jobs], end.abandoned)
+            decision = decide(job, self._known(job.arn), requested_at=requested_at, now=now, wall=wall)
+            self._carry_out(decision, job, now, wall)
+        end = self.planner.succeeded(search, page, now)
+        if not end.continues:
+            for schedule in self._missing(search, {job.arn for job in jobs.values() if job.status is not None}):
+                self._job_queue.put(unless_listed(schedule, interval=0.0))
+        return PageResult([*jobs], end.abandoned)
 
-    def expired(self, wall: float, busy: Iterable[str]) -> list[tuple[JobRecord, str]]:
-        """Take the jobs off the agenda whose retention is over; return them with the reason.
+    def remove_expired(self, wall: float, in_flight: Iterable[str]) -> list[tuple[JobRecord, str]]:
+        """Remove the expired jobs; return them with the reason.
 
         Args:
             wall: unix seconds.
-            busy: jobs that are being asked for, whose time comes later.
+            in_flight: jobs with a GetJob call in flight. They expire after it.
         """
-        asked = frozenset(busy)
-        gone = [*self.found_jobs.expired(lambda arn: None if arn in asked else self._store.find(arn), wall)]
-        for record, _ in gone:
-            self._job_queue.remove(record.arn)
-            self._progress.tried(record.arn)
-        pruned = self.found_jobs.prune(self.planner.horizon(wall) - TOMBSTONE_SLACK)
+        polled = frozenset(in_flight)
+        expired = [*self.discovered_jobs.expired(lambda arn: None if arn in polled else self._store.find(arn), wall)]
+        for record, _ in expired:
+            self._remove(record.arn)
+        pruned = self.discovered_jobs.prune(self.planner.horizon(wall) - TOMBSTONE_SLACK)
         self._store.drop_tombstones(pruned, self._tombstones.floor)
-        return gone
+        return expired
 
-    def beyond_limit(self, jobs: Iterable[Ranked], wall: float, busy: Collection[str]) -> list[JobRecord]:
-        """Take those of the jobs off the agenda that were found here and have ended; return them.
+    def remove_beyond_limit(self, jobs: Iterable[Ranked], wall: float, in_flight: Collection[str]) -> list[JobRecord]:
+        """Remove the finished jobs beyond the series limit that were discovered here; return them.
 
         Args:
-            jobs: those beyond the limit.
+            jobs: the jobs beyond the limit.
             wall: unix seconds.
-            busy: jobs that are being asked for, whose time comes later.
+            in_flight: jobs with a GetJob call in flight. They are removed after it.
         """
-        ended = (arn for rank, arn in jobs if rank.standing is not Standing.ACTIVE)
-        found = map(self._store.find, (arn for arn in ended if arn in self.found_jobs.members and arn not in busy))
-        # An answer may have come since, and have shown that a job is active after all.
-        gone = [record for record in found if record is not None and (record.snapshot is None or not record.active)]
-        for record in gone:
-            watch = self._job_queue.get(record.arn)
-            told = None if record.snapshot is None else record.snapshot.created
-            created = watch.created if told is None and watch is not None else told
-            self.found_jobs.drop(record.arn, wall if created is None else created)
-            self._job_queue.remove(record.arn)
-            self._progress.tried(record.arn)
-        return gone
+        finished = (arn for rank, arn in jobs if rank.standing is not Standing.ACTIVE)
+        own = (arn for arn in finished if arn in self.discovered_jobs.members and arn not in in_flight)
+        # A later response may have shown that a job is active after all.
+        beyond = [
+            record
+            for record in map(self._store.find, own)
+            if record is not None and (record.snapshot is None or not record.active)
+        ]
+        for record in beyond:
+            created = self._created(record)
+            self.discovered_jobs.drop(record.arn, wall if created is None else created)
+            self._remove(record.arn)
+        return beyond
 
-    def _missing(self, search: Search, told: Collection[str]) -> Iterator[JobSchedule]:
-        """Yield the jobs that a page should have told and did not: SearchJobs promises nothing."""
-        watches = (self._job_queue.get(arn) for arn in search.arns if arn not in told)
-        return (watch for watch in watches if watch is not None and not watch.ended)
+    def _created(self, record: JobRecord) -> float | None:
+        if record.snapshot is not None and record.snapshot.created is not None:
+            return record.snapshot.created
+        schedule = self._job_queue.get(record.arn)
+        return None if schedule is None else schedule.created
 
-    def _meet(self, job: JobSummary, asked: float, now: float, wall: float) -> None:
-        if job.arn not in self._store:
-            if self.found_jobs.wanted(job, wall):
-                self._take_up(job, now)
+    def _remove(self, arn: str) -> None:
+        self._job_queue.remove(arn)
+        self._progress.remove(arn)
+
+    def _missing(self, search: Search, listed: Collection[str]) -> Iterator[JobSchedule]:
+        """Yield the jobs that a page should show and does not: SearchJobs makes no promise."""
+        schedules = (self._job_queue.get(arn) for arn in search.arns if arn not in listed)
+        return (schedule for schedule in schedules if schedule is not None and not schedule.ended)
+
+    def _known(self, arn: str) -> Known:
+        if arn not in self._store:
+            return self.discovered_jobs.known(arn)
+        schedule = self._job_queue.get(arn)
+        # The record of an unscheduled job is not needed, and may be in a compressed block, which is slow to read.
+        record = None if schedule is None else self._store.record(arn)
+        return self.discovered_jobs.known(arn, stored=True, schedule=schedule, record=record)
+
+    def _carry_out(self, decision: Decision, job: JobSummary, now: float, wall: float) -> None:
+        match decision:
+            case Ignore():
+                pass
+            case TakeUp():
+                self._take_up(decision, job, now)
+            case LetGo():
+                self.discovered_jobs.let_go(self._store.record(job.arn), DESELECTED, wall)
+                self._reschedule(decision.schedule)
+            case Seen():
+                if decision.reselected:
+                    self.discovered_jobs.reselect(job.arn)
+                self._reschedule(decision.schedule)
+
+    def _reschedule(self, schedule: JobSchedule | None) -> None:
+        if schedule is None:
             return
-        self.found_jobs.met(self._store.record, job, wall)
-        watch = self._job_queue.get(job.arn)
-        if watch is not None and job.status is not None:
-            record = self._store.record(job.arn)
-            known = record.first_listed_status if record.snapshot is None else record.snapshot.status
-            told = after_list(watch, known, job.status, asked=asked, now=now)
-            if record.snapshot is not None and told.urgency is Priority.NEW:
-                # It is as it was before a restart, so there is no hurry to ask for it.
-                told = replace(told, urgency=Priority.REFRESH)
-                self._progress.tried(job.arn)
-            self._job_queue.put(told)
+        if schedule.priority is Priority.REFRESH:  # the job's status is known, so the first poll does not wait for it
+            self._progress.remove(schedule.arn)
+        self._job_queue.put(schedule)
 
-    def _take_up(self, job: JobSummary, now: float) -> None:
-        # Another login may have found the job as well; the first to store it has it.
-        news = self.found_jobs.is_news(job)
-        only_details = job.finished and not news
-        if not self._store.add(self.found_jobs.beginning(job), rank_of_listed(job, ended=only_details)):
+    def _take_up(self, decision: TakeUp, job: JobSummary, now: float) -> None:
+        details_only = decision.priority is Priority.BACKFILL
+        # Another target may discover the job at the same moment; the first one to store it watches it.
+        if not self._store.add(decision.record, rank_of_listed(job, ended=details_only)):
             return
-        mark = self.found_jobs.take_in(job.arn)
+        mark = self.discovered_jobs.add(job.arn)
         if mark is not None:
             self._store.drop_tombstones([mark])
-        self._progress.expect(job.arn, ended=only_details)
-        self._job_queue.put(
-            JobSchedule(
-                job.arn,
-                due=now,
-                answered=now,
-                ended=job.finished,
-                urgency=Priority.CHANGED if news else Priority.FILL if only_details else Priority.NEW,
-                order=(0 if job.status == "FAILED" else 1, -(job.ended or job.created or 0.0)),
-                created=job.created,
-                listed=job.status,
-            )
-        )
+        self._progress.add(job.arn, ended=details_only)
+        self._job_queue.put(discovered_schedule(job, decision.priority, now))
 
 
-def _plan(policy: Policy, now: float) -> SearchPlanner:
+def _planner(policy: Policy, now: float) -> SearchPlanner:
     return SearchPlanner(
         now,
         lookback=policy.lookback,
         discovery_interval=policy.discovery_interval,
-        round_interval=policy.poll_interval,
+        poll_interval=policy.poll_interval,
     )

@@ -1,4 +1,4 @@
-"""The jobs that wait for GetJob, the most urgent first. A small state; all times are monotonic seconds."""
+"""The priority queue of the jobs that wait for GetJob. All times are monotonic seconds."""
 
 from collections.abc import Iterator
 from heapq import heappop, heappush
@@ -8,63 +8,63 @@ from typing import Final
 from exporter.polling.schedule import JobSchedule, Priority, Rank
 
 _ALWAYS_FIRST: Final = (Priority.CHANGED, Priority.NEW)
-_IN_TURN: Final = (Priority.DUE, Priority.REFRESH, Priority.FILL)
+_IN_TURN: Final = (Priority.DUE, Priority.REFRESH, Priority.BACKFILL)
 
 
 class JobQueue:
-    """Watches by urgency, and by rank within one urgency. A watch that was replaced leaves its old entry behind."""
+    """Job schedules by priority, and by rank within one priority. A replaced schedule leaves a stale heap entry."""
 
     def __init__(self) -> None:
-        self._watches: dict[str, tuple[int, JobSchedule]] = {}
-        self._heaps: dict[Priority, list[tuple[Rank, int, str]]] = {urgency: [] for urgency in Priority}
+        self._schedules: dict[str, tuple[int, JobSchedule]] = {}
+        self._heaps: dict[Priority, list[tuple[Rank, int, str]]] = {priority: [] for priority in Priority}
         self._numbers = count()
 
     def __len__(self) -> int:
-        return len(self._watches)
+        return len(self._schedules)
 
     def __iter__(self) -> Iterator[JobSchedule]:
-        return (watch for _, watch in self._watches.values())
+        return (schedule for _, schedule in self._schedules.values())
 
     def get(self, arn: str) -> JobSchedule | None:
-        """Return the watch of a job, if it is on the agenda."""
-        entry = self._watches.get(arn)
+        """Return the schedule of a job, if it is in the queue."""
+        entry = self._schedules.get(arn)
         return None if entry is None else entry[1]
 
-    def put(self, watch: JobSchedule) -> None:
-        """Put a watch on the agenda, in place of the one that its job had."""
-        number, before = self._watches.get(watch.arn, (-1, None))
-        if before is None or (before.urgency, before.rank) != (watch.urgency, watch.rank):
+    def put(self, schedule: JobSchedule) -> None:
+        """Add a schedule, or replace the schedule of its job."""
+        number, before = self._schedules.get(schedule.arn, (-1, None))
+        if before is None or (before.priority, before.rank) != (schedule.priority, schedule.rank):
             number = next(self._numbers)
-            heappush(self._heaps[watch.urgency], (watch.rank, number, watch.arn))
-        self._watches[watch.arn] = (number, watch)
+            heappush(self._heaps[schedule.priority], (schedule.rank, number, schedule.arn))
+        self._schedules[schedule.arn] = (number, schedule)
 
     def remove(self, arn: str) -> None:
-        """Take a job off the agenda, if it is there."""
-        self._watches.pop(arn, None)
+        """Remove a job, if it is in the queue."""
+        self._schedules.pop(arn, None)
 
     def due(self, now: float, *, turn: Priority = Priority.DUE) -> JobSchedule | None:
-        """Return the watch to ask for now, and leave it on the agenda.
+        """Return the schedule to poll now, and leave it in the queue.
 
         Args:
             now: the time.
-            turn: which urgency goes before the others, of those below ``NEW``.
+            turn: the priority that goes first among those below ``NEW``.
         """
-        for urgency in (*_ALWAYS_FIRST, turn, *_IN_TURN):
-            watch = self._first(urgency)
-            if watch is not None and watch.due <= now:
-                return watch
+        for priority in (*_ALWAYS_FIRST, turn, *_IN_TURN):
+            schedule = self._first(priority)
+            if schedule is not None and schedule.due <= now:
+                return schedule
         return None
 
     def next_due(self) -> float:
-        """Tell when the next watch is due; infinity for an empty agenda."""
-        heads = (self._first(urgency) for urgency in Priority)
-        return min((watch.due for watch in heads if watch is not None), default=float("inf"))
+        """Return when the next job is due; infinity for an empty queue."""
+        heads = (self._first(priority) for priority in Priority)
+        return min((schedule.due for schedule in heads if schedule is not None), default=float("inf"))
 
-    def _first(self, urgency: Priority) -> JobSchedule | None:
-        heap = self._heaps[urgency]
+    def _first(self, priority: Priority) -> JobSchedule | None:
+        heap = self._heaps[priority]
         while heap:
             _, number, arn = heap[0]
-            entry = self._watches.get(arn)
+            entry = self._schedules.get(arn)
             if entry is not None and entry[0] == number:
                 return entry[1]
             heappop(heap)

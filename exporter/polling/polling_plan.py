@@ -1,42 +1,34 @@
-"""The polling plan: which pollers go on, and which targets need a new one."""
+"""The polling plan: which targets stay, and which targets are new."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from exporter.core import TargetConfig, predecessors
-from exporter.polling.client import JobSource
-from exporter.polling.discovery import Policy
-from exporter.polling.poller import TargetPoller
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PolledTarget:
-    """A lane and its poller."""
-
-    lane: TargetConfig
-    poller: TargetPoller
+from exporter.polling.client import JobClient
+from exporter.polling.policy import Policy
+from exporter.polling.polled_target import PolledTarget
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be polled. Whatever can fail about it is done.
+    """The targets to poll. To follow a plan cannot fail.
 
     Attributes:
-        kept: lanes with the pollers that go on with them.
-        new: the other lanes, with what their pollers are to ask.
-        policy: intervals.
-        rate: requests a second for each account, Region and operation.
+        kept: the targets that stay, each with its new configuration.
+        new: the other targets, each with its client.
+        policy: the polling policy.
+        rate: the rate limit for each account, Region and operation, requests a second.
     """
 
-    kept: Sequence[PolledTarget]
-    new: Sequence[tuple[TargetConfig, JobSource]]
+    kept: Sequence[tuple[TargetConfig, PolledTarget]]
+    new: Sequence[tuple[TargetConfig, JobClient]]
     policy: Policy
     rate: float
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """How many lanes a plan changed."""
+    """The numbers of targets that a plan changed."""
 
     added: int
     removed: int
@@ -44,27 +36,27 @@ class Changes:
 
 
 def plan_polling(
-    members: Sequence[PolledTarget],
-    lanes: Sequence[TargetConfig],
+    targets: Sequence[PolledTarget],
+    configs: Sequence[TargetConfig],
     policy: Policy,
     rate: float,
-    connect: Callable[[TargetConfig], JobSource],
+    connect: Callable[[TargetConfig], JobClient],
 ) -> Plan:
-    """Match the lanes with the pollers that there are, and connect the others.
+    """Match the configurations with the polled targets, and connect the new targets.
 
     Args:
-        members: the lanes so far, with their pollers.
-        lanes: what to poll.
-        policy: intervals.
-        rate: requests a second for each account, Region and operation.
-        connect: makes the client of a new lane's poller.
+        targets: the polled targets.
+        configs: the targets to poll.
+        policy: the polling policy.
+        rate: the rate limit for each account, Region and operation, requests a second.
+        connect: returns the client of a new target.
     """
-    known = [replace(member.lane, target=member.poller.target) for member in members]
-    kept: list[PolledTarget] = []
-    new: list[tuple[TargetConfig, JobSource]] = []
-    for lane, number in zip(lanes, predecessors(known, lanes), strict=True):
+    known = [replace(target.config, target=target.target) for target in targets]
+    kept: list[tuple[TargetConfig, PolledTarget]] = []
+    new: list[tuple[TargetConfig, JobClient]] = []
+    for config, number in zip(configs, predecessors(known, configs), strict=True):
         if number is None:
-            new.append((lane, connect(lane)))
+            new.append((config, connect(config)))
         else:
-            kept.append(PolledTarget(lane, members[number].poller))
+            kept.append((config, targets[number]))
     return Plan(kept, new, policy, rate)

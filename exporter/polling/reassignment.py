@@ -1,6 +1,6 @@
-"""Which poller watches which job once other targets are polled, or after a restart. Pure.
+"""The owner of each job after a reload or a restart. Pure.
 
-``P`` stands for a poller; nothing here calls one.
+``T`` stands for a polled target; no function here calls one.
 """
 
 from collections import defaultdict
@@ -10,93 +10,93 @@ from typing import Generic, NamedTuple, TypeVar
 
 from exporter.core import JobRecord, Target, TargetConfig, parse_job_arn
 
-P = TypeVar("P")
+T = TypeVar("T")
 
 
-class Place(NamedTuple, Generic[P]):
-    """A polled target.
+class Place(NamedTuple, Generic[T]):
+    """The account and Region of a polled target, and its jobs.
 
     Attributes:
-        poller: its poller.
-        lane: what is polled.
+        polled: the polled target.
+        config: its configuration.
         target: the account and Region; the account is empty until it is known.
-        discovers: whether jobs are looked for.
+        discovers: whether the target discovers jobs.
     """
 
-    poller: P
-    lane: TargetConfig
+    polled: T
+    config: TargetConfig
     target: Target
     discovers: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Moves(Generic[P]):
-    """Which jobs go where.
+class Moves(Generic[T]):
+    """The new targets of jobs.
 
     Attributes:
-        to: the jobs that each poller takes over.
-        dropped: the jobs that nobody watches.
+        to: the jobs that each target takes over.
+        dropped: the jobs without a target.
     """
 
-    to: Mapping[P, list[str]]
+    to: Mapping[T, list[str]]
     dropped: list[str]
 
 
-def configured_jobs(lanes: Iterable[TargetConfig]) -> frozenset[str]:
-    """Return the jobs that the settings name, whichever target they are of."""
-    return frozenset(arn for lane in lanes for arn in lane.jobs)
+def configured_jobs(configs: Iterable[TargetConfig]) -> frozenset[str]:
+    """Return the configured jobs of all targets."""
+    return frozenset(arn for config in configs for arn in config.jobs)
 
 
 def released(
-    old: Iterable[P], kept: Mapping[P, TargetConfig], configured: Collection[str]
-) -> dict[P, frozenset[str] | None]:
-    """Return the jobs that each poller gives up before others take them over; ``None`` for all of its jobs.
+    old: Iterable[T], kept: Mapping[T, TargetConfig], configured: Collection[str]
+) -> dict[T, frozenset[str] | None]:
+    """Return the jobs that each target releases before other targets take them over; ``None`` for all of its jobs.
 
     Args:
-        old: the pollers so far.
-        kept: those that stay, with what they poll from now on.
-        configured: the jobs that the settings name from now on.
+        old: the polled targets so far.
+        kept: the targets that stay, each with its new configuration.
+        configured: the jobs that are configured now.
     """
-    return {poller: frozenset(configured).difference(kept[poller].jobs) if poller in kept else None for poller in old}
+    return {target: frozenset(configured).difference(kept[target].jobs) if target in kept else None for target in old}
 
 
-def reassignment(new: Iterable[Place[P]], jobs: Iterable[str]) -> Moves[P]:
-    """Decide who takes over the jobs that no target names: who looks for jobs where they are.
+def reassignment(new: Iterable[Place[T]], jobs: Iterable[str]) -> Moves[T]:
+    """Return the targets that take over jobs: a target that discovers jobs in the same account and Region.
 
     Args:
-        new: the targets that are polled from now on; the first one that fits takes a job.
-        jobs: the jobs that nobody watches any more.
+        new: the polled targets; the first one that fits takes a job over.
+        jobs: the jobs that no target watches.
     """
-    finders = {place.target: place.poller for place in reversed([*new]) if place.discovers}
-    moves: defaultdict[P, list[str]] = defaultdict(list)
+    discovering = {place.target: place.polled for place in reversed([*new]) if place.discovers}
+    moves: defaultdict[T, list[str]] = defaultdict(list)
     dropped: list[str] = []
     for arn in jobs:
         parts = parse_job_arn(arn)
-        # Where the account is not known yet, any job of the Region may be there.
+        # A target with an unknown account may have any job of its Region.
         fitting = (Target(parts.account, parts.region), Target("", parts.region))
-        poller = next((finders[target] for target in fitting if target in finders), None)
-        (dropped if poller is None else moves[poller]).append(arn)
+        polled = next((discovering[target] for target in fitting if target in discovering), None)
+        (dropped if polled is None else moves[polled]).append(arn)
     return Moves(moves, dropped)
 
 
-class OwnersAfterRestart(Generic[P]):
-    """Finds the poller of each job that was known before a restart.
+class OwnersAfterRestart(Generic[T]):
+    """The owners of the jobs of the state file.
 
     Args:
-        places: the targets that are polled.
+        places: the polled targets.
     """
 
-    def __init__(self, places: Iterable[Place[P]]) -> None:
+    def __init__(self, places: Iterable[Place[T]]) -> None:
         every = [*places]
-        self._namers = {arn: place.poller for place in every for arn in place.lane.jobs}
-        self._finders = {place.lane.key: place.poller for place in reversed(every) if place.discovers}
+        self._configured = {arn: place.polled for place in every for arn in place.config.jobs}
+        self._discovering = {place.config.key: place.polled for place in reversed(every) if place.discovers}
 
-    def names(self, record: JobRecord) -> bool:
-        """Return whether the settings name the job."""
-        return record.arn in self._namers
+    def configures(self, record: JobRecord) -> bool:
+        """Return whether the job is configured."""
+        return record.arn in self._configured
 
-    def of(self, record: JobRecord) -> P | None:
-        """Return the poller that names the job, or else the one that found it; ``None`` if neither is left."""
-        if record.arn in self._namers:
-            return self._namers[record.arn]
-        return None if record.configured else self._finders.get(record.owner)
+    def of(self, record: JobRecord) -> T | None:
+        """Return the target that configures the job, or the target that discovered it; ``None`` if neither exists."""
+        if record.arn in self._configured:
+            return self._configured[record.arn]
+        return None if record.configured else self._discovering.get(record.owner)

@@ -1,4 +1,4 @@
-"""The retry policy: how long a failed call holds back its request and its operation, and what it says of the target.
+"""The retry policy: the backoff of a failed request and its operation, and the effect on the target's health.
 
 Each row of the table is one class of errors; each column is a scope. Pure; all times are seconds.
 """
@@ -19,38 +19,38 @@ from exporter.core import (
     UnavailableError,
 )
 
-TRIES_AT_START: Final = 3
-"""So many failures of a job, or of the target, and the first full poll does not wait for it any longer."""
+ATTEMPTS_AT_START: Final = 3
+"""The failures of a job, or of the target, after which the first poll does not wait for it any longer."""
 
 GONE_AFTER: Final = 5
-"""So many calls in a row for a discovered job that Braket does not know, and the job is dropped."""
+"""The consecutive calls for a discovered job that does not exist, after which the job is dropped."""
 
-LONGEST_JOB_BACKOFF: Final = 300.0
-LONGEST_TARGET_BACKOFF: Final = 60.0
+MAX_JOB_BACKOFF: Final = 300.0
+MAX_TARGET_BACKOFF: Final = 60.0
 
 
 class Subject(Enum):
-    """What a call asks for."""
+    """The subject of a call."""
 
     JOB = auto()
-    """One job; its errors may be that job's own."""
+    """One job. The job itself may cause the error."""
     TARGET = auto()
     """All jobs of the target."""
 
 
 class OnRequest(Enum):
-    """What an error means for the request that failed: a job, or one page of a list."""
+    """The effect of an error on the failed request: a job, or one SearchJobs page."""
 
     RETRY = auto()
-    """The request is not at fault: it is made again after ``call_backoff``."""
+    """The request is not the cause: it is repeated after ``call_backoff``."""
     REFUSED = auto()
-    """The request itself is at fault: it alone waits for ``job_backoff``."""
+    """The request itself is the cause: it alone waits for ``job_backoff``."""
     GONE = auto()
-    """As ``REFUSED``, for a job that does not exist; after ``GONE_AFTER`` calls a discovered job is dropped."""
+    """Like ``REFUSED``, for a job that does not exist; after ``GONE_AFTER`` calls a discovered job is dropped."""
 
 
 class OnOperation(Enum):
-    """What an error means for every call of the operation."""
+    """The effect of an error on every call of the operation."""
 
     CONTINUE = auto()
     SLOW_DOWN = auto()
@@ -62,26 +62,26 @@ class OnOperation(Enum):
 
 
 class OnTarget(Enum):
-    """Whether, and from how many errors in a row on, the target is down."""
+    """The number of consecutive errors after which the target is down."""
 
     UP = auto()
-    """The error is a response: it shows that the target is up."""
+    """The error is a response, so the target is up."""
     ALL_JOBS = auto()
-    """It counts only once every job of the target has failed."""
+    """The target is down once every job of it has failed."""
     SEVERAL_JOBS = auto()
-    """It counts once several different jobs have failed."""
+    """The target is down once several different jobs have failed."""
     SEVERAL_CALLS = auto()
-    """It counts once several calls have failed, for whichever jobs."""
+    """The target is down once several calls have failed, for the same job or not."""
     AT_ONCE = auto()
 
 
 class Rule(NamedTuple):
-    """What one class of errors means in each scope.
+    """The effect of one class of errors in each scope.
 
     Attributes:
-        request: for the request that failed.
-        operation: for every call of the operation.
-        target: for the account and Region.
+        request: on the failed request.
+        operation: on every call of the operation.
+        target: on the health of the account and Region.
     """
 
     request: OnRequest
@@ -103,14 +103,14 @@ RETRY_POLICY: Final[Mapping[Subject, Mapping[type[BraketError], Rule]]] = {
     Subject.TARGET: {
         RejectedError: Rule(OnRequest.REFUSED, OnOperation.PAUSE, OnTarget.SEVERAL_CALLS),
         MalformedError: Rule(OnRequest.REFUSED, OnOperation.PAUSE, OnTarget.SEVERAL_CALLS),
-        # No single job is refused, so the target is.
+        # The error concerns no single job, so it concerns the target.
         DeniedError: Rule(OnRequest.RETRY, OnOperation.PAUSE, OnTarget.AT_ONCE),
         ThrottledError: Rule(OnRequest.RETRY, OnOperation.SLOW_DOWN, OnTarget.SEVERAL_CALLS),
         UnauthenticatedError: Rule(OnRequest.RETRY, OnOperation.PAUSE, OnTarget.AT_ONCE),
         BraketError: Rule(OnRequest.RETRY, OnOperation.PAUSE, OnTarget.SEVERAL_CALLS),
     },
 }
-"""The rule of an error is the row of its class, or else of the nearest base class."""
+"""The rule of an error is the row of its class, or of the nearest base class."""
 
 
 def rule_for(subject: Subject, error: BraketError) -> Rule:
@@ -120,17 +120,17 @@ def rule_for(subject: Subject, error: BraketError) -> Rule:
 
 
 def job_backoff(failures: int, *, interval: float) -> float:
-    """Return the wait of a refused job: doubling from ``interval`` to five minutes, never less than ``interval``.
+    """Return the backoff of a refused job: doubling from ``interval`` to five minutes, never less than ``interval``.
 
     Args:
         failures: consecutive failed calls before this one.
         interval: the poll interval.
     """
-    return max(interval, _doubled(interval, failures, LONGEST_JOB_BACKOFF))
+    return max(interval, _doubled(interval, failures, MAX_JOB_BACKOFF))
 
 
 def call_backoff(failures: int, *, interval: float) -> float:
-    """Return the wait of a job that is not at fault: doubling from one second to ``interval``.
+    """Return the backoff of a job that is not the cause: doubling from one second to ``interval``.
 
     Args:
         failures: consecutive failed calls before this one.
@@ -144,11 +144,11 @@ def target_backoff(failures: int, jitter: float) -> float:
 
     Args:
         failures: consecutive failed attempts, at least 1.
-        jitter: a random number in [0, 1), so that exporters do not come back in step.
+        jitter: a random number in [0, 1), so that exporters do not retry at the same time.
     """
-    return _doubled(1.0, failures - 1, LONGEST_TARGET_BACKOFF) * (1 - jitter / 2)
+    return _doubled(1.0, failures - 1, MAX_TARGET_BACKOFF) * (1 - jitter / 2)
 
 
 def _doubled(first: float, times: int, most: float) -> float:
-    """Double a wait so many times, up to the most; a night's outage doubles more often than a float can."""
+    """Return a doubled backoff, up to a maximum. The number of doublings is limited to the range of a float."""
     return min(most, first * 2.0 ** min(times, 64))

@@ -1,7 +1,7 @@
-"""When to ask for a job, and how urgent that is. Pure; all times are monotonic seconds.
+"""The GetJob schedule of a job: when it is polled next, and how urgent that is. Pure; all times are monotonic seconds.
 
-A job is asked for every ``interval`` while it is active, and at once when SearchJobs shows that it changed. The answer
-that shows its end may lack the terminal event or the billable time, so it is asked for a few times more; then never
+An active job is polled every poll interval, and at once when SearchJobs shows a change. The response that shows a
+job's end may lack the terminal event or the billable time. So a finished job is polled a few times more, and then never
 again.
 """
 
@@ -9,200 +9,221 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
-from exporter.core import TERMINAL_STATUSES, JobRecord, is_complete
+from exporter.core import TERMINAL_STATUSES, JobRecord, JobSummary, is_complete
 from exporter.polling.retry_policy import call_backoff, job_backoff
 
-QUESTIONS_AFTER_END: Final = 3
-"""How often a finished job is asked for what its last answer lacked; a job that was stopped may never tell it."""
+MAX_POLLS_AFTER_END: Final = 3
+"""The polls of a finished job without all details; a cancelled job may never show them."""
 
 LATE_DETAILS_SECONDS: Final = 900.0
-"""A job that ended longer ago than this will not tell more than it did."""
+"""A job that ended longer ago than this shows no further details."""
 
-SECOND_LOOK_SECONDS: Final = 2.0
-"""GetJob may lag behind a list that told a job's end; it is asked once more after so long."""
+REPOLL_SECONDS: Final = 2.0
+"""GetJob may lag behind a page that shows a job's end; the job is polled again after this time."""
 
-ROOM: Final = 0.8
-"""The share of the GetJob budget that may go to active jobs before SearchJobs tells their statuses instead."""
+GET_JOB_SHARE: Final = 0.8
+"""The share of the GetJob rate limit that active jobs may use before SearchJobs reports their status instead."""
 
 
 Rank = tuple[int, float]
 
 
 class Priority(IntEnum):
-    """Why a job is asked for, the most urgent first."""
+    """The reason for a GetJob call, the most urgent first."""
 
     CHANGED = 0
-    """SearchJobs told a change, or a job that was created since the exporter began to watch."""
+    """SearchJobs shows a change, or a job that was created since the exporter started to watch."""
     NEW = 1
-    """It was never asked for."""
+    """The job was never polled."""
     DUE = 2
-    """Nobody else tells its status, its last question failed, or its end lacked something."""
+    """No page shows the job's status, its last call failed, or details of its end are missing."""
     REFRESH = 3
-    """It is active: its place in the queue and its events move on."""
-    FILL = 4
-    """It had ended before it was found, so nothing depends on its details but its own series."""
+    """The job is active: its queue position and its events change."""
+    BACKFILL = 4
+    """The job ended before it was discovered, so only its own series depend on its details."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobSchedule:
-    """One job that is still asked for.
+    """The schedule of one job that is still polled.
 
     Attributes:
         arn: the job.
-        due: when to ask next.
-        answered: when it last answered, or when the watch began.
-        failures: failed questions since the last answer.
-        after_end: answers since the one that showed the end, counting that one.
-        refused: Braket answers, but not for this job.
-        ended: the job has ended; what is asked for are its details.
-        urgency: which watches it goes before.
-        order: its place among finished jobs that were never asked for; the smallest comes first.
-        created: when the job was created, unix seconds, once that is known.
-        told: when SearchJobs last told its status.
-        listed: the status that SearchJobs last told.
+        due: when the job is polled next.
+        responded_at: when the job was last polled successfully, or when its schedule started.
+        failures: consecutive failed calls.
+        polls_after_end: the successful polls that showed the end of the job.
+        refused: whether Braket responds, but refuses this job.
+        ended: whether the job has ended, so that only details are missing.
+        priority: the reason for the next call.
+        order: the rank among finished jobs that were never polled; the smallest comes first.
+        created: when the job was created, unix seconds, if that is known.
+        listed_at: when SearchJobs last showed the job's status.
+        listed_status: the status that SearchJobs last showed.
     """
 
     arn: str
     due: float
-    answered: float
+    responded_at: float
     failures: int = 0
-    after_end: int = 0
+    polls_after_end: int = 0
     refused: bool = False
     ended: bool = False
-    urgency: Priority = Priority.REFRESH
+    priority: Priority = Priority.REFRESH
     order: Rank = (0, 0.0)
     created: float | None = None
-    told: float | None = None
-    listed: str | None = None
+    listed_at: float | None = None
+    listed_status: str | None = None
 
     @property
     def rank(self) -> Rank:
-        """Its place among watches of the same urgency; the smallest comes first."""
-        return self.order if self.urgency is Priority.FILL else (0, self.due)
+        """The rank among schedules of the same priority; the smallest comes first."""
+        return self.order if self.priority is Priority.BACKFILL else (0, self.due)
 
     @property
-    def confirmed(self) -> float:
-        """When its status was last told, by whichever operation, or when the watch began."""
-        return self.answered if self.told is None else max(self.answered, self.told)
+    def confirmed_at(self) -> float:
+        """When either operation last showed the job's status, or when the schedule started."""
+        return self.responded_at if self.listed_at is None else max(self.responded_at, self.listed_at)
 
 
-_TURNS_ALONE: Final = (Priority.FILL, Priority.DUE, Priority.DUE, Priority.DUE, Priority.DUE)
-_TURNS: Final = (Priority.FILL, Priority.DUE, Priority.REFRESH, Priority.DUE, Priority.FILL)
+_TURNS_GET_JOB_ONLY: Final = (Priority.BACKFILL, Priority.DUE, Priority.DUE, Priority.DUE, Priority.DUE)
+_TURNS: Final = (Priority.BACKFILL, Priority.DUE, Priority.REFRESH, Priority.DUE, Priority.BACKFILL)
 
 
-def whose_turn(questions: int, *, alone: bool) -> Priority:
-    """Tell whose turn it is, so that none of those that a budget may not suffice for waits for ever.
-
-    Args:
-        questions: how many there have been.
-        alone: whether GetJob alone follows the active jobs; what it has to spare then is the rest of ``ROOM``.
-    """
-    turns = _TURNS_ALONE if alone else _TURNS
-    return turns[questions % len(turns)]
-
-
-def suffices_alone(active: int, *, rate: float, interval: float) -> bool:
-    """Tell whether GetJob alone keeps so many jobs as fresh as wished: it tells more than SearchJobs does.
+def first_priority(calls: int, *, get_job_only: bool) -> Priority:
+    """Return the priority that goes first, so that no priority waits without end when the rate limit is too low.
 
     Args:
-        active: jobs that have not ended.
-        rate: the budget of GetJob, requests a second.
-        interval: how stale an active job may become, seconds.
+        calls: the number of GetJob calls so far.
+        get_job_only: whether only GetJob reports the status of active jobs. It can spare the rest of its share then.
     """
-    return active <= ROOM * rate * interval
+    turns = _TURNS_GET_JOB_ONLY if get_job_only else _TURNS
+    return turns[calls % len(turns)]
 
 
-def after_answer(
-    watch: JobSchedule, record: JobRecord, *, asked: float, interval: float, wall: float
+def get_job_suffices(active: int, *, rate: float, interval: float) -> bool:
+    """Return whether GetJob alone keeps all active jobs fresh. It returns more details than SearchJobs.
+
+    Args:
+        active: the number of active jobs.
+        rate: the rate limit of GetJob, requests a second.
+        interval: the poll interval, seconds.
+    """
+    return active <= GET_JOB_SHARE * rate * interval
+
+
+def first_schedule(arn: str, now: float) -> JobSchedule:
+    """Return the schedule of a configured job without a state."""
+    return JobSchedule(arn, due=now, responded_at=now, priority=Priority.NEW)
+
+
+def discovered_schedule(job: JobSummary, priority: Priority, now: float) -> JobSchedule:
+    """Return the schedule of a job that was just discovered. Among finished jobs, failed and recent ones come first."""
+    return JobSchedule(
+        job.arn,
+        due=now,
+        responded_at=now,
+        ended=job.finished,
+        priority=priority,
+        order=(0 if job.status == "FAILED" else 1, -(job.ended or job.created or 0.0)),
+        created=job.created,
+        listed_status=job.status,
+    )
+
+
+def after_response(
+    schedule: JobSchedule, record: JobRecord, *, requested_at: float, interval: float, wall: float
 ) -> JobSchedule | None:
-    """Tell when to ask again, or that there is nothing left to ask.
+    """Return the schedule after a successful poll; ``None`` if no further details are expected.
 
     Args:
-        watch: the watch that was due.
-        record: what is known of the job now.
-        asked: when the question was sent.
-        interval: how stale an active job may become, seconds.
-        wall: unix time now, which a job's end is told in.
+        schedule: the schedule before.
+        record: the job's record with the response.
+        requested_at: when GetJob was called.
+        interval: the poll interval, seconds.
+        wall: unix time now, to compare with the end of the job.
     """
-    fresh = replace(watch, answered=asked, failures=0, refused=False)
+    fresh = replace(schedule, responded_at=requested_at, failures=0, refused=False)
     if record.active:
         created = None if record.snapshot is None else record.snapshot.created
-        return _after_active_answer(replace(fresh, ended=False, created=created), asked, interval)
-    if is_complete(record) or watch.after_end >= QUESTIONS_AFTER_END or _ended_long_ago(record, wall):
+        return _after_active_response(replace(fresh, ended=False, created=created), requested_at, interval)
+    if is_complete(record) or schedule.polls_after_end >= MAX_POLLS_AFTER_END or _ended_long_ago(record, wall):
         return None
-    wait = interval * 2**watch.after_end
-    return replace(fresh, due=asked + wait, after_end=watch.after_end + 1, ended=True, urgency=Priority.DUE)
+    due, polls = requested_at + interval * 2**schedule.polls_after_end, schedule.polls_after_end + 1
+    return replace(fresh, due=due, polls_after_end=polls, ended=True, priority=Priority.DUE)
 
 
-def after_list(
-    watch: JobSchedule, known_status: str | None, listed_status: str, *, asked: float, now: float
+def after_page(
+    schedule: JobSchedule, known_status: str | None, listed_status: str, *, requested_at: float, now: float
 ) -> JobSchedule:
-    """Take in the status that a SearchJobs page told, and ask GetJob at once if that is a change.
+    """Return the schedule after a page that shows the job. A changed status has GetJob called at once.
 
-    A list may lag behind GetJob: the same difference is looked into once.
+    SearchJobs may lag behind GetJob, so the same difference causes one call.
 
     Args:
-        watch: the watch of the job.
-        known_status: what GetJob last told, if it did.
-        listed_status: what the page told.
-        asked: when the page was asked for.
+        schedule: the schedule before.
+        known_status: the status that GetJob last returned, if there is one.
+        listed_status: the status on the page.
+        requested_at: when the page was requested.
         now: the time.
     """
-    changed = known_status not in (None, listed_status) and listed_status != watch.listed
-    told = replace(watch, told=asked, listed=listed_status)
-    if not changed or watch.failures or watch.ended:
-        return told
-    return replace(told, due=min(watch.due, now), urgency=Priority.CHANGED)
+    changed = known_status not in (None, listed_status) and listed_status != schedule.listed_status
+    listed = replace(schedule, listed_at=requested_at, listed_status=listed_status)
+    if not changed or schedule.failures or schedule.ended:
+        return listed
+    return replace(listed, due=min(schedule.due, now), priority=Priority.CHANGED)
 
 
-def unless_told(watch: JobSchedule, *, interval: float) -> JobSchedule:
-    """Have GetJob tell the status of a job that shares no SearchJobs page with another active one."""
-    if watch.failures or watch.urgency < Priority.DUE:
-        return watch
-    due = watch.confirmed + interval
-    return replace(watch, due=min(due, watch.due) if watch.urgency is Priority.DUE else due, urgency=Priority.DUE)
+def unless_listed(schedule: JobSchedule, *, interval: float) -> JobSchedule:
+    """Return the schedule of a job that shares no SearchJobs page with another active job: GetJob polls it in time."""
+    if schedule.failures or schedule.priority < Priority.DUE:
+        return schedule
+    due = schedule.confirmed_at + interval
+    if schedule.priority is Priority.DUE:
+        due = min(due, schedule.due)
+    return replace(schedule, due=due, priority=Priority.DUE)
 
 
-def _after_active_answer(watch: JobSchedule, asked: float, interval: float) -> JobSchedule:
-    if watch.listed in TERMINAL_STATUSES:
-        second_look = asked + min(interval, SECOND_LOOK_SECONDS)
-        return replace(watch, due=second_look, urgency=Priority.DUE, listed=None)
-    return replace(watch, due=asked + interval, urgency=Priority.REFRESH)
+def _after_active_response(schedule: JobSchedule, requested_at: float, interval: float) -> JobSchedule:
+    if schedule.listed_status in TERMINAL_STATUSES:
+        due = requested_at + min(interval, REPOLL_SECONDS)
+        return replace(schedule, due=due, priority=Priority.DUE, listed_status=None)
+    return replace(schedule, due=requested_at + interval, priority=Priority.REFRESH)
 
 
-def after_job_failure(watch: JobSchedule, *, asked: float, interval: float) -> JobSchedule:
-    """Back off from a job that Braket does not answer for, doubling from ``interval``."""
-    wait = job_backoff(watch.failures, interval=interval)
-    return replace(watch, due=asked + wait, failures=watch.failures + 1, refused=True, urgency=Priority.DUE)
+def after_job_failure(schedule: JobSchedule, *, requested_at: float, interval: float) -> JobSchedule:
+    """Return the schedule of a job that Braket refuses: the backoff doubles from the poll interval."""
+    due = requested_at + job_backoff(schedule.failures, interval=interval)
+    return replace(schedule, due=due, failures=schedule.failures + 1, refused=True, priority=Priority.DUE)
 
 
-def after_target_failure(watch: JobSchedule, *, now: float, interval: float) -> JobSchedule:
-    """Ask again soon, within ``interval``, yet not at once: one bad job must not crowd out the others."""
-    wait = call_backoff(watch.failures, interval=interval)
-    return replace(watch, due=now + wait, failures=watch.failures + 1, urgency=Priority.DUE)
+def after_target_failure(schedule: JobSchedule, *, now: float, interval: float) -> JobSchedule:
+    """Return the schedule after a failed call: within the poll interval, but later than the other jobs' calls."""
+    due = now + call_backoff(schedule.failures, interval=interval)
+    return replace(schedule, due=due, failures=schedule.failures + 1, priority=Priority.DUE)
 
 
 def resumed(record: JobRecord, *, now: float, wall: float) -> JobSchedule | None:
-    """Make the watch with which to go on after a restart; ``None`` when there is nothing left to ask.
+    """Return the schedule of a job after a restart; ``None`` if no further details are expected.
 
     Args:
-        record: what was known before.
+        record: the saved record.
         now: the time.
         wall: unix time now.
     """
     age = 0.0 if record.polled_at is None else max(0.0, wall - record.polled_at)
     created = None if record.snapshot is None else record.snapshot.created
-    watch = JobSchedule(record.arn, due=now, answered=now - age, urgency=Priority.NEW, created=created)
+    schedule = JobSchedule(record.arn, due=now, responded_at=now - age, priority=Priority.NEW, created=created)
     if record.active:
-        return watch
+        return schedule
     if is_complete(record) or _ended_long_ago(record, wall):
         return None
-    return replace(watch, after_end=1, ended=True, urgency=Priority.DUE)
+    return replace(schedule, polls_after_end=1, ended=True, priority=Priority.DUE)
 
 
-def brought_forward(watch: JobSchedule, *, now: float, interval: float) -> JobSchedule:
-    """Have a job asked for within an interval that has become shorter."""
-    return watch if watch.due <= now + interval else replace(watch, due=now + interval)
+def brought_forward(schedule: JobSchedule, *, now: float, interval: float) -> JobSchedule:
+    """Return the schedule within a poll interval that is shorter now."""
+    return schedule if schedule.due <= now + interval else replace(schedule, due=now + interval)
 
 
 def _ended_long_ago(record: JobRecord, wall: float) -> bool:

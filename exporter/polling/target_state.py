@@ -1,4 +1,4 @@
-"""What the poller of a target and its call sources share."""
+"""The state of one polled target, which its poller and its call sources share."""
 
 import threading
 from collections.abc import Collection
@@ -6,27 +6,28 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, NamedTuple
 
-from exporter.core import GET_JOB, MALFORMED, SEARCH_JOBS, BraketError, Clock, TargetStatus
+from exporter.core import GET_JOB, MALFORMED, SEARCH_JOBS, BraketError, Clock, TargetConfig, TargetStatus
 from exporter.polling.circuit_breaker import CircuitBreaker
-from exporter.polling.client import JobSource
-from exporter.polling.discovery import Discovery, Policy
-from exporter.polling.retry_policy import TRIES_AT_START
-from exporter.polling.schedule import JobSchedule, suffices_alone
+from exporter.polling.client import JobClient
+from exporter.polling.discovery import Discovery
+from exporter.polling.policy import Policy
+from exporter.polling.retry_policy import ATTEMPTS_AT_START
+from exporter.polling.schedule import JobSchedule, get_job_suffices
 from exporter.polling.watched_jobs import WatchedJobs
 from exporter.storage import Store, Tombstones
 from exporter.telemetry import EventLog, SelfMetrics
 
 WRONG_CLOCK: Final = 60.0
-"""A local clock that is off by more, seconds, has the first lists planned again."""
+"""If the local clock is wrong by more, seconds, the first SearchJobs calls are planned again."""
 
 
 class Start(NamedTuple):
-    """When a poller started, by the local clocks.
+    """The start of a target, by the local clocks.
 
     Attributes:
-        wall: unix seconds, perhaps wrong.
+        wall: unix seconds, which may be wrong.
         monotonic: the same moment.
-        resumed: a baseline time from before a restart, which AWS's clock made, if there is one.
+        resumed: the baseline time from before a restart, by AWS's clock, if there is one.
     """
 
     wall: float
@@ -34,10 +35,10 @@ class Start(NamedTuple):
     resumed: float | None
 
     def corrected(self, baseline: float, *, true_start: float) -> float:
-        """Return the true baseline time; the one from before a restart is never after the start.
+        """Return the true baseline time. The one from before a restart is never after the start.
 
         Args:
-            baseline: unix seconds; jobs that were created later are news.
+            baseline: unix seconds; a job created later is new.
             true_start: the start by AWS's clock, unix seconds.
         """
         return min(baseline, true_start) if baseline == self.resumed else baseline + true_start - self.wall
@@ -45,26 +46,29 @@ class Start(NamedTuple):
 
 @dataclass(slots=True)
 class TargetState:
-    """The state of one polled target, and whom its calls concern.
+    """The state of one polled target.
 
     Attributes:
+        config: the account, the Region, the configured jobs and the selector.
         client: makes the calls.
-        store: takes the job records.
-        journal: logs the changes.
-        telemetry: counts.
-        tombstones: what is remembered of forgotten jobs, by whichever target.
+        store: the store of the job records.
+        event_log: logs the changes.
+        telemetry: the exporter's own metrics.
+        tombstones: the tombstones of all targets.
         clock: the time.
-        gate: allows calls.
-        policy: intervals.
-        start: when the poller started.
+        circuit_breaker: decides whether an operation may be called now.
+        policy: the polling policy.
+        start: the start of the target.
+        outcome_lock: held while the outcome of a call changes the state, so that no job is removed meanwhile. It is
+            acquired before ``lock``.
         lock: held while the fields below are read or changed.
-        jobs: the jobs that are watched.
-        finder: finds jobs; ``None`` where none are looked for.
-        start_is_sure: whether a response has shown the true time, so that the start and the times derived from it are
-            right.
+        jobs: the watched jobs.
+        discovery: discovers jobs; ``None`` for a target without a selector.
+        start_is_true: whether a response has shown the true time, so that the start and all later times are true.
     """
 
-    client: JobSource
+    config: TargetConfig
+    client: JobClient
     store: Store
     event_log: EventLog
     telemetry: SelfMetrics
@@ -73,88 +77,91 @@ class TargetState:
     circuit_breaker: CircuitBreaker
     policy: Policy
     start: Start
+    outcome_lock: threading.Lock = field(default_factory=threading.Lock)
     lock: threading.Lock = field(default_factory=threading.Lock)
     jobs: WatchedJobs = field(default_factory=WatchedJobs)
     discovery: Discovery | None = None
-    start_is_sure: bool = False
+    start_is_true: bool = False
 
-    def status(self, name: str, jobs: int) -> TargetStatus:
-        """Return the status of the target.
+    @property
+    def watched(self) -> frozenset[str]:
+        """The jobs that are watched, finished ones included."""
+        discovered = () if self.discovery is None else self.discovery.discovered_jobs.members
+        return frozenset(self.jobs.configured).union(discovered)
 
-        Args:
-            name: its name in the settings; empty without one.
-            jobs: how many jobs are watched, finished ones included.
-        """
+    def status(self) -> TargetStatus:
+        """Return the status of the target."""
         now, progress = self.clock.monotonic(), self.jobs.progress
         active = [*self.jobs.active()]
-        stale = (now - watch.confirmed for watch in active if not self._never_existed(watch))
+        ages = (now - schedule.confirmed_at for schedule in active if not self._never_existed(schedule))
         return TargetStatus(
             target=self.client.target,
             health=self.circuit_breaker.health.settled(),
             active=len(active),
-            finished=jobs - len(active),
-            waiting=len(progress.waiting) + len(progress.filling),
-            staleness=max(stale, default=None),
-            poll_duration=progress.took,
+            finished=len(self.watched) - len(active),
+            waiting=len(progress.pending_active) + len(progress.pending_finished),
+            staleness=max(ages, default=None),
+            poll_duration=progress.cycle_duration,
             budget=self.circuit_breaker.rates(now),
             used=self.circuit_breaker.used(now),
-            listed=self.discovery is None or self.discovery.planner.listed,
-            name=name,
+            listed=self.discovery is None or self.discovery.planner.first_scan_complete,
+            name=self.config.name,
         )
 
     @property
     def first_poll_done(self) -> bool:
-        """Whether every active job was polled once, or given up on for a while."""
-        return self._is_done(self.jobs.progress.waiting, found=self.discovery is None or self.discovery.planner.listed)
+        """Whether every active job was polled once, or polling it is paused for a while."""
+        found = self.discovery is None or self.discovery.planner.first_scan_complete
+        return self._is_done(self.jobs.progress.pending_active, found=found)
 
     @property
     def full_poll_done(self) -> bool:
-        """Whether that holds for every job, those included that had ended before they were found."""
-        pending = self.jobs.progress.waiting or self.jobs.progress.filling
-        return self._is_done(pending, found=self.discovery is None or self.discovery.planner.swept)
+        """Whether the same holds for every job, including jobs that ended before they were discovered."""
+        pending = self.jobs.progress.pending_active or self.jobs.progress.pending_finished
+        return self._is_done(pending, found=self.discovery is None or self.discovery.planner.lookback_covered)
 
     def _is_done(self, pending: Collection[str], *, found: bool) -> bool:
-        """Return whether the first poll is done, or given up on for a while.
+        """Return whether the first poll is done, or is paused for a while.
 
         Args:
-            pending: the jobs that it waits for.
-            found: whether all jobs that it may wait for have been found.
+            pending: the jobs that are not polled yet.
+            found: whether all jobs are discovered.
         """
-        searched = found or self.circuit_breaker.failed_in_a_row(SEARCH_JOBS) >= TRIES_AT_START
-        return searched and (not pending or self.circuit_breaker.pauses(GET_JOB) >= TRIES_AT_START)
+        searched = found or self.circuit_breaker.consecutive_failures(SEARCH_JOBS) >= ATTEMPTS_AT_START
+        return searched and (not pending or self.circuit_breaker.pauses(GET_JOB) >= ATTEMPTS_AT_START)
 
-    def _never_existed(self, watch: JobSchedule) -> bool:
-        """Return whether Braket refused the job and never answered for it: a mistyped ARN has no data age."""
-        return watch.refused and self.store.record(watch.arn).snapshot is None
+    def _never_existed(self, schedule: JobSchedule) -> bool:
+        """Return whether Braket refused the job and never returned it: a mistyped ARN has no data age."""
+        return schedule.refused and self.store.record(schedule.arn).snapshot is None
 
     def get_job_suffices(self, now: float) -> bool:
-        """Return whether GetJob alone can follow the active jobs, so that SearchJobs need not report their status."""
+        """Return whether GetJob alone can poll the active jobs in time, without a status scan."""
         if self.discovery is None:
             return True
-        active = sum(not watch.ended for watch in self.jobs.queue)
-        return suffices_alone(active, rate=self.circuit_breaker.rates(now)[GET_JOB], interval=self.policy.poll_interval)
+        active, rate = sum(not schedule.ended for schedule in self.jobs.queue), self.circuit_breaker.rates(now)[GET_JOB]
+        return get_job_suffices(active, rate=rate, interval=self.policy.poll_interval)
 
     def count_malformed(self, error: BraketError) -> None:
-        """Count a response that cannot be read."""
+        """Count a malformed response."""
         if error.code == MALFORMED:
             self.telemetry.parse_error()
 
     def correct_time(self) -> None:
-        """Follow AWS's clock, by the response that just came; the first one corrects the start as well.
+        """Set the clock by the response that just came; the first response corrects the start as well.
 
-        The caller holds the poller's lock for responses. Nothing depends on the start before the first response.
+        The caller holds ``outcome_lock``. No decision depends on the start before the first response.
         """
         planned_by = self.clock.wall()
         self.clock.correct(self.client.clock_offset)
-        if self.start_is_sure:
+        if self.start_is_true:
             return
-        self.start_is_sure = True
+        self.start_is_true = True
         true_start = self.clock.wall() - (self.clock.monotonic() - self.start.monotonic)
         corrected = partial(self.start.corrected, true_start=true_start)
         replan = abs(self.clock.wall() - planned_by) > WRONG_CLOCK
         with self.lock:
             if self.discovery is not None:
-                self.discovery.begin(corrected, replan=replan, now=self.clock.monotonic())
+                self.discovery.correct_start(corrected, replan=replan, now=self.clock.monotonic())
             records = [*map(self.store.find, self.jobs.configured)]
         for record in records:
             if record and record.snapshot is None:

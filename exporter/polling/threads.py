@@ -1,4 +1,4 @@
-"""The threads that poll: a few for each target, so that no target ever waits for another."""
+"""The polling threads: a few for each target, so that no target waits for another one."""
 
 import threading
 import time
@@ -7,110 +7,118 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 JOIN_TIMEOUT: Final = 1.0
-"""A thread that hangs in a call for longer is left behind; it ends with the process."""
+"""A thread that is longer in a call than this, seconds, is left running; it ends with the process."""
 
 
-class Steps(Protocol):
-    """What a worker drives."""
+class Poller(Protocol):
+    """The loop body of a thread."""
 
     def step(self) -> float:
-        """Do what is due; return 0, or the seconds until there is something to do."""
+        """Make one due call and return 0, or return the seconds until a call is due."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Gang:
-    """The threads of one poller, and the event that ends them."""
+class _PollerThreads:
+    """The threads of one poller.
 
-    poller: Steps
+    Attributes:
+        poller: the poller.
+        threads: its threads.
+        step_started: when each thread last started a step, monotonic seconds, by the thread's name.
+        stopped: ends the threads.
+    """
+
+    poller: Poller
     threads: list[threading.Thread] = field(default_factory=list)
-    stirred: dict[str, float] = field(default_factory=dict)
-    """When each thread last began a step, monotonic seconds, by the thread's name."""
-    over: threading.Event = field(default_factory=threading.Event)
+    step_started: dict[str, float] = field(default_factory=dict)
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
     def alive(self) -> bool:
         return any(thread.is_alive() for thread in self.threads)
 
+    def start(self) -> None:
+        for thread in self.threads:
+            thread.start()
 
-class Workers:
-    """Steps each poller from several threads until ``stop`` is set.
 
-    A poller handles every error that a poll can meet. What still comes out of it is a bug: it sets ``stop`` and is
-    raised by ``join``, so that the process ends with a traceback and its supervisor starts it again.
+class WorkerThreads:
+    """Steps each poller in several threads until ``stop`` is set.
+
+    A poller handles every error of a call. Any other exception is a bug: it sets ``stop``, and ``join`` raises it. So
+    the process ends with a traceback, and its supervisor starts it again.
 
     Args:
-        pollers: what to drive.
-        threads: how many for each.
-        stop: ends the work.
+        pollers: the pollers.
+        threads: the number of threads for each poller.
+        stop: ends all threads.
     """
 
-    def __init__(self, pollers: Iterable[Steps], threads: int, stop: threading.Event) -> None:
-        self._count, self._stop = threads, stop
+    def __init__(self, pollers: Iterable[Poller], threads: int, stop: threading.Event) -> None:
+        self._threads_per_poller, self._stop = threads, stop
         self._bug: BaseException | None = None
-        self._gangs = [self._gang(poller) for poller in pollers]
+        self._groups = [self._group(poller) for poller in pollers]
 
     def start(self) -> None:
-        """Begin to poll."""
-        for gang in self._gangs:
-            for thread in gang.threads:
-                thread.start()
+        """Start the threads."""
+        for group in self._groups:
+            group.start()
 
-    def replace(self, pollers: Iterable[Steps]) -> None:
-        """Drive these pollers from now on; the threads of those that go end by themselves, once their calls do."""
+    def replace(self, pollers: Iterable[Poller]) -> None:
+        """Step these pollers from now on. The threads of removed pollers end after their calls in flight."""
         wanted = [*pollers]
-        driven = [gang.poller for gang in self._gangs if not gang.over.is_set()]
-        for gang in self._gangs:
-            if gang.poller not in wanted:
-                gang.over.set()
-        new = [self._gang(poller) for poller in wanted if poller not in driven]
-        self._gangs = [*(gang for gang in self._gangs if gang.alive), *new]
-        for gang in new:
-            for thread in gang.threads:
-                thread.start()
+        running = [group.poller for group in self._groups if not group.stopped.is_set()]
+        for group in self._groups:
+            if group.poller not in wanted:
+                group.stopped.set()
+        new = [self._group(poller) for poller in wanted if poller not in running]
+        self._groups = [*(group for group in self._groups if group.alive), *new]
+        for group in new:
+            group.start()
 
     def longest_step(self) -> float:
-        """Return how long the thread that is in its step for longest has been in it, seconds."""
+        """Return the longest time that a thread has been in its current step, seconds."""
         now = time.monotonic()
-        begun = [
-            gang.stirred[thread.name]
-            for gang in self._gangs
-            for thread in gang.threads
-            if thread.is_alive() and thread.name in gang.stirred
+        started = [
+            group.step_started[thread.name]
+            for group in self._groups
+            for thread in group.threads
+            if thread.is_alive() and thread.name in group.step_started
         ]
-        return max((now - began for began in begun), default=0.0)
+        return max((now - start for start in started), default=0.0)
 
     def join(self) -> None:
-        """Wait a moment for the threads to end; raise the bug that ended the work, if one did."""
+        """Wait up to ``JOIN_TIMEOUT`` for the threads to end; raise the bug that ended one of them."""
         deadline = time.monotonic() + JOIN_TIMEOUT
-        for gang in self._gangs:
-            gang.over.set()
-        for gang in self._gangs:
-            for thread in gang.threads:
+        for group in self._groups:
+            group.stopped.set()
+        for group in self._groups:
+            for thread in group.threads:
                 thread.join(max(0.0, deadline - time.monotonic()))
         if self._bug is not None:
             raise self._bug
 
     def fail(self, bug: BaseException) -> None:
-        """End the work because of a bug."""
+        """End all threads because of a bug."""
         self._bug = bug
         self._stop.set()
 
-    def _gang(self, poller: Steps) -> _Gang:
-        gang = _Gang(poller)
-        gang.threads.extend(
-            threading.Thread(target=self._work, args=(gang,), name=f"poll-{number}", daemon=True)
-            for number in range(self._count)
+    def _group(self, poller: Poller) -> _PollerThreads:
+        group = _PollerThreads(poller)
+        group.threads.extend(
+            threading.Thread(target=self._work, args=(group,), name=f"poll-{number}", daemon=True)
+            for number in range(self._threads_per_poller)
         )
-        return gang
+        return group
 
-    def _work(self, gang: _Gang) -> None:
+    def _work(self, group: _PollerThreads) -> None:
         try:
             name = threading.current_thread().name
-            while not (self._stop.is_set() or gang.over.is_set()):
-                gang.stirred[name] = time.monotonic()
-                wait = gang.poller.step()
+            while not (self._stop.is_set() or group.stopped.is_set()):
+                group.step_started[name] = time.monotonic()
+                wait = group.poller.step()
                 if wait:
-                    gang.over.wait(wait)
+                    group.stopped.wait(wait)
         except BaseException as bug:  # noqa: BLE001 -- raised again by join
             self.fail(bug)

@@ -1,85 +1,85 @@
-"""The jobs that one poller watches: those that wait for GetJob, the calls under way, and the first poll's progress.
+"""The jobs that one target watches: the queue of due jobs, the GetJob calls in flight, and the poll progress.
 
-A small state; all times are monotonic seconds.
+All times are monotonic seconds.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from exporter.polling.job_queue import JobQueue
-from exporter.polling.progress import Progress
+from exporter.polling.poll_progress import PollProgress
 from exporter.polling.schedule import JobSchedule, Priority, brought_forward
 
-Handover = Mapping[str, JobSchedule | None]
-"""Known jobs that change hands, each with its watch, unless there is nothing left to ask."""
+JobTransfer = Mapping[str, JobSchedule | None]
+"""Known jobs that move to another target, each with its schedule; ``None`` if no further details are expected."""
 
 
 class WatchedJobs:
-    """Has each job that is still polled either in the queue or under way. Its caller holds the poller's lock.
+    """Each job that is still polled is either in the queue or in flight. The caller holds the target's lock.
 
     Attributes:
-        configured: the jobs that the settings name.
+        configured: the configured jobs.
         queue: the jobs that wait for GetJob.
-        under_way: the jobs that GetJob is being called for.
-        progress: how far the first poll has come.
+        in_flight: the jobs with a GetJob call in flight.
+        progress: the progress of polling.
     """
 
     def __init__(self) -> None:
         self.configured: tuple[str, ...] = ()
-        self.queue, self.under_way = JobQueue(), dict[str, JobSchedule]()
-        self.progress = Progress(())
+        self.queue, self.in_flight = JobQueue(), dict[str, JobSchedule]()
+        self.progress = PollProgress()
 
     def __len__(self) -> int:
-        return len(self.queue) + len(self.under_way)
+        return len(self.queue) + len(self.in_flight)
 
     def active(self) -> Iterator[JobSchedule]:
-        """Yield the watches of the jobs that have not ended."""
-        return (watch for watch in (*self.queue, *self.under_way.values()) if not watch.ended)
+        """Yield the schedules of the active jobs."""
+        return (schedule for schedule in (*self.queue, *self.in_flight.values()) if not schedule.ended)
 
-    def is_under_way(self, watch: JobSchedule) -> bool:
-        """Return whether a call for just this watch is under way: the job may have left meanwhile."""
-        return self.under_way.get(watch.arn) is watch
+    def is_in_flight(self, schedule: JobSchedule) -> bool:
+        """Return whether the call for exactly this schedule is in flight: the job may be removed meanwhile."""
+        return self.in_flight.get(schedule.arn) is schedule
 
-    def begin(self, watch: JobSchedule, now: float) -> None:
-        """Take a job from the queue, because GetJob is called for it."""
-        self.progress.begin((other.arn for other in self.queue if not other.ended), now)
-        self.queue.remove(watch.arn)
-        self.under_way[watch.arn] = watch
+    def start_poll(self, schedule: JobSchedule, now: float) -> None:
+        """Move a job from the queue to the calls in flight."""
+        self.progress.start_cycle((other.arn for other in self.queue if not other.ended), now)
+        self.queue.remove(schedule.arn)
+        self.in_flight[schedule.arn] = schedule
 
-    def put_back(self, arn: str, again: JobSchedule | None, *, tried: bool) -> None:
+    def end_poll(self, arn: str, schedule: JobSchedule | None, *, attempted: bool) -> None:
         """End the call for a job.
 
         Args:
             arn: the job.
-            again: its next watch; ``None`` if there is nothing left to ask.
-            tried: whether the first poll waits for it no longer.
+            schedule: its next schedule; ``None`` if no further details are expected.
+            attempted: whether the first poll waits for the job no longer.
         """
-        del self.under_way[arn]
-        if again is not None:
-            self.queue.put(again)
-        if tried:
-            self.progress.tried(arn)
+        del self.in_flight[arn]
+        if schedule is not None:
+            self.queue.put(schedule)
+        if attempted:
+            self.progress.remove(arn)
 
-    def had_turn(self, arns: Iterable[str], now: float) -> None:
-        """Record that jobs had their turn in the pass over all active jobs."""
-        self.progress.had_turn(arns, now, nothing_due=not self.under_way and self.queue.next_due() > now)
+    def record_polled(self, arns: Iterable[str], now: float) -> None:
+        """Record that either operation has shown the status of jobs, for the poll cycle over all active jobs."""
+        self.progress.polled(arns, now, nothing_due=not self.in_flight and self.queue.next_due() > now)
 
-    def resume(self, watch: JobSchedule | None) -> None:
-        """Go on with a job, if there is anything left to ask."""
-        if watch is not None:
-            self.queue.put(watch)
-            if watch.urgency is Priority.NEW:
-                self.progress.expect(watch.arn, ended=False)
+    def add(self, schedule: JobSchedule | None) -> None:
+        """Add a job to the queue, if further details are expected."""
+        if schedule is not None:
+            self.queue.put(schedule)
+            if schedule.priority is Priority.NEW:
+                self.progress.add(schedule.arn, ended=False)
 
-    def leave(self, arn: str) -> JobSchedule | None:
-        """Drop a job; return its watch, if there is anything left to ask."""
-        watch = self.under_way.pop(arn, None) or self.queue.get(arn)
+    def remove(self, arn: str) -> JobSchedule | None:
+        """Remove a job; return its schedule, if further details are expected."""
+        schedule = self.in_flight.pop(arn, None) or self.queue.get(arn)
         self.queue.remove(arn)
-        self.progress.tried(arn)
-        # Another one, lest a response under way be taken for its own.
-        return None if watch is None else replace(watch)
+        self.progress.remove(arn)
+        # A copy, so that ``is_in_flight`` does not accept the response of a call in flight for it.
+        return None if schedule is None else replace(schedule)
 
     def bring_forward(self, now: float, interval: float) -> None:
-        """Have each job polled within an interval that has become shorter."""
-        for watch in [*self.queue]:
-            self.queue.put(brought_forward(watch, now=now, interval=interval))
+        """Have each job polled within a poll interval that is shorter now."""
+        for schedule in [*self.queue]:
+            self.queue.put(brought_forward(schedule, now=now, interval=interval))

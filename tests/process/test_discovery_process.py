@@ -641,10 +641,12 @@ def test_a_job_that_gains_the_tag_is_found_by_a_later_list() -> None:
 
 def test_tags_of_jobs_that_no_list_shows_any_more_are_looked_at_again() -> None:
     gains, loses, new = job(1, 100_000.0, tags={}), job(2, 200_000.0), job(3, 1.0)
-    sweeping = f"{PROMPT}; import exporter.polling.search_planner; exporter.polling.search_planner.SWEEP_INTERVAL = 0.3"
+    full_scans = (
+        f"{PROMPT}; import exporter.polling.search_planner; exporter.polling.search_planner.FULL_SCAN_INTERVAL = 0.3"
+    )
     with account(gains, loses, new) as fleet:
         arguments = ("--tags", "team=chemistry", "--retention", "0.5s")
-        with discovering(fleet, *arguments, prelude=sweeping) as exporter:
+        with discovering(fleet, *arguments, prelude=full_scans) as exporter:
             eventually(lambda: ready(exporter))
             assert set(shown(exporter.samples)) == {loses.arn, new.arn}
             fleet.put(replace(gains, tags=CHEMISTRY), replace(loses, tags={}))

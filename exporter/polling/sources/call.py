@@ -1,4 +1,4 @@
-"""A call that is due, and the source that it comes from."""
+"""A due call, and the interface of the call sources."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,31 +16,31 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[R]):
-    """A call that is due.
+    """A due call.
 
     Attributes:
-        operation: the operation that is called.
+        operation: the operation to call.
         make: makes the call; returns the response or raises ``BraketError``.
-        is_current: returns whether the outcome still matters: what is watched may have changed meanwhile.
-        answered: takes in the response.
-        failed: takes in the error.
-        done: is called in the end, whether or not the outcome matters.
+        is_current: returns whether the outcome still matters: the watched jobs may have changed meanwhile.
+        succeeded: records the response.
+        failed: records the error.
+        done: is called last, whether or not the outcome matters.
     """
 
     operation: str
     make: Callable[[], R]
     is_current: Callable[[], bool]
-    answered: Callable[[R], None]
+    succeeded: Callable[[R], None]
     failed: Callable[[BraketError], None]
     done: Callable[[], None] = _nothing
 
     def outcome(self) -> Callable[[], None]:
-        """Make the call; return the function that takes in its response or its error."""
+        """Make the call; return the function that records its response or its error."""
         try:
             response = self.make()
         except BraketError as error:
             return partial(self.failed, error)
-        return partial(self.answered, response)
+        return partial(self.succeeded, response)
 
 
 class CallSource(Protocol):
@@ -48,17 +48,17 @@ class CallSource(Protocol):
 
     @property
     def operation(self) -> str:
-        """The operation that is called."""
+        """The operation to call."""
         ...
 
     @property
     def active(self) -> bool:
-        """Whether the target has such calls made at present."""
+        """Whether the target makes such calls at present."""
         ...
 
     def due(self, now: float) -> Call[Any] | float:
-        """Return a call that is due, or the seconds until there may be one.
+        """Return a due call, or the seconds until a call may be due.
 
-        The source is active, and the caller holds the poller's lock.
+        The source is active, and the caller holds the target's lock.
         """
         ...

@@ -1,18 +1,24 @@
-"""GetJob: which job is due, and what its response or error means."""
+"""The call source of GetJob: the due job, and the handling of the response or the error."""
 
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from exporter.core import GET_JOB, NOT_FOUND, BraketError, JobRecord, JobSnapshot, observe
-from exporter.polling.retry_policy import GONE_AFTER, TRIES_AT_START, OnRequest, Rule, Subject, rule_for
-from exporter.polling.schedule import JobSchedule, after_answer, after_job_failure, after_target_failure, whose_turn
+from exporter.polling.retry_policy import ATTEMPTS_AT_START, GONE_AFTER, OnRequest, Rule, Subject, rule_for
+from exporter.polling.schedule import (
+    JobSchedule,
+    after_job_failure,
+    after_response,
+    after_target_failure,
+    first_priority,
+)
 from exporter.polling.sources.call import Call
 from exporter.polling.target_state import TargetState
 
 
 class GetJobSource:
-    """Polls the watched jobs of one target, one at a time.
+    """Polls the watched jobs of one target, one job a call.
 
     Args:
         state: the target.
@@ -26,67 +32,70 @@ class GetJobSource:
 
     @property
     def active(self) -> bool:
-        """Always: every target has jobs to poll, or may find some."""
+        """Always: every target has jobs to poll, or may discover some."""
         return True
 
     def due(self, now: float) -> Call[JobSnapshot] | float:
-        """Return the call for the most urgent job, or the seconds until there may be one."""
+        """Return the call for the most urgent job, or the seconds until a job may be due."""
         state = self._state
-        ready = max(state.jobs.queue.next_due(), state.circuit_breaker.opens_at(GET_JOB))
+        ready = max(state.jobs.queue.next_due(), state.circuit_breaker.paused_until(GET_JOB))
         if ready > now:
             return ready - now
-        watch = state.jobs.queue.due(now, turn=whose_turn(self._calls, alone=state.get_job_suffices(now)))
-        if wait := state.circuit_breaker.take(GET_JOB, now):
+        turn = first_priority(self._calls, get_job_only=state.get_job_suffices(now))
+        schedule = state.jobs.queue.due(now, turn=turn)
+        if wait := state.circuit_breaker.acquire(GET_JOB, now):
             return wait
-        assert watch is not None  # noqa: S101 -- the queue said so
+        assert schedule is not None  # noqa: S101 -- the queue has a due job
         self._calls += 1
-        state.jobs.begin(watch, now)
-        return self._call(watch, now)
+        state.jobs.start_poll(schedule, now)
+        return self._call(schedule, now)
 
-    def _call(self, watch: JobSchedule, asked: float) -> Call[JobSnapshot]:
+    def _call(self, schedule: JobSchedule, requested_at: float) -> Call[JobSnapshot]:
         return Call(
             GET_JOB,
-            make=partial(self._state.client.get_job, watch.arn),
-            is_current=partial(self._state.jobs.is_under_way, watch),
-            answered=partial(self._answered, watch, asked),
-            failed=partial(self._failed, watch, asked),
+            make=partial(self._state.client.get_job, schedule.arn),
+            is_current=partial(self._state.jobs.is_in_flight, schedule),
+            succeeded=partial(self._succeeded, schedule, requested_at),
+            failed=partial(self._failed, schedule, requested_at),
         )
 
-    def _answered(self, watch: JobSchedule, asked: float, snapshot: JobSnapshot) -> None:
+    def _succeeded(self, schedule: JobSchedule, requested_at: float, snapshot: JobSnapshot) -> None:
         state = self._state
         state.correct_time()
         wall = state.clock.wall()
-        record = state.store.record(watch.arn)
+        record = state.store.record(schedule.arn)
         observation = observe(record, snapshot, since=record.baseline_at, now=wall)
         state.event_log.observed(observation)
         for field, _ in observation.unknown:
             state.telemetry.unknown_value(field)
         state.store.put(observation.record, observation.increments)
         interval = state.policy.poll_interval
-        again = after_answer(watch, observation.record, asked=asked, interval=interval, wall=wall)
+        following = after_response(
+            schedule, observation.record, requested_at=requested_at, interval=interval, wall=wall
+        )
         with state.lock:
             state.circuit_breaker.succeeded(GET_JOB, wall)
-            self._put_back(observation.record, again, tried=True)
+            self._end_poll(observation.record, following, attempted=True)
 
-    def _failed(self, watch: JobSchedule, asked: float, error: BraketError) -> None:
+    def _failed(self, schedule: JobSchedule, requested_at: float, error: BraketError) -> None:
         self._state.count_malformed(error)
         rule = rule_for(Subject.JOB, error)
         refused = rule.request is not OnRequest.RETRY
-        record = self._refused(watch.arn, error) if refused else self._state.store.record(watch.arn)
-        again = self._after_failure(watch, record, rule, asked)
-        tried = refused or watch.failures + 1 >= TRIES_AT_START
-        gone = rule.request is OnRequest.GONE and watch.failures + 1 >= GONE_AFTER
+        record = self._refused(schedule.arn, error) if refused else self._state.store.record(schedule.arn)
+        following = self._after_failure(schedule, record, rule, requested_at)
+        attempted = refused or schedule.failures + 1 >= ATTEMPTS_AT_START
+        gone = rule.request is OnRequest.GONE and schedule.failures + 1 >= GONE_AFTER
         with self._state.lock:
-            now = self._count_failure(watch.arn, error, asked)
+            now = self._count_failure(schedule.arn, error, requested_at)
             if self._state.discovery and gone:
-                self._state.discovery.found_jobs.let_go(record, NOT_FOUND, self._state.clock.wall())
-            self._put_back(record, again, tried=tried)
-            retry_at = None if again is None else max(again.due, self._state.circuit_breaker.opens_at(GET_JOB))
-        retry_in = None if retry_at is None else max(0.0, retry_at - now)
-        self._state.event_log.poll_failed(self._state.client.target, GET_JOB, error, retry_in, watch.arn)
+                self._state.discovery.discovered_jobs.let_go(record, NOT_FOUND, self._state.clock.wall())
+            self._end_poll(record, following, attempted=attempted)
+            paused_until = self._state.circuit_breaker.paused_until(GET_JOB)
+        retry_in = None if following is None else max(0.0, following.due - now, paused_until - now)
+        self._state.event_log.poll_failed(self._state.client.target, GET_JOB, error, retry_in, schedule.arn)
 
     def _refused(self, arn: str, error: BraketError) -> JobRecord:
-        """Take in that Braket refused a job: it responded, so its time is known."""
+        """Record that Braket refuses a job. The error is a response, so it shows the time."""
         self._state.correct_time()
         record = self._state.store.record(arn)
         if record.active:
@@ -94,23 +103,25 @@ class GetJobSource:
             self._state.store.amend(record)
         return record
 
-    def _count_failure(self, arn: str, error: BraketError, asked: float) -> float:
+    def _count_failure(self, arn: str, error: BraketError, requested_at: float) -> float:
         """Count a failed call against operation and target; return the time."""
-        now = self._state.clock.monotonic()
-        self._state.circuit_breaker.failed(GET_JOB, error, asked=asked, now=now, arn=arn, jobs=len(self._state.jobs))
+        state, now = self._state, self._state.clock.monotonic()
+        state.circuit_breaker.failed(GET_JOB, error, requested_at=requested_at, now=now, arn=arn, jobs=len(state.jobs))
         return now
 
-    def _after_failure(self, watch: JobSchedule, record: JobRecord, rule: Rule, asked: float) -> JobSchedule | None:
+    def _after_failure(
+        self, schedule: JobSchedule, record: JobRecord, rule: Rule, requested_at: float
+    ) -> JobSchedule | None:
         interval = self._state.policy.poll_interval
         if rule.request is OnRequest.RETRY:
-            return after_target_failure(watch, now=self._state.clock.monotonic(), interval=interval)
+            return after_target_failure(schedule, now=self._state.clock.monotonic(), interval=interval)
         if rule.request is OnRequest.GONE and not record.active:
-            return None  # its end is known already; Braket forgets jobs after some months
-        return after_job_failure(watch, asked=asked, interval=interval)
+            return None  # its end is known already; Braket deletes jobs after some months
+        return after_job_failure(schedule, requested_at=requested_at, interval=interval)
 
-    def _put_back(self, record: JobRecord, again: JobSchedule | None, *, tried: bool) -> None:
+    def _end_poll(self, record: JobRecord, schedule: JobSchedule | None, *, attempted: bool) -> None:
         state = self._state
-        state.jobs.put_back(record.arn, again, tried=tried)
+        state.jobs.end_poll(record.arn, schedule, attempted=attempted)
         if state.discovery is not None:
-            state.discovery.found_jobs.note(record)
-        state.jobs.had_turn([record.arn], state.clock.monotonic())
+            state.discovery.discovered_jobs.update_expiry(record)
+        state.jobs.record_polled([record.arn], state.clock.monotonic())

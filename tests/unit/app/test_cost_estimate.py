@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from exporter.app.cost_estimate import Demand, Prediction, predict
 from exporter.core import JobRecord, observe
 from exporter.metrics import AGGREGATE_FAMILIES, Aggregates, job_families, render
-from exporter.polling.schedule import suffices_alone
+from exporter.polling.schedule import get_job_suffices
 
 FOUND = Demand(0, discovers=True)
 
@@ -84,8 +84,8 @@ def test_so_many_active_jobs_are_followed_by_getjob_alone(interval: float, rate:
 @given(rate=st.floats(0.01, 5.0), interval=st.floats(1.0, 3600.0))
 def test_what_is_predicted_of_getjob_alone_is_what_happens(rate: float, interval: float) -> None:
     alone = prediction(FOUND, rate=rate, interval=interval).alone
-    assert suffices_alone(alone, rate=rate, interval=interval)
-    assert not suffices_alone(alone + 1, rate=rate, interval=interval)
+    assert get_job_suffices(alone, rate=rate, interval=interval)
+    assert not get_job_suffices(alone + 1, rate=rate, interval=interval)
 
 
 @pytest.mark.parametrize("jobs", [(), (0,), (0, 0)])

@@ -1,4 +1,4 @@
-"""Whose call is due, among several call sources, and what a call does with its outcome."""
+"""The due call among several call sources, and the outcome of a call."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from exporter.core import BraketError, UnavailableError
-from exporter.polling.sources import Call, Rotation
+from exporter.polling.sources import Call, RoundRobin
 
 AWAY = UnavailableError("connection", "no way")
 
@@ -27,29 +27,29 @@ class Scripted:
         self.outcomes.append(error)
 
 
-def called(rotation: Rotation, times: int) -> list[str]:
+def called(rotation: RoundRobin, times: int) -> list[str]:
     calls = [rotation.due(0.0) for _ in range(times)]
     return [call.operation for call in calls if isinstance(call, Call)]
 
 
 def test_each_source_has_its_turn_after_the_one_before_it() -> None:
-    assert called(Rotation([Scripted("A"), Scripted("B"), Scripted("C")]), 5) == ["A", "B", "C", "A", "B"]
+    assert called(RoundRobin([Scripted("A"), Scripted("B"), Scripted("C")]), 5) == ["A", "B", "C", "A", "B"]
 
 
 def test_a_source_that_waits_is_passed_over_and_is_next_once_it_is_due() -> None:
     waiting = Scripted("A", wait=1.0)
-    rotation = Rotation([waiting, Scripted("B")])
+    rotation = RoundRobin([waiting, Scripted("B")])
     assert called(rotation, 2) == ["B", "B"]
     waiting.wait = 0.0
     assert called(rotation, 2) == ["A", "B"]
 
 
 def test_when_nothing_is_due_the_shortest_wait_counts() -> None:
-    assert Rotation([Scripted("A", wait=3.0), Scripted("B", wait=2.0)]).due(0.0) == 2.0
+    assert RoundRobin([Scripted("A", wait=3.0), Scripted("B", wait=2.0)]).due(0.0) == 2.0
 
 
 def test_a_source_that_is_not_active_is_not_offered_and_its_operation_is_not_called() -> None:
-    rotation = Rotation([Scripted("A"), Scripted("B", active=False)])
+    rotation = RoundRobin([Scripted("A"), Scripted("B", active=False)])
     assert (called(rotation, 2), rotation.operations) == (["A", "A"], ("A",))
 
 
@@ -58,7 +58,7 @@ def refuse() -> object:
 
 
 @pytest.mark.parametrize(("make", "outcome"), [(lambda: 7, 7), (refuse, AWAY)])
-def test_a_call_takes_in_its_response_or_its_error_only_when_told(make: Any, outcome: object) -> None:
+def test_a_call_records_its_response_or_its_error_only_on_request(make: Any, outcome: object) -> None:
     source = Scripted("A")
     take_in = Call("A", make, lambda: True, source.outcomes.append, source.failed).outcome()
     assert source.outcomes == []

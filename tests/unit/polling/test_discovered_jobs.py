@@ -1,4 +1,4 @@
-"""Which discovered jobs are worth watching, which are let go, and when their series end."""
+"""The discovered jobs of a target, and the expiry of their series."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +16,17 @@ from exporter.core import (
     DROP_REASONS,
     MAX_RUNTIME_EXCEEDED,
     NOT_FOUND,
+    QUEUE,
     RETENTION,
     JobRecord,
     JobSummary,
     Selector,
 )
 from exporter.core.selector import TagRule
-from exporter.polling.discovered_jobs import DiscoveredJobs, Retention
+from exporter.polling.decision import Decision, LetGo, Seen, TakeUp, decide
+from exporter.polling.discovered_jobs import DiscoveredJobs
+from exporter.polling.policy import Retention
+from exporter.polling.schedule import Priority
 from exporter.storage import Tombstone, Tombstones
 from exporter.storage.persistence import mark_of
 
@@ -30,10 +34,10 @@ USUAL, FAILED = 1000.0, 5000.0
 ENDED = CREATED + 120.0
 
 BEFORE = CREATED - 1.0
-"""The exporter began before the job was created: the job is news."""
+"""A start before the job was created: the job is new."""
 
 AFTER = CREATED + 1.0
-"""The exporter began after the job was created: the job is baseline."""
+"""A start after the job was created: the job is part of the baseline."""
 
 MINE = {"team": "chemistry"}
 
@@ -41,12 +45,12 @@ MINE = {"team": "chemistry"}
 def found_jobs(since: float = AFTER) -> DiscoveredJobs:
     selector = Selector((TagRule("team", frozenset({"chemistry"})),))
     return DiscoveredJobs(
-        selector, since=since, retention=Retention(USUAL, FAILED), tombstones=Tombstones(), lane="mine"
+        selector, since=since, retention=Retention(USUAL, FAILED), tombstones=Tombstones(), owner="mine"
     )
 
 
 def listed(status: str = "RUNNING", **members: Any) -> JobSummary:
-    """Return a selected job of ``CREATED``, as a page tells it."""
+    """Return a selected job of ``CREATED``, as on a page."""
     ended = ENDED if status in ("COMPLETED", "FAILED", "CANCELLED") else None
     usual: dict[str, Any] = {"arn": ARN, "name": "vqe", "created": CREATED, "started": None, "ended": ended}
     return JobSummary(status=status, **{**usual, "tags": MINE, **members})
@@ -71,96 +75,66 @@ def gone(known: DiscoveredJobs, *records: JobRecord, now: float) -> list[tuple[s
 
 def with_member(job: JobRecord, since: float = AFTER) -> DiscoveredJobs:
     known = found_jobs(since)
-    known.take_in(listed().arn)
-    known.note(job)
+    known.add(ARN)
+    known.update_expiry(job)
     return known
 
 
-# Which jobs are worth watching.
+def decision(known: DiscoveredJobs, job: JobSummary, now: float, *, stored: bool = False) -> Decision:
+    """Return the effect of a page on a job without a schedule."""
+    return decide(job, known.known(job.arn, stored=stored), requested_at=0.0, now=0.0, wall=now)
 
 
-@pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLING", "PAUSED"])
-@pytest.mark.parametrize("since", [BEFORE, AFTER])
-def test_an_active_job_that_is_selected_is_wanted_however_old_it_is(status: str, since: float) -> None:
-    assert found_jobs(since).wanted(listed(status), now=CREATED + 1e9)
-    assert found_jobs(since).wanted(listed(status, ended=ENDED), now=CREATED + 1e9)
+def first_record(known: DiscoveredJobs, job: JobSummary, now: float = CREATED + 1e9) -> JobRecord | None:
+    """Return the first record of a job that is taken up; ``None`` for a job that is ignored."""
+    taken = decision(known, job, now)
+    return taken.record if isinstance(taken, TakeUp) else None
 
 
-@pytest.mark.parametrize("status", ["RUNNING", "COMPLETED", "FAILED"])
-def test_a_job_that_is_not_selected_is_not_wanted(status: str) -> None:
-    assert not found_jobs(BEFORE).wanted(listed(status, tags={"team": "physics"}), now=ENDED)
+def show(known: DiscoveredJobs, record: JobRecord, job: JobSummary, now: float) -> None:
+    """Have a page show a stored job."""
+    match decision(known, job, now, stored=True):
+        case LetGo():
+            known.let_go(record, DESELECTED, now)
+        case Seen(reselected=True):
+            known.reselect(job.arn)
 
 
-@pytest.mark.parametrize(("status", "kept"), [("COMPLETED", USUAL), ("CANCELLED", USUAL), ("FAILED", FAILED)])
-def test_a_job_that_ended_before_the_exporter_began_is_wanted_while_its_series_would_be_kept(
-    status: str, kept: float
-) -> None:
-    assert found_jobs().wanted(listed(status), now=ENDED + kept - 0.1)
-    assert not found_jobs().wanted(listed(status), now=ENDED + kept)
-
-
-def test_a_job_that_does_not_tell_when_it_ended_is_wanted() -> None:
-    assert found_jobs().wanted(listed("COMPLETED", ended=None), now=CREATED + 1e9)
-
-
-@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
-def test_a_job_that_was_created_later_is_news_however_late_it_is_found(status: str) -> None:
-    assert found_jobs(BEFORE).wanted(listed(status), now=CREATED + 1e9)
-    assert found_jobs(BEFORE).is_news(listed(status))
-
-
-@pytest.mark.parametrize("since", [AFTER, CREATED])
-def test_a_job_that_was_created_up_to_the_beginning_is_no_news(since: float) -> None:
-    assert not found_jobs(since).is_news(listed())
-    assert not found_jobs(since).wanted(listed("COMPLETED"), now=ENDED + USUAL)
+# Jobs that are discovered again.
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "RUNNING"])
 @pytest.mark.parametrize("since", [BEFORE, AFTER])
-def test_a_job_that_ended_and_was_forgotten_is_never_taken_up_again_even_if_a_list_lags(
+def test_a_job_that_ended_and_was_forgotten_is_never_taken_up_again_even_if_a_page_lags(
     status: str, since: float
 ) -> None:
     known = with_member(COMPLETED, since)
     assert gone(known, COMPLETED, now=ENDED + USUAL) == [(ARN, RETENTION)]
-    assert not known.wanted(listed(status), now=ENDED + 1.0)
+    assert first_record(known, listed(status), now=ENDED + 1.0) is None
 
 
-def test_a_job_that_ended_without_telling_when_is_not_taken_up_anew_each_time_it_was_forgotten() -> None:
+def test_a_job_that_ended_without_showing_when_is_not_taken_up_again_each_time_it_was_forgotten() -> None:
     job = discovered(record(finished(ended=None), polled_at=ENDED))
     known = with_member(job)
     assert gone(known, job, now=ENDED + USUAL) == [(ARN, RETENTION)]
-    assert not known.wanted(listed("COMPLETED", ended=None), now=ENDED + USUAL)
+    assert first_record(known, listed("COMPLETED", ended=None), now=ENDED + USUAL) is None
 
 
-def test_what_was_forgotten_is_remembered_as_long_as_lists_may_tell_it() -> None:
+def test_what_was_forgotten_is_remembered_as_long_as_pages_may_show_it() -> None:
     known = with_member(COMPLETED, BEFORE)
     gone(known, COMPLETED, now=ENDED + USUAL)
     known.prune(CREATED)
-    assert not known.wanted(listed("COMPLETED"), now=ENDED)
+    assert first_record(known, listed("COMPLETED"), now=ENDED) is None
     known.prune(CREATED + 0.001)
-    assert known.wanted(listed("COMPLETED"), now=ENDED)
+    assert first_record(known, listed("COMPLETED"), now=ENDED) is not None
 
 
-# Where a job begins.
-
-
-@pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLING", "PAUSED"])
-def test_a_job_that_is_found_active_begins_with_the_status_that_was_told_alone(status: str) -> None:
-    expected = JobRecord(ARN, first_listed_status=status, configured=False, baseline_at=AFTER, owner="mine")
-    assert found_jobs().beginning(listed(status)) == expected
-
-
-@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
-def test_a_job_that_is_found_after_its_end_begins_with_nothing_known(status: str) -> None:
-    assert found_jobs().beginning(listed(status)) == JobRecord(ARN, configured=False, baseline_at=AFTER, owner="mine")
-
-
-def test_a_job_that_was_let_go_before_its_end_goes_on_where_it_was() -> None:
+def test_a_job_that_was_let_go_before_its_end_continues_where_it_was() -> None:
     known = with_member(RUNNING, BEFORE)
     known.let_go(RUNNING, DESELECTED, CREATED)
     assert gone(known, RUNNING, now=CREATED + USUAL) == [(ARN, DESELECTED)]
-    assert known.wanted(listed(), now=CREATED + 1e9)
-    assert known.beginning(listed()) == replace(RUNNING, owner="mine")
+    assert first_record(known, listed(), now=CREATED + 1e9) is not None
+    assert first_record(known, listed()) == replace(RUNNING, owner="mine")
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
@@ -168,28 +142,31 @@ def test_the_end_of_a_job_that_was_let_go_before_is_not_lost(status: str) -> Non
     known = with_member(RUNNING, BEFORE)
     known.let_go(RUNNING, DESELECTED, CREATED)
     gone(known, RUNNING, now=CREATED + USUAL)
-    assert known.wanted(listed(status), now=CREATED + 1e9)
-    assert known.beginning(listed(status)) == replace(RUNNING, owner="mine")
+    assert first_record(known, listed(status), now=CREATED + 1e9) is not None
+    assert first_record(known, listed(status)) == replace(RUNNING, owner="mine")
 
 
 def test_a_job_that_was_taken_up_again_and_ended_is_not_taken_up_a_third_time() -> None:
     known = with_member(RUNNING, BEFORE)
     known.let_go(RUNNING, DESELECTED, CREATED)
     gone(known, RUNNING, now=CREATED + USUAL)
-    known.take_in(listed("COMPLETED").arn)
-    assert known.beginning(listed("COMPLETED")) == JobRecord(ARN, configured=False, baseline_at=BEFORE, owner="mine")
-    known.note(COMPLETED)
+    known.add(ARN)
+    assert first_record(known, listed("COMPLETED")) == JobRecord(
+        ARN, configured=False, baseline_at=BEFORE, owner="mine"
+    )
+    known.update_expiry(COMPLETED)
     assert gone(known, COMPLETED, now=ENDED + USUAL) == [(ARN, RETENTION)]
-    assert not known.wanted(listed("COMPLETED"), now=ENDED)
-    assert known.beginning(listed("COMPLETED")) == JobRecord(ARN, configured=False, baseline_at=BEFORE, owner="mine")
+    assert first_record(known, listed("COMPLETED"), now=ENDED) is None
 
 
 def test_a_job_of_which_nothing_was_ever_known_is_found_afresh() -> None:
     known = with_member(UNKNOWN, BEFORE)
     known.let_go(UNKNOWN, NOT_FOUND, CREATED)
     assert gone(known, UNKNOWN, now=CREATED + USUAL) == [(ARN, NOT_FOUND)]
-    assert known.wanted(listed("COMPLETED"), now=CREATED + USUAL)
-    assert known.beginning(listed("COMPLETED")) == JobRecord(ARN, configured=False, baseline_at=BEFORE, owner="mine")
+    assert first_record(known, listed("COMPLETED"), now=CREATED + USUAL) is not None
+    assert first_record(known, listed("COMPLETED")) == JobRecord(
+        ARN, configured=False, baseline_at=BEFORE, owner="mine"
+    )
     known.prune(CREATED + 1e9)
 
 
@@ -212,16 +189,16 @@ def test_an_active_job_is_kept_for_ever() -> None:
     assert gone(with_member(RUNNING), RUNNING, now=CREATED + 1e9) == []
 
 
-def test_a_job_that_is_noted_after_each_answer_is_forgotten_once() -> None:
+def test_a_job_whose_expiry_is_updated_after_each_response_is_forgotten_once() -> None:
     known = with_member(COMPLETED)
     for _ in range(3):
-        known.note(COMPLETED)
+        known.update_expiry(COMPLETED)
     assert gone(known, COMPLETED, now=ENDED + USUAL) == [(ARN, RETENTION)]
 
 
-def test_a_job_that_tells_late_that_it_ran_out_of_time_is_kept_longer() -> None:
+def test_a_job_that_shows_late_that_it_ran_out_of_time_is_kept_longer() -> None:
     known = with_member(COMPLETED)
-    known.note(OUT_OF_TIME)
+    known.update_expiry(OUT_OF_TIME)
     assert gone(known, OUT_OF_TIME, now=ENDED + USUAL) == []
     assert gone(known, OUT_OF_TIME, now=ENDED + FAILED) == [(ARN, RETENTION)]
 
@@ -232,11 +209,11 @@ def test_a_record_that_changed_unnoted_is_looked_at_when_its_time_comes() -> Non
     assert gone(known, FAILED_JOB, now=ENDED + FAILED) == [(ARN, RETENTION)]
 
 
-def test_a_job_that_is_just_being_asked_for_is_forgotten_after_the_answer() -> None:
+def test_a_job_that_is_in_flight_is_forgotten_after_the_response() -> None:
     known = with_member(COMPLETED)
     assert gone(known, now=ENDED + USUAL) == []
     assert gone(known, COMPLETED, now=ENDED + USUAL + 1.0) == []
-    known.note(COMPLETED)
+    known.update_expiry(COMPLETED)
     assert gone(known, COMPLETED, now=ENDED + USUAL + 2.0) == [(ARN, RETENTION)]
 
 
@@ -244,17 +221,17 @@ def test_jobs_are_forgotten_in_the_order_of_their_ends() -> None:
     known = found_jobs()
     records = [discovered(record(finished(arn=arn(number), ended=ENDED - number))) for number in (1, 3, 2)]
     for one in records:
-        known.take_in(listed(arn=one.arn).arn)
-        known.note(one)
+        known.add(one.arn)
+        known.update_expiry(one)
     assert [name for name, _ in gone(known, *records, now=ENDED + 1e9)] == [arn(3), arn(2), arn(1)]
 
 
-def test_a_job_that_is_asked_for_every_few_seconds_is_noted_once() -> None:
+def test_a_job_that_is_polled_every_few_seconds_is_queued_once() -> None:
     known = with_member(RUNNING)
     known.let_go(RUNNING, DESELECTED, CREATED)
     for _ in range(3000):
-        known.note(RUNNING)
-    assert len(known._ends) == 1
+        known.update_expiry(RUNNING)
+    assert len(known._heap) == 1
 
 
 # Jobs that are let go.
@@ -289,62 +266,62 @@ def test_a_job_is_let_go_once_and_the_first_reason_stands() -> None:
     assert gone(known, RUNNING, now=CREATED + USUAL) == [(ARN, NOT_FOUND)]
 
 
-def test_a_job_that_loses_its_tags_is_let_go_when_a_page_tells_so() -> None:
+def test_a_job_that_loses_its_tags_is_let_go_when_a_page_shows_so() -> None:
     known = with_member(RUNNING)
-    known.met(lambda _: RUNNING, listed(tags={}), CREATED)
-    known.met(lambda _: RUNNING, listed(tags={}), CREATED + 500.0)
+    show(known, RUNNING, listed(tags={}), CREATED)
+    show(known, RUNNING, listed(tags={}), CREATED + 500.0)
     assert gone(known, RUNNING, now=CREATED + USUAL) == [(ARN, DESELECTED)]
 
 
 def test_a_job_that_gets_its_selection_back_in_time_is_kept() -> None:
     known = with_member(RUNNING)
-    known.met(lambda _: RUNNING, listed(tags={}), CREATED)
-    known.met(lambda _: RUNNING, listed(), CREATED + USUAL - 1.0)
+    show(known, RUNNING, listed(tags={}), CREATED)
+    show(known, RUNNING, listed(), CREATED + USUAL - 1.0)
     assert gone(known, RUNNING, now=CREATED + 1e9) == []
     assert known.members == {ARN}
-    known.met(lambda _: RUNNING, listed(tags={}), CREATED + 2e9)
+    show(known, RUNNING, listed(tags={}), CREATED + 2e9)
     assert gone(known, RUNNING, now=CREATED + 2e9 + USUAL) == [(ARN, DESELECTED)]
 
 
 def test_a_finished_job_that_gets_its_selection_back_is_forgotten_when_it_would_have_been() -> None:
     known = with_member(FAILED_JOB)
-    known.met(lambda _: FAILED_JOB, listed(tags={}), ENDED)
-    known.met(lambda _: FAILED_JOB, listed(), ENDED + 10.0)
+    show(known, FAILED_JOB, listed(tags={}), ENDED)
+    show(known, FAILED_JOB, listed(), ENDED + 10.0)
     assert gone(known, FAILED_JOB, now=ENDED + USUAL) == []
     assert gone(known, FAILED_JOB, now=ENDED + FAILED) == [(ARN, RETENTION)]
 
 
-def test_a_job_that_a_page_still_tells_is_kept_though_getjob_did_not_know_it() -> None:
+def test_a_job_that_a_page_still_shows_is_kept_though_getjob_did_not_know_it() -> None:
     known = with_member(RUNNING)
     known.let_go(RUNNING, NOT_FOUND, CREATED)
-    known.met(lambda _: RUNNING, listed(), CREATED + 10.0)
+    show(known, RUNNING, listed(), CREATED + 10.0)
     assert gone(known, RUNNING, now=CREATED + 1e9) == []
 
 
-# Jobs of others: named in the settings, or found with another login.
+# Jobs of other targets: configured, or discovered with other credentials.
 
 
 @pytest.mark.parametrize("job", [COMPLETED, RUNNING, record(finished())])
 def test_a_job_that_is_no_member_is_left_to_others(job: JobRecord) -> None:
     known = found_jobs()
-    known.note(job)
+    known.update_expiry(job)
     known.let_go(job, NOT_FOUND, CREATED)
-    known.met(lambda _: job, listed(tags={}), CREATED)
+    show(known, job, listed(tags={}), CREATED)
     assert gone(known, job, now=CREATED + 1e9) == []
 
 
 def test_a_job_that_was_no_member_when_it_vanished_is_not_let_go_once_it_is_one() -> None:
     known = found_jobs()
     known.let_go(RUNNING, NOT_FOUND, CREATED)
-    known.take_in(listed().arn)
-    known.note(RUNNING)
+    known.add(ARN)
+    known.update_expiry(RUNNING)
     assert gone(known, RUNNING, now=CREATED + 1e9) == []
 
 
 def test_a_job_that_was_forgotten_here_and_found_by_others_is_theirs() -> None:
     known = with_member(RUNNING)
     known.let_go(RUNNING, DESELECTED, CREATED)
-    known.note(COMPLETED)
+    known.update_expiry(COMPLETED)
     assert gone(known, COMPLETED, now=CREATED + USUAL) == [(ARN, DESELECTED)]
     assert gone(known, COMPLETED, now=CREATED + 1e9) == []
 
@@ -379,9 +356,9 @@ class World:
             self.check()
         elif name in self.store:
             self._change(act, self.store[name])
-        elif self.known.wanted(self.page(name), self.now):
-            self.store[name] = self.known.beginning(self.page(name))
-            self.known.take_in(name)
+        elif (first := first_record(self.known, self.page(name), self.now)) is not None:
+            self.store[name] = first
+            self.known.add(name)
             self.taken[name] += 1
 
     def page(self, name: str, tags: dict[str, str] | None = None) -> JobSummary:
@@ -392,12 +369,12 @@ class World:
             status = "COMPLETED" if act == "end" else "FAILED"
             job = discovered(record(finished(status, arn=job.arn, ended=self.now)))
             self.store[job.arn] = job
-            self.known.note(job)
+            self.known.update_expiry(job)
         elif act == "lose":
-            self.known.met(lambda _: job, self.page(job.arn, tags={}), self.now)
+            show(self.known, job, self.page(job.arn, tags={}), self.now)
             self.let_go.setdefault(job.arn, (self.now, DESELECTED))
         elif act == "regain":
-            self.known.met(lambda _: job, self.page(job.arn), self.now)
+            show(self.known, job, self.page(job.arn), self.now)
             self.let_go.pop(job.arn, None)
         elif act == "vanish":
             self.known.let_go(job, NOT_FOUND, self.now)
@@ -405,9 +382,9 @@ class World:
         elif act == "ask":
             self.busy ^= {job.arn}
             if job.arn not in self.busy:
-                self.known.note(job)
+                self.known.update_expiry(job)
         else:
-            self.known.note(job)
+            self.known.update_expiry(job)
 
     def check(self) -> None:
         expected = {}
@@ -447,7 +424,7 @@ def test_whatever_happens_each_job_is_forgotten_once_at_its_time_and_for_its_rea
     assert world.taken == world.forgotten + Counter(world.store.keys())
 
 
-def test_the_reasons_are_those_that_a_counter_tells() -> None:
+def test_the_reasons_are_those_of_the_counter() -> None:
     assert DROP_REASONS == ("retention", "deselected", "not_found", "max_jobs")
 
 
@@ -462,28 +439,29 @@ def test_a_job_that_is_dropped_before_its_time_is_never_taken_up_again(
 ) -> None:
     known = with_member(job, since)
     known.drop(ARN, CREATED)
-    assert not known.wanted(listed(status), now=ENDED)
+    assert first_record(known, listed(status), now=ENDED) is None
     assert gone(known, job, now=CREATED + 1e9) == []
     assert known.members == set()
     known.prune(CREATED + 1.0)
-    assert known.wanted(listed("RUNNING"), now=ENDED)
-    assert known.beginning(listed("RUNNING")).baseline_at == max(since, CREATED)
-    assert not known.is_news(listed("RUNNING"))
+    again = decision(known, listed("RUNNING"), ENDED)
+    baseline = max(since, CREATED)
+    expected = JobRecord(ARN, counted=(QUEUE,), configured=False, baseline_at=baseline, owner="mine")
+    assert again == TakeUp(expected, Priority.NEW)
 
 
 def test_a_job_that_is_left_to_somebody_else_is_not_forgotten_here() -> None:
     known = with_member(COMPLETED)
-    known.note(COMPLETED)
+    known.update_expiry(COMPLETED)
     known.release(ARN)
     assert known.members == set()
     assert gone(known, COMPLETED, now=ENDED + FAILED) == []
 
 
-def test_a_known_job_that_is_taken_over_is_let_go_unless_a_list_shows_it() -> None:
+def test_a_known_job_that_is_taken_over_is_let_go_unless_a_page_shows_it() -> None:
     known, seen = found_jobs(), found_jobs()
     for each in (known, seen):
         each.take_over(RUNNING, now=CREATED)
-    seen.met(lambda _: RUNNING, listed(), CREATED)
+    show(seen, RUNNING, listed(), CREATED)
     assert gone(known, RUNNING, now=CREATED + USUAL) == [(ARN, DESELECTED)]
     assert gone(seen, RUNNING, now=CREATED + USUAL) == []
 
@@ -491,8 +469,8 @@ def test_a_known_job_that_is_taken_over_is_let_go_unless_a_list_shows_it() -> No
 def test_a_job_that_another_target_forgot_is_not_taken_up_here() -> None:
     known = found_jobs(BEFORE)
     known._tombstones.add(ARN, Tombstone(CREATED, None, "another"))
-    assert not known.wanted(listed("FAILED"), now=ENDED)
-    assert known.wanted(listed("FAILED", arn=arn(2)), now=ENDED)
+    assert first_record(known, listed("FAILED"), now=ENDED) is None
+    assert first_record(known, listed("FAILED", arn=arn(2)), now=ENDED) is not None
 
 
 def test_jobs_are_watched_for_since_the_selectors_that_choose_them_without_a_break() -> None:
@@ -502,9 +480,9 @@ def test_jobs_are_watched_for_since_the_selectors_that_choose_them_without_a_bre
     chemists, everybody = Selector((TagRule("team", frozenset({"chemistry"})),)), Selector(all_jobs=True)
     known.select(chemists, 20.0)
     known.select(everybody, 30.0)
-    assert (known.since(listed()), known.since(listed(tags={}))) == (10.0, 30.0)
+    assert (known.selection.selected_since(listed()), known.selection.selected_since(listed(tags={}))) == (10.0, 30.0)
     known.prune(25.0)
-    assert (known.since(listed()), known.since(listed(tags={}))) == (20.0, 30.0)
+    assert (known.selection.selected_since(listed()), known.selection.selected_since(listed(tags={}))) == (20.0, 30.0)
 
 
 # What is remembered beyond a restart.
@@ -515,10 +493,10 @@ MARK = mark_of(ARN)
 def resumed(tombstones: Mapping[int, Tombstone], since: float = BEFORE) -> DiscoveredJobs:
     selector = Selector((TagRule("team", frozenset({"chemistry"})),))
     retention = Retention(USUAL, FAILED)
-    return DiscoveredJobs(selector, since=since, retention=retention, tombstones=Tombstones(tombstones), lane="mine")
+    return DiscoveredJobs(selector, since=since, retention=retention, tombstones=Tombstones(tombstones), owner="mine")
 
 
-def test_of_a_job_that_ended_and_was_forgotten_its_creation_and_lane_are_remembered() -> None:
+def test_of_a_job_that_ended_and_was_forgotten_its_creation_and_target_are_remembered() -> None:
     known = with_member(COMPLETED)
     assert known._tombstones.all() == {}
     gone(known, COMPLETED, now=ENDED + USUAL)
@@ -542,21 +520,23 @@ def test_of_a_job_of_which_nothing_was_ever_known_nothing_is_remembered() -> Non
 @pytest.mark.parametrize("status", ["RUNNING", "COMPLETED", "FAILED"])
 def test_a_job_that_ended_and_was_forgotten_before_a_restart_is_not_taken_up_again(status: str) -> None:
     known = resumed({MARK: Tombstone(CREATED, None, "mine")})
-    assert not known.wanted(listed(status), now=ENDED + 1.0)
-    assert resumed({MARK + 1: Tombstone(CREATED, None, "mine")}).wanted(listed(status), now=ENDED + 1.0)
+    assert first_record(known, listed(status), now=ENDED + 1.0) is None
+    assert (
+        first_record(resumed({MARK + 1: Tombstone(CREATED, None, "mine")}), listed(status), now=ENDED + 1.0) is not None
+    )
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "COMPLETED"])
-def test_a_job_that_was_let_go_before_a_restart_goes_on_where_it_was(status: str) -> None:
+def test_a_job_that_was_let_go_before_a_restart_continues_where_it_was(status: str) -> None:
     known = resumed({MARK: Tombstone(CREATED, RUNNING, "mine")})
-    assert known.wanted(listed(status), now=CREATED + 1e9)
-    assert known.beginning(listed(status)) == replace(RUNNING, owner="mine")
-    assert known.take_in(ARN) == MARK
-    assert known.take_in(ARN) is None
+    assert first_record(known, listed(status), now=CREATED + 1e9) is not None
+    assert first_record(known, listed(status)) == replace(RUNNING, owner="mine")
+    assert known.add(ARN) == MARK
+    assert known.add(ARN) is None
     assert known._tombstones.all() == {}
 
 
-def test_what_is_pruned_is_told_by_its_marks() -> None:
+def test_prune_returns_the_marks_of_the_tombstones() -> None:
     tombstones = {
         1: Tombstone(10.0, None, "mine"),
         2: Tombstone(20.0, None, "mine"),
@@ -572,7 +552,9 @@ def test_what_is_pruned_is_told_by_its_marks() -> None:
 
 def test_the_beginning_is_when_the_last_selector_came() -> None:
     known = found_jobs(BEFORE)
-    assert known.watching_since == BEFORE
+    assert known.selection.start == BEFORE
     known.select(Selector(all_jobs=True), AFTER, "other")
-    assert known.watching_since == AFTER
-    assert known.beginning(listed()).owner == "other"
+    assert known.selection.start == AFTER
+    first = first_record(known, listed())
+    assert first is not None
+    assert first.owner == "other"

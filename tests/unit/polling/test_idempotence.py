@@ -1,4 +1,4 @@
-"""No change of a job is logged or counted twice, whatever lists show, clocks do, settings become and restarts cut off.
+"""No change of a job is logged or counted twice, for any pages, clocks, reloads and restarts.
 
 The world has true time, which Braket's clock shows in its responses. The exporter's own wall clock is wrong by any
 number of weeks and is stepped. Each job has a device of its own, so that every counter belongs to one job.
@@ -33,10 +33,9 @@ from exporter.core import (
 )
 from exporter.core.selector import TagRule
 from exporter.polling import poller as poller_module
-from exporter.polling import search_planner as survey_module
-from exporter.polling.discovered_jobs import Retention
-from exporter.polling.discovery import Policy
+from exporter.polling import search_planner
 from exporter.polling.manager import PollerManager
+from exporter.polling.policy import Policy, Retention
 from exporter.polling.rate_limiter import RateLimiter
 from exporter.storage import Store
 from exporter.telemetry import EventLog, SelfMetrics
@@ -66,7 +65,7 @@ class Life:
         started = self.created + self.started if time >= self.created + self.started else None
         over = time >= self.created + self.ended
         end = self.created + self.ended if over else None
-        told = [("QUEUED_FOR_EXECUTION", self.created), ("RUNNING", started), (self.status, end)]
+        logged = [("QUEUED_FOR_EXECUTION", self.created), ("RUNNING", started), (self.status, end)]
         return snapshot(
             arn=arn(self.number),
             device=f"local:x/{self.number}",
@@ -75,7 +74,7 @@ class Life:
             started=started,
             ended=end,
             billable_seconds=60.0 if over else None,
-            events=tuple(event(kind, when) for kind, when in told if when is not None),
+            events=tuple(event(kind, when) for kind, when in logged if when is not None),
         )
 
 
@@ -97,7 +96,7 @@ class World:
 
 @dataclass
 class Source:
-    """Braket as the world has it; lists lag behind GetJob and leave jobs out."""
+    """Braket in this world; pages lag behind GetJob and leave jobs out."""
 
     world: World
     target: Target = WEST
@@ -141,7 +140,7 @@ class Exporter:
     """One process: what it polls, logs and counts."""
 
     policy: Policy
-    lanes: tuple[TargetConfig, ...]
+    configs: tuple[TargetConfig, ...]
 
     def __init__(self, world: World, book: Book, *, resumes: "Exporter | None") -> None:
         self.world, self.book, self.clock = world, book, world.clock()
@@ -151,34 +150,34 @@ class Exporter:
             store=self.store,
             event_log=EventLog(wrap_logger(None, processors=[self.log])),
             telemetry=SelfMetrics(),
-            budgets=RateLimiter(1e9),
+            rate_limiter=RateLimiter(1e9),
             clock=self.clock,
             random=lambda: 0.0,
         )
         self.policy = POLICY if resumes is None else resumes.policy
-        self.lanes = (TargetConfig(CredentialsRef(), WEST, (), ALL),) if resumes is None else resumes.lanes
+        self.configs = (TargetConfig(CredentialsRef(), WEST, (), ALL),) if resumes is None else resumes.configs
         past = None if resumes is None else book.past(resumes.clock.wall(), resumes.manager.baselines)
         if past is not None:
             self.store.restore(past)
-        self.manager.follow(self.manager.plan(self.lanes, self.policy, 1e9, self._connect), past)
+        self.manager.follow(self.manager.plan(self.configs, self.policy, 1e9, self._connect), past)
 
-    def reload(self, lanes: Sequence[TargetConfig] | None = None, **policy: Any) -> None:
-        self.lanes = self.lanes if lanes is None else tuple(lanes)
+    def reload(self, configs: Sequence[TargetConfig] | None = None, **policy: Any) -> None:
+        self.configs = self.configs if configs is None else tuple(configs)
         self.policy = replace(self.policy, **policy)
-        self.manager.follow(self.manager.plan(self.lanes, self.policy, 1e9, self._connect))
+        self.manager.follow(self.manager.plan(self.configs, self.policy, 1e9, self._connect))
 
     def run(self, seconds: float) -> None:
         end = self.world.now + seconds
         while True:
-            waits = [poller.step() for poller in self.manager.pollers] or [seconds + 1.0]
+            waits = [target.poller.step() for target in self.manager.targets] or [seconds + 1.0]
             if all(waits):
-                self.manager.forget_expired()
+                self.manager.drop_expired()
                 if self.world.now >= end:
                     return
                 self.world.now += max(0.001, min(*waits, OFTEN, end - self.world.now))
 
-    def _connect(self, lane: TargetConfig) -> Source:
-        return Source(self.world, lane.target)
+    def _connect(self, config: TargetConfig) -> Source:
+        return Source(self.world, config.target)
 
 
 class History:
@@ -229,14 +228,14 @@ class History:
         self.check_counts()
 
     def check_counts(self) -> None:
-        """Check the counters since they began at 0: a process without a state file begins with new ones."""
+        """Check the counters, which started at 0: a process without a state file starts with new ones."""
         assert [series for series, times in self.counted.items() if times > 1] == []
 
 
 @pytest.fixture(autouse=True)
 def _no_idling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poller_module, "IDLE", float("inf"))
-    monkeypatch.setattr(survey_module, "SWEEP_INTERVAL", OFTEN)
+    monkeypatch.setattr(search_planner, "FULL_SCAN_INTERVAL", OFTEN)
 
 
 LIFE = st.tuples(
@@ -261,7 +260,7 @@ STEP = st.one_of(
 )
 
 
-def lanes_of(watch: str, jobs: Sequence[str]) -> tuple[TargetConfig, ...]:
+def configs_of(watch: str, jobs: Sequence[str]) -> tuple[TargetConfig, ...]:
     some = tuple(jobs[:2])
     return {
         "all": (TargetConfig(CredentialsRef(), WEST, (), ALL),),
@@ -289,7 +288,7 @@ def act(history: History, what: str, how: Any) -> None:
         "lookback": lambda: exporter.reload(lookback=how),
         "retention": lambda: exporter.reload(retention=Retention(how, how)),
         "team": lambda: setattr(world, "team", how),
-        "watch": lambda: exporter.reload(lanes_of(how, [*world.lives])),
+        "watch": lambda: exporter.reload(configs_of(how, [*world.lives])),
     }
     actions[what]()
 
@@ -338,7 +337,7 @@ def test_a_job_that_is_the_last_of_its_account_is_logged_and_counted_exactly_onc
 
 
 @pytest.mark.parametrize("ahead", [5 * WEEK, -5 * WEEK])
-def test_a_wrong_clock_does_not_change_what_is_news(ahead: float) -> None:
+def test_a_wrong_clock_does_not_change_what_is_new(ahead: float) -> None:
     history = History()
     act(history, "create", (-MINUTE, MINUTE, HOUR, "COMPLETED"))
     history.world.ahead = ahead

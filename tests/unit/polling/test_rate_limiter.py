@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.core import Target
-from exporter.polling.rate_limiter import LOWEST_SHARE, RECOVERY_SECONDS, RateLimiter, TokenBucket
+from exporter.polling.rate_limiter import MIN_SHARE, RECOVERY_SECONDS, RateLimiter, TokenBucket
 
 HERE = Target("123456789012", "us-west-2")
 ELSEWHERE = Target("123456789012", "eu-north-1")
@@ -29,47 +29,47 @@ def throttled_bucket(times: int = 1, limit: float = 3.2, jitter: float = 0.5) ->
 @pytest.mark.parametrize("rate", [0.05, 0.5, 1.0, 2.5, 10.0])
 def test_a_full_bucket_holds_one_request(rate: float) -> None:
     bucket = TokenBucket.full(rate, 100.0)
-    assert bucket.take(100.0) == 0.0
-    assert bucket.take(100.0) == pytest.approx(1 / rate)
+    assert bucket.acquire(100.0) == 0.0
+    assert bucket.acquire(100.0) == pytest.approx(1 / rate)
 
 
-def test_an_empty_bucket_tells_how_long_the_next_request_takes_to_come() -> None:
+def test_an_empty_bucket_returns_how_long_the_next_request_takes_to_come() -> None:
     bucket = TokenBucket.full(0.5, 0.0)
-    assert bucket.take(0.0) == 0.0
-    assert bucket.take(0.0) == 2.0
-    assert bucket.take(0.5) == 1.5
-    assert bucket.take(2.0) == 0.0
-    assert bucket.take(2.0) == 2.0
+    assert bucket.acquire(0.0) == 0.0
+    assert bucket.acquire(0.0) == 2.0
+    assert bucket.acquire(0.5) == 1.5
+    assert bucket.acquire(2.0) == 0.0
+    assert bucket.acquire(2.0) == 2.0
 
 
 def test_a_refused_request_costs_nothing() -> None:
     bucket = TokenBucket.full(1.0, 0.0)
-    assert [bucket.take(0.0) for _ in range(5)] == [0.0, 1.0, 1.0, 1.0, 1.0]
-    assert bucket.take(1.0) == 0.0
+    assert [bucket.acquire(0.0) for _ in range(5)] == [0.0, 1.0, 1.0, 1.0, 1.0]
+    assert bucket.acquire(1.0) == 0.0
 
 
 def test_a_long_pause_saves_up_one_request() -> None:
     bucket = TokenBucket.full(1.0, 0.0)
-    bucket.take(0.0)
-    assert [bucket.take(1e6) for _ in range(3)] == [0.0, 1.0, 1.0]
+    bucket.acquire(0.0)
+    assert [bucket.acquire(1e6) for _ in range(3)] == [0.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.3, 2.5, 2.7, 7.0])
-def test_waiting_as_long_as_was_told_is_enough(rate: float) -> None:
+def test_waiting_as_long_as_returned_is_enough(rate: float) -> None:
     now = 5000.0
     bucket = TokenBucket.full(rate, now)
     for _ in range(500):
-        assert bucket.take(now) == 0.0
-        now += bucket.take(now)
+        assert bucket.acquire(now) == 0.0
+        now += bucket.acquire(now)
     assert now == pytest.approx(5000.0 + 500 / rate)
 
 
 def test_threads_that_read_the_clock_in_another_order_than_they_take_earn_nothing_twice() -> None:
     bucket = TokenBucket.full(1.0, 0.0)
-    assert bucket.take(1.0) == 0.0
-    assert bucket.take(0.0) == 2.0
-    assert bucket.take(1.9) == pytest.approx(0.1)
-    assert bucket.take(2.0) == 0.0
+    assert bucket.acquire(1.0) == 0.0
+    assert bucket.acquire(0.0) == 2.0
+    assert bucket.acquire(1.9) == pytest.approx(0.1)
+    assert bucket.acquire(2.0) == 0.0
 
 
 # When the service refuses.
@@ -78,8 +78,8 @@ def test_threads_that_read_the_clock_in_another_order_than_they_take_earn_nothin
 def test_a_refusal_halves_the_rate() -> None:
     bucket = throttled_bucket()
     assert bucket.rate == 1.6
-    assert bucket.take(0.0) == 1 / 1.6
-    assert bucket.take(1 / 1.6) == 0.0
+    assert bucket.acquire(0.0) == 1 / 1.6
+    assert bucket.acquire(1 / 1.6) == 0.0
 
 
 def test_one_refusal_after_the_other_halves_the_rate_down_to_a_thirty_second() -> None:
@@ -87,17 +87,17 @@ def test_one_refusal_after_the_other_halves_the_rate_down_to_a_thirty_second() -
     # In the second between two refusals, a 240th of the limit comes back.
     assert rates[:3] == pytest.approx([1.6, (1.6 + 3.2 / 240) / 2, ((1.6 + 3.2 / 240) / 2 + 3.2 / 240) / 2])
     assert rates[-1] == pytest.approx(0.1)
-    assert LOWEST_SHARE == 1 / 32
+    assert MIN_SHARE == 1 / 32
 
 
 def test_after_a_refusal_the_next_request_waits_as_long_as_the_new_rate_says() -> None:
     bucket = TokenBucket.full(2.0, 0.0)
-    bucket.take(0.0)
+    bucket.acquire(0.0)
     bucket.throttled(0.0, 0.3, 0.0)
-    assert bucket.take(0.3) == 1.0
+    assert bucket.acquire(0.3) == 1.0
 
 
-def test_refusals_of_requests_that_were_sent_before_the_rate_was_halved_tell_nothing_new() -> None:
+def test_refusals_of_requests_that_were_sent_before_the_rate_was_halved_show_nothing_new() -> None:
     bucket = TokenBucket.full(3.2, 0.0)
     bucket.throttled(9.0, 10.0, 0.0)
     bucket.throttled(9.5, 10.1, 0.0)
@@ -122,13 +122,13 @@ def test_a_rate_that_came_back_stays_at_the_limit() -> None:
     bucket = throttled_bucket()
     bucket.recover(1e9)
     assert bucket.rate == 3.2
-    assert [bucket.take(1e9) for _ in range(2)] == [0.0, pytest.approx(1 / 3.2)]
+    assert [bucket.acquire(1e9) for _ in range(2)] == [0.0, pytest.approx(1 / 3.2)]
 
 
 def test_a_request_takes_from_the_rate_as_it_has_come_back() -> None:
     bucket = throttled_bucket(limit=2.0)
-    assert bucket.take(30.0) == 0.0
-    assert bucket.take(30.0) == pytest.approx(1 / 1.5)
+    assert bucket.acquire(30.0) == 0.0
+    assert bucket.acquire(30.0) == pytest.approx(1 / 1.5)
 
 
 def test_a_clock_that_is_read_late_gives_nothing_back_twice() -> None:
@@ -139,56 +139,56 @@ def test_a_clock_that_is_read_late_gives_nothing_back_twice() -> None:
     assert bucket.rate == pytest.approx(1.5)
 
 
-def test_a_refusal_that_is_told_late_lets_no_request_through_sooner() -> None:
+def test_a_refusal_that_arrives_late_lets_no_request_through_sooner() -> None:
     bucket = TokenBucket.full(2.0, 0.0)
-    assert bucket.take(10.0) == 0.0
+    assert bucket.acquire(10.0) == 0.0
     bucket.throttled(0.5, 1.0, 0.0)
-    assert bucket.take(10.0) == 0.5
+    assert bucket.acquire(10.0) == 0.5
 
 
 # Many buckets.
 
 
 def test_each_account_region_and_operation_has_a_bucket_of_its_own() -> None:
-    budgets = RateLimiter(1.0)
-    assert budgets.take(HERE, "GetJob", 0.0) == 0.0
-    assert budgets.take(HERE, "SearchJobs", 0.0) == 0.0
-    assert budgets.take(ELSEWHERE, "GetJob", 0.0) == 0.0
-    assert budgets.take(OTHERS, "GetJob", 0.0) == 0.0
-    assert budgets.take(HERE, "GetJob", 0.0) == 1.0
+    limiter = RateLimiter(1.0)
+    assert limiter.acquire(HERE, "GetJob", 0.0) == 0.0
+    assert limiter.acquire(HERE, "SearchJobs", 0.0) == 0.0
+    assert limiter.acquire(ELSEWHERE, "GetJob", 0.0) == 0.0
+    assert limiter.acquire(OTHERS, "GetJob", 0.0) == 0.0
+    assert limiter.acquire(HERE, "GetJob", 0.0) == 1.0
 
 
 def test_a_bucket_that_is_used_late_is_full_then() -> None:
-    budgets = RateLimiter(1.0)
-    assert budgets.take(HERE, "GetJob", 5000.0) == 0.0
-    assert budgets.take(HERE, "GetJob", 5000.25) == 0.75
+    limiter = RateLimiter(1.0)
+    assert limiter.acquire(HERE, "GetJob", 5000.0) == 0.0
+    assert limiter.acquire(HERE, "GetJob", 5000.25) == 0.75
 
 
 def test_a_refusal_slows_down_its_own_bucket_alone() -> None:
-    budgets = RateLimiter(2.0)
-    budgets.throttled(HERE, "GetJob", 0.0, 0.0, 0.0)
-    assert budgets.rate(HERE, "GetJob", 0.0) == 1.0
-    assert budgets.rate(HERE, "SearchJobs", 0.0) == 2.0
-    assert budgets.rate(ELSEWHERE, "GetJob", 0.0) == 2.0
-    assert budgets.take(HERE, "GetJob", 0.5) == 0.5
+    limiter = RateLimiter(2.0)
+    limiter.throttled(HERE, "GetJob", 0.0, 0.0, 0.0)
+    assert limiter.rate(HERE, "GetJob", 0.0) == 1.0
+    assert limiter.rate(HERE, "SearchJobs", 0.0) == 2.0
+    assert limiter.rate(ELSEWHERE, "GetJob", 0.0) == 2.0
+    assert limiter.acquire(HERE, "GetJob", 0.5) == 0.5
 
 
-def test_the_rate_is_told_as_it_has_come_back() -> None:
-    budgets = RateLimiter(2.0)
-    budgets.throttled(HERE, "GetJob", 0.0, 0.0, 0.0)
-    assert budgets.rate(HERE, "GetJob", 60.0) == 1.5
-    assert budgets.rate(HERE, "GetJob", 90.0) == 1.75
-    assert budgets.rate(HERE, "GetJob", 1e6) == 2.0
+def test_the_rate_is_returned_as_it_has_recovered() -> None:
+    limiter = RateLimiter(2.0)
+    limiter.throttled(HERE, "GetJob", 0.0, 0.0, 0.0)
+    assert limiter.rate(HERE, "GetJob", 60.0) == 1.5
+    assert limiter.rate(HERE, "GetJob", 90.0) == 1.75
+    assert limiter.rate(HERE, "GetJob", 1e6) == 2.0
 
 
 def test_threads_that_take_at_the_same_time_get_one_request_between_them() -> None:
-    budgets = RateLimiter(1.0)
+    limiter = RateLimiter(1.0)
     barrier = threading.Barrier(8)
     waits: list[float] = []
 
     def take() -> None:
         barrier.wait()
-        waits.append(budgets.take(HERE, "GetJob", 0.0))
+        waits.append(limiter.acquire(HERE, "GetJob", 0.0))
 
     threads = [threading.Thread(target=take) for _ in range(8)]
     for thread in threads:
@@ -198,76 +198,76 @@ def test_threads_that_take_at_the_same_time_get_one_request_between_them() -> No
     assert sorted(waits) == [0.0, *[1.0] * 7]
 
 
-def test_once_the_account_is_known_its_buckets_go_on_as_those_without_a_name() -> None:
+def test_once_the_account_is_known_its_buckets_continue_as_those_without_a_name() -> None:
     nameless = Target("", "us-west-2")
-    budgets = RateLimiter(2.0)
-    assert budgets.take(ELSEWHERE, "GetJob", 0.0) == 0.0
-    budgets.throttled(nameless, "GetJob", 0.0, 0.0, 0.0)
-    assert budgets.take(nameless, "SearchJobs", 0.0) == 0.0
-    budgets.learned(nameless, HERE)
-    assert budgets.rate(HERE, "GetJob", 0.0) == 1.0
-    assert budgets.take(HERE, "GetJob", 0.0) == 1.0
-    assert budgets.take(HERE, "SearchJobs", 0.0) == 0.5
-    assert budgets.take(ELSEWHERE, "SearchJobs", 0.0) == 0.0
+    limiter = RateLimiter(2.0)
+    assert limiter.acquire(ELSEWHERE, "GetJob", 0.0) == 0.0
+    limiter.throttled(nameless, "GetJob", 0.0, 0.0, 0.0)
+    assert limiter.acquire(nameless, "SearchJobs", 0.0) == 0.0
+    limiter.copy_buckets(nameless, HERE)
+    assert limiter.rate(HERE, "GetJob", 0.0) == 1.0
+    assert limiter.acquire(HERE, "GetJob", 0.0) == 1.0
+    assert limiter.acquire(HERE, "SearchJobs", 0.0) == 0.5
+    assert limiter.acquire(ELSEWHERE, "SearchJobs", 0.0) == 0.0
 
 
-def test_an_account_that_has_buckets_keeps_them_when_another_login_turns_out_to_be_of_it() -> None:
+def test_an_account_that_has_buckets_keeps_them_when_other_credentials_turn_out_to_be_of_it() -> None:
     nameless = Target("", "us-west-2")
-    budgets = RateLimiter(2.0)
-    budgets.throttled(HERE, "GetJob", 0.0, 0.0, 0.0)
-    assert budgets.take(nameless, "GetJob", 0.0) == 0.0
-    budgets.learned(nameless, HERE)
-    assert budgets.rate(HERE, "GetJob", 0.0) == 1.0
+    limiter = RateLimiter(2.0)
+    limiter.throttled(HERE, "GetJob", 0.0, 0.0, 0.0)
+    assert limiter.acquire(nameless, "GetJob", 0.0) == 0.0
+    limiter.copy_buckets(nameless, HERE)
+    assert limiter.rate(HERE, "GetJob", 0.0) == 1.0
 
 
 def test_accounts_that_had_no_name_in_the_same_region_do_not_share_a_bucket_once_they_have_one() -> None:
     nameless = Target("", "us-west-2")
-    budgets = RateLimiter(2.0)
-    budgets.throttled(nameless, "GetJob", 0.0, 0.0, 0.0)
-    budgets.learned(nameless, HERE)
-    budgets.learned(nameless, OTHERS)
-    budgets.throttled(OTHERS, "GetJob", 1.0, 1.0, 0.0)
-    assert budgets.rate(HERE, "GetJob", 1.0) > 1.0
-    assert budgets.take(HERE, "GetJob", 1.0) == 0.0
-    assert budgets.take(nameless, "GetJob", 1.0) == 0.0
+    limiter = RateLimiter(2.0)
+    limiter.throttled(nameless, "GetJob", 0.0, 0.0, 0.0)
+    limiter.copy_buckets(nameless, HERE)
+    limiter.copy_buckets(nameless, OTHERS)
+    limiter.throttled(OTHERS, "GetJob", 1.0, 1.0, 0.0)
+    assert limiter.rate(HERE, "GetJob", 1.0) > 1.0
+    assert limiter.acquire(HERE, "GetJob", 1.0) == 0.0
+    assert limiter.acquire(nameless, "GetJob", 1.0) == 0.0
 
 
 # What is used.
 
 
 def test_the_requests_of_the_last_minute_are_counted() -> None:
-    budgets = RateLimiter(2.0)
-    assert budgets.used(HERE, "GetJob", 0.0) == 0
+    limiter = RateLimiter(2.0)
+    assert limiter.used(HERE, "GetJob", 0.0) == 0
     for half_second in range(200):
-        assert budgets.take(HERE, "GetJob", half_second / 2) == 0.0
-    assert budgets.used(HERE, "GetJob", 99.5) == 120
-    assert budgets.used(HERE, "SearchJobs", 99.5) == 0
-    assert budgets.used(ELSEWHERE, "GetJob", 99.5) == 0
-    assert budgets.used(HERE, "GetJob", 159.0) == 1
-    assert budgets.used(HERE, "GetJob", 159.5) == 0
+        assert limiter.acquire(HERE, "GetJob", half_second / 2) == 0.0
+    assert limiter.used(HERE, "GetJob", 99.5) == 120
+    assert limiter.used(HERE, "SearchJobs", 99.5) == 0
+    assert limiter.used(ELSEWHERE, "GetJob", 99.5) == 0
+    assert limiter.used(HERE, "GetJob", 159.0) == 1
+    assert limiter.used(HERE, "GetJob", 159.5) == 0
 
 
 def test_a_request_that_had_to_wait_is_not_counted_before_it_is_made() -> None:
-    budgets = RateLimiter(1.0)
-    assert [budgets.take(HERE, "GetJob", 0.0) for _ in range(3)] == [0.0, 1.0, 1.0]
-    assert budgets.used(HERE, "GetJob", 0.0) == 1
+    limiter = RateLimiter(1.0)
+    assert [limiter.acquire(HERE, "GetJob", 0.0) for _ in range(3)] == [0.0, 1.0, 1.0]
+    assert limiter.used(HERE, "GetJob", 0.0) == 1
 
 
 def test_nothing_is_remembered_of_requests_that_nobody_counts() -> None:
     bucket = TokenBucket.full(1.0, 0.0)
     for second in range(1000):
-        bucket.take(float(second))
-    assert len(bucket.taken) == 60
+        bucket.acquire(float(second))
+    assert len(bucket.acquired) == 60
 
 
-def test_what_was_used_before_the_account_was_known_goes_on_under_its_name_for_each_login_alone() -> None:
+def test_what_was_used_before_the_account_was_known_continues_under_its_name_for_each_credentials() -> None:
     nameless = Target("", "us-west-2")
-    budgets = RateLimiter(2.0)
-    budgets.take(nameless, "GetJob", 0.0)
-    budgets.learned(nameless, HERE)
-    budgets.take(HERE, "GetJob", 1.0)
-    assert budgets.used(HERE, "GetJob", 1.0) == 2
-    assert budgets.used(nameless, "GetJob", 1.0) == 1
+    limiter = RateLimiter(2.0)
+    limiter.acquire(nameless, "GetJob", 0.0)
+    limiter.copy_buckets(nameless, HERE)
+    limiter.acquire(HERE, "GetJob", 1.0)
+    assert limiter.used(HERE, "GetJob", 1.0) == 2
+    assert limiter.used(nameless, "GetJob", 1.0) == 1
 
 
 # Whatever happens.
@@ -277,7 +277,7 @@ EVENTS = st.lists(st.tuples(st.floats(0.0, 5.0), st.none() | st.tuples(st.floats
 """After so many seconds, take all that there is, or be refused a request that was sent so many seconds ago."""
 
 READINGS = st.lists(st.tuples(st.floats(0.0, 20.0), st.none() | JITTERS), min_size=30, max_size=80)
-"""A clock reading in whatever order, and whether it takes a request or tells of a refusal."""
+"""A clock reading in whatever order, and whether it acquires a request or reports a refusal."""
 
 
 @given(limit=st.floats(0.05, 20.0), events=EVENTS)
@@ -290,7 +290,7 @@ def test_no_window_ever_sees_more_than_the_limit_and_one(
         now += step
         if refusal is not None:
             bucket.throttled(now - refusal[0], now, refusal[1])
-        while bucket.take(now) == 0.0:
+        while bucket.acquire(now) == 0.0:
             taken.append(now)
     for first, start in enumerate(taken):
         for requests, end in enumerate(taken[first:], 1):
@@ -306,7 +306,7 @@ def test_no_order_of_clock_readings_lets_requests_come_closer_than_the_limit(
     for now, jitter in readings:
         if jitter is not None:
             bucket.throttled(now, now, jitter)
-        elif bucket.take(now) == 0.0:
+        elif bucket.acquire(now) == 0.0:
             taken.append(now)
     assert all(after - before >= 1 / limit - 1e-6 for before, after in pairwise(taken))
 
@@ -321,7 +321,7 @@ def test_the_rate_stays_between_a_thirty_second_of_the_limit_and_the_limit_and_c
         now += step
         if refusal is not None:
             bucket.throttled(now - refusal[0], now, refusal[1])
-        bucket.take(now)
+        bucket.acquire(now)
         assert limit / 32 <= bucket.rate <= limit
     rates = []
     for _ in range(24):
@@ -344,31 +344,31 @@ def test_each_refusal_of_a_later_request_makes_the_next_wait_longer_than_before(
         before = bucket.rate
         bucket.throttled(now, now, jitter)
         assert bucket.rate == max(limit / 32, before / 2)
-        assert bucket.take(now) >= 1 / bucket.rate - 1e-6
+        assert bucket.acquire(now) >= 1 / bucket.rate - 1e-6
 
 
 # Another limit.
 
 
 def test_another_limit_holds_at_once_for_buckets_that_are_there_and_for_new_ones() -> None:
-    budgets = RateLimiter(0.1)
-    assert budgets.take(HERE, "GetJob", 0.0) == 0.0
-    budgets.resize(2.0, 1.0)
-    assert budgets.take(HERE, "GetJob", 1.0) == 0.5
-    assert budgets.take(HERE, "GetJob", 1.5) == 0.0
-    assert (budgets.rate(HERE, "GetJob", 2.0), budgets.rate(ELSEWHERE, "GetJob", 2.0)) == (2.0, 2.0)
+    limiter = RateLimiter(0.1)
+    assert limiter.acquire(HERE, "GetJob", 0.0) == 0.0
+    limiter.set_limit(2.0, 1.0)
+    assert limiter.acquire(HERE, "GetJob", 1.0) == 0.5
+    assert limiter.acquire(HERE, "GetJob", 1.5) == 0.0
+    assert (limiter.rate(HERE, "GetJob", 2.0), limiter.rate(ELSEWHERE, "GetJob", 2.0)) == (2.0, 2.0)
 
 
 def test_the_same_limit_changes_nothing() -> None:
     bucket, same = throttled_bucket(2), throttled_bucket(2)
-    bucket.take(2.0)
-    same.take(2.0)
-    bucket.resize(3.2, 2.0)
+    bucket.acquire(2.0)
+    same.acquire(2.0)
+    bucket.set_limit(3.2, 2.0)
     assert bucket == same
 
 
 def test_a_throttled_bucket_stays_so_to_the_same_degree_and_comes_back_in_the_same_time() -> None:
     bucket, same = throttled_bucket(), throttled_bucket(limit=6.4)
-    bucket.resize(6.4, 0.0)
+    bucket.set_limit(6.4, 0.0)
     assert (bucket.limit, bucket.rate, bucket.recovery) == (same.limit, same.rate, same.recovery)
     assert (bucket.rate, bucket.recovery) == pytest.approx((3.2, 6.4 / RECOVERY_SECONDS))

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from exporter.polling import threads as workers_module
-from exporter.polling.threads import Workers
+from exporter.polling.threads import WorkerThreads
 
 PATIENCE = 5.0
 
 
 class Poller:
-    """Does as it is told at each step; without orders it waits for long."""
+    """Runs an order at each step; without an order, it waits for long."""
 
     def __init__(self, order: Callable[[], float] = lambda: 60.0) -> None:
         self.order = order
@@ -42,7 +42,7 @@ def test_a_step_that_has_more_to_do_is_followed_by_the_next_at_once() -> None:
             stop.set()
         return 0.0
 
-    workers = Workers([Poller(order)], 1, stop)
+    workers = WorkerThreads([Poller(order)], 1, stop)
     workers.start()
     assert stop.wait(PATIENCE)
     workers.join()
@@ -58,7 +58,7 @@ def test_each_poller_is_stepped_from_several_threads_at_once() -> None:
         return 60.0
 
     pollers = [Poller(order), Poller(order)]
-    workers = Workers(pollers, 3, stop)
+    workers = WorkerThreads(pollers, 3, stop)
     workers.start()
     assert stop.wait(PATIENCE)
     workers.join()
@@ -72,7 +72,7 @@ def test_stop_ends_the_threads_in_the_middle_of_their_sleep() -> None:
         stepped.release()
         return 3600.0
 
-    workers = Workers([Poller(order)], 2, stop)
+    workers = WorkerThreads([Poller(order)], 2, stop)
     workers.start()
     assert all(stepped.acquire(timeout=PATIENCE) for _ in range(2))
     stop.set()
@@ -82,7 +82,7 @@ def test_stop_ends_the_threads_in_the_middle_of_their_sleep() -> None:
 
 def test_nothing_is_stepped_before_start_or_after_stop() -> None:
     stop, poller = threading.Event(), Poller()
-    workers = Workers([poller], 2, stop)
+    workers = WorkerThreads([poller], 2, stop)
     assert poller.threads == set()
     stop.set()
     workers.start()
@@ -102,7 +102,7 @@ def test_a_bug_in_a_step_stops_all_and_is_raised_by_join(bug: BaseException) -> 
         stepped.set()
         return 3600.0
 
-    workers = Workers([Poller(other), Poller(order)], 1, stop)
+    workers = WorkerThreads([Poller(other), Poller(order)], 1, stop)
     workers.start()
     assert stop.wait(PATIENCE)
     with pytest.raises(type(bug)) as caught:
@@ -122,7 +122,7 @@ def test_a_thread_that_hangs_in_a_call_is_left_behind_and_does_not_keep_the_proc
         release.wait(PATIENCE)
         return 60.0
 
-    workers = Workers([Poller(order)], 1, stop)
+    workers = WorkerThreads([Poller(order)], 1, stop)
     workers.start()
     assert hanging.wait(PATIENCE)
     stop.set()
@@ -145,7 +145,7 @@ def test_a_poller_whose_call_hangs_does_not_hold_up_another() -> None:
         progress.release()
         return 0.001
 
-    workers = Workers([Poller(hang), Poller(work)], 1, stop)
+    workers = WorkerThreads([Poller(hang), Poller(work)], 1, stop)
     workers.start()
     assert all(progress.acquire(timeout=PATIENCE) for _ in range(10))
     stop.set()
@@ -155,7 +155,7 @@ def test_a_poller_whose_call_hangs_does_not_hold_up_another() -> None:
 
 
 def test_without_pollers_there_is_nothing_to_wait_for() -> None:
-    workers = Workers([], 4, threading.Event())
+    workers = WorkerThreads([], 4, threading.Event())
     workers.start()
     workers.join()
 
@@ -168,7 +168,7 @@ def test_a_poller_that_is_added_is_driven_and_one_that_stays_keeps_its_threads()
         return 60.0
 
     stays, comes = Poller(), Poller(order)
-    workers = Workers([stays], 2, stop)
+    workers = WorkerThreads([stays], 2, stop)
     workers.start()
     before = set(poll_threads())
     workers.replace([stays, comes])
@@ -188,7 +188,7 @@ def test_the_threads_of_a_poller_that_goes_end_in_the_middle_of_their_sleep() ->
         return 3600.0
 
     goes, stays = Poller(order), Poller()
-    workers = Workers([goes, stays], 2, stop)
+    workers = WorkerThreads([goes, stays], 2, stop)
     workers.start()
     assert all(stepped.acquire(timeout=PATIENCE) for _ in range(2))
     theirs = poll_threads()[:2]
@@ -209,7 +209,7 @@ def test_a_poller_that_went_can_come_back() -> None:
         return 3600.0
 
     poller = Poller(order)
-    workers = Workers([poller], 1, stop)
+    workers = WorkerThreads([poller], 1, stop)
     workers.start()
     assert stepped.acquire(timeout=PATIENCE)
     workers.replace([])
@@ -220,9 +220,9 @@ def test_a_poller_that_went_can_come_back() -> None:
     assert poll_threads() == []
 
 
-def test_a_bug_that_others_met_is_raised_by_join_too() -> None:
+def test_a_bug_of_another_thread_is_raised_by_join_too() -> None:
     stop, bug = threading.Event(), Bug("a reload went wrong")
-    workers = Workers([Poller()], 1, stop)
+    workers = WorkerThreads([Poller()], 1, stop)
     workers.start()
     workers.fail(bug)
     assert stop.is_set()
@@ -230,7 +230,7 @@ def test_a_bug_that_others_met_is_raised_by_join_too() -> None:
         workers.join()
 
 
-def test_a_thread_that_is_stuck_shows_although_others_go_on() -> None:
+def test_a_thread_that_is_stuck_shows_although_others_continue() -> None:
     stop, stuck, steps = threading.Event(), threading.Event(), threading.Semaphore(0)
     first = threading.Lock()
 
@@ -240,7 +240,7 @@ def test_a_thread_that_is_stuck_shows_although_others_go_on() -> None:
         steps.release()
         return 0.001
 
-    workers = Workers([Poller(order)], 2, stop)
+    workers = WorkerThreads([Poller(order)], 2, stop)
     assert workers.longest_step() == 0.0
     workers.start()
     began = time.monotonic()

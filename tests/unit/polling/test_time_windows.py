@@ -1,4 +1,4 @@
-"""How few pages tell the status of many jobs."""
+"""Windows of creation time, so that few pages show the status of many jobs."""
 
 from itertools import pairwise
 
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from exporter.aws import PAGE_SIZE
 from exporter.core import Span
-from exporter.polling.time_windows import FILL, CreationIndex, cover, partition
+from exporter.polling.time_windows import WINDOW_JOBS, CreationIndex, cover, partition
 
 FOREVER = float("inf")
 
@@ -27,8 +27,8 @@ def windows(created: list[float], index: CreationIndex) -> list[tuple[float, flo
     return [*cover(created, index)]
 
 
-def test_a_window_leaves_room_on_its_page_for_jobs_that_nobody_told_of() -> None:
-    assert (FILL, PAGE_SIZE) == (96, 100)
+def test_a_window_leaves_room_on_its_page_for_unknown_jobs() -> None:
+    assert (WINDOW_JOBS, PAGE_SIZE) == (96, 100)
 
 
 # The index.
@@ -37,7 +37,7 @@ def test_a_window_leaves_room_on_its_page_for_jobs_that_nobody_told_of() -> None
 def test_an_empty_index_knows_of_nothing() -> None:
     index = CreationIndex()
     assert (len(index), index.newest, index.count(0.0, FOREVER)) == (0, None, 0)
-    assert index.reach(0.0) == FOREVER
+    assert index.window_end(0.0) == FOREVER
     assert index.halves(Span(0.0, 100.0)) is None
     assert index.halves(Span(0.0, None)) is None
 
@@ -54,7 +54,7 @@ def test_the_newest_job_is_known_in_whatever_order_they_come() -> None:
     assert index_of(10.0, 30.0, 20.0).newest == 30.0
 
 
-def test_a_job_that_is_told_again_counts_once() -> None:
+def test_a_job_that_is_added_again_counts_once() -> None:
     index = index_of(10.0, 10.0, 20.0, 10.0)
     assert len(index) == 2
     assert index.count(0.0, 99.0) == 2
@@ -73,16 +73,16 @@ def test_what_was_created_before_a_time_can_be_dropped() -> None:
 
 def test_a_window_reaches_the_job_that_fills_it() -> None:
     index = every_second(200)
-    assert index.reach(0.0) == 95.0
-    assert index.reach(0.5) == 96.0
-    assert index.reach(104.0) == 199.0
-    assert index.reach(-5.0) == 95.0
+    assert index.window_end(0.0) == 95.0
+    assert index.window_end(0.5) == 96.0
+    assert index.window_end(104.0) == 199.0
+    assert index.window_end(-5.0) == 95.0
 
 
 def test_a_window_reaches_for_ever_when_fewer_jobs_follow_than_fill_it() -> None:
     index = every_second(200)
-    assert index.reach(104.5) == FOREVER
-    assert index.reach(500.0) == FOREVER
+    assert index.window_end(104.5) == FOREVER
+    assert index.window_end(500.0) == FOREVER
 
 
 def test_a_span_is_halved_where_half_of_its_jobs_are_on_each_side() -> None:
@@ -120,7 +120,7 @@ def test_foreign_and_finished_jobs_between_them_fill_the_window_too() -> None:
     assert windows([0.0, 96.0], every_second(200)) == [(0.0, 0.0, 1), (96.0, 96.0, 1)]
 
 
-def test_a_window_begins_and_ends_with_a_job_that_it_covers() -> None:
+def test_a_window_starts_and_ends_with_a_job_that_it_covers() -> None:
     assert windows([10.0, 20.0, 150.0, 170.0], every_second(300)) == [(10.0, 20.0, 2), (150.0, 170.0, 2)]
 
 
@@ -175,9 +175,11 @@ def test_after_dropping_the_old_the_rest_is_all_there(times: list[float], before
 @given(times=FILLED, start=st.floats(-5.0, 405.0))
 def test_a_window_up_to_its_reach_is_full_and_one_beyond_would_not_fit(times: list[float], start: float) -> None:
     index = index_of(*times)
-    reach = index.reach(start)
-    assert index.count(start, reach) == (FILL if reach < FOREVER else len([time for time in times if time >= start]))
-    assert index.count(start, reach) <= FILL
+    reach = index.window_end(start)
+    assert index.count(start, reach) == (
+        WINDOW_JOBS if reach < FOREVER else len([time for time in times if time >= start])
+    )
+    assert index.count(start, reach) <= WINDOW_JOBS
 
 
 @given(times=TIMES, start=st.integers(-5, 405), end=st.none() | st.integers(-5, 405))
@@ -208,7 +210,7 @@ def test_windows_cover_every_job_once_and_fit_a_page(times: list[float], chosen:
     for start, end, jobs in cover(created, index):
         inside = created[len(covered) : len(covered) + jobs]
         assert (inside[0], inside[-1]) == (start, end)
-        assert jobs == 1 or index.count(start, end) <= FILL
+        assert jobs == 1 or index.count(start, end) <= WINDOW_JOBS
         covered += inside
     assert covered == created
     assert all(before[1] < after[0] for before, after in pairwise(cover(created, index)))
@@ -219,7 +221,9 @@ def test_no_other_choice_needs_fewer_windows(times: list[float], chosen: list[in
     index, created = index_of(*times), sorted(map(float, chosen))
     fewest = [0]
     for last, end in enumerate(created):
-        begins = [first for first in range(last + 1) if first == last or index.count(created[first], end) <= FILL]
+        begins = [
+            first for first in range(last + 1) if first == last or index.count(created[first], end) <= WINDOW_JOBS
+        ]
         fewest.append(min(fewest[first] + 1 for first in begins))
     assert len(windows(created, index)) == fewest[-1]
 
@@ -234,5 +238,5 @@ def test_spans_leave_no_gap_and_fit_a_page_each(times: list[float], start: float
     for span in spans:
         end = FOREVER if span.end is None else span.end
         assert end > span.start
-        assert index.count(span.start, end) <= FILL
-    assert len(spans) <= 1 + len(times) // (FILL - 1)
+        assert index.count(span.start, end) <= WINDOW_JOBS
+    assert len(spans) <= 1 + len(times) // (WINDOW_JOBS - 1)

@@ -6,13 +6,13 @@ from typing import Any
 from exporter.polling.sources.call import Call, CallSource
 
 
-class Rotation:
-    """Gives each source its turn: where responses are slow, the threads do not suffice for all budgets.
+class RoundRobin:
+    """Gives each source its turn: with slow responses, the threads cannot use the rate limit of every operation.
 
-    The caller holds the poller's lock.
+    The caller holds the target's lock.
 
     Args:
-        sources: the sources, in the order in which they are offered first.
+        sources: the sources in the order of their first turns.
     """
 
     def __init__(self, sources: Sequence[CallSource]) -> None:
@@ -21,14 +21,14 @@ class Rotation:
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The operations that are called at present."""
+        """The operations of the active sources."""
         return tuple(source.operation for source in self._active())
 
     def due(self, now: float) -> Call[Any] | float:
-        """Return a call that is due, or the seconds until there may be one."""
+        """Return a due call, or the seconds until a call may be due."""
         sources, waits = self._active(), list[float]()
-        for place in range(len(sources)):
-            number = (self._turn + place) % len(sources)
+        for offset in range(len(sources)):
+            number = (self._turn + offset) % len(sources)
             call = sources[number].due(now)
             if isinstance(call, Call):
                 if len(sources) > 1:
