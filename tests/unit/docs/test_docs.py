@@ -262,6 +262,28 @@ def test_every_file_that_contributors_are_told_of_exists() -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_every_module_of_the_table_of_packages_exists() -> None:
+    rows = re.findall(r"^\| `([a-z]+)` \| [^|]* \| ([^|]*) \|$", DEVELOPMENT, re.MULTILINE)
+    assert {package for package, _ in rows} == {
+        path.name for path in (ROOT / "exporter").iterdir() if path.is_dir() and not path.name.startswith("_")
+    }
+    for package, modules in rows:
+        folder = ROOT / "exporter" / package
+        for group in modules.split("; "):
+            names = re.findall(r"`([a-z_/]+)`", group)
+            prefix = f"{names[0].partition('/')[0]}/" if group.startswith("`http/") else ""
+            for name in names:
+                assert (folder / f"{prefix if '/' not in name else ''}{name}.py").exists(), (package, name)
+
+
+def test_every_class_of_the_glossary_exists() -> None:
+    table = DEVELOPMENT.partition("## Glossary")[2].partition("\n## ")[0]
+    named = {name.partition(".")[0] for name in re.findall(r"`([A-Z]\w+)[.\w]*`", table)}
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "exporter").rglob("*.py"))
+    assert [name for name in sorted(named) if f"class {name}" not in source] == []
+    assert len(named) > 15
+
+
 def test_the_test_that_contributors_are_shown_exists() -> None:
     (name,) = re.findall(r"`(test_[a-z_]+)`", DEVELOPMENT)
     assert any(f"def {name}(" in path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))

@@ -66,8 +66,8 @@ def test_what_http_says_is_what_the_code_says() -> None:
     ("said", "file"),
     [
         ("these are credentials of account", "app/permission_check.py"),
-        ("there is no valid SSO token", "aws/failures.py"),
-        ("the credentials that were returned are expired", "aws/failures.py"),
+        ("there is no valid SSO token", "aws/credential_failures.py"),
+        ("the credentials that were returned are expired", "aws/credential_failures.py"),
     ],
 )
 def test_a_message_that_is_shown_is_one_of_the_code(said: str, file: str) -> None:
