@@ -2,6 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := exporter grafana compose tests bench
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
+UNIT_TESTS := --numprocesses=auto --dist=worksteal tests/unit
+# These wait more than they compute. Tests that share a server, a browser or an image run in the same worker.
+OTHER_TESTS = --numprocesses=$(shell expr 1 + "$$(getconf _NPROCESSORS_ONLN)") --dist=loadgroup --ignore=tests/unit
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
@@ -14,11 +18,11 @@ demo: .venv/runtime ## try it: simulated jobs and the exporter, on http://localh
 	@exec $(BIN)/braket-exporter demo
 
 quick: .venv/development ## run the unit tests in parallel, in half a minute
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --quiet --numprocesses=auto --dist=loadfile --hypothesis-profile=quick tests/unit
+	$(PYTEST) --quiet $(UNIT_TESTS) --hypothesis-profile=quick
 
 test: check ## run everything: lint, types, all tests, coverage
-	$(BIN)/pytest --numprocesses=auto --dist=loadfile --cov --cov-report= --cov-fail-under=0 tests/unit
-	$(BIN)/pytest --cov --cov-append --cov-report=term-missing --ignore=tests/unit
+	$(PYTEST) $(UNIT_TESTS) --cov --cov-report= --cov-fail-under=0
+	$(PYTEST) $(OTHER_TESTS) --cov --cov-append --cov-report=term-missing
 
 check: .venv/development ## lint and types
 	$(BIN)/ruff check $(SOURCES)
@@ -37,7 +41,7 @@ dashboards: .venv/development ## write the Grafana dashboards anew, from their c
 	$(BIN)/python -m grafana
 
 chart: ## write the table of the chart's README anew
-	cd helm/braket-exporter && $(CURDIR)/.cache/tools/bin/readme-generator -v values.yaml -r README.md
+	cd helm/braket-exporter && "$(CURDIR)/.cache/tools/bin/readme-generator" -v values.yaml -r README.md
 
 lock: .venv/development ## pin the image's packages anew
 	$(LOCK) --output-file requirements.lock pyproject.toml

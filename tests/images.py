@@ -256,6 +256,6 @@ def catches(container: Container, number: signal.Signals) -> bool:
 
 def started(container: Container) -> Container:
     """Wait until the exporter serves."""
-    eventually(lambda: container.daemon.logs("started") or container.daemon.process.poll() is not None, 20)
+    eventually(lambda: container.daemon.logs("started") or container.daemon.process.poll() is not None, 60)
     assert container.daemon.process.poll() is None, "\n".join(container.daemon.lines)
     return container

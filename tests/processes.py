@@ -26,7 +26,7 @@ T = TypeVar("T")
 FAST = ("--poll-interval", "0.1s", "--api-requests-per-second", "200")
 LOCAL = ("--listen-address", "127.0.0.1:0", "--log-format", "json")
 
-PATIENT = "import exporter.aws.sessions; exporter.aws.sessions.READ_TIMEOUT = 0.4"
+PATIENT = "import exporter.aws.sessions; exporter.aws.sessions.READ_TIMEOUT = 1.0"
 """Run before the exporter: a hanging call is given up soon."""
 
 HASTY = f"{PATIENT}; import exporter.polling.retry_policy as policy; policy.LONGEST_TARGET_BACKOFF = 0.2"
@@ -38,7 +38,7 @@ SV1 = "arn:aws:braket:::device/quantum-simulator/amazon/sv1"
 GARNET = "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet"
 
 
-def eventually(predicate: Callable[[], T | None], timeout: float = 10.0) -> T:
+def eventually(predicate: Callable[[], T | None], timeout: float = 30.0) -> T:
     """Ask until the answer is true, and return it; fail when the time is over."""
     deadline = time.monotonic() + timeout
     while True:
@@ -76,7 +76,7 @@ def command(*arguments: str, prelude: str = "") -> list[str]:
 
 
 def run(
-    *arguments: str, env: Mapping[str, str | None] | None = None, prelude: str = "", timeout: float = 20.0
+    *arguments: str, env: Mapping[str, str | None] | None = None, prelude: str = "", timeout: float = 60.0
 ) -> "subprocess.CompletedProcess[str]":
     """Run an exporter to its end."""
     return subprocess.run(
@@ -112,7 +112,7 @@ def samples_of(page: str) -> list[str]:
 
 def fetch(address: str, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Answer:
     """Make one HTTP request to ``HOST:PORT``."""
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=30)
     try:
         connection.request(method, path, headers=dict(headers or {}))
         answer = connection.getresponse()
@@ -208,7 +208,7 @@ def daemon(
         running.read_from(process.stderr)
         try:
             if started:
-                eventually(lambda: running.logs("started") or process.poll() is not None)
+                eventually(lambda: running.logs("started") or process.poll() is not None, 60)
                 assert process.poll() is None, "\n".join(running.lines)
             yield running
             if process.poll() is None:

@@ -17,7 +17,7 @@ def serving(address: str, log: Path, *command: str) -> Iterator["subprocess.Pope
     """Run a server until it is ready, and kill it at the end."""
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
         try:
-            eventually(lambda: is_ready(address) or process.poll() is not None, 20)
+            eventually(lambda: is_ready(address) or process.poll() is not None, 60)
             assert process.poll() is None, log.read_text()
             yield process
         finally:

@@ -268,16 +268,16 @@ def test_each_bad_job_is_told_once_and_no_good_one_ever(scene: Scene, capsys: py
     braket, webhook, prometheus = scene.braket, scene.webhook, scene.prometheus
     with exporter_of(braket) as first:
         prometheus.follow(first.address)
-        eventually(lambda: prometheus.query("count(braket_job_info)") == [({}, 18.0)], 20)
-        eventually(webhook.has(*braket.end("before")), 20)
+        eventually(lambda: prometheus.query("count(braket_job_info)") == [({}, 18.0)])
+        eventually(webhook.has(*braket.end("before")))
         first.stop(signal.SIGKILL)
-    eventually(lambda: prometheus.query("absent(braket_job_info)"), 20)
+    eventually(lambda: prometheus.query("absent(braket_job_info)"))
     meanwhile = braket.end("meanwhile")
     with exporter_of(braket) as second:
         assert second.address != first.address
         prometheus.follow(second.address)
-        eventually(webhook.has(*meanwhile), 20)
-        eventually(webhook.has(*braket.end("after")), 20)
+        eventually(webhook.has(*meanwhile))
+        eventually(webhook.has(*braket.end("after")))
         let_it_look_again(prometheus)
 
     told = Counter((message.path, message.status, message.alert, message.job) for message in webhook.messages)

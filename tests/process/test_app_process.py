@@ -268,7 +268,7 @@ def test_the_life_of_a_new_job_is_logged_once_and_counted_once(fleet: Aggregates
         events = [wire_event("QUEUED_FOR_EXECUTION", created, "In the queue.")]
         common = {"createdAt": iso(created), "deviceConfig": device, "events": events}
         fleet.put(job, "QUEUED", **common, queueInfo={"queue": "JOBS_QUEUE", "position": ">15"})
-        eventually(lambda: exporter.value("braket_job_queue_position", job) == 15, 20)
+        eventually(lambda: exporter.value("braket_job_queue_position", job) == 15)
         fleet.put(job, "QUEUED", **common, queueInfo={"queue": "JOBS_QUEUE", "position": "3"})
         eventually(lambda: exporter.value("braket_job_queue_position", job) == 3)
         assert exporter.value("braket_job_queue_position_is_floor", job) == 0
@@ -363,7 +363,7 @@ def test_a_job_that_lived_and_failed_between_two_looks_is_news(fleet: Aggregates
         fleet.put(new, "FAILED", **life, createdAt=iso(created))
         fleet.put(old, "FAILED", **life, createdAt=iso(LONG_AGO))
         fleet.put(late, "QUEUED", createdAt=iso(created))
-        eventually(lambda: len(exporter.logs("job_discovered")) == 3, 20)
+        eventually(lambda: len(exporter.logs("job_discovered")) == 3)
         samples = exporter.samples
         assert exporter.stop() == 0
     group = f'aws_account_id="123456789012",aws_region="us-west-2",device="{SV1}"'
@@ -457,7 +457,7 @@ def test_a_throttling_storm_takes_the_target_down_until_it_is_over(fleet: Aggreg
         before = exporter.value("braket_exporter_target_last_success_timestamp_seconds")
         assert before is not None
         fleet.server.faults.clear()
-        eventually(lambda: exporter.value("braket_exporter_target_up") == 1, 15)
+        eventually(lambda: exporter.value("braket_exporter_target_up") == 1)
         assert (exporter.value("braket_exporter_target_last_success_timestamp_seconds") or 0) > before
         assert exporter.value("braket_exporter_api_requests_total", 'code="ThrottlingException"')
         assert exporter.stop() == 0
@@ -579,7 +579,7 @@ def test_an_absurd_answer_for_one_job_does_not_end_the_exporter(members: dict[st
         eventually(lambda: len(exporter.logs("job_discovered")) == 2)
         before = fleet.requests(bad)
         fleet.put(bad, "COMPLETED", **{"createdAt": iso(time.time()), **members})
-        eventually(lambda: fleet.requests(bad) > before, 20)
+        eventually(lambda: fleet.requests(bad) > before)
         asked = fleet.requests(others[0])
         eventually(lambda: fleet.requests(others[0]) >= asked + 3 or exporter.process.poll() is not None)
         assert exporter.process.poll() is None, "\n".join(exporter.lines[-3:])
@@ -675,7 +675,7 @@ def test_a_bug_ends_the_process_with_a_traceback_and_status_1(fleet: Aggregates)
         fleet.put(job, "RUNNING")
     broken = "import exporter.polling.sources.get_job as source\nsource.observe = None"
     with exporting(fleet, prelude=broken) as exporter:
-        assert exporter.wait(10) == 1
+        assert exporter.wait(30) == 1
     said = "\n".join(exporter.lines)
     assert "Traceback (most recent call last):" in said
     assert "TypeError: 'NoneType' object is not callable" in said
@@ -701,7 +701,7 @@ def test_a_bug_in_the_retention_ends_it_too(fleet: Aggregates) -> None:
     broken = "import exporter.app.daemon, exporter.polling.poller\n"
     broken += "exporter.app.daemon.SWEEP_INTERVAL = 0.1\nexporter.polling.poller.TargetPoller.forget_expired = None"
     with exporting(fleet, prelude=broken) as exporter:
-        assert exporter.wait(10) == 1
+        assert exporter.wait(30) == 1
     assert "TypeError" in "\n".join(exporter.lines)
 
 

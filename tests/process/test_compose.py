@@ -228,7 +228,7 @@ def notification(**annotations: str) -> dict[str, Any]:
 
 
 def post(address: str, body: bytes, headers: Mapping[str, str] | None = None) -> int:
-    connection = HTTPConnection(address, timeout=10)
+    connection = HTTPConnection(address, timeout=30)
     try:
         connection.request("POST", "/page-once", body, dict(headers or {}))
         return connection.getresponse().status

@@ -211,7 +211,7 @@ def test_jobs_that_appear_while_the_list_is_read_are_found() -> None:
     with account(*old, *chosen, *newborn, disorder=Disorder(5, shift=7)) as fleet:
         rate = ("--api-requests-per-second", "20")
         with discovering(fleet, "--tags", "team=chemistry", *rate, *FOR_EVER) as exporter:
-            eventually(lambda: len(shown(exporter.samples)) == 70, 20)
+            eventually(lambda: len(shown(exporter.samples)) == 70)
             assert set(shown(exporter.samples)) == {one.arn for one in (*chosen, *newborn)}
             assert exporter.stop() == 0
     assert Counter(line["job_arn"] for line in exporter.logs("job_discovered")).most_common(1)[0][1] == 1
@@ -304,7 +304,7 @@ def test_each_operation_stays_within_its_budget_in_any_ten_seconds(tmp_path: Pat
         daemon("run", "--all-jobs", "--regions", REGION, *slow, env=fleet.env) as one,
         daemon("run", "--config", str(config), *slow, env=shared.env) as two,
     ):
-        eventually(lambda: shared.times("GetJob") and shared.times("GetJob")[-1] - shared.times("GetJob")[0] > 10.5, 20)
+        eventually(lambda: shared.times("GetJob") and shared.times("GetJob")[-1] - shared.times("GetJob")[0] > 10.5)
         rate = f'braket_exporter_api_budget_requests_per_second{{{TARGET},operation="SearchJobs"}} 2.5'
         assert one.has(rate)
         assert two.has(rate)
@@ -412,7 +412,7 @@ def test_trouble_takes_no_job_away_and_hides_no_end(
 ) -> None:
     exporter, fleet = troubled.exporter, troubled.fleet
     ending, living = troubled.newborn(), troubled.newborn()
-    eventually(lambda: (troubled.status(ending), troubled.status(living)) == ("RUNNING", "RUNNING"), 20)
+    eventually(lambda: (troubled.status(ending), troubled.status(living)) == ("RUNNING", "RUNNING"))
     eventually(lambda: up(exporter) == 1)
     failed = {operation: troubled.failures(operation, code) for operation in operations}
     # A job that is not found tells nothing of its target.
@@ -435,13 +435,13 @@ def test_trouble_takes_no_job_away_and_hides_no_end(
         for operation in operations:
             assert troubled.failures(operation, code) > failed[operation]
     eventually(lambda: up(exporter) == 1)
-    eventually(lambda: [troubled.status(one) for one in (ending, living, late)] == ["FAILED", "RUNNING", "RUNNING"], 20)
+    eventually(lambda: [troubled.status(one) for one in (ending, living, late)] == ["FAILED", "RUNNING", "RUNNING"])
     fleet.wait_for_searches()
     assert transitions(exporter, ending) == [(None, "RUNNING"), ("RUNNING", "FAILED")]
     assert transitions(exporter, living) == transitions(exporter, late) == [(None, "RUNNING")]
     assert [sightings(exporter, one) for one in (ending, living, late)] == [1, 1, 1]
     # Jobs of the trouble before may have been asked for once more in this one.
-    eventually(lambda: not [line for line in exporter.samples if line.startswith("braket_job_poll_failing{")], 20)
+    eventually(lambda: not [line for line in exporter.samples if line.startswith("braket_job_poll_failing{")])
     fleet.put(over(living), over(late))
 
 
@@ -463,10 +463,10 @@ def test_credentials_that_expire_take_a_target_of_named_jobs_down() -> None:
         with daemon("run", *named, env=fleet.env) as exporter:
             eventually(lambda: ready(exporter))
             fleet.server.faults.put(Fault(FaultKind.EXPIRED_TOKEN))
-            eventually(lambda: up(exporter) == 0, 15)
+            eventually(lambda: up(exporter) == 0)
             assert shown(exporter.samples) == {one.arn: "RUNNING" for one in jobs}
             fleet.server.faults.clear()
-            eventually(lambda: up(exporter) == 1, 15)
+            eventually(lambda: up(exporter) == 1)
             assert exporter.stop() == 0
 
 
@@ -550,7 +550,7 @@ def test_a_burst_of_new_jobs_is_found_and_counted_once() -> None:
         burst = [job(number, 0.0) for number in range(1, 251)]
         eventually(lambda: time.time() > burst[-1].created + 0.1)
         fleet.put(*(over(one, "FAILED") for one in burst))
-        eventually(lambda: len(exporter.logs("job_transition")) >= 250, 20)
+        eventually(lambda: len(exporter.logs("job_transition")) >= 250)
         fleet.wait_for_searches()
         assert exporter.value("braket_job_outcomes_total", 'outcome="FAILED"') == 250
         assert exporter.stop() == 0
@@ -721,7 +721,7 @@ CROWDED = ("--all-jobs", "--poll-interval", "1s", "--discovery-interval", "60s",
 def test_ends_among_many_active_jobs_are_told_by_few_lists() -> None:
     jobs = crowd(200)
     with account(*jobs) as fleet, discovering(fleet, *CROWDED) as exporter:
-        eventually(lambda: ready(exporter), 25)
+        eventually(lambda: ready(exporter))
         # The one that was asked for last is the last that GetJob alone would come to, and no list tells it any more.
         hidden = next(one for one in jobs if one.arn == fleet.last_asked)
         ending = [one for one in jobs[::17] if one is not hidden][:11]
@@ -747,7 +747,7 @@ def test_an_end_is_noticed_soon_though_many_jobs_were_never_asked_for() -> None:
         known = {line["job_arn"] for line in exporter.logs("job_discovered")}
         ending = next(one for one in jobs if one.arn in known)
         fleet.put(over(ending, "FAILED"))
-        (end,) = eventually(lambda: exporter.logs("job_transition", job_arn=ending.arn), 20)
+        (end,) = eventually(lambda: exporter.logs("job_transition", job_arn=ending.arn))
         assert end["lag_seconds"] < 5
         assert not ready(exporter), "too late to tell anything"
         assert exporter.stop() == 0
@@ -760,7 +760,7 @@ def test_a_job_that_was_listed_as_active_and_ends_before_it_is_asked_for_counts(
         ending = next(one for one in reversed(jobs) if not fleet.asked(one))
         fleet.put(over(ending, "FAILED"))
         assert not fleet.asked(ending), "too late to tell anything"
-        eventually(lambda: sightings(exporter, ending), 15)
+        eventually(lambda: sightings(exporter, ending))
         samples = exporter.samples
         assert exporter.stop() == 0
     assert [to_status for _, to_status in transitions(exporter, ending)] == ["FAILED"]

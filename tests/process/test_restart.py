@@ -112,7 +112,7 @@ def test_series_and_counters_go_on_and_finished_jobs_are_not_asked_for_again(sit
     with site.exporter("--jobs", A, *FINDING) as first:
         shown = of_the_jobs(first.samples)
         first.process.kill()
-        first.wait(5)
+        first.wait(30)
     searches = sum(request.operation == "SearchJobs" for request in site.server.requests[:])
     with site.exporter("--jobs", A, *FINDING) as second:
         eventually(lambda: sum(r.operation == "SearchJobs" for r in site.server.requests[:]) >= searches + 3)
@@ -316,7 +316,7 @@ def test_a_full_disk_is_told_once_and_when_it_has_room_again_nothing_is_missing(
         eventually(lambda: before.logs("state_recovered"))
         assert not failing(before)
         before.process.kill()
-        before.wait(5)
+        before.wait(30)
     with site.exporter("--jobs", A) as after:
         assert after.value("braket_job_outcomes_total", 'outcome="FAILED"') == 1
         assert after.stop() == 0
@@ -380,7 +380,7 @@ def test_a_file_that_is_damaged_before_a_crash_costs_nothing(site: Site, damage:
         eventually(lambda: before.value("braket_job_outcomes_total", 'outcome="COMPLETED"') == 1)
         scraped = [line for line in before.samples if line.startswith(COUNTERS)]
         before.process.kill()
-        before.wait(5)
+        before.wait(30)
     with site.exporter("--jobs", f"{A},{B}") as after:
         assert len(after.logs("state_loaded", jobs=2)) == 1
         assert [line for line in after.samples if line.startswith(COUNTERS)] == scraped
@@ -550,7 +550,7 @@ def test_a_fleet_watched_by_an_exporter_that_is_killed_30_times_is_told_as_it_wa
                 seen, more = len(server.requests), random.randint(1, 80)
                 eventually(lambda: len(server.requests) >= seen + more, 30)  # noqa: B023 -- asked at once
                 killed.process.kill()
-                killed.wait(5)
+                killed.wait(30)
         schedules: list[dict[str, Any]] = [job.truth() for job in jobs]
         truth = [schedule for schedule in schedules if schedule["ended"] > began]
         with site.exporter(*FINDING) as last:

@@ -105,7 +105,7 @@ def test_prometheus_scrapes_over_tls_with_a_password(authority: Authority) -> No
                 return float(len(samples_of(get(exporter, authority, "/metrics", LOGIN)[1])))
 
             # A call that succeeds for the first time adds series; the page is compared until it stands still.
-            eventually(lambda: scraped("secure") == [lines()], 20)
+            eventually(lambda: scraped("secure") == [lines()])
             eventually(lambda: scraped("unknown") == [0.0])
             up = {metric["job"]: value for metric, value in prometheus.query("up")}
             assert up == {"secure": 1.0, "unknown": 0.0}
@@ -150,7 +150,7 @@ def test_a_reload_reads_the_web_configuration_file_too_all_or_nothing(authority:
 def test_a_failed_handshake_is_logged_for_those_who_debug(authority: Authority) -> None:
     with exporting(authority, OFTEN, "--log-level", "debug") as exporter:
         host, port = exporter.address.split(":")
-        with socket.create_connection((host, int(port)), timeout=10) as peer:
+        with socket.create_connection((host, int(port)), timeout=30) as peer:
             peer.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
             assert peer.recv(65536).startswith(b"HTTP/1.1 400 ")
         (line,) = eventually(lambda: exporter.logs("tls_handshake_failed"))

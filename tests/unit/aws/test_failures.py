@@ -18,6 +18,7 @@ import botocore.session
 import pytest
 from odd import Odd, odd_endpoint
 from processes import eventually, wire_job
+from profiles import some
 
 import exporter.aws.client
 from exporter.aws.client import BraketClient
@@ -556,7 +557,7 @@ def test_whatever_the_sdk_raises_is_a_failure_of_that_call_by_its_place(
     caller = Caller()
     if place in {"signing", "sending", "receiving"}:
         caller.client.get_job(ARN)  # a client that was made serves all of the calls
-    for kind in RAISED:
+    for kind in some(RAISED):
         if place in {"session", "credentials", "client"}:
             caller = Caller()
         caller.counts.clear()

@@ -616,7 +616,7 @@ def test_an_outage_of_a_day_is_survived_and_ends_within_a_minute(error: BraketEr
     house = House({A: [running()]}, jitter=0.99)
     house.run(1.0)
     house.source.scripts[A] = [error]
-    house.run(86400.0)
+    house.run(examples(24) * 3600.0)
     house.source.scripts[A] = [running(queue_position=1)]
     house.run(61.0)
     assert house.job().snapshot == running(queue_position=1)
@@ -993,8 +993,8 @@ def test_many_active_jobs_are_followed_by_pages_and_an_end_is_asked_for_at_once(
         house.region.put(arn(number), born(number, 4000.0 - 10.0 * number))
     dying = arn(7)
     created, alive = born(7, 3930.0)
-    house.region.put(dying, (created, alive), died(7, 3930.0, after=3930.0 + 900.0))
-    house.begin().run(920.0)
+    house.region.put(dying, (created, alive), died(7, 3930.0, after=3930.0 + 300.0))
+    house.begin().run(320.0)
     snapshot = house.job(dying).snapshot
     assert snapshot is not None
     assert snapshot.status == "COMPLETED"
