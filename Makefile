@@ -3,9 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := exporter grafana compose tests bench
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
-UNIT_TESTS := --numprocesses=auto --dist=worksteal tests/unit
-# These wait more than they compute. Tests that share a server, a browser or an image run in the same worker.
-OTHER_TESTS = --numprocesses=$(shell expr 1 + "$$(getconf _NPROCESSORS_ONLN)") --dist=loadgroup --ignore=tests/unit
+# Some tests wait: a worker more than there are processors keeps all of these busy.
+WORKERS = $(shell expr 1 + "$$(getconf _NPROCESSORS_ONLN)")
+UNIT_TESTS = --numprocesses=$(WORKERS) --dist=worksteal tests/unit
+# Tests that share a server, a browser or an image run in the same worker.
+OTHER_TESTS = --numprocesses=$(WORKERS) --dist=loadgroup --ignore=tests/unit
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
