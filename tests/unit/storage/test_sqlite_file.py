@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -370,7 +371,11 @@ def edited(path: Path, *statements: str) -> None:
         connection.commit()
 
 
-@pytest.mark.parametrize("content", [b"not a database, but some bytes that somebody wrote " * 100, os.urandom(8192)])
+@pytest.mark.parametrize(
+    "content",
+    [b"not a database, but some bytes that somebody wrote " * 100, random.Random(1).randbytes(8192)],
+    ids=lambda content: f"{len(content)}-bytes",
+)
 def test_bytes_that_are_no_database_are_unreadable(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     refused(path, "^file is not a database$")
