@@ -2,6 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := exporter grafana compose scripts tests bench
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
+# Some tests wait: a worker more than there are processors keeps all of these busy.
+WORKERS = $(shell expr 1 + "$$(getconf _NPROCESSORS_ONLN)")
+UNIT_TESTS = --numprocesses=$(WORKERS) --dist=worksteal tests/unit
+# Tests that share a server, a browser or an image run in the same worker.
+OTHER_TESTS = --numprocesses=$(WORKERS) --dist=loadgroup --ignore=tests/unit
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
@@ -14,19 +20,20 @@ demo: .venv/runtime ## try it: simulated jobs and the exporter, on http://localh
 	@exec $(BIN)/braket-exporter demo
 
 quick: .venv/development ## run the unit tests in parallel, in half a minute
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --quiet --numprocesses=auto --dist=loadfile --hypothesis-profile=quick tests/unit
+	$(PYTEST) --quiet $(UNIT_TESTS) --hypothesis-profile=quick
 
 test: check ## run everything: lint, types, all tests, coverage
-	$(BIN)/pytest --numprocesses=auto --dist=loadfile --cov --cov-report= --cov-fail-under=0 tests/unit
-	$(BIN)/pytest --cov --cov-append --cov-report=term-missing --ignore=tests/unit
+	$(PYTEST) $(UNIT_TESTS) --cov --cov-report= --cov-fail-under=0
+	$(PYTEST) $(OTHER_TESTS) --cov --cov-append --cov-report=term-missing
 
-check: .venv/development ## lint and types
+check: .venv/development ## lint, types, layers, prose
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(PYTEST) --quiet tests/unit/docs/test_prose.py
 
-bench: .venv/development ## measure, beside the named peers; prints ratios
+bench: .venv/development ## measure against named peers; print ratios
 	$(BIN)/python bench/plan.py
 	$(BIN)/python bench/calls.py
 	$(BIN)/python bench/start.py
@@ -39,22 +46,22 @@ docs: .venv/development ## build the documentation site into .cache/site; check 
 docs-tables: .venv/development ## write the tables of predicted costs into docs/
 	$(BIN)/python -m scripts.docs_tables
 
-dashboards: .venv/development ## write the Grafana dashboards anew, from their code in grafana/
+dashboards: .venv/development ## rebuild the Grafana dashboards from their code in grafana/
 	$(BIN)/python -m grafana
 
-chart: ## write the table of the chart's README anew
-	cd helm/braket-exporter && $(CURDIR)/.cache/tools/bin/readme-generator -v values.yaml -r README.md
+chart: ## rebuild the table of the chart's README
+	cd helm/braket-exporter && "$(CURDIR)/.cache/tools/bin/readme-generator" -v values.yaml -r README.md
 
-lock: .venv/development ## pin the image's packages anew
+lock: .venv/development ## update the image's pinned packages
 	$(LOCK) --output-file requirements.lock pyproject.toml
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	  | $(LOCK) --output-file requirements-build.lock -
 
-format: .venv/development ## put the code in form
+format: .venv/development ## format the code
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-clean: ## forget the environment and all caches
+clean: ## delete the environment and all caches
 	rm -rf .venv .cache .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 .venv/runtime: .venv/python pyproject.toml

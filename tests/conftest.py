@@ -1,11 +1,25 @@
-"""No test ever finds real credentials, asks an instance's metadata, or goes through a proxy."""
+"""No test finds real credentials, calls an instance's metadata, or uses a proxy; what tests share stays together."""
 
+import gc
 import os
 
 import pytest
 from profiles import load_profile
 
 load_profile()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep tests that share a fixture of their module in one worker of ``--dist=loadgroup``: it is made once."""
+    fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
+    if any(definition.scope == "module" for definitions in fixtures for definition in definitions):
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+def pytest_collection_finish() -> None:
+    """Keep the many objects of modules and tests out of the garbage collector's way."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -248,14 +248,15 @@ def _environment() -> dict[str, str]:
 
 def catches(container: Container, number: signal.Signals) -> bool:
     """Tell whether process 1 has a handler for a signal by now."""
-    if container.pid == 0:
+    try:
+        caught = int(container.kernel("SigCgt")["SigCgt"], 16)
+    except FileNotFoundError:  # it is not running yet
         return False
-    caught = int(container.kernel("SigCgt")["SigCgt"], 16)
     return bool(caught >> (number - 1) & 1)
 
 
 def started(container: Container) -> Container:
     """Wait until the exporter serves."""
-    eventually(lambda: container.daemon.logs("started") or container.daemon.process.poll() is not None, 20)
+    eventually(lambda: container.daemon.logs("started") or container.daemon.process.poll() is not None, 60)
     assert container.daemon.process.poll() is None, "\n".join(container.daemon.lines)
     return container

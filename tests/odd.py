@@ -107,7 +107,7 @@ def odd_endpoint() -> Iterator[Odd]:
 
     with Server(("127.0.0.1", 0), Handler) as server:
         odd.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread = threading.Thread(target=server.serve_forever, args=(0.005,))
         thread.start()
         try:
             yield odd

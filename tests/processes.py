@@ -29,7 +29,7 @@ PATIENCE = 30.0
 FAST = ("--poll-interval", "0.1s", "--api-requests-per-second", "200")
 LOCAL = ("--listen-address", "127.0.0.1:0", "--log-format", "json")
 
-PATIENT = "import exporter.aws.sessions; exporter.aws.sessions.READ_TIMEOUT = 0.4"
+PATIENT = "import exporter.aws.sessions; exporter.aws.sessions.READ_TIMEOUT = 1.0"
 """Run before the exporter: a hanging call is given up soon."""
 
 HASTY = f"{PATIENT}; import exporter.polling.retry_policy as policy; policy.MAX_TARGET_BACKOFF = 0.2"
@@ -211,7 +211,7 @@ def daemon(
         running.read_from(process.stderr)
         try:
             if started:
-                eventually(lambda: running.logs("started") or process.poll() is not None)
+                eventually(lambda: running.logs("started") or process.poll() is not None, 60)
                 assert process.poll() is None, "\n".join(running.lines)
             yield running
             if process.poll() is None:

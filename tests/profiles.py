@@ -1,15 +1,22 @@
 """Profiles of hypothesis: few examples for `make quick`, the same examples in each run with ``CI=true``."""
 
 import os
+from collections.abc import Sequence
+from typing import TypeVar
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+
+T = TypeVar("T")
 
 USUAL = 100
 """Examples of a property in the default profile."""
 
-settings.register_profile("default", deadline=None, max_examples=USUAL)
-settings.register_profile("quick", deadline=None, max_examples=USUAL // 10)
-settings.register_profile("ci", deadline=None, max_examples=USUAL, derandomize=True, print_blob=True)
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine makes no test fail."""
+
+settings.register_profile("default", UNTIMED, max_examples=USUAL)
+settings.register_profile("quick", UNTIMED, max_examples=USUAL // 10)
+settings.register_profile("ci", UNTIMED, max_examples=USUAL, derandomize=True, print_blob=True)
 
 
 def load_profile() -> None:
@@ -20,3 +27,8 @@ def load_profile() -> None:
 def examples(usual: int) -> int:
     """Scale a number of examples, as it is in the default profile, to the active profile."""
     return max(1, usual * settings().max_examples // USUAL)
+
+
+def some(values: Sequence[T]) -> Sequence[T]:
+    """Return all values in the default profile, and evenly spaced ones in a profile with fewer examples."""
+    return values[:: max(1, USUAL // settings().max_examples)]

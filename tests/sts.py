@@ -172,7 +172,7 @@ def _asked(body: bytes, authorization: str) -> Asked:
 
 
 def _forwarded(moto: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(urlsplit(moto).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(moto).netloc, timeout=30)
     try:
         connection.request("POST", "/", body, headers)
         answer = connection.getresponse()

@@ -176,7 +176,7 @@ def well(stage: Stage) -> Stage:
     """A fleet in which a job started, ran and completed."""
     prometheus = stage.prometheus
     done = f'job_arn="{job_arn("done")}"'
-    eventually(lambda: prometheus.query("count(braket_job_info) == 24"), 20)
+    eventually(lambda: prometheus.query("count(braket_job_info) == 24"))
     # A rule must have seen the zeros from which it counts.
     eventually(lambda: prometheus.query(f"{_QUEUED_FOR} == 0"))
     stage.braket.live()
@@ -274,7 +274,7 @@ def test_each_problem_is_listed_once_with_the_labels_of_its_link(troubled: Stage
         "stuck": "STUCK IN QUEUE",
         "cancelling": "STUCK CANCELLING",
     }
-    eventually(lambda: problems() == expected, 20)
+    eventually(lambda: problems() == expected)
     for sample in troubled.answer(asked):
         assert sample["metric"]["job_arn"] == job_arn(sample["metric"]["job_name"])
         assert sample["metric"]["aws_region"] == "us-east-1"

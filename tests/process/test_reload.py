@@ -322,7 +322,7 @@ def test_many_reloads_while_jobs_live_neither_repeat_nor_lose_what_was_counted(f
             file.write_text(yaml.safe_dump({**wide, "api_requests_per_second": 200}))
             assert fetch(exporter.address, "/-/reload", method="POST").status == 200
             ends = 'braket_job_status{job_arn="%s",job_name="vqe",status="FAILED"} 1.0'
-            eventually(lambda: exporter.has(*(ends % arn(turn + 1) for turn in range(20))), timeout=20)
+            eventually(lambda: exporter.has(*(ends % arn(turn + 1) for turn in range(20))))
             eventually(lambda: len(exporter.logs("threads")) and exporter.logs("threads")[-1]["polling"] == 4)
             assert exporter.stop() == 0
     said = Counter(line["transition_id"] for line in exporter.logs("job_transition"))

@@ -110,7 +110,7 @@ def test_series_and_counters_go_on_and_finished_jobs_are_not_asked_for_again(sit
         assert before.stop() == 0
         asked = [site.asked(B), site.asked(C)]
     with site.exporter("--jobs", A, *FINDING) as first:
-        format_value = of_the_jobs(first.samples)
+        shown = of_the_jobs(first.samples)
         first.process.kill()
         first.wait()
     searches = sum(request.operation == "SearchJobs" for request in site.server.requests[:])
@@ -121,7 +121,7 @@ def test_series_and_counters_go_on_and_finished_jobs_are_not_asked_for_again(sit
         assert second.stop() == 0
     moving = f'braket_job_last_poll_timestamp_seconds{{job_arn="{A}"'
     assert [line for line in again if not line.startswith(moving)] == [
-        line for line in format_value if not line.startswith(moving)
+        line for line in shown if not line.startswith(moving)
     ]
     assert [B in line for line in again if line.startswith("braket_job_failure{")] == [True]
     assert [site.asked(B), site.asked(C)] == asked

@@ -150,7 +150,7 @@ def test_a_reload_reads_the_web_configuration_file_too_all_or_nothing(authority:
 def test_a_failed_handshake_is_logged_for_those_who_debug(authority: Authority) -> None:
     with exporting(authority, OFTEN, "--log-level", "debug") as exporter:
         host, port = exporter.address.split(":")
-        with socket.create_connection((host, int(port)), timeout=10) as peer:
+        with socket.create_connection((host, int(port)), timeout=30) as peer:
             peer.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
             assert peer.recv(65536).startswith(b"HTTP/1.1 400 ")
         (line,) = eventually(lambda: exporter.logs("tls_handshake_failed"))

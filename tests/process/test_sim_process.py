@@ -38,7 +38,7 @@ def test_it_says_where_it_listens_and_exits_with_0_on_a_signal(sent: signal.Sign
     chosen = ("--listen", "127.0.0.1:0", "--jobs", "12", "--region", "eu-north-1", "--speed", "60")
     with process(*chosen, "--births-per-minute", "6") as running:
         said = first_line(running)
-        with urllib.request.urlopen(said["url"] + "/_simulator/jobs", timeout=10) as answer:
+        with urllib.request.urlopen(said["url"] + "/_simulator/jobs", timeout=30) as answer:
             assert json.load(answer)[:12] == said["jobs"]
         assert len(said["jobs"]) == 12
         assert all(arn.startswith("arn:aws:braket:eu-north-1:123456789012:job/") for arn in said["jobs"])

@@ -112,7 +112,7 @@ def raw_server() -> Iterator[Raw]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         raw.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread = threading.Thread(target=server.serve_forever, args=(0.005,))
         thread.start()
         try:
             yield raw

@@ -18,6 +18,7 @@ import botocore.session
 import pytest
 from odd import Odd, odd_endpoint
 from processes import eventually, wire_job
+from profiles import some
 
 import exporter.aws.client
 from exporter.aws.client import BraketClient
@@ -90,16 +91,18 @@ HTML = b"<html><body>Please log in to the network</body></html>"
 @pytest.mark.parametrize("operation", ["GetJob", "SearchJobs", "GetCallerIdentity"])
 @pytest.mark.parametrize(
     ("status", "body"),
-    [
-        *[
-            (status, HTML)
-            for status in (302, 303, 307, 400, 402, 403, 404, 405, 407, 408, 409, 410, 413, 418, 421, 451)
-        ],
-        *[(status, HTML) for status in (500, 501, 502, 503, 504, 511, 599)],
-        *[(status, b"") for status in (302, 404, 500)],
-        *[(status, b'{"message": "Missing Authentication Token"}') for status in (403, 404)],
-        *[(status, b'["odd"]') for status in (404, 500)],
-    ],
+    some(
+        [
+            *[
+                (status, HTML)
+                for status in (302, 303, 307, 400, 402, 403, 404, 405, 407, 408, 409, 410, 413, 418, 421, 451)
+            ],
+            *[(status, HTML) for status in (500, 501, 502, 503, 504, 511, 599)],
+            *[(status, b"") for status in (302, 404, 500)],
+            *[(status, b'{"message": "Missing Authentication Token"}') for status in (403, 404)],
+            *[(status, b'["odd"]') for status in (404, 500)],
+        ]
+    ),
 )
 def test_an_error_without_a_type_of_the_service_speaks_of_the_way(
     operation: str, status: int, body: bytes, odd: Odd
@@ -555,7 +558,7 @@ def test_whatever_the_sdk_raises_is_a_failure_of_that_call_by_its_place(
     caller = Caller()
     if place in {"signing", "sending", "receiving"}:
         caller.client.get_job(ARN)  # a client that was made serves all of the calls
-    for kind in RAISED:
+    for kind in some(RAISED):
         if place in {"session", "credentials", "client"}:
             caller = Caller()
         caller.counts.clear()

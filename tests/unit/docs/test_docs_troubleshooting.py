@@ -40,9 +40,9 @@ def test_every_name_is_one_of_a_setting_a_metric_an_event_or_a_field() -> None:
 
 
 def test_every_series_shown_has_the_labels_of_its_family() -> None:
-    format_value = re.findall(r"`(braket_[a-z_]+)\{([^`]*)\}`", TEXT)
-    assert format_value
-    for name, labels in format_value:
+    samples = re.findall(r"`(braket_[a-z_]+)\{([^`]*)\}`", TEXT)
+    assert samples
+    for name, labels in samples:
         family = FAMILIES[name]
         assert set(re.findall(r"([a-z_]+)=", labels)) <= set(family.labels)
 

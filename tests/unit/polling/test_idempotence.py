@@ -4,6 +4,7 @@ The world has true time, which Braket's clock shows in its responses. The export
 number of weeks and is stepped. Each job has a device of its own, so that every counter belongs to one job.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from builders import ACCOUNT, CREATED, REGION, arn, event, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledgers import Book
-from profiles import examples
+from profiles import examples, some
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 
@@ -314,9 +315,10 @@ def test_each_change_of_a_job_is_logged_and_counted_at_most_once(steps: Sequence
     history.check()
 
 
-@pytest.mark.parametrize("ahead", [0.0, 5 * WEEK, -5 * WEEK])
-@pytest.mark.parametrize("lookback", [MINUTE, 10 * MINUTE, 14 * DAY])
-@pytest.mark.parametrize("retention", [5.0, DAY])
+@pytest.mark.parametrize(
+    ("ahead", "lookback", "retention"),
+    some([*itertools.product([0.0, 5 * WEEK, -5 * WEEK], [MINUTE, 10 * MINUTE, 14 * DAY], [5.0, DAY])]),
+)
 def test_a_job_that_is_the_last_of_its_account_is_logged_and_counted_exactly_once(
     ahead: float, lookback: float, retention: float
 ) -> None:

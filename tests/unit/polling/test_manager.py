@@ -41,6 +41,9 @@ WEST, NORTH = Target(ACCOUNT, REGION), Target(ACCOUNT, "eu-north-1")
 UNKNOWN = Target("", REGION)
 FAR = arn(9, "eu-north-1")
 POLICY = Policy(30.0, 60.0, 86400.0, Retention(1000.0, 5000.0))
+EXPIRY_INTERVAL = 5.0
+"""Seconds between two searches for expired jobs, as in the exporter."""
+
 ALL = Selector(all_jobs=True)
 CHEMISTS = Selector((TagRule("team", frozenset({"chemistry"})),))
 CHEMISTRY, PHYSICS = {"team": "chemistry"}, {"team": "physics"}
@@ -150,13 +153,17 @@ class Harness:
     def run(self, seconds: float = 1.0) -> None:
         """Step as the threads do, until so many seconds have passed."""
         end = self.time.monotonic + seconds
+        next_expiry = self.time.monotonic
         while True:
             waits = [target.poller.step() for target in self.manager.targets]
             if all(waits):
                 if self.time.monotonic >= end:
-                    return
+                    break
                 self.time.advance(max(0.001, min(*waits, end - self.time.monotonic)))
-            self.manager.drop_expired()
+            if self.time.monotonic >= next_expiry:
+                self.manager.drop_expired()
+                next_expiry = self.time.monotonic + EXPIRY_INTERVAL
+        self.manager.drop_expired()
 
     def logged(self, name: str) -> list[tuple[str | None, ...]]:
         """Return the job and the details of each log event."""

@@ -433,7 +433,10 @@ def stop_in_background(stack: ExitStack, server: HttpServer) -> Future[None]:
     return executor.submit(server.stop)
 
 
-def test_stopping_lets_an_answer_under_way_end_and_then_closes(stack: ExitStack) -> None:
+def test_stopping_lets_an_answer_under_way_end_and_then_closes(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "LINGER_TIMEOUT", 0.05)
     handler = Blocking()
     server = stack.enter_context(serving(handler))
     peer = stack.enter_context(Peer(server)).send(GET)
@@ -447,7 +450,10 @@ def test_stopping_lets_an_answer_under_way_end_and_then_closes(stack: ExitStack)
     stopped.result(PATIENCE)
 
 
-def test_stopping_lets_an_answer_end_that_the_peer_is_slow_to_take(stack: ExitStack) -> None:
+def test_stopping_lets_an_answer_end_that_the_peer_is_slow_to_take(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "LINGER_TIMEOUT", 0.05)
     body = b"x" * 50_000
     server = stack.enter_context(serving(lambda _: Response(200, body), send_buffer=4096))
     peer = stack.enter_context(Peer(server, receive_buffer=4096)).send(GET)
