@@ -57,7 +57,7 @@ def test_every_class_of_error_named_is_one_that_the_exporter_knows() -> None:
 
 def test_what_http_says_is_what_the_code_says() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "exporter/web").rglob("*.py"))
-    for said in ("The first full poll is under way.", "This port speaks TLS; use https.", "Unauthorized."):
+    for said in ("The first full poll is not complete.", "This port requires TLS; use https.", "Unauthorized."):
         assert said in TEXT
         assert said in source
 

@@ -320,12 +320,16 @@ def test_only_post_reloads(method: str) -> None:
         (
             Reloaded(restart_needed=("log_level", "tag_labels")),
             200,
-            b"Reloaded. Only a restart changes log_level, tag_labels.\n",
+            b"Reloaded. Changes that need a restart: log_level, tag_labels.\n",
         ),
         (
             Reloaded(problems=("config file a.yaml: broken", "retention = \ud800: expected \u00e9")),
             500,
-            b"Bad settings; those in force stay:\n  config file a.yaml: broken\n  retention = ?: expected \xc3\xa9\n",
+            (
+                b"The new settings are invalid; the previous ones stay active:\n"
+                b"  config file a.yaml: broken\n"
+                b"  retention = ?: expected \xc3\xa9\n"
+            ),
         ),
     ],
 )
