@@ -31,6 +31,8 @@ HOSTILE: Final = {
     8: "&lt;b&gt; &amp; &#x3c;script&#x3e;",
 }
 
+LOCAL: Final = "local:pennylane/lightning.qubit"
+
 DOCUMENTATION: Final = "https://github.com/braket-exporter/braket-exporter/blob/main/docs/"
 
 Colour = tuple[float, float, float]
@@ -54,7 +56,7 @@ def jobs() -> Iterator[JobRecord]:
     for number, name in HOSTILE.items():
         yield record(snapshot(arn=arn(number), name=name, device=name, status="QUEUED"), failing=name)
     yield record(snapshot(arn=arn(20), name="vqe-h2", device=GARNET, created=CREATED + 5.0, queue_position=3))
-    yield record(snapshot(arn=arn(21), name="vqe-lih", created=CREATED + 9.0))
+    yield record(snapshot(arn=arn(21), name="vqe-lih", device=LOCAL, created=CREATED + 9.0))
     failure = "AlgorithmError: s3://secret-bucket"
     late = event("MAX_RUNTIME_EXCEEDED", CREATED + 9.0)
     yield record(finished("FAILED", arn=arn(22), name="qaoa", failure_reason=failure, events=(late,)))
