@@ -320,12 +320,16 @@ def test_only_post_reloads(method: str) -> None:
         (
             Reloaded(restart_needed=("log_level", "tag_labels")),
             200,
-            b"Reloaded. Only a restart changes log_level, tag_labels.\n",
+            b"Reloaded. Changes that need a restart: log_level, tag_labels.\n",
         ),
         (
             Reloaded(problems=("config file a.yaml: broken", "retention = \ud800: expected \u00e9")),
             500,
-            b"Bad settings; those in force stay:\n  config file a.yaml: broken\n  retention = ?: expected \xc3\xa9\n",
+            (
+                b"The new settings are invalid; the previous ones stay active:\n"
+                b"  config file a.yaml: broken\n"
+                b"  retention = ?: expected \xc3\xa9\n"
+            ),
         ),
     ],
 )
@@ -340,7 +344,7 @@ def test_jinja2_is_imported_at_the_first_request_for_the_page_only() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_the_page_for_people_lets_a_browser_load_and_guess_nothing() -> None:
+def test_the_status_page_lets_a_browser_load_and_guess_nothing() -> None:
     answer = get("/")
     assert (answer.status, answer.content_type) == (200, "text/html; charset=utf-8")
     assert answer.headers == {
@@ -350,18 +354,19 @@ def test_the_page_for_people_lets_a_browser_load_and_guess_nothing() -> None:
     }
 
 
-def test_the_page_for_people_shows_version_uptime_targets_and_jobs() -> None:
+def test_the_status_page_shows_version_uptime_targets_and_jobs() -> None:
     time = FakeTime()
     web = make_web(time=time)
     time.advance(3725.0)
     page = get("/", web).body.decode()
-    assert f"Version {exporter.__version__}, up for 1 h 2 min." in page
+    assert "Up for 1 h 2 min." in page
+    assert f"<span>Version {exporter.__version__}</span>" in page
     assert "123456789012" in page
     assert ">vqe-h2</bdi></td>" in page
     assert ">1 h 2 min ago</time>" in page
 
 
-def test_the_page_for_people_lists_what_its_address_asks_for() -> None:
+def test_the_status_page_applies_the_query_parameters() -> None:
     assert ">vqe-h2</bdi></td>" in get("/?q=VQE&status=RUNNING&sort=created&order=asc").body.decode()
     assert ">vqe-h2</bdi></td>" not in get("/?q=nothing").body.decode()
     assert ">vqe-h2</bdi></td>" not in get("/?status=FAILED").body.decode()
@@ -378,7 +383,7 @@ def test_uptime_does_not_jump_with_the_wall_clock() -> None:
     web = make_web(time=time)
     time.wall += 86400.0
     time.monotonic += 5.0
-    assert "up for 5 s." in get("/", web).body.decode()
+    assert "Up for 5 s." in get("/", web).body.decode()
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])

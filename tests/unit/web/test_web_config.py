@@ -195,8 +195,8 @@ def test_a_bad_file_is_told_its_key_and_what_would_be_right(text: str, problem: 
         (
             "client_auth_type: RequireAnyClientCert",
             (
-                'client_auth_type = "RequireAnyClientCert": not supported; Python\'s TLS takes no certificate that it '
-                "cannot verify; use RequireAndVerifyClientCert"
+                'client_auth_type = "RequireAnyClientCert": not supported: Python\'s TLS cannot accept unverified '
+                "client certificates; use RequireAndVerifyClientCert"
             ),
         ),
         (
