@@ -93,7 +93,8 @@ def _reason(attempt: Attempt, error: BaseException, credentials: CredentialsRef)
     if isinstance(error, SSOError | TokenRetrievalError):
         return f"there is no valid SSO token; log in with: aws sso login --profile {credentials.profile or 'NAME'}"
     if isinstance(error, ClientError):
-        return f"{attempt.issuer or 'AWS'} refused {attempt.request}{_with_code(error)}{denial_in(_message(error))}"
+        issuer, result = attempt.issuer or "a credential service", _code_of(error) or "an error"
+        return f"{issuer} returned {result} to {attempt.request or 'a call'}{denial_in(_message(error))}"
     known = next((reason for kind, reason in _REASONS.items() if isinstance(error, kind)), None)
     return known or _failed_step(attempt, error)
 
@@ -132,6 +133,7 @@ def _details(error: ClientError) -> Mapping[str, Any]:
     return details if isinstance(details, dict) else {}
 
 
-def _with_code(error: ClientError) -> str:
+def _code_of(error: ClientError) -> str:
+    """Return the error code; empty if it does not have the form of an AWS error code."""
     code = _code(error)
-    return f" with {code}" if code in COMMON_CODES | CREDENTIAL_SERVICE_CODES or is_error_code(code) else ""
+    return code if code in COMMON_CODES | CREDENTIAL_SERVICE_CODES or is_error_code(code) else ""

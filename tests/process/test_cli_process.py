@@ -372,7 +372,7 @@ def _with_stdout(stdout: int, asked: str, url: str) -> tuple[int, str]:
     [
         (("--version",), 0, f"braket-exporter {__version__}"),
         (("check-config", "--jobs", "x"), 2, "braket-exporter: invalid settings:"),
-        (("check-config", "--jobs", ARN), 0, "# The settings are good. In force:"),
+        (("check-config", "--jobs", ARN), 0, "# The settings are valid. Active settings:"),
     ],
 )
 def test_where_python_is_to_wait_for_input_at_its_end_the_status_is_the_same_and_there_is_no_traceback(

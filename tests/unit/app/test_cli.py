@@ -276,17 +276,28 @@ def test_check_config_tells_the_settings_in_force_and_their_cost(terminal: Termi
         "shard": 0,
         "total_shards": 1,
     }
-    assert "AWS calls: 12.0 a minute" in out
-    assert "2 active jobs in 2 targets" in out
-    assert "at most 10s stale" in out
-    assert "series of jobs: 60, 30 for each\n#   with max_jobs never more than about 300000\n" in out
+    assert [line for line in out.splitlines() if line.startswith("#")] == [
+        "# The settings are valid. Active settings:",
+        "# Predicted for 2 active jobs in 2 targets:",
+        "#   API calls",
+        "#     now: 12.0 calls per minute",
+        "#     per additional active job: 6.0 calls per minute",
+        "#     ceiling: 300 calls per minute",
+        "#   Data age",
+        "#     ceiling of an active job: 10s",
+        "#   Series",
+        "#     jobs now: 60 series",
+        "#     per job: 30 series",
+        "#     per device: 87 series",
+        "#     ceiling of all jobs: 300000 series",
+    ]
 
 
 def test_check_config_tells_when_the_budget_is_too_small(terminal: Terminal) -> None:
     status, out, _ = terminal("check-config", "--jobs", ARN, "--api-requests-per-second", "0.01")
     assert status == 0
-    assert "at most 100s stale" in out
-    assert "AWS calls: 0.6 a minute" in out
+    assert "#     ceiling of an active job: 100s\n" in out
+    assert "#     now: 0.6 calls per minute\n" in out
 
 
 @pytest.mark.parametrize(
@@ -317,14 +328,12 @@ def test_check_config_tells_what_found_jobs_will_cost(terminal: Terminal) -> Non
     status, out, _ = terminal("check-config", *asked)
     assert status == 0
     for line in (
-        "#   AWS calls: 5.0 a minute; finished jobs cost none",
-        "#   and for each active job that is found: 3.0 a minute",
-        "#   with more than 40 of them in a target, one call tells the status of up to 100",
-        "#   at the start, then once an hour: one call for 100 jobs of the last 14d",
-        "#   never more than 600 a minute",
-        "1 active job in 2 targets",
+        "# Predicted for 1 active job in 2 targets (discovered jobs are not counted; use --online):",
+        "#     now: 5.0 calls per minute",
+        "#     per additional active job: 3.0 calls per minute",
+        "#     ceiling: 600 calls per minute",
     ):
-        assert line in out
+        assert f"{line}\n" in out
 
 
 def test_check_config_warns_in_comments_and_ends_with_0(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -334,7 +334,7 @@ def test_sts_that_refuses_a_web_identity_is_told_with_the_role_and_the_code(odd:
     error = "<Error><Code>InvalidIdentityToken</Code><Message>hunter2hunter2</Message></Error>"
     odd.says(f"<ErrorResponse>{error}</ErrorResponse>".encode(), status=400, operation="AssumeRoleWithWebIdentity")
     assert Caller().refusal() == (
-        f"cannot assume {ROLE}: STS refused AssumeRoleWithWebIdentity with InvalidIdentityToken"
+        f"cannot assume {ROLE}: STS returned InvalidIdentityToken to AssumeRoleWithWebIdentity"
     )
 
 
