@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from exporter import __version__
-from exporter.app import cli
+from exporter.app import cli, help_text
+from exporter.app.arguments import read_arguments
 from exporter.app.settings import SCALAR_KEYS
 
 ARN = "arn:aws:braket:us-west-2:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
@@ -63,7 +64,22 @@ def test_help_names_every_command_and_setting(before: tuple[str, ...], terminal:
     assert "BRAKET_EXPORTER_CONFIG" in out
     assert "(default: 30s)" in out
     assert "--timeout DURATION" in out
-    assert "exit status: 0 after SIGTERM or SIGINT, 2 for invalid settings, 1 for anything else" in out
+    assert re.findall(r"^  ([012])  (\w+)", out.partition("\nexit status:\n")[2], re.MULTILINE) == [
+        ("0", "success"),
+        ("1", "any"),
+        ("2", "invalid"),
+    ]
+
+
+def test_help_groups_each_setting_once() -> None:
+    assert sorted(key for keys in help_text.GROUPS.values() for key in keys) == sorted(SCALAR_KEYS)
+
+
+def test_the_examples_of_help_are_valid_command_lines(terminal: Terminal) -> None:
+    lines = re.findall(r"^  braket-exporter (.*)$", terminal("--help").out.partition("\nexamples:\n")[2], re.MULTILINE)
+    assert len(lines) == 5
+    for line in lines:
+        assert read_arguments(line.split(), cli.GRAMMAR).problems == ()
 
 
 HELP = "braket-exporter --help lists commands and flags."
