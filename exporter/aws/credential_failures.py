@@ -21,7 +21,7 @@ from exporter.aws.error_codes import ACCESS_DENIED, COMMON_CODES, CREDENTIAL_SER
 from exporter.aws.safe_text import LONGEST_MESSAGE, denial_in, errno_text, is_error_code
 from exporter.core import AssumeRoleDeniedError, CredentialsRef, UnauthenticatedError
 
-MFA_NEEDED: Final = "it needs an MFA code, and the exporter never prompts; use a profile without mfa_serial"
+MFA_NEEDED: Final = "the profile requires an MFA code; use a profile without mfa_serial"
 
 _FILE_VARIABLES: Final = (
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -67,7 +67,7 @@ def configuration_problem(error: BaseException, profile: str | None) -> str:
     if profile is not None:
         return "this profile does not exist in the AWS configuration files"
     if os.environ.get("AWS_PROFILE") == "":
-        return "AWS_PROFILE is empty, and the AWS SDK takes that as a profile without a name; unset it"
+        return "AWS_PROFILE is empty, and the AWS SDK looks for a profile without a name; unset it"
     return "the profile in AWS_PROFILE does not exist in the AWS configuration files"
 
 
@@ -89,7 +89,7 @@ def _reason(attempt: Attempt, error: BaseException, credentials: CredentialsRef)
         return configuration_problem(error, credentials.profile)
     if isinstance(error, PartialCredentialsError):
         name = error.kwargs.get("cred_var")
-        return f"{name if str(name) in _CREDENTIAL_NAMES else 'a part of them'} is missing"
+        return f"{name if str(name) in _CREDENTIAL_NAMES else 'one of them'} is missing"
     if isinstance(error, SSOError | TokenRetrievalError):
         return f"there is no valid SSO token; log in with: aws sso login --profile {credentials.profile or 'NAME'}"
     if isinstance(error, ClientError):

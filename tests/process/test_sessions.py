@@ -239,7 +239,7 @@ def in_the_past(sts: Sts) -> str:
 
 def with_a_line_end(sts: Sts) -> str:
     given_until(sts, "2099-01-01T00:00:00Z", "hunter2&#10;hunter2")
-    return "the session token has a character that an HTTP header cannot carry, such as a line end"
+    return "the session token contains a character that is not valid in an HTTP header, such as a line end"
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ HELP = "braket-exporter --help lists commands and flags."
         (("Demo", "--jobs", "nonsense"), "unknown command Demo (did you mean demo?)"),
         (
             ("x.yaml", "--poll-interval", "soon"),
-            "unknown command x.yaml; commands are run, once, jobs, check-config, demo",
+            "unknown command x.yaml (did you mean --config x.yaml?)",
         ),
         (("",), 'unknown command ""; commands are run, once, jobs, check-config, demo'),
     ],
@@ -109,7 +109,7 @@ def test_an_unknown_command_is_named_as_typed_and_nothing_else_is_blamed(
     [
         (("--pol-interval=3s", "--jobs", ARN), "unknown flag --pol-interval (did you mean --poll-interval?)"),
         (("--poll-intervall", "3s", "--jobs", ARN), "unknown flag --poll-intervall (did you mean --poll-interval?)"),
-        (("--zzz", "--jobs", ARN), "unknown flag --zzz"),
+        (("--zzz", "--jobs", ARN), "unknown flag --zzz; --help lists the flags"),
         (("--al-jobs",), "unknown flag --al-jobs (did you mean --all-jobs?)"),
         (("--all_jobs",), "unknown flag --all_jobs (did you mean --all-jobs?)"),
         (("--all_jobs=true",), "unknown flag --all_jobs (did you mean --all-jobs?)"),
@@ -120,9 +120,10 @@ def test_an_unknown_command_is_named_as_typed_and_nothing_else_is_blamed(
         (("--targets", "x", "--jobs", ARN), "--targets: set targets in the YAML file; it cannot be a flag"),
         (("--jobs",), "--jobs needs a value, as in --jobs VALUE"),
         (("--jobs", ARN, "--config"), "--config needs a value, as in --config VALUE"),
-        (("--jobs", ARN, "--online=yes"), "--online takes no value"),
+        (("--jobs", ARN, "--online=yes"), "--online does not take a value"),
         (("--jobs", ARN, "--timeout=1m"), "--timeout is valid only with once and jobs, not with check-config"),
-        (("x.yaml", "--jobs", ARN), "unexpected argument x.yaml; the command is check-config"),
+        (("x.yaml", "--jobs", ARN), "unexpected argument x.yaml (did you mean --config x.yaml?)"),
+        (("demo", "--jobs", ARN), "unexpected argument demo; the command is check-config"),
     ],
 )
 def test_a_wrong_word_is_named_as_typed_without_the_errors_that_only_follow_from_it(
@@ -406,10 +407,10 @@ def test_without_any_region_people_are_told_where_one_comes_from(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = terminal.refuses("check-config", "--all-jobs")
-    assert "regions: none, and the AWS SDK knows none either; set regions or AWS_DEFAULT_REGION" in said
+    assert "regions: not set, and the AWS SDK does not have a Region either; set regions or AWS_DEFAULT_REGION" in said
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu_central_1")
     said = terminal.refuses("check-config", "--all-jobs")
-    assert "the AWS SDK's Region eu_central_1 is not the name of a Region; Braket is in: us-east-1, " in said
+    assert "the Region of the AWS SDK, eu_central_1, is not the name of a Region; Braket is in: us-east-1, " in said
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     assert terminal("check-config", "--all-jobs").status == 0
 

@@ -258,9 +258,7 @@ def test_a_profile_with_mfa_never_prompts(
     caller = Caller(CredentialsRef(profile="x", role_arn=role))
     subject = f"cannot assume {ROLE}" if role else "no credentials from profile x"
     for _ in range(3):
-        assert caller.refusal() == (
-            f"{subject}: it needs an MFA code, and the exporter never prompts; use a profile without mfa_serial"
-        )
+        assert caller.refusal() == (f"{subject}: the profile requires an MFA code; use a profile without mfa_serial")
     assert capfd.readouterr() == ("", "")
 
 
@@ -418,7 +416,7 @@ def test_container_credentials_that_hang_are_a_failure_at_the_deadline(
         (
             {"AWS_PROFILE": ""},
             CredentialsRef(),
-            "AWS_PROFILE is empty, and the AWS SDK takes that as a profile without a name; unset it",
+            "AWS_PROFILE is empty, and the AWS SDK looks for a profile without a name; unset it",
         ),
     ],
 )
@@ -565,10 +563,13 @@ def test_a_credential_that_no_header_can_carry_is_told_by_its_kind(
 ) -> None:
     monkeypatch.setenv(variable, value)
     assert Caller().refusal() == (
-        f"no credentials: {part} has a character that an HTTP header cannot carry, such as a line end"
+        f"no credentials: {part} contains a character that is not valid in an HTTP header, such as a line end"
     )
     why = Caller(CredentialsRef(role_arn=ROLE)).refusal()
-    assert why == f"cannot assume {ROLE}: {part} has a character that an HTTP header cannot carry, such as a line end"
+    assert (
+        why
+        == f"cannot assume {ROLE}: {part} contains a character that is not valid in an HTTP header, such as a line end"
+    )
 
 
 def everything_written(error: BraketError) -> str:
