@@ -91,7 +91,8 @@ def _reason(attempt: Attempt, error: BaseException, credentials: CredentialsRef)
         name = error.kwargs.get("cred_var")
         return f"{name if str(name) in _CREDENTIAL_NAMES else 'one of them'} is missing"
     if isinstance(error, SSOError | TokenRetrievalError):
-        return f"there is no valid SSO token; log in with: aws sso login --profile {credentials.profile or 'NAME'}"
+        profile = credentials.profile or "NAME"
+        return f"the SSO token is missing or expired; log in with: aws sso login --profile {profile}"
     if isinstance(error, ClientError):
         issuer, result = attempt.issuer or "a credential service", _code_of(error) or "an error"
         return f"{issuer} returned {result} to {attempt.request or 'a call'}{denial_in(_message(error))}"

@@ -371,7 +371,7 @@ def test_sso_without_a_token_is_told_with_the_command(
     config = f"[profile x]\nsso_account_id = {ACCOUNT}\nsso_role_name = watch\n"
     files.config.write_text(f"{config}sso_session = s\n[sso-session s]\n{start}" if session else f"{config}{start}")
     assert Caller(X).refusal() == (
-        "no credentials from profile x: there is no valid SSO token; log in with: aws sso login --profile x"
+        "no credentials from profile x: the SSO token is missing or expired; log in with: aws sso login --profile x"
     )
 
 

@@ -66,7 +66,7 @@ def test_what_http_says_is_what_the_code_says() -> None:
     ("said", "file"),
     [
         ("the credentials belong to account", "app/permission_check.py"),
-        ("there is no valid SSO token", "aws/credential_failures.py"),
+        ("the SSO token is missing or expired", "aws/credential_failures.py"),
         ("the credentials that were returned are expired", "aws/credential_failures.py"),
     ],
 )
