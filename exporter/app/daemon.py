@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
 from exporter import __version__
 from exporter.app.active_settings import ActiveSettings
@@ -20,10 +21,17 @@ MAINTENANCE_INTERVAL: Final = 5.0
 """Seconds between two runs of the maintenance."""
 
 
+class Announce(Protocol):
+    """Shows the URL of the exporter, once it listens and again after the first full poll."""
+
+    def __call__(self, url: str, *, polled: bool) -> None:
+        """Show the URL; ``polled`` is whether the first full poll is complete."""
+
+
 def run(
     read: Callable[[], Settings],
     file: str | None = None,
-    listening: Callable[[str, tuple[str, int]], None] | None = None,
+    announce: Announce | None = None,
     *,
     warn: bool = True,
 ) -> int:
@@ -32,7 +40,7 @@ def run(
     Args:
         read: reads the settings, now and at each reload.
         file: the path of the settings file, for the log.
-        listening: called with the scheme, and with the address and port, once the server accepts connections.
+        announce: shows the URL.
         warn: whether to log unusual settings.
 
     Raises:
@@ -55,13 +63,15 @@ def run(
     started_at = exporter.clock.monotonic()
     with stopped_by_signals() as stop, called_by_sighup(reloader.reload):
         server.start()
-        if listening is not None:
-            listening(scheme, server.address)
+        url = f"{scheme}://localhost:{server.address[1]}"
+        if announce is not None:
+            announce(url, polled=False)
         _log_start(exporter, active, server.address, tls=scheme == "https")
         if warn:
             active.warn()
         exporter.manager.start(CONNECTIONS, stop)
-        _run_maintenance(exporter, access_policy, stop)
+        first_poll = None if announce is None else partial(announce, url, polled=True)
+        _run_maintenance(exporter, access_policy, stop, first_poll)
         server.stop()
         exporter.manager.join()
         exporter.close()
@@ -81,8 +91,13 @@ def _log_start(exporter: Exporter, active: ActiveSettings, address: tuple[str, i
     )
 
 
-def _run_maintenance(exporter: Exporter, access_policy: FileAccessPolicy | None, stop: threading.Event) -> None:
-    """Run the maintenance periodically until ``stop`` is set."""
+def _run_maintenance(
+    exporter: Exporter,
+    access_policy: FileAccessPolicy | None,
+    stop: threading.Event,
+    first_poll: Callable[[], None] | None,
+) -> None:
+    """Run the maintenance periodically until ``stop`` is set, and call ``first_poll`` after the first full poll."""
     progress = FirstPollLog(exporter)
     while not stop.wait(MAINTENANCE_INTERVAL):
         exporter.maintain()
@@ -91,3 +106,6 @@ def _run_maintenance(exporter: Exporter, access_policy: FileAccessPolicy | None,
             access_policy.reload_changed_files(exporter.event_log)
             access_policy.log_failed_handshakes(exporter.event_log)
             exporter.telemetry.web_config_checked(failing=access_policy.failing)
+        if first_poll is not None and exporter.manager.ready:
+            first_poll()
+            first_poll = None

@@ -153,9 +153,9 @@ BAD = [
     ("poll_interval: 10s\n", ["nothing to watch"]),
     (
         "targets: [{profile: nobody, all_jobs: true}]\n",
-        ["targets[0].regions: none", "profile nobody", "this profile does not exist"],
+        ["targets[0].regions: not set", "profile nobody", "this profile does not exist"],
     ),
-    ("all_jobs: true\n", ["regions: none"]),
+    ("all_jobs: true\n", ["regions: not set"]),
 ]
 
 

@@ -65,8 +65,8 @@ def test_what_http_says_is_what_the_code_says() -> None:
 @pytest.mark.parametrize(
     ("said", "file"),
     [
-        ("these are credentials of account", "app/permission_check.py"),
-        ("there is no valid SSO token", "aws/credential_failures.py"),
+        ("the credentials belong to account", "app/permission_check.py"),
+        ("the SSO token is missing or expired", "aws/credential_failures.py"),
         ("the credentials that were returned are expired", "aws/credential_failures.py"),
     ],
 )

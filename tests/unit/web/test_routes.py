@@ -202,8 +202,8 @@ def test_other_parameters_do_not_filter() -> None:
 
 def test_one_family_is_exposed_literally() -> None:
     assert get("/metrics?name[]=braket_job_queue_position").body.decode() == (
-        "# HELP braket_job_queue_position Place in the device's job queue, or the N of Braket's >N; "
-        "no sample while Braket names none.\n"
+        "# HELP braket_job_queue_position Position of the job in the queue of its device; "
+        "N where Braket reports >N, no sample without a position.\n"
         "# TYPE braket_job_queue_position gauge\n"
         f'braket_job_queue_position{{job_arn="{ARN}",job_name="vqe-h2"}} 4.0\n'
     )
@@ -256,7 +256,7 @@ def test_the_whole_exposition_can_be_had_without_http() -> None:
         names=frozenset({"braket_job_info", "braket_exporter_parse_errors_total"}),
     )
     assert b"".join(page.parts) == (
-        b"# HELP braket_exporter_parse_errors Answers that could not be read.\n"
+        b"# HELP braket_exporter_parse_errors Number of API responses that the exporter cannot parse.\n"
         b"# TYPE braket_exporter_parse_errors counter\n"
         b"braket_exporter_parse_errors_total 0.0\n"
         b"# EOF\n"
