@@ -14,7 +14,7 @@ from exporter.web.jobs_api import render_jobs
 from exporter.web.negotiate import accepts_gzip, choose_format
 
 PROBES: Final = ("/-/healthy", "/-/ready")
-"""Paths whose responses are quick, and must not wait for others."""
+"""Paths with quick responses, which must not wait for others."""
 
 RELOAD: Final = "/-/reload"
 """The path of a reload, which may take as long as the state file or the SDK; no other request waits for it."""
