@@ -106,8 +106,9 @@ class Web:
         method, route = self._routes.get(request.path, ("", None))
         if route is None:
             return Response(404, f"Not found. Paths: {', '.join(self._routes)}.\n".encode())
-        if request.method != method:
-            return Response(405, f"Method not allowed; use {method}.\n".encode(), headers={"Allow": method})
+        allowed = ("GET", "HEAD") if method == "GET" else (method,)
+        if request.method not in allowed:
+            return Response(405, f"Method not allowed; use {method}.\n".encode(), headers={"Allow": ", ".join(allowed)})
         return route(request)
 
     def _metrics(self, request: Request) -> Response:
@@ -148,6 +149,5 @@ class Web:
         headers = {
             "Content-Security-Policy": SECURITY_POLICY,
             "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
         }
         return Response(200, page.encode(errors="replace"), "text/html; charset=utf-8", headers)

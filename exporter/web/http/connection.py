@@ -2,15 +2,14 @@
 
 import asyncio
 import contextlib
-from http import HTTPStatus
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import h11
 
 from exporter.web.http.channel import Channel, ChannelError, PlainPeerError
 from exporter.web.http.messages import Body, Request, Response
 from exporter.web.http.reception import Reception
+from exporter.web.http.translation import MAX_HEADER_BYTES, check_request, response_head, to_request
 
 IDLE_TIMEOUT: Final = 120.0
 """Seconds that a connection may wait for its next request; longer than usual scrape intervals."""
@@ -21,8 +20,6 @@ RESPONSE_TIMEOUT: Final = 30.0
 
 LINGER_TIMEOUT: Final = 1.0
 """Seconds that the peer may take to read the end of its last response before the socket is closed."""
-
-MAX_HEADER_BYTES: Final = 16 * 1024
 
 _READ_SIZE: Final = 65536
 
@@ -135,10 +132,10 @@ class Connection:
                     await self._receive()
                 deadline = min(deadline, self._clock() + REQUEST_TIMEOUT)
             elif isinstance(event, h11.Request):
-                _check_size(event)
+                check_request(event)
                 request = event
             elif isinstance(event, h11.EndOfMessage) and request is not None:
-                return _to_request(request)
+                return to_request(request)
             elif isinstance(event, h11.ConnectionClosed) or event is h11.PAUSED:
                 return None
 
@@ -163,7 +160,7 @@ class Connection:
         if self._protocol.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return
         body = response.body if isinstance(response.body, Body) else Body(len(response.body), [response.body])
-        data = self._protocol.send(_response_head(response, body.size, close=self.ending)) or b""
+        data = self._protocol.send(response_head(response, body.size, close=self.ending)) or b""
         async with asyncio.timeout(RESPONSE_TIMEOUT):
             for part in body.parts if with_body else ():
                 # A small response is one write: the head and the first part are sent together.
@@ -186,35 +183,3 @@ class Connection:
         async with asyncio.timeout(LINGER_TIMEOUT):
             while await self._reader.read(_READ_SIZE):
                 pass
-
-
-def _check_size(request: h11.Request) -> None:
-    """Apply to a complete request the size limit that h11 applies only to an incomplete one.
-
-    Raises:
-        h11.RemoteProtocolError: the request is too large.
-    """
-    size = len(request.target) + sum(len(name) + len(value) for name, value in request.headers)
-    if size > MAX_HEADER_BYTES:
-        raise h11.RemoteProtocolError("too large", error_status_hint=431)
-
-
-def _response_head(response: Response, size: int | None, *, close: bool) -> h11.Response:
-    headers = {
-        "Content-Type": response.content_type,
-        **({} if size is None else {"Content-Length": str(size)}),
-        **response.headers,
-        **({"Connection": "close"} if close else {}),
-    }
-    reason = HTTPStatus(response.status).phrase
-    return h11.Response(status_code=response.status, headers=list(headers.items()), reason=reason.encode())
-
-
-def _to_request(request: h11.Request) -> Request:
-    parts = urlsplit(request.target.decode("ascii"))
-    return Request(
-        method=request.method.decode("ascii"),
-        path=unquote(parts.path),
-        query=parse_qs(parts.query),
-        headers={name.decode("ascii").lower(): value.decode("latin-1") for name, value in request.headers},
-    )

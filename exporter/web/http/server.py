@@ -15,9 +15,10 @@ from collections.abc import Collection, Coroutine
 from typing import Any, Final
 
 from exporter.web.http.access import AccessPolicy
-from exporter.web.http.connection import MAX_HEADER_BYTES, Connection
+from exporter.web.http.connection import Connection
 from exporter.web.http.messages import Handler
 from exporter.web.http.reception import Reception
+from exporter.web.http.translation import MAX_HEADER_BYTES
 
 STOP_TIMEOUT: Final = 5.0
 """Seconds that current responses may take when the server stops; Docker kills a container after 10."""
