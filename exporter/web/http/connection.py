@@ -82,6 +82,7 @@ class Connection:
         except PlainPeerError as error:
             self._report_failed_handshake(str(error))
             self._channel = Channel()
+            self.ending = True
             await self._write(_TLS_REQUIRED)
             return False
         except ChannelError as error:
@@ -102,6 +103,7 @@ class Connection:
             request = await self._read_request()
         except (h11.RemoteProtocolError, ValueError) as error:
             status = getattr(error, "error_status_hint", 400)
+            self.ending = True
             await self._write(Response(status, b"This is no HTTP request that is understood here.\n"))
             return False
         except ChannelError:

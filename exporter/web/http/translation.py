@@ -18,11 +18,16 @@ _EVERY_RESPONSE: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": 
 
 
 def check_request(request: h11.Request) -> None:
-    """Apply to a complete request the size limit that h11 applies only to an incomplete one.
+    """Reject a request that h11 accepts.
+
+    h11 applies its size limit to incomplete requests only. A request with two lengths of its body may be two requests
+    for a proxy, so that the second one passes the proxy unseen.
 
     Raises:
-        h11.RemoteProtocolError: the request is invalid.
+        h11.RemoteProtocolError: the request is too large, or has both Content-Length and Transfer-Encoding.
     """
+    if {name for name, _ in request.headers} >= {b"content-length", b"transfer-encoding"}:
+        raise h11.RemoteProtocolError("two lengths")
     size = len(request.target) + sum(len(name) + len(value) for name, value in request.headers)
     if size > MAX_HEADER_BYTES:
         raise h11.RemoteProtocolError("too large", error_status_hint=431)

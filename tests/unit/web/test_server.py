@@ -25,6 +25,7 @@ PATIENCE = 10.0
 
 GET = b"GET /one HTTP/1.1\r\nHost: x\r\n\r\n"
 GET_AND_CLOSE = b"GET /one HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+TWO_LENGTHS = b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
 
 USUAL = {
     "content-type": "text/plain; charset=utf-8",
@@ -365,6 +366,8 @@ def test_a_large_answer_arrives_whole(stack: ExitStack) -> None:
         pytest.param(b"GET /a HTTP/1.1\r\nHost: x\r\nNo colon\r\n\r\n", 400, id="bad-header"),
         pytest.param(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n", 400, id="bad-length"),
         pytest.param(b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501, id="bad-coding"),
+        pytest.param(TWO_LENGTHS + GET, 400, id="two-lengths"),
+        pytest.param(TWO_LENGTHS.replace(b"Tr", b"X: y\r\ntR") + GET, 400, id="two-lengths-apart"),
         pytest.param(b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431, id="long-target"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 100_000 + b"\r\n\r\n", 431, id="long-header"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 16_400 + b"\r\n\r\n", 431, id="header-in-one-piece"),
@@ -377,6 +380,7 @@ def test_what_is_no_request_gets_one_answer_and_is_closed(stack: ExitStack, data
     assert status_of(answer) == status
     assert answer.endswith(b"\r\n\r\nThis is no HTTP request that is understood here.\n")
     assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"\r\nConnection: close\r\n" in answer
     assert b"Traceback" not in answer
     assert_alive(server)
 
