@@ -8,6 +8,7 @@ from exporter.core import Clock, TargetStatus
 from exporter.metrics import CONTENT_TYPES, Format, Page, compressed_page, plain_page, sample_names
 from exporter.storage import Store
 from exporter.telemetry import SelfMetrics
+from exporter.web.browser_requests import sent_by_page
 from exporter.web.http import Body, Request, Response
 from exporter.web.job_table import parse_query
 from exporter.web.jobs_api import render_jobs
@@ -131,7 +132,9 @@ class Web:
     def _readiness(self, _: Request) -> Response:
         return Response(200, b"Ready.\n") if self._ready() else Response(503, b"The first full poll is under way.\n")
 
-    def _reloading(self, _: Request) -> Response:
+    def _reloading(self, request: Request) -> Response:
+        if sent_by_page(request.headers):
+            return Response(403, b"A web page cannot reload the settings; send the request without a browser.\n")
         problems, restart_needed = self._reload()
         if problems:
             lines = ["Bad settings; those in force stay:", *(f"  {problem}" for problem in problems)]

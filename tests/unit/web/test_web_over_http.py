@@ -100,3 +100,48 @@ def test_the_jobs_arrive_whole_in_chunks() -> None:
         answer = fetch(server, "GET", "/api/v1/jobs")
     assert answer.headers["transfer-encoding"] == "chunked"
     assert len(json.loads(answer.body)["jobs"]) == 1
+
+
+class Counting:
+    """Counts the reloads."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> Reloaded:
+        self.calls += 1
+        return Reloaded()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"origin": ""},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"SEC-FETCH-SITE": " Cross-Site "},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1:9834"},
+    ],
+)
+def test_a_web_page_cannot_reload(headers: Mapping[str, str]) -> None:
+    reload = Counting()
+    with serving(reload) as server:
+        refused = fetch(server, "POST", RELOAD, headers)
+    assert refused.status == 403
+    assert refused.body == b"A web page cannot reload the settings; send the request without a browser.\n"
+    assert reload.calls == 0
+
+
+@pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "none"}, {"Referer": "http://x/"}])
+def test_a_client_that_is_no_web_page_reloads(headers: Mapping[str, str]) -> None:
+    reload = Counting()
+    with serving(reload) as server:
+        assert fetch(server, "POST", RELOAD, headers).status == 200
+    assert reload.calls == 1
+
+
+def test_a_web_page_may_read_what_any_client_reads() -> None:
+    with serving() as server:
+        assert fetch(server, "GET", "/metrics", {"Origin": "https://grafana.example"}).status == 200
