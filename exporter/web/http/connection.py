@@ -12,10 +12,12 @@ from exporter.web.http.reception import Reception
 from exporter.web.http.translation import MAX_HEADER_BYTES, check_request, response_head, to_request
 
 IDLE_TIMEOUT: Final = 120.0
-"""Seconds that a connection may wait for its next request; longer than usual scrape intervals."""
+"""Seconds between two requests of a connection; longer than usual scrape intervals."""
 
 HANDSHAKE_TIMEOUT: Final = 10.0
 REQUEST_TIMEOUT: Final = 10.0
+"""Seconds for a request from its first byte on, and for the first byte of a connection."""
+
 RESPONSE_TIMEOUT: Final = 30.0
 
 LINGER_TIMEOUT: Final = 1.0
@@ -53,6 +55,7 @@ class Connection:
         writer.transport.set_write_buffer_limits(0)
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
         self._clock = asyncio.get_running_loop().time
+        self._used = False
         self.responding = False
         self.changed_at = self._clock()
         self.ending = False
@@ -110,6 +113,7 @@ class Connection:
             return False
         if request is None:
             return False
+        self._used = True
         self._set_responding(responding=True)
         response = await self._reception.respond(request)
         await self._write(response, with_body=request.method != "HEAD")
@@ -124,7 +128,7 @@ class Connection:
     async def _read_request(self) -> Request | None:
         """Read one request and discard its body; ``None`` when the peer has disconnected."""
         request: h11.Request | None = None
-        deadline = self._clock() + IDLE_TIMEOUT
+        deadline = self._clock() + (IDLE_TIMEOUT if self._used else REQUEST_TIMEOUT)
         while True:
             event = self._protocol.next_event()
             if event is h11.NEED_DATA:

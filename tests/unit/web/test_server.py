@@ -16,6 +16,8 @@ import pytest
 
 from exporter.web.http import Body, HttpServer, Request, Response
 from exporter.web.http import connection as connection_module
+from exporter.web.http import crowd as crowd_module
+from exporter.web.http import reception as reception_module
 from exporter.web.http import server as server_module
 from exporter.web.http.access import AccessPolicy
 from exporter.web.http.messages import Handler
@@ -605,7 +607,7 @@ def test_a_port_that_is_taken_in_one_address_family_is_not_half_listened_on(stac
 def test_beyond_the_most_connections_the_one_that_waited_longest_makes_room(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch, first: bytes
 ) -> None:
-    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(crowd_module, "MAX_CONNECTIONS", 2)
     server = stack.enter_context(serving())
     oldest = stack.enter_context(Peer(server)).send(first)
     wait_until(lambda: len(server._connections) == 1)
@@ -620,7 +622,7 @@ def test_beyond_the_most_connections_the_one_that_waited_longest_makes_room(
 def test_a_connection_that_was_used_lately_stays_before_one_that_came_later_and_waits(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(crowd_module, "MAX_CONNECTIONS", 2)
     server = stack.enter_context(serving())
     scraper = stack.enter_context(Peer(server))
     wait_until(lambda: len(server._connections) == 1)
@@ -635,7 +637,7 @@ def test_a_connection_that_was_used_lately_stays_before_one_that_came_later_and_
 def test_one_that_waits_makes_room_before_one_whose_answer_is_under_way(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(crowd_module, "MAX_CONNECTIONS", 2)
     handler = Blocking()
     server = stack.enter_context(
         serving(lambda request: handler(request) if request.path == "/slow" else echo(request))
@@ -654,7 +656,7 @@ def test_one_that_waits_makes_room_before_one_whose_answer_is_under_way(
 def test_when_all_take_their_answers_slowly_the_slowest_makes_room(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(crowd_module, "MAX_CONNECTIONS", 3)
     large = Response(200, b"x" * 5_000_000)
     server = stack.enter_context(
         serving(lambda request: large if request.path == "/large" else echo(request), send_buffer=4096)
@@ -743,6 +745,89 @@ def test_slow_paths_are_answered_one_after_the_other_and_hold_up_no_others(stack
     assert {peer.answer()[2] for peer in slow} == {b"done"}
 
 
+class Counting:
+    """A handler that counts the requests in it, and holds them."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.now = self.most = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request) -> Response:
+        if request.path == "/one":
+            return echo(request)
+        with self._lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        assert self.go.wait(3 * PATIENCE)
+        with self._lock:
+            self.now -= 1
+        return Response(200, b"done")
+
+
+SLOW = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def test_at_most_8_responses_are_made_at_once_and_further_ones_wait(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reception_module, "RENDER_WAIT", 3 * PATIENCE)
+    handler = Counting()
+    server = stack.enter_context(serving(handler, urgent=("/one",)))
+    stack.callback(handler.go.set)
+    scrapes = [stack.enter_context(Peer(server)).send(SLOW) for _ in range(30)]
+    wait_until(partial(is_responding, server, 30))
+    wait_until(lambda: handler.now == 8)
+    assert_alive(server)
+    handler.go.set()
+    assert {scrape.answer()[2] for scrape in scrapes} == {b"done"}
+    assert handler.most == 8
+
+
+def test_a_scrape_that_waits_too_long_is_told_to_come_again(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reception_module, "RENDER_WAIT", 0.1)
+    handler = Counting()
+    server = stack.enter_context(serving(handler, urgent=("/one",)))
+    stack.callback(handler.go.set)
+    scrapes = [stack.enter_context(Peer(server)).send(SLOW) for _ in range(8)]
+    wait_until(lambda: handler.now == 8)
+    late = stack.enter_context(Peer(server)).send(SLOW)
+    status, headers, body = late.answer()
+    assert (status, headers["retry-after"], body) == (503, "5", b"Too many scrapes at once; try again.\n")
+    handler.go.set()
+    assert {scrape.answer()[2] for scrape in scrapes} == {b"done"}
+    assert late.send(SLOW).answer()[2] == b"done"
+
+
+def test_a_peer_that_goes_away_does_not_make_place_for_a_ninth_response(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crowd_module, "MAX_CONNECTIONS", 8)
+    handler = Counting()
+    server = stack.enter_context(serving(handler))
+    stack.callback(handler.go.set)
+    for _ in range(20):
+        stack.enter_context(Peer(server)).send(SLOW)
+    wait_until(lambda: handler.now == 8)
+    last = stack.enter_context(Peer(server)).send(SLOW)
+    wait_until(lambda: not server._opening)
+    handler.go.set()
+    assert last.answer()[2] == b"done"
+    assert handler.most == 8
+
+
+def test_slow_readers_do_not_occupy_the_places_of_those_who_scrape(stack: ExitStack) -> None:
+    large = Response(200, b"x" * 500_000)
+    server = stack.enter_context(
+        serving(lambda request: large if request.path == "/large" else echo(request), send_buffer=4096)
+    )
+    for number in range(20):
+        peer = stack.enter_context(Peer(server, receive_buffer=4096))
+        peer.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(partial(is_responding, server, number + 1))
+    assert_alive(server)
+
+
 def test_50_scrapes_at_once_are_all_answered_whole(stack: ExitStack) -> None:
     body = bytes(range(256)) * 4_000
     server = stack.enter_context(serving(lambda _: Response(200, body)))
@@ -828,17 +913,27 @@ def drip(peer: Peer) -> float:
     return time.monotonic() - began
 
 
-def test_a_silent_peer_may_wait_longer_than_a_request_may_take_but_not_forever(
+def test_between_two_requests_a_peer_may_wait_longer_than_for_its_first_byte(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection_module, "REQUEST_TIMEOUT", 0.001)
-    monkeypatch.setattr(connection_module, "IDLE_TIMEOUT", 0.2)
+    monkeypatch.setattr(connection_module, "REQUEST_TIMEOUT", 0.1)
+    monkeypatch.setattr(connection_module, "IDLE_TIMEOUT", 0.3)
     server = stack.enter_context(serving())
-    peer = stack.enter_context(Peer(server))
-    wait_until(lambda: len(server._connections) == 1)
+    peer = stack.enter_context(Peer(server)).send(GET)
+    assert peer.answer()[2] == b"GET /one"
     began = time.monotonic()
     assert peer.rest() == b""
-    assert time.monotonic() - began > 0.1
+    assert time.monotonic() - began > 0.2
+
+
+def test_a_peer_that_never_sends_a_byte_is_closed_long_before_an_idle_one(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "REQUEST_TIMEOUT", 0.1)
+    server = stack.enter_context(serving())
+    peer = stack.enter_context(Peer(server))
+    assert peer.rest() == b""
+    wait_until(lambda: not server._connections)
 
 
 def test_a_peer_that_does_not_take_its_answer_is_closed(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
