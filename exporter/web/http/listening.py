@@ -20,15 +20,19 @@ _NO_IPV6: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open one socket for IPv4 and IPv6; asyncio opens two, with different ports when any free port is requested.
+    """Open one socket; without a host or with ``::``, it serves IPv4 and IPv6.
+
+    asyncio opens two sockets, with different ports when any free port is requested.
 
     Raises:
         OSError: the address cannot be opened.
     """
+    dual = socket.has_dualstack_ipv6()
     if host:
         family, address = _resolve(host, port)
-        return socket.create_server(address, family=family, backlog=BACKLOG)
-    if socket.has_dualstack_ipv6():
+        dual = dual and address[0] == "::"
+        return socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=dual)
+    if dual:
         try:
             return socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
         except OSError as error:

@@ -571,8 +571,9 @@ needs_ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6
 
 
 @needs_ipv6
-def test_without_a_host_both_address_families_are_served_at_one_port(stack: ExitStack) -> None:
-    server = stack.enter_context(serving(host=""))
+@pytest.mark.parametrize("any_host", ["", "::", "0:0::0"])
+def test_without_a_host_both_address_families_are_served_at_one_port(stack: ExitStack, any_host: str) -> None:
+    server = stack.enter_context(serving(host=any_host))
     for host in ("127.0.0.1", "::1"):
         with socket.create_connection((host, server.address[1]), PATIENCE) as connection:
             connection.sendall(GET_AND_CLOSE)
@@ -586,6 +587,13 @@ def test_without_ipv6_every_ipv4_address_is_served(stack: ExitStack, monkeypatch
     with socket.create_connection(("127.0.0.1", server.address[1]), PATIENCE) as connection:
         connection.sendall(GET_AND_CLOSE)
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+@needs_ipv6
+def test_one_ipv6_address_serves_no_ipv4(stack: ExitStack) -> None:
+    server = stack.enter_context(serving(host="::1"))
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.address[1]), PATIENCE)
 
 
 @needs_ipv6
