@@ -55,6 +55,8 @@ class Connection:
         writer.transport.set_write_buffer_limits(0)
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
         self._clock = asyncio.get_running_loop().time
+        address = writer.get_extra_info("peername")
+        self._peer = str(address[0]) if address else ""
         self._used = False
         self.responding = False
         self.changed_at = self._clock()
@@ -97,8 +99,7 @@ class Connection:
         return True
 
     def _report_failed_handshake(self, error: str) -> None:
-        address = self._writer.get_extra_info("peername")
-        self._reception.handshake_failed(str(address[0]) if address else "", error)
+        self._reception.handshake_failed(self._peer, error)
 
     async def _serve_one(self) -> bool:
         """Serve one request; return whether the connection can be used for another."""
@@ -115,7 +116,7 @@ class Connection:
             return False
         self._used = True
         self._set_responding(responding=True)
-        response = await self._reception.respond(request)
+        response = await self._reception.respond(request, self._peer)
         await self._write(response, with_body=request.method != "HEAD")
         reusable = self._protocol.our_state is self._protocol.their_state is h11.DONE and not self.ending
         if reusable:

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from exporter.web.http.access import AccessPolicy
 from exporter.web.http.messages import Handler, Request, Response
+from exporter.web.http.repeated_warning import RepeatedWarning, call_later
 
 MAX_CHECKS: Final = 64
 """The most logins that wait for a check; at about 70 ms each, the last one is within a scrape timeout."""
@@ -48,12 +49,20 @@ class Reception:
         self._renderers = ThreadPoolExecutor(MAX_RENDERED, "render")
         self._executors = {**dict.fromkeys(slow, self._slow), **dict.fromkeys(urgent, self._probes)}
         self._checking = 0
+        self._refused_logins = RepeatedWarning("refused logins", call_later)
         self._free_renderers = asyncio.Semaphore(MAX_RENDERED)
         self._rendering: set[asyncio.Future[Response]] = set()
 
-    async def respond(self, request: Request) -> Response:
-        """Make the response to one request: the handler's if the access policy admits the request."""
+    async def respond(self, request: Request, peer: str) -> Response:
+        """Make the response to one request: the handler's if the access policy admits the request.
+
+        Args:
+            request: the request.
+            peer: the address that sent it, for the log.
+        """
         response = await self._refusal(request)
+        if response is _UNAUTHORIZED and "authorization" in request.headers:
+            self._refused_logins.add(peer)
         if response is None:
             executor = self._executors.get(request.path)
             response = await (self._render(request) if executor is None else _run_in(executor, self._handle, request))
@@ -107,7 +116,7 @@ class Reception:
             return self._handler(request)
         except Exception:  # noqa: BLE001 -- a bug is a response 500 and a log line; the server continues
             _LOG.exception("the answer to %s %s failed", request.method, request.path)
-            return Response(500, b"Internal error; the exporter's log tells more.\n")
+            return Response(500, b"Internal error; the exporter's log has the details.\n")
 
 
 async def _run_in(executor: ThreadPoolExecutor, function: Callable[[Request], T], request: Request) -> T:

@@ -1,5 +1,6 @@
 """A log line for an event that may repeat thousands of times a second."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -8,6 +9,11 @@ INTERVAL: Final = 60.0
 """Seconds between two log lines about the same event."""
 
 _LOG: Final = logging.getLogger(__name__)
+
+
+def call_later(seconds: float, call: Callable[[], None]) -> None:
+    """Call a function after some seconds in the running event loop."""
+    asyncio.get_running_loop().call_later(seconds, call)
 
 
 class RepeatedWarning:

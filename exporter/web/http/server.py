@@ -19,7 +19,7 @@ from exporter.web.http.crowd import MAX_REPLACED, current_connection_limit, long
 from exporter.web.http.listening import NO_DESCRIPTOR, Acceptor, listen, open_streams
 from exporter.web.http.messages import Handler
 from exporter.web.http.reception import Reception
-from exporter.web.http.repeated_warning import RepeatedWarning
+from exporter.web.http.repeated_warning import RepeatedWarning, call_later
 
 STOP_TIMEOUT: Final = 5.0
 """Seconds that current responses may take when the server stops; Docker kills a container after 10."""
@@ -56,6 +56,7 @@ class HttpServer:
         self._reception = Reception(handler, self._access_policy, urgent, slow)
         self._opening: set[asyncio.Task[None]] = set()
         self._connections: dict[asyncio.Task[None], Connection] = {}
+        self._failures = RepeatedWarning("connections that cannot be accepted", call_later)
         self._limit = current_connection_limit()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -84,8 +85,6 @@ class HttpServer:
         asyncio.run_coroutine_threadsafe(coroutine, loop).result(2 * STOP_TIMEOUT)
 
     async def _serve(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._failures = RepeatedWarning("connections that cannot be accepted", loop.call_later)
         self._acceptor = Acceptor(self._socket, self._room, self._open, self._cannot_accept)
 
     @property
