@@ -53,7 +53,7 @@ def run(
         server.stop()
         raise
     started_at = exporter.clock.monotonic()
-    with stopped_by_signals() as stop, called_by_sighup(reloader.reload):
+    with stopped_by_signals() as stop, called_by_sighup(reloader.reload) as started:
         server.start()
         if listening is not None:
             listening(scheme, server.address)
@@ -61,6 +61,7 @@ def run(
         if warn:
             active.warn()
         exporter.manager.start(CONNECTIONS, stop)
+        started.set()
         _run_maintenance(exporter, access_policy, stop)
         server.stop()
         exporter.manager.join()
