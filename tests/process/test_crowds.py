@@ -21,7 +21,8 @@ LARGE = """
 from exporter.metrics.exposition import Page
 from exporter.web import routes
 def large(*args, **kwargs):
-    sum(range(1_000_000))  # what a scrape costs
+    for _ in range(2_000_000):  # what a scrape costs
+        pass
     return Page(6_000_000, (b"x" * 200_000 for _ in range(30)))
 routes.expose = large
 """
@@ -87,6 +88,6 @@ def test_probes_are_answered_while_600_peers_read_a_large_page_slowly(simulator:
             began = time.monotonic()
             assert exporter.get("/-/healthy").status == 200
             times.append(time.monotonic() - began)
-        assert sorted(times)[94] < 5.0
+        assert max(times) < 10.0, times
         assert "Traceback" not in "\n".join(exporter.lines)
         assert exporter.stop() == 0
