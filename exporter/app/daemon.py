@@ -61,7 +61,7 @@ def run(
         server.stop()
         raise
     started_at = exporter.clock.monotonic()
-    with stopped_by_signals() as stop, called_by_sighup(reloader.reload):
+    with stopped_by_signals() as stop, called_by_sighup(reloader.reload) as started:
         server.start()
         url = f"{scheme}://localhost:{server.address[1]}"
         if announce is not None:
@@ -70,6 +70,7 @@ def run(
         if warn:
             active.warn()
         exporter.manager.start(CONNECTIONS, stop)
+        started.set()
         first_poll = None if announce is None else partial(announce, url, polled=True)
         _run_maintenance(exporter, access_policy, stop, first_poll)
         server.stop()

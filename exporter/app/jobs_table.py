@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, Final, NamedTuple
 
 from exporter.core import format_span, parse_time, short_device
@@ -104,7 +105,10 @@ def _run_time(job: Job, now: float) -> str:
 
 
 def _span(seconds: object) -> str:
-    return format_span(seconds) if isinstance(seconds, int | float) else _NOTHING
+    try:
+        return format_span(seconds) if isinstance(seconds, int | float) and isfinite(seconds) else _NOTHING
+    except OverflowError:  # a number that is too large for a float
+        return _NOTHING
 
 
 def _time(job: Job, member: str) -> float | None:
