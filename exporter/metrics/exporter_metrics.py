@@ -72,6 +72,12 @@ EXPORTER_FAMILIES: Final = (
         ("field",),
     ),
     Family(
+        "braket_exporter_log_lines_dropped_total",
+        "Number of log lines that were dropped, because stderr was full, closed or not read.",
+        "counter",
+        (),
+    ),
+    Family(
         "braket_exporter_config_last_reload_successful",
         "1 when the settings and the web_config_file that were last read are in force.",
         "gauge",

@@ -3,11 +3,11 @@
 from exporter.telemetry.log_events import (
     EventLog,
     job_fields,
-    make_logger,
     outcome_fields,
     rfc3339,
     transition_fields,
 )
+from exporter.telemetry.logger import make_logger
 from exporter.telemetry.self_metrics import SelfMetrics
 
 __all__ = [

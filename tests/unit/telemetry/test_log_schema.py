@@ -26,7 +26,8 @@ from exporter.core import (
     Target,
     Transition,
 )
-from exporter.telemetry.log_events import EventLog, make_logger
+from exporter.telemetry.log_events import EventLog
+from exporter.telemetry.logger import make_logger
 
 ROOT = Path(__file__).parents[3]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "docs/log.schema.json").read_text(encoding="utf-8"))
