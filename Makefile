@@ -41,7 +41,7 @@ bench: .venv/development ## measure against named peers; print ratios
 	$(BIN)/python bench/restart.py
 
 docs: .venv/development ## build the documentation site into .cache/site; check its links
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 docs-tables: .venv/development ## write the tables of predicted costs into docs/
 	$(BIN)/python -m scripts.docs_tables

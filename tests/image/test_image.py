@@ -195,8 +195,7 @@ def test_sigterm_ends_it_while_it_is_still_importing_too(images: Images, tmp_pat
     (tmp_path / "__init__.py").touch()
     (tmp_path / "__main__.py").write_text((ROOT / "exporter" / "__main__.py").read_text(encoding="utf-8"))
     (tmp_path / "app").mkdir()
-    (tmp_path / "app" / "__init__.py").touch()
-    (tmp_path / "app" / "cli.py").write_text("import time\ntime.sleep(60)\n")
+    (tmp_path / "app" / "__init__.py").write_text("import time\ntime.sleep(60)\n")
     tmp_path.chmod(0o755)
     slow = (f"--volume={tmp_path}:{package}:ro",)
     with images.container(*WATCH, options=slow, env=NOWHERE) as container:

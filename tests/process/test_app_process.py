@@ -48,7 +48,7 @@ def arn(number: int) -> str:
     return f"arn:aws:braket:{REGION}:{ACCOUNT}:job/00000000-0000-4000-8000-{number:012d}"
 
 
-class Aggregates:
+class Fleet:
     """Jobs whose answers the test changes while the exporter looks on."""
 
     def __init__(self, server: SimulatorServer, *arns: str) -> None:
@@ -68,19 +68,19 @@ class Aggregates:
 
 
 @pytest.fixture
-def fleet() -> Iterator[Aggregates]:
+def fleet() -> Iterator[Fleet]:
     with simulated(3) as jobs:
         yield jobs
 
 
 @contextmanager
-def simulated(count: int) -> Iterator[Aggregates]:
+def simulated(count: int) -> Iterator[Fleet]:
     with SimulatorServer(World(), clock=time.time) as server:
-        yield Aggregates(server, *(arn(number) for number in range(1, count + 1)))
+        yield Fleet(server, *(arn(number) for number in range(1, count + 1)))
 
 
 @contextmanager
-def exporting(fleet: Aggregates, *arguments: str, prelude: str = "") -> Iterator[Daemon]:
+def exporting(fleet: Fleet, *arguments: str, prelude: str = "") -> Iterator[Daemon]:
     env = {"AWS_ENDPOINT_URL_BRAKET": fleet.server.url}
     with daemon("run", "--jobs", ",".join(fleet.arns), *FAST, *arguments, env=env, prelude=prelude) as running:
         yield running
@@ -115,7 +115,7 @@ def statuses(one: str, status: str) -> list[str]:
     ]
 
 
-def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Aggregates) -> None:
+def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Fleet) -> None:
     queued, running, failed = fleet.arns
     fleet.put(
         queued,
@@ -222,7 +222,7 @@ def test_a_job_far_back_in_the_queue_of_a_qpu(fleet: Aggregates) -> None:
 
 
 @pytest.mark.parametrize(("final", "level"), [("COMPLETED", "info"), ("FAILED", "error"), ("CANCELLED", "warning")])
-def test_a_job_that_runs_out_of_time_is_told_by_its_event_alone(final: str, level: str, fleet: Aggregates) -> None:
+def test_a_job_that_runs_out_of_time_is_told_by_its_event_alone(final: str, level: str, fleet: Fleet) -> None:
     job, other, baseline = fleet.arns
     fleet.put(other, "RUNNING")
     out_of_time = [wire_event("MAX_RUNTIME_EXCEEDED", LONG_AGO + 3640, "Too long."), wire_event(final, LONG_AGO + 3650)]
@@ -258,7 +258,7 @@ def test_a_job_that_runs_out_of_time_is_told_by_its_event_alone(final: str, leve
     assert (event["level"], event["job_arn"], event["message"]) == ("error", job, "Too long.")
 
 
-def test_the_life_of_a_new_job_is_logged_once_and_counted_once(fleet: Aggregates) -> None:
+def test_the_life_of_a_new_job_is_logged_once_and_counted_once(fleet: Fleet) -> None:
     job, witness, _ = fleet.arns
     fleet.put(witness, "RUNNING")
     group = f'aws_account_id="123456789012",aws_region="us-west-2",device="{GARNET}"'
@@ -348,7 +348,7 @@ def _rounded(line: str) -> str:
     return f"{labels} {round(float(value), 3)}"
 
 
-def test_a_job_that_lived_and_failed_between_two_looks_is_news(fleet: Aggregates) -> None:
+def test_a_job_that_lived_and_failed_between_two_looks_is_news(fleet: Fleet) -> None:
     new, old, late = fleet.arns
     with exporting(fleet) as exporter:
         eventually(lambda: len({line["job_arn"] for line in exporter.logs("poll_failed")}) == 3)
@@ -400,7 +400,7 @@ TROUBLE: list[tuple[Fault, str, list[str]]] = [
 
 
 @pytest.fixture(scope="module")
-def troubled() -> Iterator[tuple[Aggregates, Daemon]]:
+def troubled() -> Iterator[tuple[Fleet, Daemon]]:
     """One exporter for every kind of trouble in turn; its first job is the one that gets it."""
     with simulated(3) as fleet:
         for job in fleet.arns:
@@ -412,7 +412,7 @@ def troubled() -> Iterator[tuple[Aggregates, Daemon]]:
 
 @pytest.mark.parametrize(("fault", "code", "marks"), TROUBLE, ids=lambda value: getattr(value, "kind", ""))
 def test_one_bad_job_never_touches_the_others(
-    fault: Fault, code: str, marks: list[str], troubled: tuple[Aggregates, Daemon]
+    fault: Fault, code: str, marks: list[str], troubled: tuple[Fleet, Daemon]
 ) -> None:
     fleet, exporter = troubled
     bad, *others = fleet.arns
@@ -444,7 +444,7 @@ def test_one_bad_job_never_touches_the_others(
     assert exporter.value("braket_job_poll_failing", bad) is None
 
 
-def test_a_throttling_storm_takes_the_target_down_until_it_is_over(fleet: Aggregates) -> None:
+def test_a_throttling_storm_takes_the_target_down_until_it_is_over(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     with exporting(fleet) as exporter:
@@ -465,7 +465,7 @@ def test_a_throttling_storm_takes_the_target_down_until_it_is_over(fleet: Aggreg
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_within_seconds_while_aws_hangs(number: signal.Signals, fleet: Aggregates) -> None:
+def test_it_ends_within_seconds_while_aws_hangs(number: signal.Signals, fleet: Fleet) -> None:
     fleet.server.faults.put(Fault(FaultKind.HANG))
     with exporting(fleet) as exporter:
         eventually(lambda: fleet.server.requests)
@@ -478,7 +478,7 @@ def test_it_ends_within_seconds_while_aws_hangs(number: signal.Signals, fleet: A
     assert [event for event in events if event != "config_warning"] == ["started", "stopped"]
 
 
-def test_it_is_ready_once_every_job_was_asked_for(fleet: Aggregates) -> None:
+def test_it_is_ready_once_every_job_was_asked_for(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     fleet.server.faults.put(Fault(FaultKind.HANG, arn=fleet.arns[0]))
@@ -495,7 +495,7 @@ def test_it_is_ready_once_every_job_was_asked_for(fleet: Aggregates) -> None:
         assert text in page.text
 
 
-def test_values_that_nobody_knows_are_exported_and_logged_once(fleet: Aggregates) -> None:
+def test_values_that_nobody_knows_are_exported_and_logged_once(fleet: Fleet) -> None:
     job, witness, third = fleet.arns
     for one in (witness, third):
         fleet.put(one, "RUNNING")
@@ -572,7 +572,7 @@ def test_hostile_names_come_out_escaped() -> None:
     ],
     ids=str,
 )
-def test_an_absurd_answer_for_one_job_does_not_end_the_exporter(members: dict[str, Any], fleet: Aggregates) -> None:
+def test_an_absurd_answer_for_one_job_does_not_end_the_exporter(members: dict[str, Any], fleet: Fleet) -> None:
     bad, *others = fleet.arns
     for job in others:
         fleet.put(job, "RUNNING")
@@ -589,7 +589,7 @@ def test_an_absurd_answer_for_one_job_does_not_end_the_exporter(members: dict[st
         assert exporter.stop() == 0
 
 
-def test_every_line_of_a_run_is_one_json_object(troubled: tuple[Aggregates, Daemon]) -> None:
+def test_every_line_of_a_run_is_one_json_object(troubled: tuple[Fleet, Daemon]) -> None:
     _, exporter = troubled
     lines = [json.loads(line) for line in exporter.lines[:]]
     assert [line["event"] for line in lines].count("started") == 1
@@ -599,7 +599,7 @@ def test_every_line_of_a_run_is_one_json_object(troubled: tuple[Aggregates, Daem
         assert line["level"] in ("info", "warning", "error")
 
 
-def test_a_finished_job_that_told_everything_is_never_asked_again(fleet: Aggregates) -> None:
+def test_a_finished_job_that_told_everything_is_never_asked_again(fleet: Fleet) -> None:
     done, silent, witness = fleet.arns
     now = time.time()
     ended = {"startedAt": iso(now - 20), "endedAt": iso(now - 10)}
@@ -617,7 +617,7 @@ def test_a_finished_job_that_told_everything_is_never_asked_again(fleet: Aggrega
         assert exporter.stop() == 0
 
 
-def test_late_billable_time_is_counted_once_when_it_comes(fleet: Aggregates) -> None:
+def test_late_billable_time_is_counted_once_when_it_comes(fleet: Fleet) -> None:
     job, *others = fleet.arns
     for one in (job, *others):
         fleet.put(one, "RUNNING", startedAt=iso(LONG_AGO))
@@ -636,14 +636,14 @@ def test_late_billable_time_is_counted_once_when_it_comes(fleet: Aggregates) -> 
     assert len(exporter.logs("job_transition")) == 1
 
 
-def once(fleet: Aggregates, *arguments: str) -> list[str]:
+def once(fleet: Fleet, *arguments: str) -> list[str]:
     env = {"AWS_ENDPOINT_URL_BRAKET": fleet.server.url}
     ended = run("once", "--jobs", ",".join(fleet.arns), *FAST, *arguments, env=env)
     assert ended.returncode == 0, ended.stderr
     return samples_of(ended.stdout)
 
 
-def test_metrics_can_be_left_out(fleet: Aggregates) -> None:
+def test_metrics_can_be_left_out(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     left_out = "braket_job_status,braket_jobs,braket_exporter_target_up,braket_job_events_total"
@@ -652,7 +652,7 @@ def test_metrics_can_be_left_out(fleet: Aggregates) -> None:
     assert {"braket_job_info", "braket_job_outcomes_total", "braket_exporter_build_info"} <= names
 
 
-def test_without_metrics_of_jobs_those_of_the_fleet_stay(fleet: Aggregates) -> None:
+def test_without_metrics_of_jobs_those_of_the_fleet_stay(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     samples = once(fleet, "--per-job-metrics", "false")
@@ -661,7 +661,7 @@ def test_without_metrics_of_jobs_those_of_the_fleet_stay(fleet: Aggregates) -> N
     assert f'braket_jobs{{{group},status="RUNNING"}} 3.0' in samples
 
 
-def test_tags_become_labels_only_where_asked_for(fleet: Aggregates) -> None:
+def test_tags_become_labels_only_where_asked_for(fleet: Fleet) -> None:
     for job, tags in zip(fleet.arns, ({"team": 'a"b'}, {"cost center": "7", "team": "x"}, {}), strict=True):
         fleet.put(job, "RUNNING", tags=tags)
     info = [line for line in once(fleet, "--tag-labels", "team,cost center") if line.startswith("braket_job_info{")]
@@ -672,7 +672,7 @@ def test_tags_become_labels_only_where_asked_for(fleet: Aggregates) -> None:
     ]
 
 
-def test_a_bug_ends_the_process_with_a_traceback_and_status_1(fleet: Aggregates) -> None:
+def test_a_bug_ends_the_process_with_a_traceback_and_status_1(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     broken = "import exporter.polling.sources.get_job as source\nsource.observe = None"
@@ -684,7 +684,7 @@ def test_a_bug_ends_the_process_with_a_traceback_and_status_1(fleet: Aggregates)
     assert exporter.logs("stopped") == []
 
 
-def test_the_progress_of_a_long_first_poll_is_logged(fleet: Aggregates) -> None:
+def test_the_progress_of_a_long_first_poll_is_logged(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     often = "import exporter.app.daemon as daemon, exporter.app.first_poll_log as log\n"
@@ -697,20 +697,22 @@ def test_the_progress_of_a_long_first_poll_is_logged(fleet: Aggregates) -> None:
     assert all(line["jobs_polled"] < line["jobs_known"] for line in told)
 
 
-def test_a_bug_in_the_retention_ends_it_too(fleet: Aggregates) -> None:
+def test_a_bug_in_the_retention_ends_it_too(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
-    broken = "import exporter.app.daemon, exporter.polling.poller\nexporter.app.daemon.MAINTENANCE_INTERVAL = 0.1\n"
-    broken += "exporter.polling.poller.TargetPoller.forget_expired = None"
+    broken = (
+        "import exporter.app.daemon, exporter.polling.polled_target\nexporter.app.daemon.MAINTENANCE_INTERVAL = 0.1\n"
+    )
+    broken += "exporter.polling.polled_target.PolledTarget.drop_expired = None"
     with exporting(fleet, prelude=broken) as exporter:
         assert exporter.wait() == 1
     assert "TypeError" in "\n".join(exporter.lines)
 
 
-def test_a_bug_in_one_answer_is_no_traceback_for_the_scraper(fleet: Aggregates) -> None:
+def test_a_bug_in_one_answer_is_no_traceback_for_the_scraper(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
-    broken = "import exporter.web.routes\nexporter.web.routes.render_html = None"
+    broken = "import exporter.web.status_page\nexporter.web.status_page.render_page = None"
     with exporting(fleet, prelude=broken) as exporter:
         answer = exporter.get("/")
         assert answer.status == 500
