@@ -7,6 +7,7 @@ from exporter.telemetry.log_events import (
     rfc3339,
     transition_fields,
 )
+from exporter.telemetry.log_writer import write_text
 from exporter.telemetry.logger import make_logger
 from exporter.telemetry.self_metrics import SelfMetrics
 
@@ -18,4 +19,5 @@ __all__ = [
     "outcome_fields",
     "rfc3339",
     "transition_fields",
+    "write_text",
 ]

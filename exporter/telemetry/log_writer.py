@@ -9,9 +9,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, TextIO
 
-from exporter.telemetry.log_sink import Sink
+from exporter.telemetry.log_sink import Sink, sink_of
 
 PATIENCE: Final = 1.0
 """The longest time, seconds, that all threads together wait for a stuck sink."""
@@ -39,6 +39,16 @@ class _Line:
 
 def _ignore_drop() -> None:
     pass
+
+
+def write_text(stream: TextIO, text: str) -> None:
+    """Write a text that is not a log event, and wait for that no longer than for a log event."""
+    sink = sink_of(stream)
+    try:
+        LogWriter(sink).write(text)
+    except RuntimeError:  # no thread can be started
+        with suppress(OSError, ValueError):
+            sink.write(text)
 
 
 class LogWriter:
