@@ -54,7 +54,7 @@ def run(
     # Before slow work, so that a port in use is reported at once.
     server = listen(exporter, active, reloader, access_policy)
     try:
-        active.apply(settings, exporter.load_state(settings.state_file))
+        in_background(lambda: active.apply(settings, exporter.load_state(settings.state_file)), "start").result()
     except BaseException:
         server.stop()
         raise

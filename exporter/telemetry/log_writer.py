@@ -148,6 +148,9 @@ class LogWriter:
         return True
 
     def _try(self, text: str) -> bool:
+        """Write a line, if it is not empty; return whether that succeeded."""
+        if not text:
+            return True
         with suppress(OSError, ValueError):  # Python raises ValueError for a closed file
             self._sink.write(text)
             return True
