@@ -70,9 +70,10 @@ def run(
         maintenance = in_background(partial(_run_maintenance, exporter, access_policy, stop), "maintenance")
         maintenance.add_done_callback(partial(_fail_on_bug, exporter))
         stop.wait()
-        server.stop()
+        served = in_background(server.stop, "stop")  # slow readers may take a while
         exporter.manager.join()
         _close(exporter, maintenance, settings.state_file)
+        served.result()
     exporter.event_log.stopped(uptime_seconds=round(exporter.clock.monotonic() - started_at, 3))
     return 0
 

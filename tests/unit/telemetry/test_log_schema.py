@@ -135,6 +135,21 @@ def test_the_progress_of_the_first_poll_fits(written: io.StringIO, fill: FirstPo
     assert (line["targets"], line["targets_failing"], line["seconds_left"]) == (2, fill.failing, left)
 
 
+def test_the_report_of_dropped_lines_fits(written: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = make_logger("info", "json", written)
+
+    def refuse(_: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(written, "write", refuse)
+        logger.info("stopped", uptime_seconds=1.0)
+    logger.info("stopped", uptime_seconds=2.0)
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["log_recovered", "stopped"]
+    assert all(map(fits, lines))
+
+
 def test_troubles_with_lists_fit(written: io.StringIO) -> None:
     event_log, west = EventLog(make_logger("info", "json", written)), Target("", "us-west-2")
     event_log.search_abandoned(west, "a nextToken repeats")

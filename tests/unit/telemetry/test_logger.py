@@ -43,7 +43,7 @@ def test_lines_that_cannot_be_written_are_counted_and_reported(level: LogLevel, 
     disk.full = True
     for number in range(3):
         logger.error("lost", number=number)
-    logging.getLogger("urllib3").error("lost as well")
+    logging.getLogger("some.library").error("lost as well")
     assert len(dropped) == 4
     disk.full = False
     logger.error("after")
@@ -80,7 +80,7 @@ def test_the_report_is_readable_on_a_console() -> None:
 def test_a_record_that_cannot_be_formatted_does_no_harm(capsys: pytest.CaptureFixture[str]) -> None:
     disk = Disk()
     make_logger("info", "json", disk)
-    logging.getLogger("urllib3").warning("%d", "no number")
-    logging.getLogger("urllib3").warning("after")
+    logging.getLogger("some.library").warning("%d", "no number")
+    logging.getLogger("some.library").warning("after")
     assert [line["event"] for line in disk.lines] == ["after"]
     assert "no number" in capsys.readouterr().err
