@@ -43,7 +43,7 @@ bench: .venv/development ## measure against named peers; print ratios
 docs: .venv/development ## build the documentation site into .cache/site; check its links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-docs-tables: .venv/development ## write the tables of predicted costs into docs/
+docs-tables: .venv/development ## write the tables of costs, metrics and settings into docs/
 	$(BIN)/python -m scripts.docs_tables
 
 dashboards: .venv/development ## rebuild the Grafana dashboards from their code in grafana/

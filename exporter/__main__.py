@@ -11,16 +11,16 @@ from typing import NoReturn
 def main() -> None:
     """Run the command line and end the process with its status.
 
-    The imports take a quarter of a second, in which SIGTERM must not be lost: the kernel drops it for process 1 of a
-    container, which has no handler of its own, and elsewhere the status would be the signal's and not 0, or 1 for a
-    command whose result is not there then.
+    A signal that arrives during the imports, which take a quarter of a second, ends the process as a later one does:
+    with 1 for a command without its result, otherwise with 0. Without a handler, the kernel ignores SIGTERM for
+    process 1 of a container.
     """
     status = 0 if {"once", "check-config"}.isdisjoint(sys.argv[1:]) else 1
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(status))
-    if sys.stderr is None:  # closed by whoever started us; log lines are not to go elsewhere for that
+    if sys.stderr is None:  # closed by the parent process; without it, log lines would go to another file
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- as long as it lives
-    # A tenth of the imports' time would go into the search for garbage, of which they leave hardly any.
+    # The imports leave hardly any garbage, and collecting it would take a tenth of their time.
     gc.disable()
     try:
         from exporter.app import main as run  # noqa: PLC0415 -- as above

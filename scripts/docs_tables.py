@@ -1,4 +1,4 @@
-"""Writes the tables of predicted costs into docs/, between comments that name them: ``make docs-tables``."""
+"""Writes the tables of costs, metrics and settings into docs/, between comments: ``make docs-tables``."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Final
 
 from exporter.app.cost_estimate import Demand, Prediction, predict
-from exporter.app.settings import Settings
+from exporter.app.settings import Settings, format_default
 from exporter.core import format_duration
-from exporter.metrics import job_families
+from exporter.metrics import AGGREGATE_FAMILIES, EXPORTER_FAMILIES, Family, job_families
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
-PAGE: Final = DOCS / "operate/costs.md"
+COSTS: Final = DOCS / "operate/costs.md"
+PAGES: Final = (COSTS, DOCS / "operate/configuration.md", DOCS / "use/metrics.md")
+"""The pages with tables."""
+
+JOB_LABELS: Final = ("job_arn", "job_name")
+"""The labels of every job metric, which the table does not repeat."""
 
 QUOTA: Final = 300
 """Calls a minute of each operation that AWS allows in an account and Region."""
@@ -127,6 +132,26 @@ def prometheus() -> str:
     return _table(head, map(row, (10, 100, 1000, 10_000, 100_000)))
 
 
+def settings() -> str:
+    """Write the keys, defaults and meanings of the settings."""
+
+    def row(key: str) -> tuple[str, ...]:
+        value, meaning = format_default(key), str(Settings.model_fields[key].description)
+        return (f"`{key}`", f"`{value}`" if value else "none", meaning.replace("|", "\\|"))
+
+    return _table(("key", "default", "meaning"), map(row, Settings.model_fields))
+
+
+def metrics(families: Sequence[Family]) -> str:
+    """Write the names, types, labels and help texts of metrics."""
+
+    def row(family: Family) -> tuple[str, ...]:
+        labels = ", ".join(f"`{label}`" for label in family.labels if label not in JOB_LABELS)
+        return (f"`{family.name}`", family.type, labels, family.help.replace("|", "\\|"))
+
+    return _table(("metric", "type", "labels", "help"), map(row, families))
+
+
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "configured-jobs": configured_jobs,
     "discovered-jobs": discovered_jobs,
@@ -134,6 +159,10 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "first-poll": first_poll,
     "series-formula": series_formula,
     "prometheus": prometheus,
+    "settings": settings,
+    "job-metrics": lambda: metrics(job_families()),
+    "aggregate-metrics": lambda: metrics(AGGREGATE_FAMILIES),
+    "exporter-metrics": lambda: metrics(EXPORTER_FAMILIES),
 }
 
 
@@ -161,4 +190,5 @@ def _size(amount: float) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in PAGES:
+        path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")

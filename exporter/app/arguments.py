@@ -76,12 +76,13 @@ def read_arguments(arguments: Iterable[str], grammar: Grammar) -> CommandLine:
                 suggested.add(name)
         else:
             found = _suggestion(name, grammar.flags)
-            problems.append(grammar.unsupported.get(name, f"unknown flag {format_name(name)}{_hint(found)}"))
+            hint = _hint(found) or "; --help lists the flags"
+            problems.append(grammar.unsupported.get(name, f"unknown flag {format_name(name)}{hint}"))
             suggested.update(() if found is None else (found,))
             if not equals and _is_value(left) and left[0] not in grammar.commands:
                 left.popleft()
     command, *more = words or grammar.commands[:1]
-    problems += (f"unexpected argument {format_name(word)}; the command is {format_name(command)}" for word in more)
+    problems += (f"unexpected argument {format_name(word)}{_use(word, command)}" for word in more)
     if command in grammar.commands:
         return CommandLine(command, flags, tuple(problems), frozenset(suggested))
     return CommandLine(None, flags, (_unknown_command(command, grammar.commands), *problems), frozenset(suggested))
@@ -95,7 +96,7 @@ def _value(name: str, equals: str, left: deque[str], grammar: Grammar) -> str:
     """
     if name in grammar.valueless:
         if equals:
-            raise ValueError(f"{name} takes no value")
+            raise ValueError(f"{name} does not take a value")
         return "true"
     if name in grammar.switches:
         return left.popleft() if left and left[0].lower() in _TRUTH_VALUES else "true"
@@ -118,9 +119,18 @@ def _suggestion(name: str, flags: Collection[str]) -> str | None:
 
 
 def _unknown_command(command: str, commands: Sequence[str]) -> str:
-    found = closest_name(command, commands)
+    found = (
+        f"--config {format_name(command)}" if command.endswith((".yaml", ".yml")) else closest_name(command, commands)
+    )
     known = f"; commands are {', '.join(commands)}" if found is None else _hint(found)
     return f"unknown command {format_name(command)}{known}"
+
+
+def _use(word: str, command: str) -> str:
+    """Return the probable meaning of a second word."""
+    if word.endswith((".yaml", ".yml")):
+        return f" (did you mean --config {format_name(word)}?)"
+    return f"; the command is {format_name(command)}"
 
 
 def _hint(found: str | None) -> str:

@@ -53,7 +53,7 @@ class Exporter:
         try:
             saved = self.state_writer.load()
         except StateInUseError as error:
-            raise StartError(f"state_file {state_file}: {error}; each exporter needs a file of its own") from error
+            raise StartError(f"state_file {state_file}: {error}; set a different path for each exporter") from error
         if saved is not None:
             self.store.restore(saved)
         return saved

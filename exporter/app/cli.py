@@ -148,8 +148,13 @@ def _check_config(flags: Flags, config: str | None, own: Flags) -> int:
 
 
 def _demo(flags: Flags, config: str | None, _: Flags) -> int:
-    with demo.endpoint():
-        return daemon.run(partial(load, flags, os.environ, config, demo.DEFAULTS), config, _print_banner, warn=False)
+    read = partial(load, flags, os.environ, config, demo.DEFAULTS)
+    with demo.endpoint() as endpoint_url:
+
+        def announce(url: str, *, polled: bool) -> None:
+            print_to_stderr(*demo.banner(url, endpoint_url, polled=polled))
+
+        return daemon.run(read, config, announce, warn=False)
 
 
 COMMANDS: Final[dict[str, Callable[[Flags, str | None, Flags], int]]] = {
@@ -191,18 +196,6 @@ GRAMMAR: Final = Grammar(
     unsupported={"--targets": "--targets: set targets in the YAML file; it cannot be a flag"},
     repeatable=(STATUS,),
 )
-
-
-def _print_banner(scheme: str, address: tuple[str, int]) -> None:
-    url = f"{scheme}://localhost:{address[1]}"
-    print_to_stderr(
-        "",
-        "The demo runs: simulated hybrid jobs whose hours pass in minutes. Open",
-        f"  {url}/         the page for people",
-        f"  {url}/metrics  what Prometheus scrapes",
-        "Below are the exporter's log lines. Ctrl-C ends it.",
-        "",
-    )
 
 
 def _write(page: bytes) -> None:

@@ -23,11 +23,13 @@ def check_state_file(settings: Settings) -> None:
         is_directory, has_directory = file.is_dir(), file.parent.is_dir()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise SettingsError([f"state_file: {str(file)!a} cannot be used: {reason}; name another file"]) from error
+        raise SettingsError([f"state_file: {str(file)!a} cannot be used: {reason}; set another path"]) from error
     if is_directory:
-        raise SettingsError([f"state_file: {file} is a directory; expected a file in it"])
+        raise SettingsError([f"state_file: {file} is a directory; set the path of a file in it"])
     if not has_directory:
-        raise SettingsError([f"state_file: {file} has no directory {file.parent}; make it, or name another file"])
+        raise SettingsError(
+            [f"state_file: {file}: directory {file.parent} does not exist; create it or set another path"]
+        )
 
 
 def access_policy_of(settings: Settings) -> FileAccessPolicy | None:

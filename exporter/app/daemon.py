@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from exporter import __version__
 from exporter.app.active_settings import ActiveSettings
@@ -26,10 +26,17 @@ CLOSE_TIMEOUT: Final = 2.0
 """The longest time to close the state file, seconds. What is not written then may be logged again after a restart."""
 
 
+class Announce(Protocol):
+    """Shows the URL of the exporter, once it listens and again after the first full poll."""
+
+    def __call__(self, url: str, *, polled: bool) -> None:
+        """Show the URL; ``polled`` is whether the first full poll is complete."""
+
+
 def run(
     read: Callable[[], Settings],
     file: str | None = None,
-    listening: Callable[[str, tuple[str, int]], None] | None = None,
+    announce: Announce | None = None,
     *,
     warn: bool = True,
 ) -> int:
@@ -38,7 +45,7 @@ def run(
     Args:
         read: reads the settings, now and at each reload.
         file: the path of the settings file, for the log.
-        listening: called with the scheme, and with the address and port, once the server accepts connections.
+        announce: shows the URL.
         warn: whether to log unusual settings.
 
     Raises:
@@ -61,13 +68,15 @@ def run(
     started_at = exporter.clock.monotonic()
     with stopped_by_signals() as stop, called_by_sighup(reloader.reload):
         server.start()
-        if listening is not None:
-            listening(scheme, server.address)
+        url = f"{scheme}://localhost:{server.address[1]}"
+        if announce is not None:
+            announce(url, polled=False)
         _log_start(exporter, active, server.address, tls=scheme == "https")
         if warn:
             active.warn()
         exporter.manager.start(CONNECTIONS, stop)
-        maintenance = in_background(partial(_run_maintenance, exporter, access_policy, stop), "maintenance")
+        first_poll = None if announce is None else partial(announce, url, polled=True)
+        maintenance = in_background(partial(_run_maintenance, exporter, access_policy, stop, first_poll), "maintenance")
         maintenance.add_done_callback(partial(_fail_on_bug, exporter))
         stop.wait()
         served = in_background(server.stop, "stop")  # slow readers may take a while
@@ -105,8 +114,13 @@ def _close(exporter: Exporter, maintenance: "Future[None]", state_file: str | No
         exporter.event_log.state_failing(str(state_file), f"not closed within {CLOSE_TIMEOUT:.0f} seconds")
 
 
-def _run_maintenance(exporter: Exporter, access_policy: FileAccessPolicy | None, stop: threading.Event) -> None:
-    """Run the maintenance periodically until ``stop`` is set."""
+def _run_maintenance(
+    exporter: Exporter,
+    access_policy: FileAccessPolicy | None,
+    stop: threading.Event,
+    first_poll: Callable[[], None] | None,
+) -> None:
+    """Run the maintenance periodically until ``stop`` is set, and call ``first_poll`` after the first full poll."""
     progress = FirstPollLog(exporter)
     while not stop.wait(MAINTENANCE_INTERVAL):
         exporter.maintain()
@@ -115,3 +129,6 @@ def _run_maintenance(exporter: Exporter, access_policy: FileAccessPolicy | None,
             access_policy.reload_changed_files(exporter.event_log)
             access_policy.log_failed_handshakes(exporter.event_log)
             exporter.telemetry.web_config_checked(failing=access_policy.failing)
+        if first_poll is not None and exporter.manager.ready:
+            first_poll()
+            first_poll = None

@@ -22,13 +22,35 @@ DEFAULTS: Final[dict[str, Any]] = {
     "poll_interval": "5s",
     "discovery_interval": "5s",
     "api_requests_per_second": 20,
+    "log_level": "warning",
 }
 """The defaults of the demo."""
 
 
+def banner(url: str, endpoint_url: str, *, polled: bool = False) -> list[str]:
+    """Return the lines that show the URLs.
+
+    Args:
+        url: the URL of the exporter, without a path.
+        endpoint_url: the URL of the endpoint.
+        polled: whether the first full poll is complete.
+    """
+    title = "The first full poll is complete." if polled else "The demo is running, with simulated hybrid jobs."
+    return [
+        "",
+        title,
+        f"  status page:      {url}/",
+        f"  metrics:          {url}/metrics",
+        f"  jobs as JSON:     {url}/api/v1/jobs",
+        f"  Braket endpoint:  AWS_ENDPOINT_URL_BRAKET={endpoint_url}  (for the AWS SDK and CLI, with any credentials)",
+        "Press Ctrl-C to stop. --log-level info logs every change of a job.",
+        "",
+    ]
+
+
 @contextmanager
-def endpoint() -> Iterator[None]:
-    """Run the endpoint and configure the SDK to call it.
+def endpoint() -> Iterator[str]:
+    """Run the endpoint, configure the SDK to call it, and yield its URL.
 
     The endpoint reads its standard input, so it always ends with this process.
     """
@@ -38,10 +60,10 @@ def endpoint() -> Iterator[None]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:  # noqa: S603 -- our own module
         assert process.stdin is not None  # noqa: S101 -- both are pipes
         assert process.stdout is not None  # noqa: S101
-        started = json.loads(process.stdout.readline())
-        _configure_sdk(started["url"])
+        url = str(json.loads(process.stdout.readline())["url"])
+        _configure_sdk(url)
         try:
-            yield
+            yield url
         finally:
             process.stdin.close()
 

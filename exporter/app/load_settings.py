@@ -124,11 +124,12 @@ def _conflicts(given: Mapping[str, Any], unsure: Collection[str]) -> Iterator[st
         yield _NOTHING_TO_WATCH
     beside = [key for key in _NOT_BESIDE_TARGETS if _is_set(given, key)]
     if _is_set(given, "targets") and "targets" not in unsure and beside:
-        yield f"targets: replaces {', '.join(beside)}; move them into an entry of targets"
+        yield f"targets: not valid together with {', '.join(beside)}; move them into an entry of targets"
     if "shard" not in unsure and "total_shards" not in unsure:
         shard, shards = _whole(pod_ordinal(given.get("shard", 0))), _whole(given.get("total_shards", 1))
         if shard >= shards:
-            yield f"shard = {format_value(shard)}: expected less than total_shards, which is {shards}"
+            expected = f"expected a number from 0 to {shards - 1}, because total_shards is {shards}"
+            yield f"shard = {format_value(shard)}: {expected}"
 
 
 def _whole(value: Any) -> int:  # noqa: ANN401 -- a whole number in any form
@@ -172,5 +173,5 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
             # Compare without the prefix, which all names share.
             found = closest_name(key, known.values())
             yield f"unknown variable {format_name(name)}" + (
-                "" if found is None else f" (did you mean {ENV_PREFIX}{found.upper()}?)"
+                "; --help lists the settings" if found is None else f" (did you mean {ENV_PREFIX}{found.upper()}?)"
             )

@@ -74,12 +74,14 @@ class CallResult:
         verdict: the result.
         reason: the reason for a failure, or details of a success.
         missing: the missing permission; ``None`` where no policy would help.
+        code: the error code of a failed call; empty for a success or without a call.
     """
 
     operation: str
     verdict: Verdict
     reason: str = ""
     missing: Permission | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +92,13 @@ class Access:
         target: the account and Region.
         results: the result of each call.
         endpoint: the URL of a Braket endpoint outside AWS; empty for an AWS or unknown endpoint.
-        active: the number of discovered active jobs.
+        active: the number of discovered active jobs; ``None`` if SearchJobs failed.
     """
 
     target: Target
     results: tuple[CallResult, ...]
     endpoint: str = ""
-    active: int = 0
+    active: int | None = 0
 
     @property
     def is_complete(self) -> bool:
@@ -112,7 +114,7 @@ def check_access(config: TargetConfig, source: BraketClient, since: float) -> Ac
         source: the client of the target.
         since: the earliest creation time of jobs to list, unix seconds.
     """
-    found = _SearchResult()
+    found = _SearchResult(active=0 if config.selector is None else None)
     results = tuple(_results(config, source, since, found))
     return Access(_target(config, source), results, _custom_endpoint(source.endpoint), found.active)
 
@@ -146,10 +148,10 @@ def check_all(configs: Sequence[TargetConfig], sources: Sequence[BraketClient], 
 
 @dataclass(slots=True)
 class _SearchResult:
-    """The SearchJobs response: a job to read, and the number of discovered active jobs."""
+    """The SearchJobs response: a job to read, and the number of discovered active jobs; ``None`` without a response."""
 
     jobs: tuple[JobSummary, ...] = ()
-    active: int = 0
+    active: int | None = None
 
 
 def _results(config: TargetConfig, source: BraketClient, since: float, found: _SearchResult) -> Iterator[CallResult]:
@@ -173,7 +175,8 @@ def _identity_result(config: TargetConfig, source: BraketClient) -> CallResult:
     account = source.target.account
     if config.target.account in {"", account}:
         return CallResult(GET_CALLER_IDENTITY, Verdict.OK, source.caller_arn)
-    return CallResult(GET_CALLER_IDENTITY, Verdict.FAILED, f"these are credentials of account {account}")
+    reason = f"the credentials belong to account {account}, not to {config.target.account}"
+    return CallResult(GET_CALLER_IDENTITY, Verdict.FAILED, reason)
 
 
 def _try_search_jobs(
@@ -188,7 +191,7 @@ def _try_search_jobs(
             return _failure(SEARCH_JOBS, error, Permission(_holder(config.credentials), "braket:SearchJobs", "*"))
         pages, token = pages + 1, page.token
         chosen = [job for job in page.jobs if selector.selects(job)]
-        found.active += sum(not job.finished and job.arn not in config.jobs for job in chosen)
+        found.active = (found.active or 0) + sum(not job.finished and job.arn not in config.jobs for job in chosen)
         found.jobs = found.jobs or tuple(chosen[:1]) or page.jobs[:1]
         if token is None:
             break
@@ -201,7 +204,7 @@ def _try_get_job(config: TargetConfig, source: BraketClient, found: _SearchResul
     target = _target(config, source)
     known = [*config.jobs[:1], *(job.arn for job in found.jobs)]
     if not known and not target.account:
-        return CallResult(GET_JOB, Verdict.FAILED, "not tried, since the account is not known")
+        return CallResult(GET_JOB, Verdict.FAILED, "not called, because the account is unknown")
     arn = known[0] if known else _job_arn(source.partition, target, UNKNOWN_JOB)
     try:
         source.get_job(arn)
@@ -229,16 +232,17 @@ def _custom_endpoint(endpoint: str) -> str:
 
 def _failure(operation: str, error: BraketError, need: Permission | None = None) -> CallResult:
     denied = isinstance(error, DeniedError)
-    return CallResult(operation, Verdict.DENIED if denied else Verdict.FAILED, _reason(error), need if denied else None)
+    verdict = Verdict.DENIED if denied else Verdict.FAILED
+    return CallResult(operation, verdict, _reason(error), need if denied else None, error.code)
 
 
 def _credentials_failure(login: CredentialsRef, error: UnauthenticatedError) -> CallResult:
     if login.role_arn is None or error.code != "credentials":
-        return CallResult(GET_CALLER_IDENTITY, Verdict.FAILED, _reason(error))
+        return _failure(GET_CALLER_IDENTITY, error)
     if not isinstance(error, AssumeRoleDeniedError):
-        return CallResult(ASSUME_ROLE, Verdict.FAILED, _reason(error))
-    holder = _holder(CredentialsRef(login.profile))
-    return CallResult(ASSUME_ROLE, Verdict.DENIED, _reason(error), Permission(holder, "sts:AssumeRole", login.role_arn))
+        return _failure(ASSUME_ROLE, error)
+    need = Permission(_holder(CredentialsRef(login.profile)), "sts:AssumeRole", login.role_arn)
+    return CallResult(ASSUME_ROLE, Verdict.DENIED, _reason(error), need, error.code)
 
 
 def _reason(error: BraketError) -> str:

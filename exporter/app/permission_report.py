@@ -1,10 +1,11 @@
-"""The report of a permission check: results as comments, and IAM policies that grant missing permissions. Pure."""
+"""The report of a permission check: results, next steps and IAM policies, as comments. Pure."""
 
 import json
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
+from exporter.app.next_steps import next_steps
 from exporter.app.permission_check import Access, CallResult, Verdict
 from exporter.core import Target
 
@@ -12,19 +13,20 @@ MAX_REASON_LENGTH: Final = 400
 
 
 def report(accesses: Sequence[Access]) -> str:
-    """Return the results as YAML comments, and a policy for each identity with missing permissions."""
+    """Return the results as YAML comments, the next steps, and a policy for each identity with missing permissions."""
     if not accesses:
-        return "# AWS was asked nothing: no target is in this shard\n"
-    lines = ["# AWS says:"]
+        return "# Access check: no API calls, because no target is in this shard\n"
+    lines = ["# Access check:"]
     for access in accesses:
         if access.endpoint:
             lines.append(f"#   {_name(access.target)} endpoint: {access.endpoint}")
         lines += [f"#   {_name(access.target)} {_line(result)}" for result in access.results]
+    lines += [f"# Next step: {step}" for step in next_steps(accesses)]
     for holder, policy in policies(accesses).items():
-        lines.append(f"# Missing; this IAM policy grants it to {holder}:")
+        lines.append(f"# Next step: attach this IAM policy to {holder}:")
         lines.append(f"# {json.dumps(policy)}")
         if any(statement["Action"] == "sts:AssumeRole" for statement in policy["Statement"]):
-            lines.append("# A role's trust policy, and its external ID if it asks for one, must fit, too.")
+            lines.append("# Next step: allow the same identity in the trust policy of the role, and check external_id")
     return "\n".join(lines) + "\n"
 
 

@@ -45,7 +45,7 @@ def _check_tag_keys(texts: tuple[str, ...]) -> tuple[str, ...]:
     keys = [parse_tag_rule(text).key for text in texts]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
-        raise hidden_value(f"{twice} is given more than once; give its values together, as in {twice}=this|that")
+        raise hidden_value(f"{twice} is set more than once; combine its values, as in {twice}=this|that")
     return texts
 
 
@@ -70,7 +70,7 @@ def _check_role(arn: str) -> str:
 
 def _check_name(name: str) -> str:
     if name.encode(errors="replace").decode() != name:
-        raise ValueError("has a lone surrogate, which a label cannot carry; expected Unicode text")
+        raise ValueError("not valid Unicode text; remove the surrogate")
     return name
 
 
@@ -87,7 +87,7 @@ def _check_listen(text: str) -> str:
 
 def _check_path(text: str) -> str:
     if not text:
-        raise ValueError("expected the path of a file; to have none, leave the key out")
+        raise ValueError("expected the path of a file; to use no file, remove the key")
     return text
 
 

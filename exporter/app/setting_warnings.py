@@ -47,7 +47,7 @@ def environment_warnings(settings: Settings, environ: Mapping[str, str] = os.env
     if token and not role:
         warnings.append(SettingsWarning("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN is not set; set both or neither"))
     if environ.get("AWS_PROFILE") == "":
-        message = "it is empty, and the AWS SDK takes that as a profile without a name; unset it"
+        message = "the variable is empty, and the AWS SDK looks for a profile without a name; unset it"
         warnings.append(SettingsWarning("AWS_PROFILE", message))
     selections = settings.targets or (settings,)
     if ignores_region(environ) and any(one.discovers and not one.regions for one in selections):

@@ -78,14 +78,14 @@ class TargetSettings(Selection):
         if not self.jobs and not self.discovers:
             raise hidden_value("nothing to watch: set jobs, tags or all_jobs")
         if self.external_id is not None and self.role_arn is None:
-            raise hidden_value("external_id is valid only with role_arn")
+            raise hidden_value("external_id is valid only with role_arn; set role_arn or remove external_id")
         return self
 
 
 def _check_targets(targets: tuple[TargetSettings, ...]) -> tuple[TargetSettings, ...]:
     names = Counter(target.name for target in targets if target.name is not None)
     if twice := [name for name, count in names.items() if count > 1]:
-        raise hidden_value(f"duplicate name {twice[0]}; give each target a name of its own")
+        raise hidden_value(f"duplicate name {twice[0]}; give each target a different name")
     return tuple(_with_each_job_once(targets))
 
 

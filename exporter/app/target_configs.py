@@ -60,14 +60,16 @@ def _sdk_region(session: CredentialsSession, key: str) -> str:
         region = session.region_name()
     except Exception as error:  # noqa: BLE001 -- the SDK raises any exception for files that it cannot read
         problem = configuration_problem(error, profile)
-        raise SettingsError([f"{key}: none, and {configuration} cannot be read: {problem}; set regions"]) from None
+        raise SettingsError([f"{key}: not set, and {configuration} cannot be read: {problem}; set regions"]) from None
     if not region:
         hint = " (boto3 does not read AWS_REGION)" if ignores_region(os.environ) else ""
         raise SettingsError(
-            [f"{key}: none, and the AWS SDK knows none either; set regions or AWS_DEFAULT_REGION{hint}"]
+            [f"{key}: not set, and the AWS SDK does not have a Region either; set regions or AWS_DEFAULT_REGION{hint}"]
         )
     try:
         check_region(region)
     except ValueError as error:
-        raise SettingsError([f"{key}: none, and the AWS SDK's Region {region} {error}; set regions"]) from error
+        raise SettingsError(
+            [f"{key}: not set, and the Region of the AWS SDK, {region}, {error}; set regions"]
+        ) from error
     return region

@@ -21,7 +21,7 @@ from exporter.aws.error_codes import ACCESS_DENIED, COMMON_CODES, CREDENTIAL_SER
 from exporter.aws.safe_text import LONGEST_MESSAGE, denial_in, errno_text, is_error_code
 from exporter.core import AssumeRoleDeniedError, CredentialsRef, UnauthenticatedError
 
-MFA_NEEDED: Final = "it needs an MFA code, and the exporter never prompts; use a profile without mfa_serial"
+MFA_NEEDED: Final = "the profile requires an MFA code; use a profile without mfa_serial"
 
 _FILE_VARIABLES: Final = (
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -67,7 +67,7 @@ def configuration_problem(error: BaseException, profile: str | None) -> str:
     if profile is not None:
         return "this profile does not exist in the AWS configuration files"
     if os.environ.get("AWS_PROFILE") == "":
-        return "AWS_PROFILE is empty, and the AWS SDK takes that as a profile without a name; unset it"
+        return "AWS_PROFILE is empty, and the AWS SDK looks for a profile without a name; unset it"
     return "the profile in AWS_PROFILE does not exist in the AWS configuration files"
 
 
@@ -89,11 +89,13 @@ def _reason(attempt: Attempt, error: BaseException, credentials: CredentialsRef)
         return configuration_problem(error, credentials.profile)
     if isinstance(error, PartialCredentialsError):
         name = error.kwargs.get("cred_var")
-        return f"{name if str(name) in _CREDENTIAL_NAMES else 'a part of them'} is missing"
+        return f"{name if str(name) in _CREDENTIAL_NAMES else 'one of them'} is missing"
     if isinstance(error, SSOError | TokenRetrievalError):
-        return f"there is no valid SSO token; log in with: aws sso login --profile {credentials.profile or 'NAME'}"
+        profile = credentials.profile or "NAME"
+        return f"the SSO token is missing or expired; log in with: aws sso login --profile {profile}"
     if isinstance(error, ClientError):
-        return f"{attempt.issuer or 'AWS'} refused {attempt.request}{_with_code(error)}{denial_in(_message(error))}"
+        issuer, result = attempt.issuer or "a credential service", _code_of(error) or "an error"
+        return f"{issuer} returned {result} to {attempt.request or 'a call'}{denial_in(_message(error))}"
     known = next((reason for kind, reason in _REASONS.items() if isinstance(error, kind)), None)
     return known or _failed_step(attempt, error)
 
@@ -132,6 +134,7 @@ def _details(error: ClientError) -> Mapping[str, Any]:
     return details if isinstance(details, dict) else {}
 
 
-def _with_code(error: ClientError) -> str:
+def _code_of(error: ClientError) -> str:
+    """Return the error code; empty if it does not have the form of an AWS error code."""
     code = _code(error)
-    return f" with {code}" if code in COMMON_CODES | CREDENTIAL_SERVICE_CODES or is_error_code(code) else ""
+    return code if code in COMMON_CODES | CREDENTIAL_SERVICE_CODES or is_error_code(code) else ""

@@ -88,7 +88,7 @@ def _check(headers: Mapping[str, str]) -> None:
     for name, part in _CARRIERS:
         value = headers.get(name, "")
         if not (value.isascii() and value.isprintable()):
-            raise RefusedError(f"{part} has a character that an HTTP header cannot carry, such as a line end")
+            raise RefusedError(f"{part} contains a character that is not valid in an HTTP header, such as a line end")
 
 
 def _text(value: bytes | str) -> str:

@@ -32,9 +32,9 @@ def late(attempt: Attempt, error: DeadlineError, seconds: float) -> UnavailableE
     if not error.started:
         return UnavailableError(
             TIMEOUT,
-            f"{attempt.operation.name} is not sent: {error.hanging} earlier calls still hang"
+            f"{attempt.operation.name} was not sent: {error.hanging} earlier calls have not ended"
             if error.hanging
-            else f"{attempt.operation.name} is not sent: the process cannot start another thread",
+            else f"{attempt.operation.name} was not sent: the process cannot start another thread",
         )
     waited_for = (
         f"complete response from {host_of(attempt.endpoint)}"
@@ -82,7 +82,7 @@ def unreadable(error: ValueError) -> MalformedError:
 def _client_problem(attempt: Attempt, error: BaseException) -> str:
     if isinstance(error, RefusedError):
         return str(error)
-    return endpoint_problem(attempt.operation.service) or f"the AWS SDK cannot make a client: {type(error).__name__}"
+    return endpoint_problem(attempt.operation.service) or f"the AWS SDK cannot create a client: {type(error).__name__}"
 
 
 def _no_response(attempt: Attempt, error: BaseException) -> UnavailableError:

@@ -14,6 +14,9 @@ from exporter.core.text import format_name, format_value, key_text, split_list, 
 MOST_WRONG_ELEMENTS: Final = 10
 """The most invalid elements of one list that are reported; there may be thousands."""
 
+MOST_KEYS: Final = 12
+"""The most valid keys that an error lists."""
+
 _HIDDEN: Final = "hidden_value"
 
 Location = tuple[int | str, ...]
@@ -58,7 +61,7 @@ def describe_errors(details: Iterable[ErrorDetails], model: type[BaseModel], nou
             yield _describe(detail, model, noun)
     for path, count in wrong.items():
         if count > MOST_WRONG_ELEMENTS:
-            yield f"{path}: {count - MOST_WRONG_ELEMENTS} more elements are wrong"
+            yield f"{path}: {count - MOST_WRONG_ELEMENTS} more elements are invalid"
 
 
 def _describe(detail: ErrorDetails, model: type[BaseModel], noun: str) -> str:
@@ -75,7 +78,8 @@ def _describe(detail: ErrorDetails, model: type[BaseModel], noun: str) -> str:
 def _describe_unknown(key: str, model: type[BaseModel], outer: Location, noun: str) -> str:
     where = f"{_path(outer)}: " if outer else ""
     known = key_names(_without_none(_field(model, outer).annotation))
-    return f"{where}unknown {noun} {format_name(key)}{suggestion(key, known)}"
+    valid = f"--help lists the {noun}s" if len(known) > MOST_KEYS else f"expected {_choices([*known])}"
+    return f"{where}unknown {noun} {format_name(key)}{suggestion(key, known) or f'; {valid}'}"
 
 
 def _path(loc: Iterable[int | str]) -> str:

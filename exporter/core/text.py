@@ -138,7 +138,7 @@ def format_value(value: object) -> str:
     try:
         text = json.dumps(_pruned(value, depth=3), default=str)
     except ValueError:  # Python does not write numbers of more than 4,300 digits
-        text = "a number of too many digits"
+        text = "a number with too many digits"
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 

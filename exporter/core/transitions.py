@@ -21,16 +21,16 @@ from exporter.core.jobs import (
 T = TypeVar("T")
 
 OUTCOMES = (*TERMINAL_STATUSES, MAX_RUNTIME_EXCEEDED)
-"""Outcomes of a job; one that exceeded its run time counts under its status *and* under the last."""
+"""Outcomes of a job. A job that exceeded its run time counts under its status *and* under MAX_RUNTIME_EXCEEDED."""
 
 QUEUE: Final = "queue"
-"""The mark of a job whose queue time is counted."""
+"""The mark of a job with a counted queue time."""
 
 MOST_EVENTS: Final = 1000
-"""Distinct events that are kept of a job, so that no record grows without bound."""
+"""The maximum number of distinct events in a record."""
 
 MOST_UNKNOWN: Final = 100
-"""Unknown values that are kept of a job, likewise."""
+"""The maximum number of unknown values in a record."""
 
 _ALL_COUNTS = ("outcome", MAX_RUNTIME_EXCEEDED, "billable", QUEUE, "run")
 _REQUEUED = ("DEPRIORITIZED_DUE_TO_INACTIVITY", "WAITING_FOR_PRIORITY", "QUEUED_FOR_EXECUTION")

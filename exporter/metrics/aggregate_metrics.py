@@ -70,30 +70,32 @@ def _histogram(
 
 AGGREGATE_FAMILIES: Final = (
     AggregateFamily(
-        "braket_jobs", "Hybrid jobs that are watched, by status.", "gauge", (*GROUP_LABELS, "status"), samples=_jobs
+        "braket_jobs", "Number of watched hybrid jobs, by status.", "gauge", (*GROUP_LABELS, "status"), samples=_jobs
     ),
     _counter(
         "braket_job_transitions_total",
-        "Changes of status that were seen; from_status is empty for a new job.",
+        "Number of status changes of jobs; from_status is empty for a new job.",
         *("from_status", "to_status"),
     ),
     _counter(
         "braket_job_outcomes_total",
-        "Jobs that ended; one that ran out of time counts under its status and under MAX_RUNTIME_EXCEEDED.",
+        "Number of jobs that ended, by outcome; a job that ran out of time also counts under MAX_RUNTIME_EXCEEDED.",
         "outcome",
     ),
     _counter(
-        "braket_billable_seconds_total", "Billable duration times instance count of jobs that ended.", "instance_type"
+        "braket_billable_seconds_total",
+        "Billed time of jobs that ended, times their number of instances, in seconds.",
+        "instance_type",
     ),
     _histogram(
         "braket_job_queue_duration_seconds",
-        "Time from creation to start, each job once.",
+        "Time from the creation to the start of a job, in seconds.",
         QUEUE_BUCKETS,
         former=(RUN_BUCKETS,),
     ),
     _histogram(
         "braket_job_run_duration_seconds",
-        "Time from start to end, each job once, by the status it ended in.",
+        "Time from the start to the end of a job, in seconds, by its last status.",
         RUN_BUCKETS,
         "outcome",
     ),

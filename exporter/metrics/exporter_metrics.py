@@ -9,36 +9,41 @@ _TARGET_LABELS: Final = (*ACCOUNT_LABELS, "target")
 EXPORTER_FAMILIES: Final = (
     Family(
         "braket_exporter_build_info",
-        "Versions; the value is always 1.",
+        "Versions of the exporter, of Python and of boto3, as labels; the value is always 1.",
         "gauge",
         ("version", "python_version", "boto3_version"),
     ),
     Family(
         "braket_exporter_target_up",
         "State of the target: 1 while it can be polled, 0 while it fails as a whole (credentials, network, throttling, "
-        "overdue call); present from the first attempt on.",
+        "overdue call); no sample before the first attempt.",
         "gauge",
         _TARGET_LABELS,
     ),
     Family(
         "braket_exporter_target_last_success_timestamp_seconds",
-        "Unix time of the last successful call.",
+        "Unix time of the last successful API call for the target.",
         "gauge",
         _TARGET_LABELS,
     ),
     Family(
         "braket_exporter_target_poll_duration_seconds",
-        "Duration of the last pass over all jobs that were due, in seconds.",
+        "Duration of the last pass over all due jobs of the target, in seconds.",
         "gauge",
         _TARGET_LABELS,
     ),
     Family(
         "braket_exporter_target_staleness_seconds",
-        "Age of the data of the active job that was polled longest ago, in seconds.",
+        "Data age of the active job with the oldest data, in seconds.",
         "gauge",
         _TARGET_LABELS,
     ),
-    Family("braket_exporter_target_jobs", "Number of watched jobs, by state.", "gauge", (*_TARGET_LABELS, "state")),
+    Family(
+        "braket_exporter_target_jobs",
+        "Number of watched jobs of the target, by state: active or finished.",
+        "gauge",
+        (*_TARGET_LABELS, "state"),
+    ),
     Family(
         "braket_exporter_api_requests_total",
         "Number of HTTP attempts, by result: ok, a known error code, timeout, connection, malformed, other.",
@@ -60,14 +65,16 @@ EXPORTER_FAMILIES: Final = (
     ),
     Family(
         "braket_exporter_jobs_dropped_total",
-        "Jobs that lost their series, by reason.",
+        "Number of jobs that lost their series, by reason.",
         "counter",
         ("reason",),
     ),
-    Family("braket_exporter_parse_errors_total", "Answers that could not be read.", "counter", ()),
+    Family(
+        "braket_exporter_parse_errors_total", "Number of API responses that the exporter cannot parse.", "counter", ()
+    ),
     Family(
         "braket_exporter_unknown_values_total",
-        "Values in answers that this release does not know, by field; each counts when a job first shows it.",
+        "Number of unknown values in API responses, by field; a value counts when it first appears in a job.",
         "counter",
         ("field",),
     ),
@@ -79,32 +86,32 @@ EXPORTER_FAMILIES: Final = (
     ),
     Family(
         "braket_exporter_config_last_reload_successful",
-        "1 when the settings and the web_config_file that were last read are in force.",
+        "Result of the last load of the settings and of web_config_file: 1 if they are active, 0 if they are invalid.",
         "gauge",
         (),
     ),
     Family(
         "braket_exporter_config_last_reload_success_timestamp_seconds",
-        "When the settings in force were read, unix time.",
+        "Unix time at which the active settings were loaded.",
         "gauge",
         (),
     ),
     Family(
         "braket_exporter_state_up",
-        "1 while the state file takes what is written, 0 while it does not and all is kept in memory only; "
-        "absent without state_file.",
+        "State of the state file: 1 while writes succeed, 0 while they fail and the changes are only in memory; "
+        "no sample without state_file.",
         "gauge",
         (),
     ),
     Family(
         "braket_exporter_state_size_bytes",
-        "Size of the state file and its write-ahead log.",
+        "Size of the state file and its write-ahead log, in bytes.",
         "gauge",
         (),
     ),
     Family(
         "braket_exporter_state_last_write_timestamp_seconds",
-        "When the state file was last written, unix time.",
+        "Unix time of the last successful write of the state file.",
         "gauge",
         (),
     ),

@@ -1,4 +1,4 @@
-"""`python -m exporter.simulator`: a Braket endpoint in a process of its own."""
+"""`python -m exporter.simulator`: a Braket endpoint in a separate process."""
 
 import argparse
 import json
@@ -17,25 +17,27 @@ from exporter.simulator.world import World
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 _DESCRIPTION = """\
-An Amazon Braket endpoint with simulated hybrid jobs. It speaks the real wire format over HTTP, so the real
-SDK can be pointed at it, and needs neither an AWS account nor the network:
+An Amazon Braket endpoint with simulated hybrid jobs, over HTTP and in the wire format of Amazon Braket.
+It needs neither an AWS account nor a network.
 
-  python -m exporter.simulator --speed 30 --births-per-minute 6
+start the endpoint; it writes one line to stdout as soon as it listens:
+  $ python -m exporter.simulator --speed 30 --births-per-minute 6
   {"url": "http://127.0.0.1:43210", "jobs": ["arn:aws:braket:...", ...]}
 
+call it with the AWS SDK, the AWS CLI or braket-exporter:
   AWS_ENDPOINT_URL_BRAKET=http://127.0.0.1:43210 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x ...
 
-The one line on stdout is printed once it listens. It stops on SIGTERM or SIGINT and exits with 0."""
+SIGTERM and SIGINT stop it with exit status 0."""
 
 _EPILOG = """\
-control while it runs, under the printed url:
-  GET    /_simulator/jobs      the ARNs of the jobs that exist now
-  GET    /_simulator/truth     every job's schedule: transitions and events, past and future
-  GET    /_simulator/requests  how many requests there were, by operation and status
-  POST   /_simulator/faults    make something go wrong: one fault, or a list of them
-  DELETE /_simulator/faults    take every fault away
+control requests, below the printed URL:
+  GET    /_simulator/jobs      ARNs of the jobs that exist now
+  GET    /_simulator/truth     schedule of each job: past and future transitions and events
+  GET    /_simulator/requests  number of requests by operation and status
+  POST   /_simulator/faults    add a fault or a list of faults
+  DELETE /_simulator/faults    remove all faults
 
-a fault is JSON; only its kind is required:
+faults are JSON objects; only the key kind is required:
   {"kind": "throttle", "operation": "GetJob", "above_rate": 5, "seconds": 60}
   {"kind": "gateway", "status": 502, "times": 3}
   {"kind": "delay", "delay": 2.5, "arn": "job/9d1c"}
@@ -44,7 +46,7 @@ truncated_json, cut_body, empty_body"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serves until a signal or a request to stop; returns the exit status."""
+    """Serve until a signal or the end of stdin; return the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
     world = _world(options)
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"argument --listen: {error}")
     with _held_signals(), simulator as server:
         jobs = [job.arn for job in server.world.existing(time.time())]
-        with suppress(BrokenPipeError):  # the parent process has ended; the end of stdin will end this one, too
+        with suppress(BrokenPipeError):  # the parent process has ended, and the end of stdin stops this one
             sys.stdout.write(json.dumps({"url": server.url, "jobs": jobs}) + "\n")
             sys.stdout.flush()
         if options.exit_with_stdin:
@@ -71,7 +73,7 @@ def _world(options: argparse.Namespace) -> World:
 
 @contextmanager
 def _held_signals() -> Iterator[None]:
-    """Keeps the stopping signals for `sigwait`; threads started meanwhile inherit that."""
+    """Block the stopping signals, also in new threads, so that `sigwait` receives them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     try:
         yield
@@ -99,28 +101,33 @@ def _parser() -> argparse.ArgumentParser:
         type=_address,
         default=("127.0.0.1", 0),
         metavar="HOST:PORT",
-        help="where to listen; port 0 takes a free one (127.0.0.1:0)",
+        help="listen address; port 0 selects a free port (default: 127.0.0.1:0)",
     )
-    add("--seed", type=int, default=7, help="the same seed gives the same fleet (%(default)s)")
+    add(
+        "--seed",
+        type=int,
+        default=7,
+        help="seed of the simulated jobs; a seed always gives the same jobs (default: %(default)s)",
+    )
     add(
         "--speed",
         type=_positive,
         default=30.0,
-        help="how many times faster than real the jobs live; 1 is real time (%(default)g)",
+        help="speed of the jobs; 1 is real time (default: %(default)g)",
     )
-    add("--jobs", type=_whole, default=40, help="how many jobs there are at the start (%(default)s)")
+    add("--jobs", type=_whole, default=40, help="number of jobs at the start (default: %(default)s)")
     add(
         "--births-per-minute",
         type=_rate,
         default=0.0,
         metavar="N",
-        help="how many further jobs are created in a minute, without end (%(default)g)",
+        help="number of new jobs per minute (default: %(default)g)",
     )
-    add("--region", action="append", choices=REGIONS, help="a Region to have jobs in; may be repeated (all)")
+    add("--region", action="append", choices=REGIONS, help="Region with jobs; repeatable (default: all)")
     add(
         "--exit-with-stdin",
         action="store_true",
-        help="stop when stdin ends, so that it dies with the process that started it",
+        help="stop at the end of stdin, and so with the parent process",
     )
     return parser
 
@@ -128,21 +135,21 @@ def _parser() -> argparse.ArgumentParser:
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid; expected HOST:PORT")
     return host, int(port)
 
 
 def _positive(text: str) -> float:
     number = _rate(text)
     if number == 0:
-        raise argparse.ArgumentTypeError("it must be greater than 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid; expected a number > 0")
     return number
 
 
 def _rate(text: str) -> float:
     number = _number(text)
     if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid; expected a number >= 0")
     return number
 
 
@@ -150,12 +157,12 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid; expected a number") from None
 
 
 def _whole(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid; expected a whole number >= 0")
     return int(text)
 
 

@@ -1,4 +1,4 @@
-"""Faults on purpose: what goes wrong, for which requests, for how long."""
+"""Injected faults, with the requests that they affect and their duration."""
 
 import math
 from collections.abc import Callable
@@ -131,13 +131,13 @@ class FaultBoard:
         self._lock = Lock()
 
     def put(self, *faults: Fault) -> None:
-        """Puts faults in place, behind those that are; of several that fit a request the first strikes."""
+        """Add faults; the first fault that matches a request applies."""
         now = self._clock()
         with self._lock:
             self._armed += [_armed(fault, now) for fault in faults]
 
     def clear(self) -> None:
-        """Takes every fault away."""
+        """Remove all faults."""
         with self._lock:
             self._armed.clear()
 

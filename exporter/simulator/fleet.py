@@ -1,4 +1,4 @@
-"""Fleets of believable jobs, generated purely from a seed.
+"""Realistic jobs, generated from a seed only.
 
 Durations are drawn in real seconds and divided by the plan's speed at the very end.
 """

@@ -87,7 +87,7 @@ def parsed(body: bytes) -> Query:
 
 
 def candidates(entries: Sequence[Entry], query: Query, disorder: Disorder | None, now: float) -> Iterator[Entry]:
-    """Yields the entries that match `query`, from the requested page to the end of the list.
+    """Yield the entries that match `query`, from the requested page to the end of the list.
 
     Args:
         entries: Sorted.

@@ -121,7 +121,7 @@ class _Listener(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def disconnect(self) -> None:
-        """Ends every connection, also those that hang or are delayed."""
+        """Close every connection, including those that hang or are delayed."""
         self.closing.set()
         with self._connecting:
             for connection in self._connections:
@@ -176,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(outcome)
 
     def _hang(self) -> None:
-        """Says nothing until the client gives up or the server stops."""
+        """Send no response until the client closes the connection or the server stops."""
         self.close_connection = True
         while self.connection.recv(4096):
             pass

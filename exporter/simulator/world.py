@@ -43,12 +43,12 @@ class World:
         self.put(*jobs)
 
     def put(self, *jobs: Job) -> None:
-        """Adds jobs; a job replaces the one with the same ARN."""
+        """Add jobs; a job replaces a job with the same ARN."""
         with self._change:
             self._put({job.arn: job for job in jobs})
 
     def advance(self, now: float) -> None:
-        """Lets every job of the stream of births join that is created by `now` (unix seconds)."""
+        """Add the new jobs that are created up to `now`, unix seconds."""
         births = self._births
         if births is None or births.created(self._born) > now:
             return

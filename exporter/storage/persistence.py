@@ -138,11 +138,11 @@ def check_record(record: JobRecord) -> None:
     times = [record.polled_at, record.baseline_at, *(key.time for key in record.events)]
     if job is not None:
         if job.arn != record.arn:
-            raise ValueError(f"a job's answer is another one's: {record.arn} and {job.arn}")
+            raise ValueError(f"the response of {record.arn} has the ARN of another job, {job.arn}")
         times += [job.created, job.started, job.ended]
         for amount in (job.instance_count, job.max_runtime_seconds, job.queue_position, job.billable_seconds):
             if not 0 <= (amount or 0) < _TOO_MUCH:
-                raise ValueError(f"an amount is {amount}")
+                raise ValueError(f"an amount is not valid: {amount}")
     for time in times:
         parse_time(time or 0.0)
 

@@ -226,7 +226,7 @@ def _time(value: object) -> float:
 def _job(check: Check, mark: int, text: str) -> JobRecord:
     record = _RECORD.validate_json(text)
     if mark != mark_of(record.arn):
-        raise ValueError(f"{record.arn} stands in the row of another job")
+        raise ValueError(f"the row of another job contains {record.arn}")
     check(record)
     return record
 

@@ -43,11 +43,13 @@ def check_schema(connection: sqlite3.Connection, migrations: Sequence[str] = MIG
     """
     version, schema = pragma(connection, "user_version"), _schema(connection)
     if schema and pragma(connection, "application_id") != APPLICATION_ID:
-        raise StateUnreadableError("another program's database")
+        raise StateUnreadableError("a database of another program")
     if version > len(migrations):
-        raise StateUnreadableError(f"version {version} of it is newer than {len(migrations)}, the newest known")
+        raise StateUnreadableError(
+            f"version {version} is newer than {len(migrations)}, the newest that this release knows"
+        )
     if version < 0 or schema != _schema_of(migrations[:version]):
-        raise StateUnreadableError(f"its tables are not those of version {version}")
+        raise StateUnreadableError(f"the tables are not those of version {version}")
     return version
 
 

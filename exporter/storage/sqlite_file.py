@@ -105,7 +105,7 @@ class State:
             contents = read_contents(self._connection, check)
         self.skipped, polled = contents.skipped, contents.polled
         if polled is None:
-            raise StateUnreadableError("it does not say when it was written")
+            raise StateUnreadableError("the time of the last write is missing")
         dropped = not self.skipped.rows or self._drop_invalid(contents, polled)
         unread = frozenset[object]() if dropped else frozenset(contents.bad.get("jobs", ()))
         records = StoredRecords(self._connection, unread)

@@ -35,11 +35,11 @@ def mapped_errors() -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
-        raise StateUnreadableError("a text of it is not UTF-8") from error
+        raise StateUnreadableError("it contains text that is not UTF-8") from error
     except sqlite3.OperationalError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits are details
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            raise StateInUseError("another process has it") from error
+            raise StateInUseError("another process uses it") from error
         raise StateUnwritableError(str(error)) from error
     except sqlite3.DatabaseError as error:
         raise StateUnreadableError(str(error)) from error

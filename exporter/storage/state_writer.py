@@ -54,7 +54,7 @@ class StateWriter:
         a later write.
 
         Raises:
-            StateInUseError: another process has it.
+            StateInUseError: another process uses it.
         """
         with self._lock:
             try:
@@ -200,7 +200,7 @@ class StateWriter:
                 with suppress(FileNotFoundError):
                     Path(f"{self._path}{suffix}").rename(f"{aside}{suffix}")
         except OSError as failure:
-            raise StateError(f"{error}, and it cannot be set aside: {failure.strerror}") from failure
+            raise StateError(f"{error}, and it cannot be renamed: {failure.strerror}") from failure
         finally:
             self._close()  # only now, so that SQLite does not change the renamed file
         self._event_log.state_set_aside(self._path, aside, str(error))

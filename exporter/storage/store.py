@@ -135,7 +135,7 @@ class Store:
         self.tombstones.restore(saved.tombstones, saved.floor)
 
     def records(self) -> list[JobRecord]:
-        """Return what is known of every job."""
+        """Return the record of every job."""
         return [*self.scan()]
 
     def scan(self) -> Iterator[JobRecord]:

@@ -86,7 +86,7 @@ class Tombstones:
         return moved
 
     def prune(self, owner: str, before: float) -> list[int]:
-        """Drop the tombstones of an owner whose jobs were created before a time; raise the floor; return the marks.
+        """Drop an owner's tombstones of jobs created before a time; raise the floor; return the marks.
 
         Args:
             owner: the key of the target that forgot the jobs.

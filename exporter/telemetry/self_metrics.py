@@ -103,7 +103,7 @@ class SelfMetrics:
         self._state.up = False
 
     def render(self, form: Format, wanted: Callable[[str, str], bool], targets: Iterable[TargetStatus] = ()) -> bytes:
-        """Render the metrics whose name and type are wanted; in OpenMetrics with the mark that ends a page.
+        """Render the wanted metrics; in OpenMetrics with the mark that ends a page.
 
         Args:
             form: the format.

@@ -1,4 +1,4 @@
-"""HTTP for scrapers, probes and people."""
+"""HTTP for scrapers, probes and browsers."""
 
 from exporter.web.jobs_api import job_document
 from exporter.web.routes import PROBES, RELOAD, Reloaded, Web, expose

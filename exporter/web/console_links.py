@@ -21,7 +21,7 @@ def jobs_url(region: str) -> str | None:
 def logs_url(arn: str, name: str) -> str | None:
     """Return the address of the list of a job's log streams; ``None`` when it cannot be derived.
 
-    The streams of a job are ``<name>/<uuid>/...``, of an older job, whose ARN ends in its name, ``<name>/...``.
+    The streams of a job are ``<name>/<uuid>/...``; those of an older job with its name in the ARN are ``<name>/...``.
     """
     try:
         job = parse_job_arn(arn)

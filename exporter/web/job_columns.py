@@ -3,12 +3,12 @@
 A new column is one more entry of ``COLUMNS``. Cells are data; the template escapes them and writes the HTML.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
-from exporter.core import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot, format_span, short_device
+from exporter.core import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot, Target, format_span, parse_job_arn, short_device
 from exporter.storage import statuses_of
 from exporter.web.console_links import jobs_url, logs_url
 from exporter.web.time_text import age, date_and_time
@@ -29,6 +29,9 @@ STATUS_COLOURS: Final = {
 
 OTHER_STATUS_COLOUR: Final = "grey"
 
+NO_DATA: Final = "no data"
+"""The status on the page of a job without a GetJob response."""
+
 Order = Literal["asc", "desc"]
 _Value = Any
 """Text or a number, of one type for all jobs; ``None`` for a job without a value."""
@@ -40,10 +43,12 @@ class RowContext(NamedTuple):
     Attributes:
         now: Unix time, seconds.
         several_accounts: whether the targets belong to more than one account.
+        failing: the failing targets.
     """
 
     now: float
     several_accounts: bool = False
+    failing: Collection[Target] = ()
 
 
 class Note(NamedTuple):
@@ -82,21 +87,25 @@ class Column:
     Attributes:
         key: the column's name in the page's address.
         title: the title.
+        hint: the meaning of the values, as a tooltip of the title.
         cell: returns the cell of a job.
         unpolled: returns the cell of a job without a GetJob response so far; by default it is empty.
         value: returns the value that a job is sorted by; without it, the column cannot be sorted.
         numeric: whether the cells are right-aligned.
         wraps: whether long texts are wrapped.
+        labelled: whether a narrow screen shows the title beside the value; without it, the cell has a line of its own.
         first_order: the direction of the first sort.
     """
 
     key: str
     title: str
     cell: Callable[[JobRecord, JobSnapshot, RowContext], Cell]
-    unpolled: Callable[[JobRecord], Cell] = lambda _: Cell()
+    unpolled: Callable[[JobRecord, RowContext], Cell] = lambda _, __: Cell()
     value: Callable[[JobRecord, float], _Value] | None = None
     numeric: bool = False
     wraps: bool = False
+    labelled: bool = True
+    hint: str = ""
     first_order: Order = "asc"
 
 
@@ -127,7 +136,7 @@ def _from_snapshot(read: Callable[[JobSnapshot], _Value]) -> Callable[[JobRecord
 
 def _status(record: JobRecord, job: JobSnapshot, _: RowContext) -> Cell:
     own, *more = statuses_of(record)
-    notes = [Note("out of time", STATUS_COLOURS[status]) for status in more]
+    notes = [Note("maximum run time exceeded", STATUS_COLOURS[status]) for status in more]
     if job.failure_category:
         notes.append(Note(job.failure_category))
     if record.failing:
@@ -135,10 +144,18 @@ def _status(record: JobRecord, job: JobSnapshot, _: RowContext) -> Cell:
     return Cell(own[:MAX_STATUS_LENGTH], colour=STATUS_COLOURS.get(own, OTHER_STATUS_COLOUR), notes=notes)
 
 
-def _unpolled_status(record: JobRecord) -> Cell:
-    if not record.failing:
-        return Cell("not asked for yet", colour=OTHER_STATUS_COLOUR)
-    return Cell("no answer yet", colour=OTHER_STATUS_COLOUR, notes=[Note(record.failing)])
+def _unpolled_status(record: JobRecord, context: RowContext) -> Cell:
+    reason = record.failing or ("target failing" if _is_of(record, context.failing) else "not polled yet")
+    return Cell(NO_DATA, colour=OTHER_STATUS_COLOUR, notes=[Note(reason)])
+
+
+def _is_of(record: JobRecord, targets: Collection[Target]) -> bool:
+    """Return whether one of the targets has the job; a target without a known account has all jobs of its Region."""
+    try:
+        job = parse_job_arn(record.arn)
+    except ValueError:
+        return False
+    return any(target.region == job.region and target.account in ("", job.account) for target in targets)
 
 
 def _name(record: JobRecord) -> str:
@@ -159,8 +176,14 @@ def _created(_: JobRecord, job: JobSnapshot, context: RowContext) -> Cell:
     return _EMPTY if job.created is None else _age(job.created, context)
 
 
-def _answered(record: JobRecord, _: JobSnapshot, context: RowContext) -> Cell:
-    return Cell("never") if record.polled_at is None else _age(record.polled_at, context)
+def _data_age(record: JobRecord, now: float) -> float | None:
+    return None if record.polled_at is None else now - record.polled_at
+
+
+def _polled(record: JobRecord, _: JobSnapshot, context: RowContext) -> Cell:
+    if record.polled_at is None:
+        return Cell("not polled yet")
+    return Cell(format_span(context.now - record.polled_at), time=date_and_time(record.polled_at))
 
 
 def _age(time: float, context: RowContext) -> Cell:
@@ -198,14 +221,22 @@ def _logs(record: JobRecord, job: JobSnapshot, _: RowContext) -> Cell:
 
 
 COLUMNS: Final = (
-    Column("status", "Status", _status, _unpolled_status, value=lambda record, _: statuses_of(record)[0]),
+    Column(
+        "status",
+        "Status",
+        _status,
+        _unpolled_status,
+        value=lambda record, _: statuses_of(record)[0],
+        labelled=False,
+    ),
     Column(
         "job",
         "Job",
         lambda record, _, __: Cell(_name(record), record.arn),
-        lambda record: Cell(record.arn, record.arn),
+        lambda record, _: Cell(record.arn, record.arn),
         value=lambda record, _: _name(record).casefold(),
         wraps=True,
+        labelled=False,
     ),
     Column(
         "device",
@@ -213,20 +244,42 @@ COLUMNS: Final = (
         lambda _, job, __: Cell(short_device(job.device), job.device),
         value=_from_snapshot(lambda job: short_device(job.device).casefold() or None),
     ),
-    Column("region", "Region", _region, value=_from_snapshot(lambda job: f"{job.region} {job.account}")),
-    Column("queue", "Queue", _queue_position, value=_from_snapshot(lambda job: job.queue_position), numeric=True),
-    Column("created", "Created", _created, value=_from_snapshot(lambda job: job.created), first_order="desc"),
-    Column("used", "Ran", _run_time, value=_used_share, numeric=True, first_order="desc"),
     Column(
-        "billable",
-        "Billable",
+        "queue",
+        "Queue position",
+        _queue_position,
+        value=_from_snapshot(lambda job: job.queue_position),
+        numeric=True,
+    ),
+    Column(
+        "used",
+        "Run time",
+        _run_time,
+        value=_used_share,
+        numeric=True,
+        first_order="desc",
+        hint="Run time and maximum run time; sorted by the used share of the maximum",
+    ),
+    Column(
+        "billed",
+        "Billed time",
         _billable,
         value=lambda record, _: billable_seconds(record),
         numeric=True,
         first_order="desc",
+        hint="Billed time of all instances together",
     ),
-    Column("answered", "Last answer", _answered, value=lambda record, _: record.polled_at),
-    Column("logs", "Logs", _logs),
+    Column("created", "Created", _created, value=_from_snapshot(lambda job: job.created), first_order="desc"),
+    Column(
+        "age",
+        "Data age",
+        _polled,
+        value=_data_age,
+        first_order="desc",
+        hint="Time since the last successful GetJob call; finished jobs are no longer polled",
+    ),
+    Column("region", "Region", _region, value=_from_snapshot(lambda job: f"{job.region} {job.account}")),
+    Column("logs", "Logs", _logs, labelled=False),
 )
 """The columns, from left to right."""
 
@@ -238,7 +291,7 @@ def row_of(record: JobRecord, context: RowContext) -> list[tuple[bool, bool, Cel
     """Return whether each cell of a job's row is numeric, whether it wraps, and its content."""
     job = record.snapshot
     if job is None:
-        return [(column.numeric, column.wraps, column.unpolled(record)) for column in COLUMNS]
+        return [(column.numeric, column.wraps, column.unpolled(record, context)) for column in COLUMNS]
     return [(numeric, wraps, cell(record, job, context)) for numeric, wraps, cell in _CELLS]
 
 

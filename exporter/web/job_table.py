@@ -1,5 +1,6 @@
 """The job table of the status page: search, filter and sort. Pure."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,34 +19,52 @@ MAX_ROWS: Final = 500
 MAX_QUERY_LENGTH: Final = 256
 """The longest query parameter; a job's name is not longer."""
 
+REFRESH_INTERVAL: Final = 30
+"""Seconds between two loads of the page, by its own link."""
+
+REFRESH_INTERVALS: Final = range(5, 3601)
+"""Seconds that the query parameter may set."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """The search, filter and order of the query parameters; an empty text sets nothing.
+    """The query parameters: search, filter, order and refresh; an empty text and 0 set nothing.
 
     Attributes:
         q: words that must all be in a job's name, ARN, status, device, failure category or error code.
         status: a status, ``NO_ANSWER``, or ``MAX_RUNTIME_EXCEEDED`` for jobs that ran out of time.
         sort: a key of ``SORTABLE``; without one, the most urgent jobs come first.
         order: the direction of the sort.
+        refresh: seconds after which the browser loads the page again.
     """
 
     q: str = ""
     status: str = ""
     sort: str = ""
     order: Order = "asc"
+    refresh: int = 0
 
     @property
     def parameters(self) -> dict[str, str]:
         """The query parameters."""
         order = self.order if self.sort else ""
-        named = {"q": self.q, "status": self.status, "sort": self.sort, "order": order}
+        refresh = str(self.refresh or "")
+        named = {"q": self.q, "status": self.status, "sort": self.sort, "order": order, "refresh": refresh}
         return {name: value for name, value in named.items() if value}
 
     @property
     def href(self) -> str:
         """The page's address with these query parameters, relative to the page."""
         return f"?{urlencode(self.parameters)}" if self.parameters else "."
+
+    @property
+    def reset(self) -> "JobQuery":
+        """The query without search, filter and order."""
+        return JobQuery(refresh=self.refresh)
+
+    def refreshed(self, seconds: int = REFRESH_INTERVAL) -> "JobQuery":
+        """Return the query with a refresh every ``seconds``; without a refresh for 0."""
+        return replace(self, refresh=seconds)
 
     def with_status(self, status: str) -> "JobQuery":
         """Return the query with another status; all statuses when it is empty."""
@@ -81,13 +100,18 @@ class Listing:
 def parse_query(parameters: Mapping[str, Sequence[str]]) -> JobQuery:
     """Parse the query parameters of the page; invalid ones are ignored."""
     given = {name: values[0].strip()[:MAX_QUERY_LENGTH] for name, values in parameters.items() if values}
-    query = JobQuery(given.get("q", ""), given.get("status", ""))
+    query = JobQuery(given.get("q", ""), given.get("status", ""), refresh=_refresh(given.get("refresh", "")))
     if given.get("sort") not in SORTABLE:
         return query
     query = query.sorted_by(given["sort"])
     if given.get("order") in ("asc", "desc"):
         return replace(query, order="asc" if given["order"] == "asc" else "desc")
     return query
+
+
+def _refresh(text: str) -> int:
+    seconds = int(text) if re.fullmatch("[0-9]{1,4}", text) else 0
+    return seconds if seconds in REFRESH_INTERVALS else 0
 
 
 def list_jobs(

@@ -14,7 +14,7 @@ from exporter.web.jobs_api import render_jobs
 from exporter.web.negotiate import accepts_gzip, choose_format
 
 PROBES: Final = ("/-/healthy", "/-/ready")
-"""Paths whose responses are quick, and must not wait for others."""
+"""Paths with quick responses, which must not wait for others."""
 
 RELOAD: Final = "/-/reload"
 """The path of a reload, which may take as long as the state file or the SDK; no other request waits for it."""
@@ -125,17 +125,22 @@ class Web:
         return Response(200, Body(None, render_jobs(self._store.scan())), "application/json")
 
     def _health(self, _: Request) -> Response:
-        return Response(200, b"Healthy.\n") if self._healthy() else Response(503, b"The polling loop is stuck.\n")
+        if self._healthy():
+            return Response(200, b"Healthy.\n")
+        return Response(503, b"The polling loop does not respond.\n")
 
     def _readiness(self, _: Request) -> Response:
-        return Response(200, b"Ready.\n") if self._ready() else Response(503, b"The first full poll is under way.\n")
+        if self._ready():
+            return Response(200, b"Ready.\n")
+        return Response(503, b"The first full poll is not complete.\n")
 
     def _reloading(self, _: Request) -> Response:
         problems, restart_needed = self._reload()
         if problems:
-            lines = ["Bad settings; those in force stay:", *(f"  {problem}" for problem in problems)]
-            return Response(500, "".join(f"{line}\n" for line in lines).encode(errors="replace"))
-        later = f" Only a restart changes {', '.join(restart_needed)}." if restart_needed else ""
+            lines = "".join(f"  {problem}\n" for problem in problems)
+            text = f"The new settings are invalid; the previous ones stay active:\n{lines}"
+            return Response(500, text.encode(errors="replace"))
+        later = f" Changes that need a restart: {', '.join(restart_needed)}." if restart_needed else ""
         return Response(200, f"Reloaded.{later}\n".encode())
 
     def _page(self, request: Request) -> Response:

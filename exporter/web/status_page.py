@@ -17,12 +17,22 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from exporter.core import MAX_RUNTIME_EXCEEDED, JobRecord, TargetStatus, first_poll_progress, format_span
 from exporter.storage import NO_ANSWER, BlockSummary
 from exporter.web.console_links import jobs_url
-from exporter.web.job_columns import COLUMNS, MAX_STATUS_LENGTH, OTHER_STATUS_COLOUR, STATUS_COLOURS, RowContext, row_of
+from exporter.web.job_columns import (
+    COLUMNS,
+    MAX_STATUS_LENGTH,
+    NO_DATA,
+    OTHER_STATUS_COLOUR,
+    STATUS_COLOURS,
+    RowContext,
+    row_of,
+)
 from exporter.web.job_table import ALL_JOBS, MAX_QUERY_LENGTH, JobQuery, Listing, list_jobs
 from exporter.web.time_text import age, date_and_time
 
 MAX_ERROR_LENGTH: Final = 300
 """The number of characters of a target's last error on the page."""
+
+DOCUMENTATION: Final = "https://github.com/braket-exporter/braket-exporter/blob/main/docs"
 
 _ROLE_ARN: Final = re.compile(r"arn:[\w-]*:(?:iam|sts):\S*")
 """Some errors of AWS contain the ARN of the role, which the page must not show: it has more readers than the log."""
@@ -70,12 +80,17 @@ def render_page(
         hidden: the number of jobs without series, because of ``max_jobs``.
     """
     listing = list_jobs(records, query, now, summaries)
-    context = RowContext(now, several_accounts=len({status.target.account for status in targets}) > 1)
+    failing = [status for status in targets if status.health.up is False]
+    responding = [status for status in targets if status.health.up is not False]
+    several_accounts = len({status.target.account for status in targets}) > 1
+    context = RowContext(now, several_accounts, failing={status.target for status in failing})
     return _PAGE.render(
         version=version,
         uptime=uptime,
         now=now,
-        first_poll=first_poll_progress(targets),
+        documentation=DOCUMENTATION,
+        failing=failing,
+        first_poll=first_poll_progress(responding),
         targets=targets,
         columns=COLUMNS,
         rows=(row_of(record, context) for record in listing.shown),
@@ -104,7 +119,7 @@ def _all_link(query: JobQuery, listing: Listing) -> StatusLink:
 
 def _status_link(status: str, query: JobQuery, listing: Listing) -> StatusLink:
     return StatusLink(
-        status.replace(NO_ANSWER, "no answer yet")[:MAX_STATUS_LENGTH],
+        status.replace(NO_ANSWER, NO_DATA)[:MAX_STATUS_LENGTH],
         STATUS_COLOURS.get(status, OTHER_STATUS_COLOUR),
         query.with_status(status).href,
         listing.by_status.get(status, 0),
@@ -146,6 +161,10 @@ def _security_policy(style: str) -> str:
     )
 
 
+def _style() -> str:
+    return _TEMPLATES.get_template("style.css").render(columns=COLUMNS)
+
+
 _TEMPLATES: Final = _environment()
 _PAGE: Final = _TEMPLATES.get_template("status_page.html")
-SECURITY_POLICY: Final = _security_policy(_TEMPLATES.get_template("style.css").render())
+SECURITY_POLICY: Final = _security_policy(_style())

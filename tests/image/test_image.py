@@ -169,7 +169,7 @@ def test_it_is_at_most_40_megabytes_larger_than_its_base(images: Images) -> None
 
 
 def test_it_serves_the_metrics_of_the_demo_without_any_right_and_stops_on_sigterm(images: Images) -> None:
-    with images.container("demo", "--listen-address", "127.0.0.1:0") as container:
+    with images.container("demo", "--listen-address", "127.0.0.1:0", "--log-level", "info") as container:
         running = started(container).daemon
         eventually(lambda: running.get("/-/ready").status == 200)
         eventually(lambda: any(line.startswith("braket_job_status{") for line in running.samples))

@@ -472,7 +472,7 @@ def test_it_ends_within_seconds_while_aws_hangs(number: signal.Signals, fleet: F
         assert exporter.get("/-/ready").status == 503
         assert exporter.get("/-/healthy").status == 200
         assert exporter.get("/metrics").status == 200
-        assert "not asked for yet" in exporter.get("/").text
+        assert "not polled yet" in exporter.get("/").text
         assert exporter.stop(number, within=10) == 0
     events = [line["event"] for line in map(json.loads, exporter.lines)]
     assert [event for event in events if event != "config_warning"] == ["started", "stopped"]

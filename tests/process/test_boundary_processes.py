@@ -221,14 +221,17 @@ FAULTS: dict[Fault, tuple[tuple[str, ...], str]] = {
     hanging_process: (("timeout",), "no credentials within 2.5 s"),
     role_over_a_missing_process: (("credentials",), f"cannot assume {ROLE}: credential_process cannot be started"),
     unknown_profile: (("credentials",), "no credentials from profile bad: this profile does not exist"),
-    profile_with_mfa: (("credentials",), "it needs an MFA code"),
+    profile_with_mfa: (("credentials",), "the profile requires an MFA code"),
     sso_without_a_token: (("credentials",), "aws sso login --profile bad"),
     missing_token_file: (("credentials",), "the file in AWS_WEB_IDENTITY_TOKEN_FILE cannot be read"),
     sts_down: (("credentials",), f"cannot assume {ROLE}: STS did not respond to AssumeRoleWithWebIdentity"),
     sts_hanging: (("credentials", "timeout"), ""),  # the other threads wait for the one that calls STS
     container_hanging: (("timeout",), "no credentials within 2.5 s"),
     container_failing: (("credentials", "timeout"), "no credentials"),
-    token_with_a_line_end: (("credentials",), "the session token has a character that an HTTP header cannot carry"),
+    token_with_a_line_end: (
+        ("credentials",),
+        "the session token contains a character that is not valid in an HTTP header",
+    ),
 }
 
 
@@ -405,7 +408,7 @@ def test_nothing_is_ever_asked_on_the_terminal(site: Site) -> None:
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
     assert os.waitstatus_to_exitcode(status) == 1
-    assert b"it needs an MFA code" in seen
+    assert b"the profile requires an MFA code" in seen
     assert b"Enter MFA" not in seen
 
 
@@ -477,6 +480,6 @@ def test_a_target_without_a_region_is_named(site: Site) -> None:
     assert done.returncode == 2
     (problem,) = done.stderr.splitlines()[1:]
     assert problem == (
-        "  targets[1].regions: none, and the AWS configuration of profile bad cannot be read: "
+        "  targets[1].regions: not set, and the AWS configuration of profile bad cannot be read: "
         "this profile does not exist in the AWS configuration files; set regions"
     )

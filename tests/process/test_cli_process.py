@@ -86,7 +86,7 @@ def test_an_address_that_cannot_be_listened_on_is_told_in_one_line(host: str) ->
         ({"AWS_ENDPOINT_URL_BRAKET": "no-url"}, "AWS_ENDPOINT_URL_BRAKET is not a valid URL"),
         ({"AWS_ENDPOINT_URL_BRAKET": "http://127.0.0.1:99999"}, "AWS_ENDPOINT_URL_BRAKET is not a valid URL"),
         ({"AWS_SECRET_ACCESS_KEY": None}, "AWS_SECRET_ACCESS_KEY is missing"),
-        ({"AWS_RETRY_MODE": "often"}, "the AWS SDK cannot make a client: InvalidRetryModeError"),
+        ({"AWS_RETRY_MODE": "often"}, "the AWS SDK cannot create a client: InvalidRetryModeError"),
     ],
     ids=str,
 )
@@ -372,7 +372,7 @@ def _with_stdout(stdout: int, asked: str, url: str) -> tuple[int, str]:
     [
         (("--version",), 0, f"braket-exporter {__version__}"),
         (("check-config", "--jobs", "x"), 2, "braket-exporter: invalid settings:"),
-        (("check-config", "--jobs", ARN), 0, "# The settings are good. In force:"),
+        (("check-config", "--jobs", ARN), 0, "# The settings are valid. Active settings:"),
     ],
 )
 def test_where_python_is_to_wait_for_input_at_its_end_the_status_is_the_same_and_there_is_no_traceback(

@@ -255,7 +255,7 @@ def exporter(tmp_path: Path) -> Iterator[Daemon]:
     """Start every part but Grafana, in the order in which they need each other."""
     with ExitStack() as stack:
         addresses: dict[str, str] = {}
-        running = stack.enter_context(daemon(*SERVICES["exporter"]["command"]))
+        running = stack.enter_context(daemon(*SERVICES["exporter"]["command"], env=SERVICES["exporter"]["environment"]))
         addresses["exporter"] = running.address
         addresses["receiver"] = stack.enter_context(receiver(tmp_path / "receiver.log"))
         alertmanager = part("alertmanager", tmp_path / "alertmanager", addresses, "prometheus-alertmanager")

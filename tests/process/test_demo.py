@@ -1,5 +1,7 @@
 """The demo: it starts anywhere, needs nothing, shows everything, and leaves nothing behind."""
 
+import json
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from certificates import Authority
-from processes import Daemon, daemon, eventually, run
+from processes import Daemon, daemon, eventually, fetch, run
 
 STATUSES = ["CANCELLED", "CANCELLING", "COMPLETED", "FAILED", "QUEUED", "RUNNING"]
 CLOSED = "http://127.0.0.1:9"
@@ -16,7 +18,7 @@ CLOSED = "http://127.0.0.1:9"
 
 @contextmanager
 def demo(*arguments: str, env: dict[str, str | None] | None = None) -> Iterator[Daemon]:
-    with daemon("demo", *arguments, env=env) as running:
+    with daemon("demo", "--log-level", "info", *arguments, env=env) as running:
         yield running
 
 
@@ -75,9 +77,48 @@ def test_it_serves_a_lively_fleet_and_leaves_nothing_behind() -> None:
         assert running.stop(signal.SIGINT) == 0
         assert gone(endpoint)
     assert len(running.logs("stopped")) == 1
-    greeting = "\n".join(line for line in running.lines if not line.startswith("{"))
-    assert f"http://localhost:{running.address.rpartition(':')[2]}/metrics" in greeting
-    assert "Traceback" not in greeting
+    assert "Traceback" not in "\n".join(running.lines)
+
+
+def banners(running: Daemon) -> list[str]:
+    """List the lines that are not log lines."""
+    return [line for line in running.lines if line and not line.startswith("{")]
+
+
+def test_it_prints_its_urls_at_the_start_and_after_the_first_full_poll_and_logs_only_warnings() -> None:
+    with daemon("demo", started=False) as running:
+        lines = eventually(lambda: banners(running) if len(banners(running)) >= 12 else None)
+        url, endpoint = (re.findall(r"https?://[^ /]+", lines[number])[0] for number in (1, 4))
+        urls = [
+            f"  status page:      {url}/",
+            f"  metrics:          {url}/metrics",
+            f"  jobs as JSON:     {url}/api/v1/jobs",
+            f"  Braket endpoint:  AWS_ENDPOINT_URL_BRAKET={endpoint}  (for the AWS SDK and CLI, with any credentials)",
+            "Press Ctrl-C to stop. --log-level info logs every change of a job.",
+        ]
+        assert lines == [
+            "The demo is running, with simulated hybrid jobs.",
+            *urls,
+            "The first full poll is complete.",
+            *urls,
+        ]
+        address = url.removeprefix("http://").replace("localhost", "127.0.0.1")
+        assert fetch(address, "/-/ready").status == 200
+        assert len(json.loads(fetch(address, "/api/v1/jobs").text)["jobs"]) >= 40
+        assert fetch(endpoint.removeprefix("http://"), "/_simulator/jobs").status == 200
+        assert running.stop() == 0
+    levels = {json.loads(line)["level"] for line in running.lines if line.startswith("{")}
+    assert levels <= {"warning", "error"}
+
+
+@pytest.mark.parametrize("source", ["variable", "file"])
+def test_every_source_of_settings_changes_its_log_level(source: str, tmp_path: Path) -> None:
+    file = tmp_path / "exporter.yaml"
+    file.write_text("log_level: info\n" if source == "file" else "{}")
+    env: dict[str, str | None] = {"BRAKET_EXPORTER_LOG_LEVEL": "info" if source == "variable" else None}
+    with daemon("demo", "--config", str(file), env=env) as running:
+        assert running.stop() == 0
+    assert len(running.logs("stopped")) == 1
 
 
 def test_its_greeting_says_https_where_tls_is_spoken(tmp_path: Path) -> None:
@@ -87,8 +128,8 @@ def test_its_greeting_says_https_where_tls_is_spoken(tmp_path: Path) -> None:
     with demo("--web-config-file", str(file)) as running:
         assert running.stop() == 0
     port = running.address.rpartition(":")[2]
-    assert f"  https://localhost:{port}/         the page for people" in running.lines
-    assert not any("http://" in line for line in running.lines)
+    assert f"  status page:      https://localhost:{port}/" in running.lines
+    assert not any("http://localhost" in line for line in running.lines)
 
 
 def test_its_endpoint_ends_even_when_the_exporter_is_killed() -> None:

@@ -21,7 +21,7 @@ UNKNOWN = "arn:aws:braket:us-west-2:123456789012:job/0a1b2c3d-0000-4000-8000-000
     ("arguments", "status", "said"),
     [
         (("--poll-interval", "fast"), 2, "invalid settings"),
-        (("--all-jobs",), 2, "regions: none"),
+        (("--all-jobs",), 2, "regions: not set"),
         (("--jobs", ARN, "--listen-address", "127.0.0.1:PORT"), 1, "Address already in use"),
     ],
 )

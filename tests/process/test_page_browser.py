@@ -1,4 +1,4 @@
-"""The page for people in a real browser: it runs nothing that jobs are called, and anybody can use it."""
+"""The status page in a real browser: names of jobs run no script, and everybody can use the page."""
 
 import re
 from collections.abc import Iterator
@@ -31,6 +31,10 @@ HOSTILE: Final = {
     8: "&lt;b&gt; &amp; &#x3c;script&#x3e;",
 }
 
+LOCAL: Final = "local:pennylane/lightning.qubit"
+
+DOCUMENTATION: Final = "https://github.com/braket-exporter/braket-exporter/blob/main/docs/"
+
 Colour = tuple[float, float, float]
 
 COLOURS_OF_TEXTS: Final = """() => {
@@ -52,7 +56,7 @@ def jobs() -> Iterator[JobRecord]:
     for number, name in HOSTILE.items():
         yield record(snapshot(arn=arn(number), name=name, device=name, status="QUEUED"), failing=name)
     yield record(snapshot(arn=arn(20), name="vqe-h2", device=GARNET, created=CREATED + 5.0, queue_position=3))
-    yield record(snapshot(arn=arn(21), name="vqe-lih", created=CREATED + 9.0))
+    yield record(snapshot(arn=arn(21), name="vqe-lih", device=LOCAL, created=CREATED + 9.0))
     failure = "AlgorithmError: s3://secret-bucket"
     late = event("MAX_RUNTIME_EXCEEDED", CREATED + 9.0)
     yield record(finished("FAILED", arn=arn(22), name="qaoa", failure_reason=failure, events=(late,)))
@@ -181,14 +185,14 @@ def test_hostile_names_are_text_and_run_nothing(browser: Browser, address: str) 
         assert seen.requests == [address]
 
 
-def test_every_link_leads_to_the_page_itself_or_to_the_aws_console(browser: Browser, address: str) -> None:
+def test_every_link_leads_to_the_exporter_its_documentation_or_the_console(browser: Browser, address: str) -> None:
     with visit(browser, f"{address}?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&status=javascript:alert(1)") as seen:
         assert seen.page.get_by_label("Search", exact=True).input_value() == '"><script>alert(1)</script>'
         assert seen.complaints == []
         seen.page.goto(address)
         links = seen.page.locator("a").evaluate_all("links => links.map(link => link.href)")
         consoles = [f"https://{region}.console.aws.amazon.com/" for region in ("us-west-2", "eu-north-1", "us-east-1")]
-        assert [url for url in links if not url.startswith((address, *consoles))] == []
+        assert [url for url in links if not url.startswith((address, *consoles, DOCUMENTATION))] == []
         assert len(links) > 50
 
 
@@ -212,6 +216,77 @@ def test_nothing_secret_is_on_the_page(browser: Browser, address: str) -> None:
 # For everybody.
 
 
+LABELS: Final = """() => [...document.querySelectorAll('.jobs tbody tr')].map(row => [...row.cells]
+  .filter(cell => getComputedStyle(cell).display !== 'none')
+  .map(cell => getComputedStyle(cell, '::before').content.replaceAll('"', '') + '|' + cell.innerText))"""
+
+CUT: Final = """() => [...document.querySelectorAll('td, .alert, .alert div')].filter(element => {
+  const {left, right} = element.getBoundingClientRect();
+  return element.scrollWidth > element.clientWidth || left < 0 || right > innerWidth;
+}).map(element => element.innerText)"""
+
+
+def test_a_narrow_screen_shows_each_job_as_a_card_with_the_important_values_first(
+    browser: Browser, address: str
+) -> None:
+    with visit(browser, f"{address}?q=garnet", viewport={"width": 390, "height": 844}) as seen:
+        assert seen.page.evaluate(LABELS) == [
+            [
+                "none|RUNNING",
+                "none|vqe-h2",
+                "Device|iqm/Garnet",
+                "Queue position|3",
+                "Run time|16 min of 1 h",
+                "Created|16 min 35 s ago",
+                "Data age|14 min 30 s",
+                "Region|us-west-2",
+                "none|logs",
+            ]
+        ]
+        tops = "() => [...document.querySelectorAll('.jobs tbody td')].map(cell => cell.getBoundingClientRect().top)"
+        status, job, device, queue, run_time = seen.page.evaluate(tops)[:5]
+        assert status < job < device == queue < run_time
+
+
+def test_a_narrow_screen_cuts_nothing_and_keeps_the_sort_links(browser: Browser, address: str) -> None:
+    with visit(browser, address, viewport={"width": 390, "height": 844}) as seen:
+        assert seen.page.evaluate(CUT) == []
+        seen.page.get_by_role("link", name="Created", exact=True).click()
+        assert seen.page.url == f"{address}?sort=created&order=desc"
+
+
+def test_a_wide_screen_shows_all_columns_without_scrolling(browser: Browser, address: str) -> None:
+    with visit(browser, f"{address}?q=vqe", viewport={"width": 1280, "height": 800}) as seen:
+        table = seen.page.get_by_label("Jobs", exact=True)
+        assert table.evaluate("table => table.scrollWidth - table.clientWidth") == 0
+        assert table.get_by_role("columnheader").count() == 10
+
+
+def test_the_titles_of_sortable_columns_show_it(browser: Browser, address: str) -> None:
+    sign = "link => getComputedStyle(link, '::after').content.slice(0, 4)"
+    with visit(browser, f"{address}?sort=job&order=asc") as seen:
+        signs = {
+            title: seen.page.get_by_role("link", name=title, exact=True).evaluate(sign).strip('" \xa0')
+            for title in ("Job", "Device")
+        }
+        assert signs == {"Job": "▲", "Device": "⇅"}
+        seen.page.get_by_role("link", name="Job", exact=True).click()
+        assert seen.page.get_by_role("link", name="Job", exact=True).evaluate(sign).strip('" \xa0') == "▼"
+
+
+def test_the_page_refreshes_by_a_link_without_javascript(browser: Browser, address: str) -> None:
+    with visit(browser, f"{address}?refresh=5&q=vqe", java_script_enabled=False) as seen:
+        with seen.page.expect_navigation():
+            pass
+        assert seen.page.url == f"{address}?refresh=5&q=vqe"
+        seen.page.get_by_role("link", name="Stop refreshing").click()
+        assert seen.page.url == f"{address}?q=vqe"
+        seen.page.get_by_role("link", name="Refresh every 30 s").click()
+        assert seen.page.url == f"{address}?q=vqe&refresh=30"
+        assert seen.page.locator("meta[http-equiv=refresh]").get_attribute("content") == "30"
+        assert seen.complaints == []
+
+
 def test_search_filter_and_sort_work_without_javascript(browser: Browser, address: str) -> None:
     with visit(browser, address, java_script_enabled=False) as seen:
         page = seen.page
@@ -220,7 +295,7 @@ def test_search_filter_and_sort_work_without_javascript(browser: Browser, addres
         assert seen.names == ["vqe-lih", "vqe-h2"]
         page.get_by_role("link", name="Job", exact=True).click()
         assert seen.names == ["vqe-h2", "vqe-lih"]
-        page.get_by_role("link", name="Job").click()
+        page.get_by_role("link", name="Job", exact=True).click()
         assert seen.names == ["vqe-lih", "vqe-h2"]
         assert page.locator("th[aria-sort=descending]").inner_text().startswith("Job")
         page.get_by_label("Search", exact=True).fill("")
@@ -242,7 +317,10 @@ def test_one_gets_everywhere_with_the_keyboard(browser: Browser, address: str) -
         for _ in range(60):
             page.keyboard.press("Tab")
             reached.append(str(page.evaluate(focused)))
-        wanted = ["Metrics", "us-west-2", "all 16", "FAILED 1", "q", "Search", "Status", "Last answer", "logs"]
+            # The keyboard focus is visible.
+            assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        wanted = ["us-west-2", "all 16", "FAILED 1", "q", "Search", "Status", "Data age", "logs"]
+        wanted += ["Refresh every 30 s", "Troubleshooting"]
         assert [name for name in wanted if name not in reached] == []
         page.get_by_label("Jobs", exact=True).focus()
         page.keyboard.press("ArrowRight")
@@ -264,17 +342,20 @@ def test_every_text_stands_out_from_its_background(browser: Browser, address: st
 def test_the_page_fits_the_screen_and_only_its_tables_scroll(browser: Browser, address: str, width: int) -> None:
     with visit(browser, address, viewport={"width": width, "height": 740}) as seen:
         assert seen.page.evaluate("() => document.documentElement.scrollWidth") == width
-        narrowest = "() => Math.min(...[...document.querySelectorAll('td.text')].map(cell => cell.clientWidth))"
+        narrowest = "() => Math.min(...[...document.querySelectorAll('td.text')]"
+        narrowest += ".filter(cell => cell.textContent).map(cell => cell.clientWidth))"
         assert seen.page.evaluate(narrowest) >= 140
 
 
-def test_a_reader_of_screens_finds_its_way(browser: Browser, address: str) -> None:
+def test_a_screen_reader_finds_everything(browser: Browser, address: str) -> None:
     with visit(browser, f"{address}?sort=created") as seen:
         page = seen.page
         assert page.get_by_role("region").count() == 2
+        assert page.get_by_role("alert", name="1 of 3 targets failing").count() == 1
+        assert page.get_by_role("contentinfo").get_by_role("link").count() == 4
         assert page.get_by_role("navigation", name="Status").get_by_role("link").count() == 10
         assert page.get_by_role("search").get_by_role("searchbox", name="Search").count() == 1
         assert page.get_by_role("columnheader").count() == 7 + 10
         assert page.get_by_role("meter", name="GetJob 87 of 150").count() == 3
-        assert page.get_by_role("progressbar", name="jobs that were asked for").count() == 1
+        assert page.get_by_role("progressbar", name="Polled jobs").count() == 1
         assert page.locator("html").get_attribute("lang") == "en"

@@ -87,7 +87,7 @@ def asked_for(server: SimulatorServer) -> list[str | None]:
 def format_value(server: SimulatorServer, account: str = ACCOUNT, region: str = REGION) -> list[str]:
     """Write the first lines of a report: whose endpoint and credentials these are."""
     return [
-        "# AWS says:",
+        "# Access check:",
         f"#   {account}/{region} endpoint: {server.url}",
         f"#   {account}/{region} GetCallerIdentity: ok, arn:aws:sts::123456789012:user/moto",
     ]
@@ -216,7 +216,7 @@ def test_a_denied_search_is_told_with_the_policy_that_allows_it(braket: Simulato
     assert report([access]).splitlines()[3:] == [
         "#   123456789012/us-west-2 SearchJobs: denied: Amazon Braket returned AccessDeniedException (HTTP 403)",
         "#   123456789012/us-west-2 GetJob: ok",
-        "# Missing; this IAM policy grants it to the SDK's own credentials:",
+        "# Next step: attach this IAM policy to the SDK's own credentials:",
         statement("braket:SearchJobs", "*"),
     ]
 
@@ -283,13 +283,13 @@ def test_a_role_that_may_not_be_assumed_is_told_with_the_policy_that_allows_it(
 ) -> None:
     sts.deny(ROLE)
     access = asked(lane(selector=ALL, account="111122223333", login=CredentialsRef(role_arn=ROLE)))
-    reason = f"cannot assume {ROLE}: STS refused AssumeRole with AccessDenied: {sts.denial(ROLE)}"
+    reason = f"cannot assume {ROLE}: STS returned AccessDenied to AssumeRole: {sts.denial(ROLE)}"
     assert report([access]).splitlines() == [
-        "# AWS says:",
+        "# Access check:",
         f"#   111122223333/us-west-2 AssumeRole: denied: {reason}",
-        "# Missing; this IAM policy grants it to the SDK's own credentials:",
+        "# Next step: attach this IAM policy to the SDK's own credentials:",
         statement("sts:AssumeRole", ROLE),
-        "# A role's trust policy, and its external ID if it asks for one, must fit, too.",
+        "# Next step: allow the same identity in the trust policy of the role, and check external_id",
     ]
     assert braket.requests == []
 
@@ -311,7 +311,12 @@ def test_a_role_that_cannot_be_assumed_for_another_reason_needs_no_policy(
     reason = trouble(sts)
     access = asked(lane(selector=ALL, account="111122223333", login=CredentialsRef(role_arn=ROLE)))
     assert access.results == (
-        CallResult("AssumeRole", Verdict.FAILED, f"cannot assume {ROLE}: STS refused AssumeRole with {reason}"),
+        CallResult(
+            "AssumeRole",
+            Verdict.FAILED,
+            f"cannot assume {ROLE}: STS returned {reason} to AssumeRole",
+            code="credentials",
+        ),
     )
     assert braket.requests == []
 
@@ -319,7 +324,9 @@ def test_a_role_that_cannot_be_assumed_for_another_reason_needs_no_policy(
 def test_expired_credentials_are_told_as_such_and_not_asked_for_again(sts: Sts, braket: SimulatorServer) -> None:
     reason = expired(sts)
     access = asked(lane(ARN, selector=ALL))
-    assert access.results == (CallResult("GetCallerIdentity", Verdict.FAILED, f"STS returned {reason} (HTTP 403)"),)
+    assert access.results == (
+        CallResult("GetCallerIdentity", Verdict.FAILED, f"STS returned {reason} (HTTP 403)", code=reason),
+    )
     assert braket.requests == []
 
 
@@ -328,7 +335,9 @@ def test_credentials_of_a_role_that_are_not_taken_are_no_failure_to_assume_it(
 ) -> None:
     sts.refuse("ExpiredToken", "is expired", about="GetCallerIdentity")
     access = asked(lane(selector=ALL, account="111122223333", login=CredentialsRef(role_arn=ROLE)))
-    assert access.results == (CallResult("GetCallerIdentity", Verdict.FAILED, "STS returned ExpiredToken (HTTP 403)"),)
+    assert access.results == (
+        CallResult("GetCallerIdentity", Verdict.FAILED, "STS returned ExpiredToken (HTTP 403)", code="ExpiredToken"),
+    )
     assert braket.requests == []
 
 
@@ -344,7 +353,7 @@ def test_missing_credentials_are_told_as_such(braket: SimulatorServer, monkeypat
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     access = asked(lane(ARN, selector=ALL))
-    assert access.results == (CallResult("GetCallerIdentity", Verdict.FAILED, NONE_FOUND),)
+    assert access.results == (CallResult("GetCallerIdentity", Verdict.FAILED, NONE_FOUND, code="credentials"),)
     assert braket.requests == []
 
 
@@ -362,7 +371,7 @@ def test_a_job_of_nobody_knows_which_account_is_not_made_up(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{closed_port()}")
     access = asked(lane(selector=ALL, account=""))
-    assert access.results[-1] == CallResult("GetJob", Verdict.FAILED, "not tried, since the account is not known")
+    assert access.results[-1] == CallResult("GetJob", Verdict.FAILED, "not called, because the account is unknown")
     assert asked_for(braket) == []
     assert "#   unknown account/us-west-2 SearchJobs: ok, found 0 active jobs\n" in report([access])
 
@@ -375,7 +384,7 @@ def test_credentials_of_another_account_than_the_jobs_are_told_and_no_policy_is_
     access = asked(lane(foreign, account="999988887777"))
     assert access.target == Target("999988887777", REGION)
     assert access.results[0] == CallResult(
-        "GetCallerIdentity", Verdict.FAILED, "these are credentials of account 123456789012"
+        "GetCallerIdentity", Verdict.FAILED, "the credentials belong to account 123456789012, not to 999988887777"
     )
     assert told(access)[1] == ("GetJob", "denied")
     assert policies([access]) == {}
@@ -399,18 +408,65 @@ def test_a_failure_that_is_no_denial_is_told_as_one(fault: Fault, reason: str, b
     assert policies([access]) == {}
 
 
+STEPS = [
+    (Fault(FaultKind.THROTTLE), "run the check again in a minute"),
+    (Fault(FaultKind.EXPIRED_TOKEN), "check the credentials, and the clock of this host, then run the check again"),
+    (Fault(FaultKind.EMPTY_BODY), "check that the endpoint is Amazon Braket, and not a proxy or a login page"),
+    (
+        Fault(FaultKind.RESET),
+        "check the host name, network, proxy and AWS_ENDPOINT_URL_* variables, then run the check again",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fault", "step"), STEPS, ids=lambda value: str(getattr(value, "kind", "")))
+def test_each_failure_has_a_next_step_which_the_report_shows_once(
+    fault: Fault, step: str, braket: SimulatorServer
+) -> None:
+    braket.faults.put(fault)
+    accesses = [asked(lane(ARN, selector=ALL, region=region)) for region in (REGION, "eu-north-1")]
+    assert [line for line in report(accesses).splitlines() if "Next step" in line] == [f"# Next step: {step}"]
+
+
+def test_the_next_step_after_missing_credentials(braket: SimulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert report([asked(lane(ARN))]).splitlines() == [
+        "# Access check:",
+        f"#   {ACCOUNT}/{REGION} GetCallerIdentity: failed: {NONE_FOUND}",
+        "# Next step: provide credentials in variables, a profile or a role of the host, then run the check again",
+    ]
+    assert braket.requests == []
+
+
+@pytest.mark.parametrize("denies", [True, False])
+def test_the_next_step_with_credentials_of_another_account(denies: bool, braket: SimulatorServer) -> None:  # noqa: FBT001
+    braket.faults.put(*[NO_READING] * denies)
+    access = asked(lane(ARN.replace(ACCOUNT, "999988887777"), account="999988887777"))
+    step = "# Next step: use credentials of account 999988887777; set role_arn or profile in targets"
+    assert [line for line in report([access]).splitlines() if "Next step" in line] == [step]
+
+
+def test_the_next_step_after_a_role_that_fails_for_another_reason(braket: SimulatorServer, sts: Sts) -> None:
+    broken(sts)
+    access = asked(lane(selector=ALL, account="111122223333", login=CredentialsRef(role_arn=ROLE)))
+    step = "check role_arn, external_id and the credentials that assume the role, then run the check again"
+    assert report([access]).splitlines()[2:] == [f"# Next step: {step}"]
+    assert braket.requests == []
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\x85", "\u2028", "\x00", "\x1b[2J", "\ufeff", "\ud800"])
 def test_the_words_of_aws_cannot_leave_the_comment(ending: str) -> None:
     result = CallResult("GetJob", Verdict.FAILED, f"one{ending}jobs: {'x' * 1000}")
     text = report([Access(Target(ACCOUNT, REGION), (result,))])
     assert yaml.safe_load(text.encode()) is None
     assert len(text.splitlines()) == 2
-    assert text.startswith("# AWS says:\n#   123456789012/us-west-2 GetJob: failed: one")
+    assert text.startswith("# Access check:\n#   123456789012/us-west-2 GetJob: failed: one")
     assert len(text) < 500
 
 
 def test_a_shard_without_targets_has_nothing_to_ask() -> None:
-    assert report([]) == "# AWS was asked nothing: no target is in this shard\n"
+    assert report([]) == "# Access check: no API calls, because no target is in this shard\n"
 
 
 def test_a_bug_in_one_of_several_targets_comes_out() -> None:
@@ -443,8 +499,23 @@ def test_check_config_asks_aws_when_it_is_told_to(braket: SimulatorServer, sts: 
 def test_check_config_predicts_from_the_jobs_that_it_finds(braket: SimulatorServer, sts: Sts) -> None:
     braket.world.put(*(job(f"{ARN[:-4]}{number:04}") for number in range(40)))
     found = check(braket, sts, "--all-jobs", "--regions", REGION, "--lookback", "3650d").stdout
-    assert "# Predicted with 40 active jobs in 1 target (account and Region):" in found
+    assert "# Predicted for 40 active jobs found in 1 target:" in found
     assert "SearchJobs: ok, found 40 active jobs\n" in found
+
+
+def test_check_config_predicts_from_configured_and_found_jobs(braket: SimulatorServer, sts: Sts) -> None:
+    braket.world.put(job(ARN), job(OTHER))
+    flags = ("--all-jobs", "--jobs", ARN, "--regions", REGION, "--lookback", "3650d")
+    found = check(braket, sts, *flags).stdout
+    assert "# Predicted for 2 active jobs in 1 target: 1 configured, 1 found:\n" in found
+    assert "#     now: 5.0 calls per minute\n" in found
+
+
+def test_check_config_says_where_jobs_are_not_counted(braket: SimulatorServer, sts: Sts) -> None:
+    braket.faults.put(NO_SEARCH)
+    found = check(braket, sts, "--all-jobs", "--regions", "us-west-2,eu-north-1").stdout
+    heading = "# Predicted for 0 active jobs found in 2 targets (SearchJobs failed in 2; their jobs are not counted):\n"
+    assert heading in found
 
 
 def test_check_config_looks_back_as_far_as_the_settings_say(braket: SimulatorServer, sts: Sts) -> None:
@@ -488,7 +559,7 @@ def test_a_role_that_cannot_be_assumed_does_not_hide_the_other_targets(
     sts.deny("arn:aws:iam::444455556666:role/away")
     asked = check(braket, sts, "--config", str(config))
     assert (asked.returncode, asked.stderr) == (1, "")
-    said = asked.stdout[asked.stdout.index("# AWS says:") :].splitlines()
+    said = asked.stdout[asked.stdout.index("# Access check:") :].splitlines()
     assert said[1] == f"#   111122223333/us-west-2 endpoint: {braket.url}"
     assert said[2].startswith(
         "#   111122223333/us-west-2 GetCallerIdentity: ok, arn:aws:sts::111122223333:assumed-role/"

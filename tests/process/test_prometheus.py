@@ -91,7 +91,7 @@ def prometheus_of(targets: dict[str, str], folder: Path) -> Iterator[Prometheus]
 
 @pytest.fixture(scope="module")
 def exporters() -> Iterator[dict[str, Daemon]]:
-    with daemon("demo") as demo, hostile_exporter() as hostile:
+    with daemon("demo", "--log-level", "info") as demo, hostile_exporter() as hostile:
         eventually(lambda: demo.get("/-/ready").status == 200)
         yield {"demo": demo, "hostile": hostile}
 

@@ -153,9 +153,9 @@ BAD = [
     ("poll_interval: 10s\n", ["nothing to watch"]),
     (
         "targets: [{profile: nobody, all_jobs: true}]\n",
-        ["targets[0].regions: none", "profile nobody", "this profile does not exist"],
+        ["targets[0].regions: not set", "profile nobody", "this profile does not exist"],
     ),
-    ("all_jobs: true\n", ["regions: none"]),
+    ("all_jobs: true\n", ["regions: not set"]),
 ]
 
 
@@ -205,7 +205,7 @@ def test_what_only_a_restart_changes_is_named_and_the_rest_is_taken(file: Path) 
     with exporting(file, {"jobs": [A]}, (A, "RUNNING")) as house:
         house.write(jobs=[A], disabled_metrics=["braket_jobs"], tag_labels=["team"], per_job_metrics=False)
         answer = house.post()
-        assert answer.text == "Reloaded. Only a restart changes per_job_metrics, tag_labels.\n"
+        assert answer.text == "Reloaded. Changes that need a restart: per_job_metrics, tag_labels.\n"
         assert house.series(A)
         assert not [line for line in house.exporter.samples if line.startswith("braket_jobs{")]
     told = house.exporter.logs("config_reloaded", level="warning")

@@ -222,7 +222,7 @@ def test_once_leaves_the_file_of_a_running_exporter_alone(site: Site) -> None:
     ("content", "reason"),
     [
         (b"no database" * 1000, "file is not a database"),
-        ("CREATE TABLE theirs (x)", "another program's database"),
+        ("CREATE TABLE theirs (x)", "a database of another program"),
         ("PRAGMA application_id = 0x42524B54; CREATE TABLE jobs (x); PRAGMA user_version = 99", "is newer than 1"),
     ],
     ids=["corrupt", "foreign", "newer"],
@@ -259,7 +259,7 @@ def test_the_second_process_on_one_file_refuses_with_one_clear_line(site: Site) 
         second = run(*arguments, env={"AWS_ENDPOINT_URL_BRAKET": site.server.url})
         assert second.returncode == 1
         expected = (
-            f"braket-exporter: state_file {site.file}: another process has it; each exporter needs a file of its own"
+            f"braket-exporter: state_file {site.file}: another process uses it; set a different path for each exporter"
         )
         assert second.stderr.splitlines() == [expected]
         assert first.stop() == 0
@@ -268,8 +268,8 @@ def test_the_second_process_on_one_file_refuses_with_one_clear_line(site: Site) 
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("missing/state.sqlite", "{file} has no directory {folder}/missing; make it, or name another file"),
-        ("", "{folder} is a directory; expected a file in it"),
+        ("missing/state.sqlite", "{file}: directory {folder}/missing does not exist; create it or set another path"),
+        ("", "{folder} is a directory; set the path of a file in it"),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "check-config"])

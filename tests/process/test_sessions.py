@@ -173,24 +173,24 @@ def test_a_role_that_may_not_be_assumed_is_named(sts: Sts, caplog: pytest.LogCap
     error = caller.error()
     assert type(error) is AssumeRoleDeniedError
     assert error.code == "credentials"
-    assert str(error) == f"cannot assume {ROLE}: STS refused AssumeRole with AccessDenied: {sts.denial(ROLE)}"
+    assert str(error) == f"cannot assume {ROLE}: STS returned AccessDenied to AssumeRole: {sts.denial(ROLE)}"
     assert caller.counts == []
     assert caplog.records == []
 
 
 def expired(sts: Sts) -> str:
     sts.refuse("ExpiredToken", "The security token included in the request is expired")
-    return "STS refused AssumeRole with ExpiredToken"
+    return "STS returned ExpiredToken to AssumeRole"
 
 
 def broken(sts: Sts) -> str:
     sts.refuse("InternalFailure", "Something broke", status=500)
-    return "STS refused AssumeRole with InternalFailure"
+    return "STS returned InternalFailure to AssumeRole"
 
 
 def odd(sts: Sts) -> str:
     sts.refuse("hunter2hunter2", "Something broke", status=500)
-    return "STS refused AssumeRole"
+    return "STS returned an error to AssumeRole"
 
 
 def page(sts: Sts) -> str:
@@ -239,7 +239,7 @@ def in_the_past(sts: Sts) -> str:
 
 def with_a_line_end(sts: Sts) -> str:
     given_until(sts, "2099-01-01T00:00:00Z", "hunter2&#10;hunter2")
-    return "the session token has a character that an HTTP header cannot carry, such as a line end"
+    return "the session token contains a character that is not valid in an HTTP header, such as a line end"
 
 
 @pytest.mark.parametrize(

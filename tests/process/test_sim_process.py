@@ -73,14 +73,14 @@ def test_an_address_that_is_taken_is_refused(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--listen", "8080"], "argument --listen: '8080' is not HOST:PORT"),
-        (["--listen", "127.0.0.1:x"], "argument --listen: '127.0.0.1:x' is not HOST:PORT"),
-        (["--listen", "127.0.0.1:65536"], "argument --listen: '127.0.0.1:65536' is not HOST:PORT"),
-        (["--speed", "0"], "argument --speed: it must be greater than 0"),
-        (["--speed", "-1"], "argument --speed: '-1' is not a number from 0 on"),
-        (["--speed", "fast"], "argument --speed: 'fast' is not a number"),
-        (["--births-per-minute", "nan"], "argument --births-per-minute: 'nan' is not a number from 0 on"),
-        (["--jobs", "-1"], "argument --jobs: '-1' is not a whole number from 0 on"),
+        (["--listen", "8080"], "argument --listen: '8080' is not valid; expected HOST:PORT"),
+        (["--listen", "127.0.0.1:x"], "argument --listen: '127.0.0.1:x' is not valid; expected HOST:PORT"),
+        (["--listen", "127.0.0.1:65536"], "argument --listen: '127.0.0.1:65536' is not valid; expected HOST:PORT"),
+        (["--speed", "0"], "argument --speed: '0' is not valid; expected a number > 0"),
+        (["--speed", "-1"], "argument --speed: '-1' is not valid; expected a number >= 0"),
+        (["--speed", "fast"], "argument --speed: 'fast' is not valid; expected a number"),
+        (["--births-per-minute", "nan"], "argument --births-per-minute: 'nan' is not valid; expected a number >= 0"),
+        (["--jobs", "-1"], "argument --jobs: '-1' is not valid; expected a whole number >= 0"),
         (["--region", "mars-north-1"], "argument --region: invalid choice: 'mars-north-1'"),
     ],
 )

@@ -134,7 +134,7 @@ class FileAccessPolicy(AccessPolicy):
         """
         loaded = self._load(self._loaded)
         if (loaded.context is None) != (self._loaded.context is None):
-            raise WebConfigError(["tls_server_config: cannot come or go while the exporter runs; restart it"])
+            raise WebConfigError(["tls_server_config: cannot be added or removed by a reload; restart the exporter"])
         return loaded
 
     def activate(self, loaded: LoadedConfig) -> None:
@@ -148,7 +148,7 @@ class FileAccessPolicy(AccessPolicy):
         try:
             text = content.decode()
         except UnicodeDecodeError as error:
-            raise WebConfigError(["is no UTF-8 text"]) from error
+            raise WebConfigError(["is not valid UTF-8"]) from error
         config = parse_web_config(text, str(Path(self._file).parent))
         # Computed before the files are loaded: a later change of the files then has another fingerprint.
         fingerprint = _fingerprint(content, config)

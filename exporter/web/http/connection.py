@@ -26,7 +26,13 @@ MAX_HEADER_BYTES: Final = 16 * 1024
 
 _READ_SIZE: Final = 65536
 
-_TLS_REQUIRED: Final = Response(400, b"This port speaks TLS; use https.\n")
+_TLS_REQUIRED: Final = Response(400, b"This port requires TLS; use https.\n")
+
+_BAD_REQUESTS: Final = {
+    431: f"Request line and headers too large: more than {MAX_HEADER_BYTES} bytes.\n".encode(),
+    501: b"Not implemented: Transfer-Encoding must be chunked.\n",
+}
+"""The texts of responses to requests that cannot be read, by status."""
 
 _CONTINUE: Final = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
 """Without this response, curl waits a second before it sends a large body."""
@@ -105,7 +111,7 @@ class Connection:
             request = await self._read_request()
         except (h11.RemoteProtocolError, ValueError) as error:
             status = getattr(error, "error_status_hint", 400)
-            await self._write(Response(status, b"This is no HTTP request that is understood here.\n"))
+            await self._write(Response(status, _BAD_REQUESTS.get(status, b"Bad request: not valid HTTP/1.1.\n")))
             return False
         except ChannelError:
             return False

@@ -14,7 +14,7 @@ MAX_CHECKS: Final = 64
 """The most logins that wait for a check; at about 70 ms each, the last one is within a scrape timeout."""
 
 _UNAUTHORIZED: Final = Response(401, b"Unauthorized.\n", headers={"WWW-Authenticate": 'Basic realm="metrics"'})
-_BUSY: Final = Response(503, b"Too many logins are being checked; try again.\n", headers={"Retry-After": "1"})
+_BUSY: Final = Response(503, b"Too many logins at once; try again.\n", headers={"Retry-After": "1"})
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -74,8 +74,8 @@ class Reception:
         try:
             return self._handler(request)
         except Exception:  # noqa: BLE001 -- a bug is a response 500 and a log line; the server continues
-            _LOG.exception("the answer to %s %s failed", request.method, request.path)
-            return Response(500, b"Internal error; the exporter's log tells more.\n")
+            _LOG.exception("the response to %s %s failed", request.method, request.path)
+            return Response(500, b"Internal error. The exporter's log has the details.\n")
 
 
 async def _run_in(executor: Executor | None, function: Callable[[Request], T], request: Request) -> T:

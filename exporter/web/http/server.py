@@ -141,6 +141,6 @@ def _resolve(host: str, port: int) -> tuple[int, tuple[str, int]]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except UnicodeError as error:
-        raise OSError(errno.EADDRNOTAVAIL, "is no name of a host") from error
+        raise OSError(errno.EADDRNOTAVAIL, "is not a valid host name") from error
     family, _, _, _, address = found[0]
     return family, (str(address[0]), int(address[1]))

@@ -1,4 +1,4 @@
-"""A channel that speaks TLS, over OpenSSL's memory buffers, and its certificates.
+"""A TLS channel, over OpenSSL's memory buffers, and its certificates.
 
 The TLS of asyncio cannot replace the certificates of a listening socket, and drops the response to a peer that has
 closed its sending side.

@@ -55,7 +55,7 @@ def _check_path(path: str, info: ValidationInfo) -> str:
 def _check_verified(kind: object) -> object:
     if kind in _UNVERIFIED:
         raise ValueError(
-            "not supported; Python's TLS takes no certificate that it cannot verify; use RequireAndVerifyClientCert"
+            "not supported: Python's TLS cannot accept unverified client certificates; use RequireAndVerifyClientCert"
         )
     return kind
 

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from exporter import __version__
-from exporter.app import cli
+from exporter.app import cli, help_text
+from exporter.app.arguments import read_arguments
 from exporter.app.settings import SCALAR_KEYS
 
 ARN = "arn:aws:braket:us-west-2:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
@@ -63,7 +64,22 @@ def test_help_names_every_command_and_setting(before: tuple[str, ...], terminal:
     assert "BRAKET_EXPORTER_CONFIG" in out
     assert "(default: 30s)" in out
     assert "--timeout DURATION" in out
-    assert "exit status: 0 after SIGTERM or SIGINT, 2 for invalid settings, 1 for anything else" in out
+    assert re.findall(r"^  ([012])  (\w+)", out.partition("\nexit status:\n")[2], re.MULTILINE) == [
+        ("0", "success"),
+        ("1", "any"),
+        ("2", "invalid"),
+    ]
+
+
+def test_help_groups_each_setting_once() -> None:
+    assert sorted(key for keys in help_text.GROUPS.values() for key in keys) == sorted(SCALAR_KEYS)
+
+
+def test_the_examples_of_help_are_valid_command_lines(terminal: Terminal) -> None:
+    lines = re.findall(r"^  braket-exporter (.*)$", terminal("--help").out.partition("\nexamples:\n")[2], re.MULTILINE)
+    assert len(lines) == 5
+    for line in lines:
+        assert read_arguments(line.split(), cli.GRAMMAR).problems == ()
 
 
 HELP = "braket-exporter --help lists commands and flags."
@@ -77,7 +93,7 @@ HELP = "braket-exporter --help lists commands and flags."
         (("Demo", "--jobs", "nonsense"), "unknown command Demo (did you mean demo?)"),
         (
             ("x.yaml", "--poll-interval", "soon"),
-            "unknown command x.yaml; commands are run, once, jobs, check-config, demo",
+            "unknown command x.yaml (did you mean --config x.yaml?)",
         ),
         (("",), 'unknown command ""; commands are run, once, jobs, check-config, demo'),
     ],
@@ -93,7 +109,7 @@ def test_an_unknown_command_is_named_as_typed_and_nothing_else_is_blamed(
     [
         (("--pol-interval=3s", "--jobs", ARN), "unknown flag --pol-interval (did you mean --poll-interval?)"),
         (("--poll-intervall", "3s", "--jobs", ARN), "unknown flag --poll-intervall (did you mean --poll-interval?)"),
-        (("--zzz", "--jobs", ARN), "unknown flag --zzz"),
+        (("--zzz", "--jobs", ARN), "unknown flag --zzz; --help lists the flags"),
         (("--al-jobs",), "unknown flag --al-jobs (did you mean --all-jobs?)"),
         (("--all_jobs",), "unknown flag --all_jobs (did you mean --all-jobs?)"),
         (("--all_jobs=true",), "unknown flag --all_jobs (did you mean --all-jobs?)"),
@@ -104,9 +120,10 @@ def test_an_unknown_command_is_named_as_typed_and_nothing_else_is_blamed(
         (("--targets", "x", "--jobs", ARN), "--targets: set targets in the YAML file; it cannot be a flag"),
         (("--jobs",), "--jobs needs a value, as in --jobs VALUE"),
         (("--jobs", ARN, "--config"), "--config needs a value, as in --config VALUE"),
-        (("--jobs", ARN, "--online=yes"), "--online takes no value"),
+        (("--jobs", ARN, "--online=yes"), "--online does not take a value"),
         (("--jobs", ARN, "--timeout=1m"), "--timeout is valid only with once and jobs, not with check-config"),
-        (("x.yaml", "--jobs", ARN), "unexpected argument x.yaml; the command is check-config"),
+        (("x.yaml", "--jobs", ARN), "unexpected argument x.yaml (did you mean --config x.yaml?)"),
+        (("demo", "--jobs", ARN), "unexpected argument demo; the command is check-config"),
     ],
 )
 def test_a_wrong_word_is_named_as_typed_without_the_errors_that_only_follow_from_it(
@@ -276,17 +293,28 @@ def test_check_config_tells_the_settings_in_force_and_their_cost(terminal: Termi
         "shard": 0,
         "total_shards": 1,
     }
-    assert "AWS calls: 12.0 a minute" in out
-    assert "2 active jobs in 2 targets" in out
-    assert "at most 10s stale" in out
-    assert "series of jobs: 60, 30 for each\n#   with max_jobs never more than about 300000\n" in out
+    assert [line for line in out.splitlines() if line.startswith("#")] == [
+        "# The settings are valid. Active settings:",
+        "# Predicted for 2 active jobs in 2 targets:",
+        "#   API calls",
+        "#     now: 12.0 calls per minute",
+        "#     per additional active job: 6.0 calls per minute",
+        "#     ceiling: 300 calls per minute",
+        "#   Data age",
+        "#     ceiling of an active job: 10s",
+        "#   Series",
+        "#     jobs now: 60 series",
+        "#     per job: 30 series",
+        "#     per device: 87 series",
+        "#     ceiling of all jobs: 300000 series",
+    ]
 
 
 def test_check_config_tells_when_the_budget_is_too_small(terminal: Terminal) -> None:
     status, out, _ = terminal("check-config", "--jobs", ARN, "--api-requests-per-second", "0.01")
     assert status == 0
-    assert "at most 100s stale" in out
-    assert "AWS calls: 0.6 a minute" in out
+    assert "#     ceiling of an active job: 100s\n" in out
+    assert "#     now: 0.6 calls per minute\n" in out
 
 
 @pytest.mark.parametrize(
@@ -317,14 +345,12 @@ def test_check_config_tells_what_found_jobs_will_cost(terminal: Terminal) -> Non
     status, out, _ = terminal("check-config", *asked)
     assert status == 0
     for line in (
-        "#   AWS calls: 5.0 a minute; finished jobs cost none",
-        "#   and for each active job that is found: 3.0 a minute",
-        "#   with more than 40 of them in a target, one call tells the status of up to 100",
-        "#   at the start, then once an hour: one call for 100 jobs of the last 14d",
-        "#   never more than 600 a minute",
-        "1 active job in 2 targets",
+        "# Predicted for 1 active job in 2 targets (discovered jobs are not counted; use --online):",
+        "#     now: 5.0 calls per minute",
+        "#     per additional active job: 3.0 calls per minute",
+        "#     ceiling: 600 calls per minute",
     ):
-        assert line in out
+        assert f"{line}\n" in out
 
 
 def test_check_config_warns_in_comments_and_ends_with_0(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,10 +407,10 @@ def test_without_any_region_people_are_told_where_one_comes_from(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = terminal.refuses("check-config", "--all-jobs")
-    assert "regions: none, and the AWS SDK knows none either; set regions or AWS_DEFAULT_REGION" in said
+    assert "regions: not set, and the AWS SDK does not have a Region either; set regions or AWS_DEFAULT_REGION" in said
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu_central_1")
     said = terminal.refuses("check-config", "--all-jobs")
-    assert "the AWS SDK's Region eu_central_1 is not the name of a Region; Braket is in: us-east-1, " in said
+    assert "the Region of the AWS SDK, eu_central_1, is not the name of a Region; Braket is in: us-east-1, " in said
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     assert terminal("check-config", "--all-jobs").status == 0
 

@@ -298,7 +298,7 @@ def test_a_wrong_value_is_told_with_its_key_and_what_would_be_right(
         ("poll_interval: [30s]", f'poll_interval = ["30s"]: {DURATION}'),
         ("retention: 2024-01-01", f'retention = "2024-01-01": {DURATION}'),
         ("listen_address: ''", f'listen_address = "": {LISTEN}'),
-        ("state_file: ''", 'state_file = "": expected the path of a file; to have none, leave the key out'),
+        ("state_file: ''", 'state_file = "": expected the path of a file; to use no file, remove the key'),
         ("api_requests_per_second: -1", "api_requests_per_second = -1: expected a number > 0"),
         ("tag_labels: [1]", "tag_labels[0] = 1: expected text"),
         ("log_level: [info]", 'log_level = ["info"]: expected one of debug, info, warning, error'),
@@ -345,7 +345,7 @@ def test_all_problems_are_told_at_once(world: World) -> None:
         "log_level",
         "poll_interval",
         "tag_labels",
-        "unknown setting foo",
+        "unknown setting foo; --help lists the settings",
         "unknown setting retension (did you mean retention?)",
         "unknown variable BRAKET_EXPORTER_RETENTON (did you mean BRAKET_EXPORTER_RETENTION?)",
     ]
@@ -365,8 +365,8 @@ def test_that_there_is_nothing_to_watch_is_told_beside_the_other_problems(world:
         ("poll-interval", " (did you mean poll_interval?)"),
         ("pollInterval", " (did you mean poll_interval?)"),
         ("job", " (did you mean jobs?)"),
-        ("zzz", ""),
-        ("model_config", ""),
+        ("zzz", "; --help lists the settings"),
+        ("model_config", "; --help lists the settings"),
     ],
 )
 def test_an_unknown_key_is_told_with_a_near_one(world: World, key: str, hint: str) -> None:
@@ -374,7 +374,7 @@ def test_an_unknown_key_is_told_with_a_near_one(world: World, key: str, hint: st
 
 
 def test_a_key_of_the_file_that_is_no_text_is_unknown(world: World) -> None:
-    assert world.problem({"jobs": ONE}, yaml="1: 2") == "unknown setting 1"
+    assert world.problem({"jobs": ONE}, yaml="1: 2") == "unknown setting 1; --help lists the settings"
 
 
 @pytest.mark.parametrize(
@@ -383,8 +383,8 @@ def test_a_key_of_the_file_that_is_no_text_is_unknown(world: World) -> None:
         ("POL_INTERVAL", " (did you mean BRAKET_EXPORTER_POLL_INTERVAL?)"),
         ("CONFG", " (did you mean BRAKET_EXPORTER_CONFIG?)"),
         ("JOBS_", " (did you mean BRAKET_EXPORTER_JOBS?)"),
-        ("PORT", ""),
-        ("QQQQQQQQQQQQ", ""),
+        ("PORT", "; --help lists the settings"),
+        ("QQQQQQQQQQQQ", "; --help lists the settings"),
     ],
 )
 def test_an_unknown_variable_is_told_with_a_near_one(world: World, name: str, hint: str) -> None:
@@ -687,7 +687,7 @@ def test_without_anything_to_watch_the_three_ways_are_told(world: World, flags: 
         ({"tags": "a=b,=c"}, 'tags[1] = "=c": expected key=value, key=this|that or key=*'),
         (
             {"tags": "team=a,team=b"},
-            "tags: team is given more than once; give its values together, as in team=this|that",
+            "tags: team is set more than once; combine its values, as in team=this|that",
         ),
         (
             {"all_jobs": "1", "job_name_regex": "vqe-("},
@@ -700,12 +700,18 @@ def test_without_anything_to_watch_the_three_ways_are_told(world: World, flags: 
                 "Braket is in: us-east-1, us-west-1, us-west-2, eu-west-2, eu-north-1"
             ),
         ),
-        ({"jobs": ONE, "shard": "3", "total_shards": "3"}, "shard = 3: expected less than total_shards, which is 3"),
+        (
+            {"jobs": ONE, "shard": "3", "total_shards": "3"},
+            "shard = 3: expected a number from 0 to 2, because total_shards is 3",
+        ),
         (
             {"jobs": ONE, "shard": "exporter-3", "total_shards": "3"},
-            "shard = 3: expected less than total_shards, which is 3",
+            "shard = 3: expected a number from 0 to 2, because total_shards is 3",
         ),
-        ({"jobs": ONE, "shard": "3.0", "total_shards": "3"}, "shard = 3: expected less than total_shards, which is 3"),
+        (
+            {"jobs": ONE, "shard": "3.0", "total_shards": "3"},
+            "shard = 3: expected a number from 0 to 2, because total_shards is 3",
+        ),
         ({"jobs": ONE, "shard": "exporter"}, 'shard = "exporter": expected a whole number >= 0'),
         ({"jobs": ONE, "shard": "-1"}, 'shard = "-1": expected a whole number >= 0'),
         ({"jobs": ONE, "total_shards": "0"}, 'total_shards = "0": expected a whole number >= 1 and <= 1000'),
@@ -752,7 +758,7 @@ targets:
         ("targets: [{name: x}]", "targets[0]: nothing to watch: set jobs, tags or all_jobs"),
         (
             'targets: [{name: "a\\ud800", all_jobs: true}]',
-            'targets[0].name = "a\\ud800": has a lone surrogate, which a label cannot carry; expected Unicode text',
+            'targets[0].name = "a\\ud800": not valid Unicode text; remove the surrogate',
         ),
         ("targets: [{nam: x, all_jobs: true}]", "targets[0]: unknown setting nam (did you mean name?)"),
         ("targets: [{1: x, all_jobs: true}]", "targets[0]: unknown setting 1"),
@@ -760,7 +766,10 @@ targets:
             "targets: [{all_jobs: true, role_arn: me}]",
             'targets[0].role_arn = "me": not a role ARN; expected arn:aws:iam::<account>:role/<name>',
         ),
-        ("targets: [{all_jobs: true, external_id: x}]", "targets[0]: external_id is valid only with role_arn"),
+        (
+            "targets: [{all_jobs: true, external_id: x}]",
+            "targets[0]: external_id is valid only with role_arn; set role_arn or remove external_id",
+        ),
         ("targets: [{all_jobs: true, name: x}, {all_jobs: true, name: x}]", "targets: duplicate name x; give"),
         (
             f"targets: [{{jobs: [{TWO}, {ONE}], name: a}}, {{all_jobs: true}}, {{jobs: {ONE}, profile: p}}]",
@@ -770,11 +779,11 @@ targets:
         ("targets: [us-west-2]", 'targets[0] = "us-west-2": expected a mapping of keys to values'),
         (
             "targets: [{all_jobs: true}]\nall_jobs: true",
-            "targets: replaces all_jobs; move them into an entry of targets",
+            "targets: not valid together with all_jobs; move them into an entry of targets",
         ),
         (
             f"targets: [{{all_jobs: true}}]\njobs: {ONE}\nregions: us-west-2",
-            "targets: replaces jobs, regions; move them into an entry of targets",
+            "targets: not valid together with jobs, regions; move them into an entry of targets",
         ),
     ],
 )
@@ -924,7 +933,7 @@ def test_of_many_wrong_elements_the_first_are_shown_and_the_others_counted(world
     assert [problem.partition(" =")[0] for problem in problems] == [
         *(f"jobs[{number}]" for number in range(10)),
         "regions[0]",
-        "jobs: 990 more elements are wrong",
+        "jobs: 990 more elements are invalid",
     ]
 
 

@@ -163,7 +163,7 @@ def test_a_state_file_that_another_process_has_is_told_in_a_line(tmp_path: Path)
     file = tmp_path / "state.db"
     with closing(State(str(file))), pytest.raises(StartError) as caught:
         stateful(file).recall()
-    assert str(caught.value) == (f"state_file {file}: another process has it; each exporter needs a file of its own")
+    assert str(caught.value) == (f"state_file {file}: another process uses it; set a different path for each exporter")
 
 
 def test_a_state_file_that_is_lost_is_written_whole_from_the_store(tmp_path: Path) -> None:
@@ -234,11 +234,11 @@ def test_a_state_file_that_can_never_be_is_a_bad_setting(tmp_path: Path) -> None
     check_state_file(stateful(tmp_path / "state.db").settings)
     with pytest.raises(SettingsError) as caught:
         check_state_file(stateful(tmp_path).settings)
-    assert caught.value.problems == (f"state_file: {tmp_path} is a directory; expected a file in it",)
+    assert caught.value.problems == (f"state_file: {tmp_path} is a directory; set the path of a file in it",)
     nowhere = tmp_path / "nowhere" / "state.db"
     with pytest.raises(SettingsError) as caught:
         check_state_file(stateful(nowhere).settings)
-    said = f"state_file: {nowhere} has no directory {nowhere.parent}; make it, or name another file"
+    said = f"state_file: {nowhere}: directory {nowhere.parent} does not exist; create it or set another path"
     assert caught.value.problems == (said,)
 
 
@@ -251,7 +251,7 @@ def test_a_state_file_with_a_name_that_no_file_can_have_is_a_bad_setting(
     file = f"{tmp_path}/{name}"
     with pytest.raises(SettingsError) as caught:
         check_state_file(SETTINGS.model_copy(update={"state_file": file}))
-    assert caught.value.problems == (f"state_file: {file!a} cannot be used: {reason}; name another file",)
+    assert caught.value.problems == (f"state_file: {file!a} cannot be used: {reason}; set another path",)
 
 
 def test_a_state_file_that_may_not_be_looked_up_is_a_bad_setting(
@@ -264,4 +264,4 @@ def test_a_state_file_that_may_not_be_looked_up_is_a_bad_setting(
     monkeypatch.setattr(Path, "lstat", refuse)
     with pytest.raises(SettingsError) as caught:
         check_state_file(SETTINGS.model_copy(update={"state_file": str(file)}))
-    assert caught.value.problems == (f"state_file: '{file}' cannot be used: Permission denied; name another file",)
+    assert caught.value.problems == (f"state_file: '{file}' cannot be used: Permission denied; set another path",)

@@ -258,9 +258,7 @@ def test_a_profile_with_mfa_never_prompts(
     caller = Caller(CredentialsRef(profile="x", role_arn=role))
     subject = f"cannot assume {ROLE}" if role else "no credentials from profile x"
     for _ in range(3):
-        assert caller.refusal() == (
-            f"{subject}: it needs an MFA code, and the exporter never prompts; use a profile without mfa_serial"
-        )
+        assert caller.refusal() == (f"{subject}: the profile requires an MFA code; use a profile without mfa_serial")
     assert capfd.readouterr() == ("", "")
 
 
@@ -334,7 +332,7 @@ def test_sts_that_refuses_a_web_identity_is_told_with_the_role_and_the_code(odd:
     error = "<Error><Code>InvalidIdentityToken</Code><Message>hunter2hunter2</Message></Error>"
     odd.says(f"<ErrorResponse>{error}</ErrorResponse>".encode(), status=400, operation="AssumeRoleWithWebIdentity")
     assert Caller().refusal() == (
-        f"cannot assume {ROLE}: STS refused AssumeRoleWithWebIdentity with InvalidIdentityToken"
+        f"cannot assume {ROLE}: STS returned InvalidIdentityToken to AssumeRoleWithWebIdentity"
     )
 
 
@@ -373,7 +371,7 @@ def test_sso_without_a_token_is_told_with_the_command(
     config = f"[profile x]\nsso_account_id = {ACCOUNT}\nsso_role_name = watch\n"
     files.config.write_text(f"{config}sso_session = s\n[sso-session s]\n{start}" if session else f"{config}{start}")
     assert Caller(X).refusal() == (
-        "no credentials from profile x: there is no valid SSO token; log in with: aws sso login --profile x"
+        "no credentials from profile x: the SSO token is missing or expired; log in with: aws sso login --profile x"
     )
 
 
@@ -418,7 +416,7 @@ def test_container_credentials_that_hang_are_a_failure_at_the_deadline(
         (
             {"AWS_PROFILE": ""},
             CredentialsRef(),
-            "AWS_PROFILE is empty, and the AWS SDK takes that as a profile without a name; unset it",
+            "AWS_PROFILE is empty, and the AWS SDK looks for a profile without a name; unset it",
         ),
     ],
 )
@@ -565,10 +563,13 @@ def test_a_credential_that_no_header_can_carry_is_told_by_its_kind(
 ) -> None:
     monkeypatch.setenv(variable, value)
     assert Caller().refusal() == (
-        f"no credentials: {part} has a character that an HTTP header cannot carry, such as a line end"
+        f"no credentials: {part} contains a character that is not valid in an HTTP header, such as a line end"
     )
     why = Caller(CredentialsRef(role_arn=ROLE)).refusal()
-    assert why == f"cannot assume {ROLE}: {part} has a character that an HTTP header cannot carry, such as a line end"
+    assert (
+        why
+        == f"cannot assume {ROLE}: {part} contains a character that is not valid in an HTTP header, such as a line end"
+    )
 
 
 def everything_written(error: BraketError) -> str:

@@ -324,7 +324,7 @@ def test_an_endpoint_that_hangs_costs_a_bounded_number_of_threads(odd: Odd) -> N
         assert caller.error().code == "timeout"
     error = caller.error()
     assert (type(error), error.code) == (UnavailableError, "timeout")
-    assert str(error) == "GetJob is not sent: 8 earlier calls still hang"
+    assert str(error) == "GetJob was not sent: 8 earlier calls have not ended"
     assert caller.counts == [("GetJob", "timeout")] * 8
     odd.over.set()
     odd.says(JOB, operation="GetJob")

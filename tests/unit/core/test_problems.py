@@ -64,10 +64,10 @@ def problems(values: dict[Any, Any]) -> list[str]:
         ({"inner": {"the-size": 9}}, "inner.the-size = 9: expected a whole number >= 0 and <= 8"),
         ({"inner": {"the-size": 7}}, "inner.the-size = 7: expected an even number"),
         ({"inner": {"the_size": 7}}, "inner: unknown key the_size (did you mean the-size?)"),
-        ({"inner": {1: 7}}, "inner: unknown key 1"),
-        ({"inner": {True: 7}}, "inner: unknown key true"),
+        ({"inner": {1: 7}}, "inner: unknown key 1; expected the-size"),
+        ({"inner": {True: 7}}, "inner: unknown key true; expected the-size"),
         ({"nmae": 7}, "unknown key nmae (did you mean name?)"),
-        ({"many": [{}, {"x": 1}]}, "many[1]: unknown key x"),
+        ({"many": [{}, {"x": 1}]}, "many[1]: unknown key x; expected the-size"),
         ({"many": 1}, "many = 1: expected a list"),
         ({"by_name": {"a b": {"the-size": 7}}}, 'by_name."a b".the-size = 7: expected an even number'),
         ({"by_name": {7: {}}}, "by_name[7].[key] = 7: expected text"),
@@ -85,7 +85,7 @@ def test_each_error_is_one_line_with_the_key_the_value_and_valid_values(values: 
 def test_only_the_first_invalid_elements_of_a_list_are_described() -> None:
     found = problems({"numbers": ["x"] * 12, "switch": 3})
     assert found[:2] == ["switch = 3: expected true or false", 'numbers[0] = "x": expected a whole number']
-    assert found[10:] == ['numbers[9] = "x": expected a whole number', "numbers: 2 more elements are wrong"]
+    assert found[10:] == ['numbers[9] = "x": expected a whole number', "numbers: 2 more elements are invalid"]
 
 
 def test_an_error_with_several_problems_is_one_text_too() -> None:

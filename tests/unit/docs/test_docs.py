@@ -12,12 +12,13 @@ from exporter.app import cli
 from exporter.app.cost_estimate import Demand, predict
 from exporter.app.daemon import MAINTENANCE_INTERVAL
 from exporter.app.load_settings import load
-from exporter.app.settings import Settings, format_default
+from exporter.app.settings import Settings
 from exporter.core import DROP_REASONS
-from exporter.metrics import Family, all_families, job_families
+from exporter.metrics import all_families, job_families
 from exporter.telemetry import log_events, logger
 from exporter.web.http import connection, reception, server
 from exporter.web.http.web_config import MAX_COST, parse_web_config
+from scripts import docs_tables
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if path.parent.name != "runbooks")
@@ -31,11 +32,26 @@ def page(name: str) -> str:
 DEVELOPMENT = page("docs/contribute/development.md")
 
 
-@pytest.mark.parametrize("family", EVERY_FAMILY, ids=lambda family: family.name)
-def test_each_metric_has_its_row_with_type_labels_and_help(family: Family) -> None:
-    labels = ", ".join(f"`{label}`" for label in family.labels if label not in {"job_arn", "job_name"})
-    cells = ["", f" `{family.name}` ", f" {family.type} ", f" {labels} " if labels else " ", f" {family.help} ", ""]
-    assert "|".join(cells) in page("docs/use/metrics.md").split("\n")
+@pytest.mark.parametrize("path", docs_tables.PAGES, ids=lambda path: path.name)
+def test_make_docs_tables_changes_nothing(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert docs_tables.with_tables(text) == text
+
+
+def test_every_generated_table_is_in_one_page() -> None:
+    found = [
+        name for path in PAGES for name in re.findall("<!-- generated: (.*) -->", path.read_text(encoding="utf-8"))
+    ]
+    assert sorted(found) == sorted(docs_tables.TABLES)
+
+
+def test_the_tables_have_a_row_for_each_metric_and_each_setting() -> None:
+    metrics = re.findall(r"^\| `(braket_[a-z_]+)` \|", page("docs/use/metrics.md"), re.MULTILINE)
+    assert metrics == [family.name for family in EVERY_FAMILY]
+    settings = re.findall(
+        r"^\| `([a-z_]+)` \| (?:none|`[^`]*`) \|", page("docs/operate/configuration.md"), re.MULTILINE
+    )
+    assert settings == list(Settings.model_fields)
 
 
 def test_no_metric_is_documented_that_does_not_exist() -> None:
@@ -44,20 +60,6 @@ def test_no_metric_is_documented_that_does_not_exist() -> None:
     for path in (page for page in PAGES if page.name != "CHANGELOG.md"):  # which has the former names
         found = set(re.findall(r"\bbraket_[a-z_]+[a-z]\b", path.read_text(encoding="utf-8")))
         assert found - names == set(), path.name
-
-
-@pytest.mark.parametrize("key", Settings.model_fields)
-def test_each_setting_has_its_row_with_default_and_meaning(key: str) -> None:
-    default = format_default(key)
-    shown_default = f"`{default}`" if default else "none"
-    meaning = str(Settings.model_fields[key].description).replace("|", "\\|")
-    row = f"| `{key}` | {shown_default} | {meaning} |"
-    assert row in page("docs/operate/configuration.md").split("\n")
-
-
-def test_no_setting_is_documented_that_does_not_exist() -> None:
-    rows = re.findall(r"^\| `([a-z_]+)` \| (?:none|`[^`]*`) \|", page("docs/operate/configuration.md"), re.MULTILINE)
-    assert rows == list(Settings.model_fields)
 
 
 def test_each_log_event_of_the_code_is_documented_and_each_documented_one_is_in_the_code() -> None:

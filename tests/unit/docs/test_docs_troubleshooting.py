@@ -26,7 +26,7 @@ SECTIONS = re.findall(r"^### (.*?)\n(.*?)(?=^##|\Z)", TEXT, re.MULTILINE | re.DO
 
 
 def test_every_symptom_has_a_cause_and_a_fix() -> None:
-    assert len(SECTIONS) == 22
+    assert len(SECTIONS) == 23
     for title, text in SECTIONS:
         if title != "TLS and passwords":  # a table
             assert re.findall(r"^- \*\*(See|Cause|Fix)\*\*: ", text, re.MULTILINE) == ["See", "Cause", "Fix"], title
@@ -57,7 +57,7 @@ def test_every_class_of_error_named_is_one_that_the_exporter_knows() -> None:
 
 def test_what_http_says_is_what_the_code_says() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "exporter/web").rglob("*.py"))
-    for said in ("The first full poll is under way.", "This port speaks TLS; use https.", "Unauthorized."):
+    for said in ("The first full poll is not complete.", "This port requires TLS; use https.", "Unauthorized."):
         assert said in TEXT
         assert said in source
 
@@ -65,8 +65,8 @@ def test_what_http_says_is_what_the_code_says() -> None:
 @pytest.mark.parametrize(
     ("said", "file"),
     [
-        ("these are credentials of account", "app/permission_check.py"),
-        ("there is no valid SSO token", "aws/credential_failures.py"),
+        ("the credentials belong to account", "app/permission_check.py"),
+        ("the SSO token is missing or expired", "aws/credential_failures.py"),
         ("the credentials that were returned are expired", "aws/credential_failures.py"),
     ],
 )

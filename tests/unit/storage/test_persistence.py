@@ -67,16 +67,16 @@ def test_a_record_of_ours_is_sound(sound: JobRecord) -> None:
     ("bad", "error"),
     [
         (JobRecord("job"), "not a job ARN"),
-        (replace(record(snapshot()), arn=arn(9)), "a job's answer is another one's"),
+        (replace(record(snapshot()), arn=arn(9)), "has the ARN of another job"),
         (record(snapshot(), polled_at=float("nan")), "outside the years"),
         (record(snapshot(), baseline_at=float("inf")), "outside the years"),
         (record(snapshot(created=-1e18)), "outside the years"),
         (record(snapshot(started=1e18)), "outside the years"),
         (record(finished(ended=float("inf"))), "outside the years"),
         (record(snapshot(events=(event("RUNNING", 1e18),))), "outside the years"),
-        (record(snapshot(max_runtime_seconds=10**400)), "an amount is 1000"),
-        (record(snapshot(instance_count=-1)), "an amount is -1"),
-        (record(finished(billable_seconds=float("nan"))), "an amount is nan"),
+        (record(snapshot(max_runtime_seconds=10**400)), "an amount is not valid: 1000"),
+        (record(snapshot(instance_count=-1)), "an amount is not valid: -1"),
+        (record(finished(billable_seconds=float("nan"))), "an amount is not valid: nan"),
     ],
 )
 def test_a_record_that_could_not_be_served_is_none_of_ours(bad: JobRecord, error: str) -> None:

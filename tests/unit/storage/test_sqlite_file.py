@@ -300,7 +300,7 @@ def test_a_file_that_is_open_is_opened_by_nobody_else(path: Path) -> None:
     filled(path)
     with opened(path) as state:
         for _ in range(2):
-            with pytest.raises(StateInUseError, match=r"^another process has it$"):
+            with pytest.raises(StateInUseError, match=r"^another process uses it$"):
                 State(str(path))
         state.write(Entry([JobRecord(arn(3))]), polled=POLLED)
     assert known(reopened(path)).keys() == {ARN, arn(2), arn(3)}
@@ -341,7 +341,7 @@ def writer(path: Path) -> Iterator["subprocess.Popen[str]"]:
 
 def test_a_file_of_another_process_is_refused_until_that_is_killed_and_then_has_its_last_write(path: Path) -> None:
     with writer(path) as process:
-        with pytest.raises(StateInUseError, match="another process has it"):
+        with pytest.raises(StateInUseError, match="another process uses it"):
             State(str(path))
         process.kill()
         process.wait()
@@ -575,7 +575,7 @@ def test_without_the_time_of_the_last_write_the_last_poll_of_a_job_or_a_lane_sta
 def test_a_file_that_does_not_say_at_all_when_it_was_written_is_unreadable(path: Path, statement: str) -> None:
     filled(path, Entry([JobRecord(ARN)]))
     edited(path, statement, "DELETE FROM baselines")
-    refused(path, "^it does not say when it was written$")
+    refused(path, "^the time of the last write is missing$")
 
 
 TIMES = {"UPDATE jobs SET record = {value}", "UPDATE baselines SET time = {value}", "UPDATE polled SET time = {value}"}
@@ -655,7 +655,7 @@ def test_a_file_with_other_tables_than_its_version_has_is_unreadable_and_nothing
 ) -> None:
     filled(path)
     edited(path, *statements)
-    refused(path, "^its tables are not those of version -?[01]$")
+    refused(path, "^the tables are not those of version -?[01]$")
 
 
 def test_blanks_in_the_statements_that_made_the_tables_do_not_matter(path: Path) -> None:
@@ -668,21 +668,21 @@ def test_blanks_in_the_statements_that_made_the_tables_do_not_matter(path: Path)
 def test_a_database_of_another_program_is_refused_and_stays_untouched(path: Path, mode: str) -> None:
     edited(path, f"PRAGMA journal_mode={mode}", "CREATE TABLE theirs (a)", "INSERT INTO theirs VALUES (5)")
     before = path.read_bytes()
-    refused(path, "^another program's database$")
+    refused(path, "^a database of another program$")
     assert path.read_bytes() == before
     assert [each.name for each in path.parent.iterdir()] == ["state.db"]
 
 
 def test_a_database_of_another_program_with_tables_named_as_ours_is_refused(path: Path) -> None:
     edited(path, *MIGRATIONS[0].split(";"), "PRAGMA user_version=1", f"PRAGMA application_id={APPLICATION_ID + 1}")
-    refused(path, "^another program's database$")
+    refused(path, "^a database of another program$")
 
 
 def test_a_file_of_a_newer_release_is_refused_and_stays_untouched(path: Path) -> None:
     filled(path)
     edited(path, f"PRAGMA user_version={len(MIGRATIONS) + 1}")
     before = path.read_bytes()
-    refused(path, "^version 2 of it is newer than 1, the newest known$")
+    refused(path, "^version 2 is newer than 1, the newest that this release knows$")
     assert path.read_bytes() == before
 
 

@@ -150,7 +150,7 @@ def test_what_a_file_tells_is_loaded_and_told_once(harness: Harness) -> None:
 
 
 def test_a_file_that_another_process_has_is_refused(harness: Harness) -> None:
-    with closing(State(str(harness.path))), pytest.raises(StateInUseError, match="another process has it"):
+    with closing(State(str(harness.path))), pytest.raises(StateInUseError, match="another process uses it"):
         harness.state_writer.load()
     assert harness.logged == []
 
@@ -299,7 +299,7 @@ def test_a_file_that_makes_no_sense_and_cannot_be_set_aside_stays_and_that_is_to
     harness.time.wall = 1_700_001_000.0
     assert harness.state_writer.load() is None
     assert harness.logged == [("state_failing", "error")]
-    assert harness.log("state_failing")["error"] == "file is not a database, and it cannot be set aside: Is a directory"
+    assert harness.log("state_failing")["error"] == "file is not a database, and it cannot be renamed: Is a directory"
     assert harness.metrics() == {"up": 0.0}
     assert not harness.write(Entry([ONE]))
     assert harness.path.read_bytes() == b"no database at all"

@@ -300,7 +300,7 @@ def test_only_families_that_are_wanted_are_rendered_and_types_are_told_to_the_ch
     page = telemetry.render("text", wanted, [status()]).decode()
     assert page == (
         "# HELP braket_exporter_target_up State of the target: 1 while it can be polled, 0 while it fails as a whole "
-        "(credentials, network, throttling, overdue call); present from the first attempt on.\n"
+        "(credentials, network, throttling, overdue call); no sample before the first attempt.\n"
         "# TYPE braket_exporter_target_up gauge\n"
         'braket_exporter_target_up{aws_account_id="123456789012",aws_region="us-west-2",target=""} 1.0\n'
     )

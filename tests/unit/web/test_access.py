@@ -228,7 +228,7 @@ def test_plain_http_on_a_tls_port_is_told_so(tls: HttpServer, place: Place) -> N
         connection.sendall(GET)
         answer = rest(connection)
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
-    assert answer.endswith(b"\r\n\r\nThis port speaks TLS; use https.\n")
+    assert answer.endswith(b"\r\n\r\nThis port requires TLS; use https.\n")
     assert ask(tls, place.authority.trusted()).endswith(b"GET /one")
 
 
@@ -598,7 +598,7 @@ def test_tls_neither_comes_nor_goes_while_it_runs(place: Place, before: str, aft
     spoken = access_policy.secure
     place.write(after)
     place.look_twice(access_policy)
-    expected = "tls_server_config: cannot come or go while the exporter runs; restart it"
+    expected = "tls_server_config: cannot be added or removed by a reload; restart the exporter"
     assert place.log.lines == [("failed", "web.yml", expected)]
     assert access_policy.secure is spoken
 
@@ -620,7 +620,7 @@ def test_a_file_that_is_not_there_is_told(place: Place) -> None:
 
 def test_a_file_that_is_no_text_is_told(place: Place) -> None:
     place.file.write_bytes(b"\xff\xfe")
-    assert place.problems() == ["is no UTF-8 text"]
+    assert place.problems() == ["is not valid UTF-8"]
 
 
 def test_every_file_that_cannot_be_read_is_told_at_once(place: Place) -> None:

@@ -32,14 +32,15 @@ def test_each_key_is_used_once_and_all_columns_but_the_links_can_be_sorted() -> 
 def test_a_job_without_a_response_has_a_status_and_its_arn_only() -> None:
     cells = [content for _, _, content in row_of(JobRecord("arn", failing="AccessDeniedException"), RowContext(NOW))]
     notes = [Note("AccessDeniedException")]
-    assert cells[:2] == [Cell("no answer yet", colour="grey", notes=notes), Cell("arn", "arn")]
+    assert cells[:2] == [Cell("no data", colour="grey", notes=notes), Cell("arn", "arn")]
     assert {*cells[2:]} == {Cell()}
 
 
 def test_a_time_has_its_age_and_its_date() -> None:
     assert cell("created", record(snapshot())) == Cell("16 min 40 s ago", time="2023-11-14 22:13:20")
     assert cell("created", record(snapshot(created=None))) == Cell()
-    assert cell("answered", JobRecord("arn", snapshot())) == Cell("never")
+    assert cell("age", record(snapshot())) == Cell("14 min 30 s", time="2023-11-14 22:15:30")
+    assert cell("age", JobRecord("arn", snapshot())) == Cell("not polled yet")
 
 
 def test_the_account_is_a_note_below_the_region_where_there_are_several() -> None:

@@ -1,5 +1,6 @@
 """Which jobs the page lists, and in which order."""
 
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
@@ -36,7 +37,7 @@ def names(query: JobQuery, records: list[JobRecord] = JOBS) -> list[str]:
     return [record.arn[-1] for record in list_jobs(records, query, NOW).shown]
 
 
-# What is asked for.
+# Query parameters.
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,10 @@ def names(query: JobQuery, records: list[JobRecord] = JOBS) -> list[str]:
         ({"order": ["desc"]}, ALL_JOBS),
         ({"anything": ["else"]}, ALL_JOBS),
         ({"q": ["x" * 1000]}, JobQuery(q="x" * 256)),
+        ({"refresh": ["30"]}, JobQuery(refresh=30)),
+        ({"refresh": ["5"], "sort": ["job"]}, JobQuery(sort="job", refresh=5)),
+        ({"refresh": ["3600"]}, JobQuery(refresh=3600)),
+        *(({"refresh": [text]}, ALL_JOBS) for text in ("", "4", "0", "-5", "3601", "30s", "3e1", "٣٠", "9" * 200)),
     ],
 )
 def test_the_query_parameters_are_parsed_and_invalid_ones_are_ignored(
@@ -145,7 +150,7 @@ def test_a_job_that_ran_out_of_time_has_two_statuses() -> None:
 # Order.
 
 
-def test_what_asks_for_a_look_comes_first() -> None:
+def test_failed_and_active_jobs_come_first() -> None:
     assert names(ALL_JOBS) == ["2", "3", "4", "1", "5"]
 
 
@@ -163,12 +168,18 @@ def test_what_asks_for_a_look_comes_first() -> None:
         ("created", "desc", "12345"),
         ("used", "desc", "31245"),
         ("used", "asc", "21345"),
-        ("billable", "desc", "23145"),
-        ("answered", "asc", "12345"),
+        ("billed", "desc", "23145"),
+        ("age", "desc", "12345"),
     ],
 )
 def test_jobs_without_a_value_come_last_in_either_order(key: str, order: Order, found: str) -> None:
     assert "".join(names(JobQuery(sort=key, order=order))) == found
+
+
+def test_jobs_are_sorted_by_the_age_of_their_data() -> None:
+    records = [replace(job, polled_at=CREATED + index) for index, job in enumerate(JOBS[:3])]
+    assert names(JobQuery(sort="age", order="desc"), records) == ["1", "2", "3"]
+    assert names(JobQuery(sort="age"), records) == ["3", "2", "1"]
 
 
 def test_every_key_sorts_every_job() -> None:
@@ -187,13 +198,13 @@ def test_places_in_the_queue_are_in_order_whatever_they_are(places: list[int | N
 
 
 @pytest.mark.parametrize("sort", ["", "created", "queue"])
-def test_no_more_rows_are_shown_than_a_browser_bears(sort: str) -> None:
+def test_the_number_of_rows_is_limited(sort: str) -> None:
     records = [record(snapshot(arn=arn(number), created=CREATED + number)) for number in range(MAX_ROWS + 100)]
     listing = list_jobs(records, JobQuery(sort=sort), NOW)
     assert (len(listing.shown), listing.matching, listing.total) == (500, 600, 600)
 
 
-# Jobs in piles.
+# Jobs in blocks.
 
 
 class Looks:

@@ -202,8 +202,8 @@ def test_other_parameters_do_not_filter() -> None:
 
 def test_one_family_is_exposed_literally() -> None:
     assert get("/metrics?name[]=braket_job_queue_position").body.decode() == (
-        "# HELP braket_job_queue_position Place in the device's job queue, or the N of Braket's >N; "
-        "no sample while Braket names none.\n"
+        "# HELP braket_job_queue_position Position of the job in the queue of its device; "
+        "N where Braket reports >N, no sample without a position.\n"
         "# TYPE braket_job_queue_position gauge\n"
         f'braket_job_queue_position{{job_arn="{ARN}",job_name="vqe-h2"}} 4.0\n'
     )
@@ -256,7 +256,7 @@ def test_the_whole_exposition_can_be_had_without_http() -> None:
         names=frozenset({"braket_job_info", "braket_exporter_parse_errors_total"}),
     )
     assert b"".join(page.parts) == (
-        b"# HELP braket_exporter_parse_errors Answers that could not be read.\n"
+        b"# HELP braket_exporter_parse_errors Number of API responses that the exporter cannot parse.\n"
         b"# TYPE braket_exporter_parse_errors counter\n"
         b"braket_exporter_parse_errors_total 0.0\n"
         b"# EOF\n"
@@ -320,12 +320,16 @@ def test_only_post_reloads(method: str) -> None:
         (
             Reloaded(restart_needed=("log_level", "tag_labels")),
             200,
-            b"Reloaded. Only a restart changes log_level, tag_labels.\n",
+            b"Reloaded. Changes that need a restart: log_level, tag_labels.\n",
         ),
         (
             Reloaded(problems=("config file a.yaml: broken", "retention = \ud800: expected \u00e9")),
             500,
-            b"Bad settings; those in force stay:\n  config file a.yaml: broken\n  retention = ?: expected \xc3\xa9\n",
+            (
+                b"The new settings are invalid; the previous ones stay active:\n"
+                b"  config file a.yaml: broken\n"
+                b"  retention = ?: expected \xc3\xa9\n"
+            ),
         ),
     ],
 )
@@ -340,7 +344,7 @@ def test_jinja2_is_imported_at_the_first_request_for_the_page_only() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_the_page_for_people_lets_a_browser_load_and_guess_nothing() -> None:
+def test_the_status_page_lets_a_browser_load_and_guess_nothing() -> None:
     answer = get("/")
     assert (answer.status, answer.content_type) == (200, "text/html; charset=utf-8")
     assert answer.headers == {
@@ -350,18 +354,19 @@ def test_the_page_for_people_lets_a_browser_load_and_guess_nothing() -> None:
     }
 
 
-def test_the_page_for_people_shows_version_uptime_targets_and_jobs() -> None:
+def test_the_status_page_shows_version_uptime_targets_and_jobs() -> None:
     time = FakeTime()
     web = make_web(time=time)
     time.advance(3725.0)
     page = get("/", web).body.decode()
-    assert f"Version {exporter.__version__}, up for 1 h 2 min." in page
+    assert "Up for 1 h 2 min." in page
+    assert f"<span>Version {exporter.__version__}</span>" in page
     assert "123456789012" in page
     assert ">vqe-h2</bdi></td>" in page
     assert ">1 h 2 min ago</time>" in page
 
 
-def test_the_page_for_people_lists_what_its_address_asks_for() -> None:
+def test_the_status_page_applies_the_query_parameters() -> None:
     assert ">vqe-h2</bdi></td>" in get("/?q=VQE&status=RUNNING&sort=created&order=asc").body.decode()
     assert ">vqe-h2</bdi></td>" not in get("/?q=nothing").body.decode()
     assert ">vqe-h2</bdi></td>" not in get("/?status=FAILED").body.decode()
@@ -378,7 +383,7 @@ def test_uptime_does_not_jump_with_the_wall_clock() -> None:
     web = make_web(time=time)
     time.wall += 86400.0
     time.monotonic += 5.0
-    assert "up for 5 s." in get("/", web).body.decode()
+    assert "Up for 5 s." in get("/", web).body.decode()
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,12 +26,13 @@ VOID = {"meta", "input"}
 ATTRIBUTES = {
     *("class", "title", "lang", "charset", "name", "content", "href", "id", "role", "tabindex", "scope", "datetime"),
     *("type", "value", "max", "maxlength", "for", "target", "rel"),
+    *("http-equiv", "data-label"),
     *("aria-label", "aria-labelledby", "aria-current", "aria-sort"),
 }
 EVIL_ESCAPED = "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&#34;&amp;&#39; onload=&#34;y"
 
 
-STATUS, JOB, DEVICE, REGION, QUEUE, CREATION, RAN, BILLABLE, ANSWERED, LOGS = range(10)
+STATUS, JOB, DEVICE, QUEUE, RUN_TIME, BILLED, CREATION, DATA_AGE, REGION, LOGS = range(10)
 
 
 class Reader(HTMLParser):
@@ -91,7 +93,7 @@ class Reader(HTMLParser):
 
     @property
     def jobs(self) -> list[list[str]]:
-        return self.tables[1]
+        return self.tables[1] if self.tables[1:] else []
 
 
 def status(health: Health | None = None, target: Target | None = None, **members: Any) -> TargetStatus:
@@ -128,7 +130,7 @@ def test_the_policy_allows_exactly_the_style_that_the_page_has_and_nothing_else(
     assert expected + "frame-ancestors 'none'" == SECURITY_POLICY
 
 
-def test_every_column_has_a_head_and_a_cell_in_every_row() -> None:
+def test_every_column_has_a_header_and_a_cell_in_every_row() -> None:
     page = read(record(snapshot()), JobRecord(ARN))
     heads = re.findall(r"<th [^>]*>(?:<a [^>]*>)?([^<]*)", page.page)
     assert heads[-len(COLUMNS) :] == [column.title for column in COLUMNS]
@@ -138,14 +140,26 @@ def test_every_column_has_a_head_and_a_cell_in_every_row() -> None:
 def test_a_page_without_targets_and_jobs_is_whole() -> None:
     page = read()
     assert page.open == []
-    assert page.tables == [[], []]
+    assert page.tables == [[]]
     assert page.tags.count("style") == 1
     assert "script" not in page.tags
 
 
-def test_the_page_tells_version_and_uptime() -> None:
-    assert "Version 1.2.3, up for 59 s." in render_page("1.2.3", 59.9, [], [], NOW)
-    assert "Version &lt;1&gt;, up for 0 s." in render_page("<1>", 0.0, [], [], NOW)
+def test_the_page_shows_version_and_uptime() -> None:
+    assert "Version 1.2.3" in read().text
+    assert "Up for 59 s. As of 2023-11-14 22:30:00 UTC." in " ".join(read().text.split())
+    assert "<span>Version &lt;1&gt;</span>" in render_page("<1>", 0.0, [], [], NOW)
+    assert "Up for 0 s." in render_page("<1>", 0.0, [], [], NOW)
+
+
+def test_the_footer_links_to_the_documentation_and_to_the_paths_of_the_exporter() -> None:
+    footer = render_page("1", 1.0, [], [], NOW).partition("<footer>")[2]
+    assert re.findall('<a href="([^"]*)">([^<]*)</a>', footer) == [
+        ("https://github.com/braket-exporter/braket-exporter/blob/main/docs/index.md", "Documentation"),
+        ("metrics", "Metrics"),
+        ("-/ready", "Readiness"),
+        ("api/v1/jobs", "Jobs as JSON"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -154,12 +168,12 @@ def test_the_page_tells_version_and_uptime() -> None:
 )
 def test_a_target_has_a_state(health: Health, state: str) -> None:
     (cells,) = read(targets=(status(health),)).targets
-    assert cells == ["123456789012", "us-west-2", state, "never", "3 active, 2 finished", " GetJob 87 of 150", ""]
+    assert cells == [state, "123456789012", "us-west-2", "3 active, 2 finished", "never", " GetJob 87 of 150", ""]
 
 
 def test_targets_have_their_names_where_any_has_one() -> None:
     page = read(targets=(status(name="chemistry"), status(name=EVIL), status()))
-    assert [cells[:3] for cells in page.targets] == [
+    assert [cells[1:4] for cells in page.targets] == [
         ["chemistry", "123456789012", "us-west-2"],
         [EVIL, "123456789012", "us-west-2"],
         ["", "123456789012", "us-west-2"],
@@ -171,8 +185,13 @@ def test_targets_have_their_names_where_any_has_one() -> None:
 def test_a_target_has_its_last_success_and_its_last_error() -> None:
     health = Health(up=False, last_success=NOW - 3700.0, last_error="Connect timeout")
     (cells,) = read(targets=(status(health, waiting=7),)).targets
-    assert cells[3:5] == ["1 h 1 min ago", "3 active, 2 finished, 7 not asked for yet"]
+    assert cells[3:5] == ["3 active, 2 finished, 7 without data", "1 h 1 min ago"]
     assert cells[6] == "Connect timeout"
+
+
+def test_a_target_shows_how_many_jobs_are_not_polled_yet() -> None:
+    (cells,) = read(targets=(status(Health(up=True), waiting=7),)).targets
+    assert cells[3] == "3 active, 2 finished, 7 not polled yet"
 
 
 def test_a_long_error_is_cut_before_it_is_escaped_so_that_no_entity_is_cut() -> None:
@@ -190,32 +209,32 @@ def test_every_status_has_a_badge_even_a_new_one(state: str) -> None:
     assert re.search(rf'<span class="status (red|blue|yellow|orange|green|grey)">{state}</span>', page)
 
 
-def test_a_running_job_is_told_in_a_row() -> None:
+def test_a_running_job_has_a_row() -> None:
     assert row(record(snapshot(queue_position=None))) == [
         "RUNNING",
         "vqe-h2",
         "amazon/sv1",
-        "us-west-2",
         "",
-        "16 min 40 s ago",
         "16 min of 1 h",
         "",
-        "14 min 30 s ago",
+        "16 min 40 s ago",
+        "14 min 30 s",
+        "us-west-2",
         "logs",
     ]
 
 
 def test_a_finished_job_ran_from_its_start_to_its_end() -> None:
     assert row(record(finished(failure_reason="ClientError: x", events=(event("MAX_RUNTIME_EXCEEDED", 1.0),)))) == [
-        "COMPLETEDout of time, ClientError",
+        "COMPLETEDmaximum run time exceeded, ClientError",
         "vqe-h2",
         "amazon/sv1",
-        "us-west-2",
         "",
-        "16 min 40 s ago",
         "1 min 20 s of 1 h",
         "1 min 20 s",
-        "14 min 30 s ago",
+        "16 min 40 s ago",
+        "14 min 30 s",
+        "us-west-2",
         "logs",
     ]
 
@@ -234,13 +253,13 @@ def test_a_queue_position_is_told_as_braket_does(members: dict[str, object], pos
 
 
 def test_a_job_that_did_not_start_or_whose_end_is_unknown_has_no_run_time() -> None:
-    assert row(record(snapshot(status="QUEUED", started=None)))[RAN] == ""
-    assert row(record(finished(ended=None)))[RAN] == ""
+    assert row(record(snapshot(status="QUEUED", started=None)))[RUN_TIME] == ""
+    assert row(record(finished(ended=None)))[RUN_TIME] == ""
 
 
 def test_times_ahead_of_our_clock_are_no_negative_ages() -> None:
     cells = row(record(snapshot(created=NOW + 100.0, started=NOW + 200.0)))
-    assert cells[CREATION:BILLABLE] == ["0 s ago", "0 s of 1 h"]
+    assert (cells[CREATION], cells[RUN_TIME]) == ("0 s ago", "0 s of 1 h")
 
 
 def test_a_job_without_a_name_is_told_by_its_arn() -> None:
@@ -252,11 +271,11 @@ def test_a_local_device_is_told_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failing", "note"),
-    [(None, "not asked for yet"), ("ResourceNotFoundException", "no answer yetResourceNotFoundException")],
+    ("failing", "reason"),
+    [(None, "not polled yet"), ("ResourceNotFoundException", "ResourceNotFoundException")],
 )
-def test_a_job_that_was_never_answered_says_why(failing: str | None, note: str) -> None:
-    assert row(JobRecord(arn="arn:aws:x", failing=failing)) == [note, "arn:aws:x", *[""] * 8]
+def test_a_job_without_data_has_a_reason(failing: str | None, reason: str) -> None:
+    assert row(JobRecord(arn="arn:aws:x", failing=failing)) == [f"no data{reason}", "arn:aws:x", *[""] * 8]
 
 
 def test_a_failing_poll_is_noted_beside_the_last_good_data() -> None:
@@ -289,7 +308,7 @@ def test_every_text_that_came_over_the_network_is_escaped() -> None:
     assert EVIL not in page
     assert page.count(EVIL_ESCAPED) >= 9
     seen = Reader(page)
-    assert [seen.targets[0][index] for index in (0, 1, 6)] == [EVIL, EVIL, EVIL]
+    assert [seen.targets[0][index] for index in (1, 2, 6)] == [EVIL, EVIL, EVIL]
     assert [cells[JOB] for cells in seen.jobs] == [EVIL, EVIL, EVIL]
     assert (seen.jobs[2][DEVICE], seen.jobs[2][REGION]) == (EVIL, EVIL + EVIL)
     assert "script" not in seen.tags
@@ -318,8 +337,8 @@ def test_no_text_adds_an_element_to_the_page(texts: list[str]) -> None:
     ("hidden", "note"),
     [
         (0, "1 job."),
-        (1, "1 job. 1 job beyond max_jobs has no series."),
-        (1234, "1 job. 1,234 jobs beyond max_jobs have no series."),
+        (1, "1 job. 1 job exceeds max_jobs and has no series."),
+        (1234, "1 job. 1,234 jobs exceed max_jobs and have no series."),
     ],
 )
 def test_jobs_without_series_are_counted(hidden: int, note: str) -> None:
@@ -327,7 +346,7 @@ def test_jobs_without_series_are_counted(hidden: int, note: str) -> None:
     assert f"\n{note}\n" in page.text
 
 
-def test_jobs_that_ask_for_a_look_come_first_then_the_newest() -> None:
+def test_failed_and_active_jobs_come_first_then_the_newest() -> None:
     order = ["COMPLETED", "CANCELLING", "QUEUED", "RUNNING", "FAILED"]
     records = [record(snapshot(arn=state, name=state, status=state)) for state in order]
     records += [
@@ -352,15 +371,15 @@ def test_jobs_that_ask_for_a_look_come_first_then_the_newest() -> None:
 @pytest.mark.parametrize(
     ("count", "rows", "note"),
     [
-        (0, 0, "There are no jobs yet."),
+        (0, 0, "No jobs found. New jobs appear after the next discovery. Troubleshooting"),
         (1, 1, "1 job."),
-        (500, 500, "500 jobs, those that ask for a look first."),
+        (500, 500, "500 jobs, failed and active jobs first."),
         (
             1234,
             500,
             (
-                "1,234 jobs, those that ask for a look first. "
-                "The first 500 are shown; search or choose a status to see others."
+                "1,234 jobs, failed and active jobs first. "
+                "Only the first 500 are listed; search or select a status for others."
             ),
         ),
     ],
@@ -390,8 +409,8 @@ def test_failed_jobs_are_listed_even_when_there_are_too_many_others() -> None:
         (86400.0 + 5, "1 d 5 s"),
     ],
 )
-def test_a_time_span_is_told_in_its_two_largest_units(seconds: float, text: str) -> None:
-    assert f"up for {text}." in render_page("1", seconds, [], [], NOW)
+def test_a_time_span_has_its_two_largest_units(seconds: float, text: str) -> None:
+    assert f"Up for {text}." in render_page("1", seconds, [], [], NOW)
 
 
 @pytest.mark.parametrize("created", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999Z", 253402300800, 1e18])
@@ -429,8 +448,8 @@ def test_an_error_does_not_show_whose_credentials_these_are() -> None:
     assert cells[6] == "(…"
 
 
-def test_an_account_that_is_not_known_yet_is_told_as_such() -> None:
-    assert read(targets=(status(target=Target("", "us-west-2")),)).targets[0][0] == "not known yet"
+def test_an_unknown_account_is_shown_as_unknown() -> None:
+    assert read(targets=(status(target=Target("", "us-west-2")),)).targets[0][1] == "unknown"
 
 
 def test_accounts_stand_beside_the_jobs_only_where_there_are_several() -> None:
@@ -449,36 +468,124 @@ def fill_of(*targets: TargetStatus) -> tuple[dict[str, str | None], str]:
     return bar, " ".join(Reader(text).text.split())
 
 
-def test_the_first_fill_tells_how_far_it_has_come_and_how_long_it_takes_at_the_least() -> None:
+def test_the_progress_of_the_first_poll_has_jobs_and_the_least_time() -> None:
     bar, line = fill_of(
         status(active=1200, finished=300, waiting=1000),
         status(target=Target("1", "us-east-1"), active=10, waiting=10, budget={"GetJob": 0.1}),
     )
     assert (bar["max"], bar["value"]) == ("1512", "502")
-    assert line == "1,010 of 1,512 jobs were not asked for yet; this takes at least 6 min 40 s."
+    assert line == "First poll: 1,010 of 1,512 jobs not polled yet; this takes at least 6 min 40 s."
 
 
-def test_a_target_that_fails_makes_the_time_to_go_unknown() -> None:
-    _, line = fill_of(status(Health(up=False), active=10, waiting=10), status())
-    assert line == "10 of 17 jobs were not asked for yet."
+def test_the_progress_covers_responding_targets_only() -> None:
+    bar, line = fill_of(status(Health(up=False), active=10, waiting=10), status(active=10, waiting=2))
+    assert (bar["max"], bar["value"]) == ("12", "10")
+    assert line == "First poll: 2 of 12 jobs not polled yet."
 
 
-def test_while_jobs_are_being_looked_for_nobody_knows_how_many_there_are() -> None:
+def test_there_is_no_progress_while_every_target_fails() -> None:
+    page = read(targets=(status(Health(up=False), waiting=5), status(Health(up=False), listed=False)))
+    assert "progress" not in page.tags
+    assert "not polled yet" not in page.text
+
+
+def test_the_progress_has_no_share_while_jobs_are_being_searched() -> None:
     bar, line = fill_of(status(active=0, finished=0, listed=False))
-    assert (bar["max"], bar["value"]) == ("1", "0")
-    assert line == "Looking for jobs; 0 found so far."
-    _, line = fill_of(status(waiting=5, listed=False))
-    assert line == ("Looking for jobs; 5 found so far. 5 of 5 jobs were not asked for yet; this takes at least 2 s.")
+    assert bar.keys() == {"aria-label"}
+    assert line == "Searching for jobs: 0 found so far."
+    bar, line = fill_of(status(waiting=5, listed=False))
+    assert bar.keys() == {"aria-label"}
+    assert line == (
+        "Searching for jobs: 5 found so far. First poll: 5 of 5 jobs not polled yet; this takes at least 2 s."
+    )
 
 
-def test_when_every_job_was_asked_for_there_is_nothing_to_tell_of_it() -> None:
+def test_there_is_no_progress_after_the_first_poll() -> None:
     assert "progress" not in read(targets=(status(),)).tags
+
+
+# Failing targets.
+
+
+def alert_of(*targets: TargetStatus) -> str:
+    (text,) = re.findall(r'<section class="alert" role="alert"(.*?)</section>', read(targets=targets).page, re.DOTALL)
+    return " ".join(Reader(f"<section{text}</section>").text.split())
+
+
+def test_there_is_no_alert_while_targets_respond() -> None:
+    page = read(targets=(status(), status(Health())))
+    assert "alert" not in [attributes.get("role") for _, attributes in page.elements]
+
+
+def test_an_alert_names_the_failing_target_its_last_success_and_its_error() -> None:
+    never, once = Health(up=False, last_error="Connect timeout"), Health(up=False, last_success=NOW - 3700.0)
+    retry = "The exporter retries automatically. Until a call succeeds, the data of the jobs is not updated."
+    assert alert_of(status(never)) == (
+        "Target failing: no job can be polled 123456789012 us-west-2: no successful call since the start, 59 s ago. "
+        f"Connect timeout {retry} Troubleshooting"
+    )
+    assert alert_of(status(), status(once, Target("", "us-east-1"), name="chemistry")) == (
+        "1 of 2 targets failing chemistry: unknown account us-east-1: last successful call 1 h 1 min ago. "
+        f"{retry} Troubleshooting"
+    )
+
+
+def test_an_alert_lists_at_most_five_targets() -> None:
+    alert = alert_of(*[status(Health(up=False, last_error="x"), Target(str(number), "r")) for number in range(7)])
+    assert alert.startswith("7 of 7 targets failing: no job can be polled 0 r: ")
+    assert [number for number in range(7) if f"{number} r:" in alert] == [0, 1, 2, 3, 4]
+    assert "2 more; see the table of targets." in alert
+
+
+def test_an_alert_does_not_show_credentials_and_escapes_the_error() -> None:
+    error = f"User: arn:aws:sts::1:assumed-role/secret/session {EVIL}"
+    page = read(targets=(status(Health(up=False, last_error=error)),)).page
+    assert "secret" not in page
+    assert page.count(f"User: … {EVIL_ESCAPED}") == 2
+
+
+def test_jobs_of_a_failing_target_are_not_shown_as_waiting() -> None:
+    failing = status(Health(up=False), waiting=1)
+    assert read(JobRecord(ARN), targets=(failing,)).jobs[0][STATUS] == "no datatarget failing"
+    other = status(Health(up=False), Target("123456789012", "us-east-1"))
+    assert read(JobRecord(ARN), targets=(status(), other)).jobs[0][STATUS] == "no datanot polled yet"
+
+
+@pytest.mark.parametrize("anchor", ["target-failing", "no-jobs-found"])
+def test_links_to_the_documentation_have_a_target(anchor: str) -> None:
+    page = read() if anchor == "no-jobs-found" else read(targets=(status(Health(up=False)),))
+    url = f"https://github.com/braket-exporter/braket-exporter/blob/main/docs/operate/troubleshooting.md#{anchor}"
+    assert url in page.links
+    headings = (Path(__file__).parents[3] / "docs/operate/troubleshooting.md").read_text(encoding="utf-8")
+    assert f"\n### {anchor.capitalize().replace('-', ' ')}\n" in headings
+
+
+# Refresh.
+
+
+def test_the_page_refreshes_only_if_its_address_asks_for_it() -> None:
+    assert "http-equiv" not in read().page
+    assert hrefs(read(query=JobQuery(q="x")), "Refresh every 30 s") == ["?q=x&amp;refresh=30"]
+    page = read(record(snapshot()), query=JobQuery(q="vqe", sort="job", refresh=90))
+    assert ("meta", {"http-equiv": "refresh", "content": "90"}) in page.elements
+    assert "Refreshes every 1 min 30 s. Stop refreshing" in page.text.replace("\n", " ")
+    assert hrefs(page, "Stop refreshing") == ["?q=vqe&amp;sort=job&amp;order=asc"]
+
+
+def test_all_links_of_the_jobs_and_the_form_keep_the_refresh() -> None:
+    page = read(record(snapshot()), query=JobQuery(q="vqe", sort="job", refresh=30))
+    own = [link for link in page.links if link and link.startswith(("?", ".")) and link != "?q=vqe&sort=job&order=asc"]
+    assert len(own) == 2 + 1 + len([column for column in COLUMNS if column.value])
+    assert [link for link in own if "refresh=30" not in link] == []
+    assert hrefs(page, "Reset") == ["?refresh=30"]
+    fields = [attributes for tag, attributes in page.elements if tag == "input"]
+    assert fields[-1] == {"type": "hidden", "name": "refresh", "value": "30"}
 
 
 # Links.
 
 
-def test_links_lead_to_the_exporter_itself_or_to_the_aws_console_without_telling_it_anything() -> None:
+def test_links_lead_to_the_exporter_itself_its_documentation_or_to_the_aws_console_without_a_referrer() -> None:
     page = read(record(snapshot()), targets=(status(),))
     links = [attributes for tag, attributes in page.elements if tag == "a"]
     away = [link for link in links if "target" in link]
@@ -493,7 +600,7 @@ def test_links_lead_to_the_exporter_itself_or_to_the_aws_console_without_telling
     ]
     assert {(link["target"], link["rel"]) for link in away} == {("_blank", "noreferrer noopener")}
     inside = {str(link["href"])[0] for link in links if link not in away}
-    assert inside == {"?", ".", "m"}
+    assert inside == {"?", ".", "m", "-", "a", "h"}
 
 
 @pytest.mark.parametrize(
@@ -506,12 +613,13 @@ def test_links_lead_to_the_exporter_itself_or_to_the_aws_console_without_telling
 )
 def test_what_is_no_job_of_a_braket_region_has_no_link_out(members: dict[str, str]) -> None:
     page = read(record(snapshot(**members)), targets=(status(target=Target("1", members["region"])),))
-    assert [link for link in page.links if link is None or ":" in link] == []
+    documentation = "https://github.com/braket-exporter/"
+    assert [link for link in page.links if not link or (":" in link and not link.startswith(documentation))] == []
 
 
 def test_a_hostile_name_stays_within_the_address_of_its_logs() -> None:
     page = read(record(snapshot(name='"><script>#?&=/ %\u202e')))
-    assert page.links[-1] == (
+    assert page.links[-5] == (
         "https://us-west-2.console.aws.amazon.com/cloudwatch/home?region=us-west-2#logsV2:log-groups/log-group/"
         "$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3D"
         "$2522$253E$253Cscript$253E$2523$253F$2526$253D$252F$2520$2525$25E2$2580$25AE"
@@ -528,18 +636,19 @@ def hrefs(page: Reader, text: str) -> list[str]:
 
 
 def test_each_column_can_be_sorted_by_and_then_the_other_way_round() -> None:
-    assert hrefs(read(), "Created") == ["?sort=created&amp;order=desc"]
-    assert hrefs(read(query=JobQuery(sort="created", order="desc")), "Created") == ["?sort=created&amp;order=asc"]
-    assert hrefs(read(query=JobQuery(q="a&b", status="FAILED", sort="job")), "Device") == [
-        "?q=a%26b&amp;status=FAILED&amp;sort=device&amp;order=asc"
-    ]
+    assert hrefs(read(record(snapshot())), "Created") == ["?sort=created&amp;order=desc"]
+    newest = read(record(snapshot()), query=JobQuery(sort="created", order="desc"))
+    assert hrefs(newest, "Created") == ["?sort=created&amp;order=asc"]
+    found = read(record(snapshot(name="a&b", status="FAILED")), query=JobQuery(q="a&b", status="FAILED", sort="job"))
+    assert hrefs(found, "Device") == ["?q=a%26b&amp;status=FAILED&amp;sort=device&amp;order=asc"]
 
 
-def test_a_reader_of_screens_is_told_the_order() -> None:
-    heads = [attributes for tag, attributes in read(query=JobQuery(sort="used", order="desc")).elements if tag == "th"]
+def test_a_screen_reader_gets_the_order() -> None:
+    page = read(record(snapshot()), query=JobQuery(sort="used", order="desc"))
+    heads = [attributes for tag, attributes in page.elements if tag == "th"]
     assert {head["scope"] for head in heads} == {"col"}
     assert [head.get("aria-sort") for head in heads if "aria-sort" in head] == ["descending"]
-    assert [tag for tag, attributes in read().elements if "aria-sort" in attributes] == []
+    assert [tag for tag, attributes in read(record(snapshot())).elements if "aria-sort" in attributes] == []
 
 
 def test_each_status_that_jobs_have_is_a_link_with_their_number() -> None:
@@ -551,7 +660,7 @@ def test_each_status_that_jobs_have_is_a_link_with_their_number() -> None:
         JobRecord(arn="vqe"),
     ]
     page = read(*jobs, query=JobQuery(q="vqe", status="FAILED", sort="job"))
-    names = ["all 4", "FAILED 1", "MAX_RUNTIME_EXCEEDED 1", "COMPLETED 1", "<NEW> 1", "no answer yet 1"]
+    names = ["all 4", "FAILED 1", "MAX_RUNTIME_EXCEEDED 1", "COMPLETED 1", "<NEW> 1", "no data 1"]
     assert page.filters == names
     assert page.current == ["FAILED 1"]
     assert hrefs(page, "COMPLETED") == ["?q=vqe&amp;status=COMPLETED&amp;sort=job&amp;order=asc"]
@@ -565,7 +674,7 @@ def test_a_status_that_no_job_has_is_shown_as_what_it_is() -> None:
     page = read(record(snapshot()), query=JobQuery(status=EVIL))
     assert page.filters == ["all 1", "RUNNING 1", f"{EVIL[:40]} 0"]
     assert page.jobs == []
-    assert "\n0 of 1 job.\n" in page.text
+    assert "\nNo jobs match. 1 job in total.\n" in page.text
 
 
 def test_the_search_form_keeps_what_else_is_asked_for() -> None:

@@ -141,7 +141,7 @@ def test_the_hashes_are_not_shown_where_the_configuration_is() -> None:
         ("- a", "expected keys with values, such as 'basic_auth_users: {}'"),
         ("a: [", "line 1, column 5: not valid YAML: expected the node content, but found '<stream end>'"),
         ("tls_server_confg: {}", "unknown key tls_server_confg (did you mean tls_server_config?)"),
-        ("1: {}", "unknown key 1"),
+        ("1: {}", "unknown key 1; expected one of tls_server_config, http_server_config, basic_auth_users, rate_limit"),
         (
             f"tls_server_config: {{{PAIR}, cert_fil: a}}",
             "tls_server_config: unknown key cert_fil (did you mean cert_file?)",
@@ -163,7 +163,10 @@ def test_the_hashes_are_not_shown_where_the_configuration_is() -> None:
         ),
         (
             "http_server_config: {headers: {Server: me}}",
-            "http_server_config.headers: unknown key Server",
+            (
+                "http_server_config.headers: unknown key Server; expected one of Content-Security-Policy, "
+                "X-Frame-Options, X-Content-Type-Options, X-XSS-Protection, Strict-Transport-Security"
+            ),
         ),
         (
             "rate_limit: {interval: 1s, burst: 20}",
@@ -195,8 +198,8 @@ def test_a_bad_file_is_told_its_key_and_what_would_be_right(text: str, problem: 
         (
             "client_auth_type: RequireAnyClientCert",
             (
-                'client_auth_type = "RequireAnyClientCert": not supported; Python\'s TLS takes no certificate that it '
-                "cannot verify; use RequireAndVerifyClientCert"
+                'client_auth_type = "RequireAnyClientCert": not supported: Python\'s TLS cannot accept unverified '
+                "client certificates; use RequireAndVerifyClientCert"
             ),
         ),
         (
@@ -324,7 +327,7 @@ def test_several_problems_are_told_at_once() -> None:
         "tls_server_config.key_file: is missing",
         'tls_server_config.min_version = "TLS9": expected TLS12 or TLS13',
         "basic_auth_users.alice: expected a bcrypt hash, such as htpasswd -nB prints; it begins with $2y$10$",
-        "unknown key nonsense",
+        "unknown key nonsense; expected one of tls_server_config, http_server_config, basic_auth_users, rate_limit",
     ]
 
 

@@ -1,0 +1,47 @@
+"""The next step after each failure of a permission check. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from exporter.app.permission_check import Access, CallResult, Verdict
+from exporter.core import ASSUME_ROLE, GET_CALLER_IDENTITY, MALFORMED
+
+_CREDENTIALS: Final = "provide credentials in variables, a profile or a role of the host, then run the check again"
+_NETWORK: Final = "check the host name, network, proxy and AWS_ENDPOINT_URL_* variables, then run the check again"
+_CLOCK: Final = "check the credentials, and the clock of this host, then run the check again"
+_WAIT: Final = "run the check again in a minute"
+
+_BY_CODE: Final[Mapping[str, str]] = {
+    "credentials": _CREDENTIALS,
+    "connection": _NETWORK,
+    "timeout": _NETWORK,
+    MALFORMED: "check that the endpoint is Amazon Braket, and not a proxy or a login page",
+    "other": "check that the endpoint is Amazon Braket, and not a proxy or a login page",
+    "ValidationException": "check the ARNs in jobs",
+    **dict.fromkeys(("InternalFailure", "InternalServiceException", "ServiceUnavailable"), _WAIT),
+    **dict.fromkeys(("RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"), _WAIT),
+}
+
+
+def next_steps(accesses: Iterable[Access]) -> list[str]:
+    """List the next steps after failures that no policy fixes, each once."""
+    return list(dict.fromkeys(step for access in accesses for step in _steps(access)))
+
+
+def _steps(access: Access) -> Iterator[str]:
+    for result in access.results:
+        if (result.verdict is Verdict.DENIED and result.missing is None) or _is_foreign(result):
+            yield f"use credentials of account {access.target.account}; set role_arn or profile in targets"
+        elif result.verdict is Verdict.FAILED and result.code:
+            yield _step(result)
+
+
+def _is_foreign(result: CallResult) -> bool:
+    """Return whether the credentials belong to another account: the call succeeded, and the check failed."""
+    return result.operation == GET_CALLER_IDENTITY and result.verdict is Verdict.FAILED and not result.code
+
+
+def _step(result: CallResult) -> str:
+    if result.operation == ASSUME_ROLE and result.code == "credentials":
+        return "check role_arn, external_id and the credentials that assume the role, then run the check again"
+    return _BY_CODE.get(result.code, _CLOCK)

@@ -1,0 +1,65 @@
+"""The report of a prediction: calls to AWS, data age and series, one quantity in each line. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exporter.app.cost_estimate import Prediction
+from exporter.core import format_duration
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveJobs:
+    """The active jobs for which costs are predicted.
+
+    Attributes:
+        configured: the number of configured jobs of each target; they are taken as active.
+        discovers: whether each target discovers jobs.
+        found: the number of discovered active jobs of each target, ``None`` where SearchJobs failed; empty without
+            calls to AWS.
+    """
+
+    configured: Sequence[int]
+    discovers: Sequence[bool]
+    found: Sequence[int | None] = ()
+
+    @property
+    def numbers(self) -> list[int]:
+        """The number of active jobs of each target."""
+        found = self.found or [0] * len(self.configured)
+        return [number + (more or 0) for number, more in zip(self.configured, found, strict=True)]
+
+
+def prediction_lines(jobs: ActiveJobs, cost: Prediction) -> list[str]:
+    """Return the prediction as YAML comments."""
+    return [
+        f"# Predicted for {_subject(jobs)}:",
+        "#   API calls",
+        f"#     now: {cost.calls_per_minute:.1f} calls per minute",
+        f"#     per additional active job: {cost.calls_per_found_job:.1f} calls per minute",
+        f"#     ceiling: {cost.most_calls_per_minute:.0f} calls per minute",
+        "#   Data age",
+        f"#     ceiling of an active job: {format_duration(round(cost.staleness, 1))}",
+        "#   Series",
+        f"#     jobs now: {cost.series_of_jobs} series",
+        f"#     per job: {cost.series_per_job} series",
+        f"#     per device: {cost.series_per_device} series",
+        f"#     ceiling of all jobs: {cost.most_series_of_jobs} series",
+    ]
+
+
+def _subject(jobs: ActiveJobs) -> str:
+    configured, total = sum(jobs.configured), sum(jobs.numbers)
+    targets = _plural(len(jobs.configured), "target")
+    if not any(jobs.discovers):
+        return f"{_plural(total, 'active job')} in {targets}"
+    if not jobs.found:
+        return f"{_plural(total, 'active job')} in {targets} (discovered jobs are not counted; use --online)"
+    failed = sum(number is None for number in jobs.found)
+    missing = f" (SearchJobs failed in {failed}; their jobs are not counted)" if failed else ""
+    if not configured:
+        return f"{_plural(total, 'active job')} found in {targets}{missing}"
+    return f"{_plural(total, 'active job')} in {targets}: {configured} configured, {total - configured} found{missing}"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
