@@ -15,7 +15,7 @@ from exporter.app.load_settings import load
 from exporter.app.settings import Settings
 from exporter.core import DROP_REASONS
 from exporter.metrics import all_families, job_families
-from exporter.telemetry import log_events as logs
+from exporter.telemetry import log_events, logger
 from exporter.web.http import connection, crowd, reception, server, translation
 from exporter.web.http.web_config import MAX_COST, parse_web_config
 from scripts import docs_tables
@@ -63,9 +63,9 @@ def test_no_metric_is_documented_that_does_not_exist() -> None:
 
 
 def test_each_log_event_of_the_code_is_documented_and_each_documented_one_is_in_the_code() -> None:
-    source = Path(logs.__file__).read_text(encoding="utf-8")
+    source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (log_events, logger))
     names = re.findall(
-        r'"((?:job|poll|unknown)_[a-z]+|(?:config|first|search|state|tls)_[a-z_]+|started|stopped)"', source
+        r'"((?:job|log|poll|unknown)_[a-z]+|(?:config|first|search|state|tls)_[a-z_]+|started|stopped)"', source
     )
     written = set(names) - {"job_arn", "job_name"}
     documented = set(re.findall(r"^\| `([a-z_]+)` \|", page("docs/use/logs.md"), re.MULTILINE))
