@@ -194,7 +194,7 @@ class Discovery:
         if arn not in self._store:
             return self.discovered_jobs.known(arn)
         schedule = self._job_queue.get(arn)
-        # The record of an unscheduled job is not needed, and may be in a compressed block, which is slow to read.
+        # The record of an unscheduled job is not needed.
         record = None if schedule is None else self._store.record(arn)
         return self.discovered_jobs.known(arn, stored=True, schedule=schedule, record=record)
 

@@ -504,7 +504,7 @@ def test_hidden_jobs_stay_open() -> None:
 def test_while_all_have_room_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     store = limited(MANY, *(over(number) for number in range(MANY)))
     monkeypatch.setattr("exporter.storage.series_limit.rank_of", None)
-    monkeypatch.setattr("exporter.storage.block.unpack", None)
+    monkeypatch.setattr("exporter.storage.codec.PackedRecords.__iter__", None)
     assert store.enforce_limit() == ((), 0)
 
 
