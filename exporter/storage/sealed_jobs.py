@@ -83,13 +83,17 @@ class SealedJobs:
         block = seal(records, rows)
         chains = self._lines.chains_with(block)
         with self._lock:
-            if any(self._lines.rows.get(arn) is not row for arn, row in zip(arns, rows, strict=True)):
+            if not all(self._is_shown(record) for record in records):
                 return
             self.blocks[block] = None
             self._lines.seal(arns, chains)
             for arn in arns:
                 del self._records[arn]
                 self.by_arn[arn] = block
+
+    def _is_shown(self, record: JobRecord) -> bool:
+        """Return whether the job is open, has lines and did not change. Empty lines are all the same object."""
+        return self._records.get(record.arn) is record and record.arn in self._lines.rows
 
     def _end_of(self, arn: str) -> float:
         snapshot = self._records[arn].snapshot

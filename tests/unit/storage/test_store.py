@@ -14,8 +14,8 @@ from ledgers import Book
 from profiles import examples
 
 from exporter.core import Increment, JobRecord
-from exporter.metrics import AGGREGATE_FAMILIES, Histogram, Row, SegmentChain, Totals, job_families, render
-from exporter.storage.block import BLOCK_JOBS
+from exporter.metrics import AGGREGATE_FAMILIES, Histogram, JobFamily, Row, SegmentChain, Totals, job_families, render
+from exporter.storage.block import BLOCK_JOBS, Block, seal
 from exporter.storage.job_index import status_summaries
 from exporter.storage.persistence import DirtySet, Entry, SavedState, Tombstone, mark_of
 from exporter.storage.rendered_lines import View
@@ -306,6 +306,26 @@ def test_a_store_without_job_families_seals_nothing_that_could_be_seen() -> None
         store.put(record(finished(arn=arn(number))))
     store.forget(arn(3), {})
     assert list(page(store.view())) == [family.name for family in AGGREGATE_FAMILIES]
+
+
+@pytest.mark.parametrize("families", [job_families(), ()])
+def test_a_change_while_its_block_is_compressed_is_kept(
+    monkeypatch: pytest.MonkeyPatch, families: tuple[JobFamily, ...]
+) -> None:
+    store, last = Store(families), arn(MANY - 1)
+
+    def sealed_during_a_change(records: list[JobRecord], rows: list[Row]) -> Block:
+        monkeypatch.undo()
+        writer = threading.Thread(target=store.amend, args=(replace(store.record(last), failing="X"),))
+        writer.start()
+        writer.join()
+        return seal(records, rows)
+
+    monkeypatch.setattr("exporter.storage.sealed_jobs.seal", sealed_during_a_change)
+    for number in range(MANY):
+        store.put(record(finished(arn=arn(number), ended=CREATED + 500.0 + number)))
+    assert store.record(last).failing == "X"
+    assert len(store) == MANY
 
 
 @settings(max_examples=examples(20), suppress_health_check=[HealthCheck.too_slow])
