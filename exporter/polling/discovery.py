@@ -110,7 +110,7 @@ class Discovery:
 
     def start_status_scan(self, now: float, wall: float) -> None:
         """Start a status scan of the active jobs. GetJob polls the jobs that share a window with no other job."""
-        active = [(one.created, one.arn) for one in self._job_queue if not one.ended and not one.failures]
+        active = [(one.created, one.arn) for one in self._job_queue.active if not one.failures]
         for arn in self.planner.start_status_scan(active, now, wall):
             schedule = self._job_queue.get(arn)
             if schedule is not None:

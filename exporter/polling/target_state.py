@@ -12,7 +12,7 @@ from exporter.polling.client import JobClient
 from exporter.polling.discovery import Discovery
 from exporter.polling.policy import Policy
 from exporter.polling.retry_policy import ATTEMPTS_AT_START
-from exporter.polling.schedule import JobSchedule, get_job_suffices
+from exporter.polling.schedule import get_job_suffices
 from exporter.polling.watched_jobs import WatchedJobs
 from exporter.storage import Store, Tombstones
 from exporter.telemetry import EventLog, SelfMetrics
@@ -89,19 +89,25 @@ class TargetState:
         discovered = () if self.discovery is None else self.discovery.discovered_jobs.members
         return frozenset(self.jobs.configured).union(discovered)
 
+    @property
+    def watched_jobs(self) -> int:
+        """The number of watched jobs. No configured job is a discovered one."""
+        return len(self.jobs.configured) + (
+            0 if self.discovery is None else len(self.discovery.discovered_jobs.members)
+        )
+
     def status(self) -> TargetStatus:
         """Return the status of the target."""
-        now, progress = self.clock.monotonic(), self.jobs.progress
-        active = [*self.jobs.active()]
-        ages = (now - schedule.confirmed_at for schedule in active if not self._never_existed(schedule))
+        now, progress, active = self.clock.monotonic(), self.jobs.progress, self.jobs.queue.active
+        oldest = active.oldest()
         return TargetStatus(
             target=self.client.target,
             health=self.circuit_breaker.health.settled(),
             active=len(active),
-            finished=len(self.watched) - len(active),
+            finished=self.watched_jobs - len(active),
             waiting=len(progress.pending_active) + len(progress.pending_finished),
-            staleness=max(ages, default=None),
-            poll_duration=progress.cycle_duration,
+            staleness=None if oldest is None else now - oldest,
+            poll_duration=active.cycle.duration,
             budget=self.circuit_breaker.rates(now),
             used=self.circuit_breaker.used(now),
             listed=self.discovery is None or self.discovery.planner.first_scan_complete,
@@ -130,16 +136,12 @@ class TargetState:
         searched = found or self.circuit_breaker.consecutive_failures(SEARCH_JOBS) >= ATTEMPTS_AT_START
         return searched and (not pending or self.circuit_breaker.pauses(GET_JOB) >= ATTEMPTS_AT_START)
 
-    def _never_existed(self, schedule: JobSchedule) -> bool:
-        """Return whether Braket refused the job and never returned it: a mistyped ARN has no data age."""
-        return schedule.refused and self.store.record(schedule.arn).snapshot is None
-
     def get_job_suffices(self, now: float) -> bool:
         """Return whether GetJob alone can poll the active jobs in time, without a status scan."""
         if self.discovery is None:
             return True
-        active, rate = sum(not schedule.ended for schedule in self.jobs.queue), self.circuit_breaker.rates(now)[GET_JOB]
-        return get_job_suffices(active, rate=rate, interval=self.policy.poll_interval)
+        active, rate = self.jobs.queue.active, self.circuit_breaker.rates(now)[GET_JOB]
+        return get_job_suffices(len(active), rate=rate, interval=self.policy.poll_interval)
 
     def count_malformed(self, error: BraketError) -> None:
         """Count a malformed response."""

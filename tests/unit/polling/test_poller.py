@@ -1168,6 +1168,37 @@ def test_every_job_of_a_long_shifting_list_is_found() -> None:
     assert len([*harness.store.scan()]) == 1500
 
 
+def waiting_for_get_job(jobs: int) -> Search:
+    """Return a target that has discovered this many active jobs. Most of them wait for their first GetJob call."""
+    harness = Search(EVERYTHING, rate=AT_ONCE, interval=1e6)
+    for number in range(jobs):
+        harness.region.put(arn(number), born(number, 100.0 + number))
+    harness.begin()
+    while not (harness.status().listed and harness.status().active == jobs):
+        harness.target.poller.step()
+    return harness
+
+
+def test_a_call_walks_over_no_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    harness = waiting_for_get_job(500)
+    calls = len(harness.region.polled)
+    for walked in ("job_queue.JobQueue", "active_jobs.ActiveJobs"):
+        monkeypatch.setattr(f"exporter.polling.{walked}.__iter__", None)
+    for _ in range(100):
+        harness.target.poller.step()
+        assert harness.status().active == 500
+    assert len(harness.region.polled) >= calls + 50
+
+
+def test_the_rate_limit_is_checked_before_a_job_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    harness = waiting_for_get_job(50)
+    state, calls = harness.target._state, len(harness.region.polled)
+    monkeypatch.setattr(state.circuit_breaker, "acquire", lambda *_: 7.0)
+    monkeypatch.setattr(state.jobs.queue, "due", None)
+    assert harness.target.poller.step() == 1.0
+    assert len(harness.region.polled) == calls
+
+
 def test_slow_responses_about_jobs_do_not_keep_new_ones_from_being_looked_for() -> None:
     harness = Search(EVERYTHING, rate=AT_ONCE, interval=0.001)
     for number in range(30):
