@@ -1,11 +1,11 @@
 """A polled target: its poller, and the reconfiguration of its watched jobs while the poller runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from exporter.core import JobRecord, Selector, Target, TargetConfig, TargetStatus
 from exporter.polling.discovery import Discovery
-from exporter.polling.expiry import drop_beyond_limit, drop_expired, log_dropped
+from exporter.polling.expiry import drop_beyond_limit, drop_expired
 from exporter.polling.policy import Policy
 from exporter.polling.poller import TargetPoller
 from exporter.polling.records import configured_record
@@ -84,15 +84,13 @@ class PolledTarget:
         with self._state.lock:
             return self._state.status()
 
-    def drop_expired(self) -> None:
-        """Drop the expired jobs."""
-        drop_expired(self._state)
+    def drop_expired(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Drop the expired jobs, until ``stopped`` returns true."""
+        drop_expired(self._state, stopped)
 
-    def drop_beyond_limit(self, jobs: Sequence[Ranked]) -> None:
+    def drop_beyond_limit(self, jobs: Sequence[Ranked], stopped: Callable[[], bool] = lambda: False) -> None:
         """Drop the finished jobs beyond the series limit that were discovered here; active jobs stay without series."""
-        with self._state.lock:
-            dropped = drop_beyond_limit(self._state, jobs)
-        log_dropped(self._state, dropped)
+        drop_beyond_limit(self._state, jobs, stopped)
 
     def reconfigure(self, config: TargetConfig, policy: Policy, transferred: JobTransfer) -> JobTransfer:
         """Watch other jobs; return the jobs that are not watched any more.
@@ -202,9 +200,7 @@ class PolledTarget:
 
     def _take_over(self, discovery: Discovery, transferred: JobTransfer, wall: float) -> None:
         owner, store = self._state.config.key, self._state.store
-        for record in store.scan() if transferred else ():
-            if record.arn not in transferred:
-                continue
+        for record in map(store.record, transferred):
             # Other records stay unchanged: most of them are in compressed blocks, which are slow to change.
             if record.configured or record.active:
                 record = replace(record, configured=False, owner=owner)  # noqa: PLW2901 -- the new state of the job
