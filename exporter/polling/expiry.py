@@ -44,7 +44,7 @@ def drop_beyond_limit(state: TargetState, jobs: Sequence[Ranked], stopped: Calla
 
 def _drop_expired_batch(state: TargetState) -> bool:
     """Drop a batch of expired jobs; return whether there may be more."""
-    with state.lock:
+    with state.changing():
         discovery = state.discovery  # a reconfiguration may remove it under the lock
         if discovery is None:
             return False
@@ -59,7 +59,7 @@ def _drop_expired_batch(state: TargetState) -> bool:
 
 def _drop_batch_beyond_limit(state: TargetState, jobs: Sequence[Ranked]) -> bool:
     """Drop those of a batch that were discovered here and are finished; return whether there were any."""
-    with state.lock:
+    with state.changing():
         if state.discovery is None:
             return False
         dropped = state.discovery.remove_beyond_limit(jobs, state.clock.wall(), in_flight=state.jobs.in_flight)

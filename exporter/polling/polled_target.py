@@ -39,6 +39,7 @@ class PolledTarget:
             state.discovery = self._new_discovery(selector, start.wall if start.resumed is None else start.resumed)
         state.circuit_breaker.set_operations(sources.operations, start.monotonic)
         self._add_configured(tuple(new_jobs), {}, start.monotonic, start.wall)
+        state.publish()
 
     @property
     def config(self) -> TargetConfig:
@@ -70,19 +71,16 @@ class PolledTarget:
     @property
     def first_poll_done(self) -> bool:
         """Whether every active job was polled once, or polling it is paused for a while."""
-        with self._state.lock:
-            return self._state.first_poll_done
+        return self._state.published.first_poll_done
 
     @property
     def full_poll_done(self) -> bool:
         """Whether the same holds for every job, including jobs that ended before they were discovered."""
-        with self._state.lock:
-            return self._state.full_poll_done
+        return self._state.published.full_poll_done
 
     def status(self) -> TargetStatus:
-        """Return the status of the target."""
-        with self._state.lock:
-            return self._state.status()
+        """Return the status of the target, without waiting for the poller."""
+        return self._state.status()
 
     def drop_expired(self, stopped: Callable[[], bool] = lambda: False) -> None:
         """Drop the expired jobs, until ``stopped`` returns true."""
@@ -104,7 +102,7 @@ class PolledTarget:
             transferred: configured jobs that other targets watched before.
         """
         state, jobs = self._state, self._state.jobs
-        with state.outcome_lock, state.lock:
+        with state.outcome_lock, state.changing():
             now, wall = state.clock.monotonic(), state.clock.wall()
             configured, before, discovered = config.jobs, frozenset(jobs.configured), self._discovered()
             state.config = config
@@ -125,7 +123,7 @@ class PolledTarget:
     def release(self, arns: Iterable[str]) -> JobTransfer:
         """Remove those of the jobs that are watched here; return them."""
         state = self._state
-        with state.outcome_lock, state.lock:
+        with state.outcome_lock, state.changing():
             left = {arn: self._remove(arn) for arn in state.watched.intersection(arns)}
             state.jobs.configured = tuple(arn for arn in state.jobs.configured if arn not in left)
             return left
@@ -133,14 +131,14 @@ class PolledTarget:
     def take_over(self, transferred: JobTransfer) -> None:
         """Watch known jobs as discovered ones; marked for removal unless a page shows that they are selected."""
         state = self._state
-        with state.outcome_lock, state.lock:
+        with state.outcome_lock, state.changing():
             assert state.discovery is not None  # noqa: S101 -- a target without a selector takes over no job
             self._take_over(state.discovery, transferred, state.clock.wall())
 
     def resume(self, known: Sequence[tuple[JobRecord, JobSchedule | None]]) -> None:
         """Continue after a restart with jobs that were watched here, each with its schedule."""
         state = self._state
-        with state.outcome_lock, state.lock:
+        with state.outcome_lock, state.changing():
             state.jobs.configured += tuple(record.arn for record, _ in known if record.configured)
             if state.discovery is not None:
                 discovered = [record for record, _ in known if not record.configured]
@@ -151,7 +149,7 @@ class PolledTarget:
     def close(self) -> JobTransfer:
         """Make no further calls; return the jobs that were watched."""
         state = self._state
-        with state.outcome_lock, state.lock:
+        with state.outcome_lock, state.changing():
             left = {arn: self._remove(arn) for arn in state.watched}
             state.jobs.configured, state.discovery = (), None
             return left
