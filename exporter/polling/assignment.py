@@ -67,7 +67,7 @@ def assign_jobs(
     for target, jobs in moves.to.items():
         for batch in in_batches(jobs):
             target.take_over({arn: left[arn] for arn in batch})
-    for batch in in_batches(moves.dropped):
+    for batch in in_batches(services.store.by_block(moves.dropped)):
         if stopped():
             return
         _drop(services, batch)

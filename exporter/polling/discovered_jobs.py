@@ -86,12 +86,16 @@ class DiscoveredJobs:
         """Keep series for another time; ``update_outdated`` computes the expiry times."""
         self._retention, self._outdated = retention, [*self.members]
 
-    def update_outdated(self, find: Callable[[str], JobRecord | None]) -> None:
-        """Compute a batch of expiry times after the retention changed."""
+    def update_outdated(self, find: Callable[[str], JobRecord | None]) -> bool:
+        """Compute a batch of expiry times after the retention changed; return whether all are computed.
+
+        Jobs are dropped only then, the first to expire first: such jobs are in the same blocks.
+        """
         batch = self._outdated[-BATCH_JOBS:]
         del self._outdated[-BATCH_JOBS:]
         for record in filter(None, map(find, batch)):
             self.update_expiry(record)
+        return not self._outdated
 
     def has_more(self, now: float) -> bool:
         """Return whether ``update_outdated`` or ``expired`` has more to do."""

@@ -158,8 +158,9 @@ class Discovery:
             in_flight: jobs with a GetJob call in flight. They expire after it.
         """
         jobs = self.discovered_jobs
-        jobs.update_outdated(self._store.find)
-        expired = [*jobs.expired(lambda arn: None if arn in in_flight else self._store.find(arn), wall)]
+        expired: list[tuple[JobRecord, str]] = []
+        if jobs.update_outdated(self._store.find):
+            expired += jobs.expired(lambda arn: None if arn in in_flight else self._store.find(arn), wall)
         for record, _ in expired:
             self._remove(record.arn)
         pruned = jobs.prune(self.planner.horizon(wall) - TOMBSTONE_SLACK)

@@ -170,6 +170,12 @@ class Store:
         self._take_in(record, Totals(), note=self._write_behind.changed)
         self._sealed.seal_newest()
 
+    def by_block(self, arns: Iterable[str]) -> list[str]:
+        """Return jobs in an order in which a batch of them unseals few blocks."""
+        with self._lock:
+            blocks = [(id(self._sealed.by_arn.get(arn)), arn) for arn in arns]
+        return [arn for _, arn in sorted(blocks)]
+
     def forget(self, tombstones: Mapping[str, Mapping[int, Tombstone]]) -> None:
         """Drop a batch of jobs and their series; the aggregates keep their increments.
 
