@@ -36,6 +36,8 @@ check: .venv/development ## lint, types, layers, prose
 bench: .venv/development ## measure against named peers; print ratios
 	$(BIN)/python bench/plan.py
 	$(BIN)/python bench/calls.py
+	$(BIN)/python bench/get_job_cost.py
+	$(BIN)/python bench/batches.py
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/scrape.py
 	$(BIN)/python bench/restart.py

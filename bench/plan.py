@@ -133,23 +133,25 @@ class Service:
         return JobSummary(job.arn, "job", "COMPLETED" if over else "RUNNING", job.created, None, ended, tags={})
 
 
-def watch(size: Size, interval: float) -> tuple[list[float], Counter[str]]:
-    """Let the real poller watch; return each delay with which an end was noticed, and the calls, after a warm-up."""
-    service = Service(jobs_of(size))
-    clock = Clock(lambda: service.now, lambda: service.now)
-    telemetry = SelfMetrics()
+def services_for(service: Service, rate: float) -> Services:
+    """Return the parts that targets share, with a silent log, on the clock of the service."""
     logger = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    services = Services(
+    return Services(
         store=Store(()),
         event_log=EventLog(logger),
-        telemetry=telemetry,
-        rate_limiter=RateLimiter(RATE),
-        clock=clock,
+        telemetry=SelfMetrics(),
+        rate_limiter=RateLimiter(rate),
+        clock=Clock(lambda: service.now, lambda: service.now),
         random=random.Random(1).random,
         tombstones=Tombstones(),
     )
+
+
+def watch(size: Size, interval: float) -> tuple[list[float], Counter[str]]:
+    """Let the real poller watch; return each delay with which an end was noticed, and the calls, after a warm-up."""
+    service = Service(jobs_of(size))
     policy = Policy(interval, 60.0, size.lookback, Retention(1.0, 1.0))
-    target = build_target(CONFIG, service, services, policy)
+    target = build_target(CONFIG, service, services_for(service, RATE), policy)
     while not target.full_poll_done:
         service.now += target.poller.step()
     began = service.now

@@ -1,10 +1,8 @@
 """Moves jobs between targets after a reload, and resumes them after a restart."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from itertools import islice
-from typing import Final
 
 from exporter.core import DESELECTED, JobRecord, TargetConfig
 from exporter.polling.polled_target import PolledTarget
@@ -13,10 +11,7 @@ from exporter.polling.records import configured_record, tombstone_of
 from exporter.polling.schedule import JobSchedule, resumed
 from exporter.polling.target_builder import Services
 from exporter.polling.watched_jobs import JobTransfer
-from exporter.storage import SavedState
-
-BATCH: Final = 1000
-"""The saved jobs that are in memory at the same time."""
+from exporter.storage import SavedState, in_batches
 
 
 def release_jobs(
@@ -50,20 +45,32 @@ def claimed(config: TargetConfig, transfer: dict[str, JobSchedule | None]) -> Jo
 
 def resume_jobs(services: Services, targets: Sequence[PolledTarget], saved: SavedState) -> JobTransfer:
     """Have each target continue with its saved jobs; return the jobs without a target."""
-    owners, records = OwnersAfterRestart(_places(targets)), iter(saved.records)
+    owners = OwnersAfterRestart(_places(targets))
     left: dict[str, JobSchedule | None] = {}
-    while batch := [*islice(records, BATCH)]:
+    for batch in in_batches(saved.records):
         left |= _resume_batch(services, batch, owners)
     return left
 
 
-def assign_jobs(services: Services, targets: Sequence[PolledTarget], left: JobTransfer) -> None:
-    """Move jobs that no target configures to targets that discover jobs in their Region; drop the others."""
+def assign_jobs(
+    services: Services, targets: Sequence[PolledTarget], left: JobTransfer, stopped: Callable[[], bool]
+) -> None:
+    """Move jobs that no target configures to targets that discover jobs in their Region; drop the others.
+
+    Args:
+        services: the parts that all targets share.
+        targets: the polled targets.
+        left: the jobs.
+        stopped: whether the exporter ends. The next start drops the rest.
+    """
     moves = reassignment(_places(targets), left)
-    for arn in moves.dropped:
-        _drop(services, arn)
     for target, jobs in moves.to.items():
-        target.take_over({arn: left[arn] for arn in jobs})
+        for batch in in_batches(jobs):
+            target.take_over({arn: left[arn] for arn in batch})
+    for batch in in_batches(services.store.by_block(moves.dropped)):
+        if stopped():
+            return
+        _drop(services, batch)
 
 
 def _store_configured(services: Services, jobs: Collection[str], since: float) -> None:
@@ -100,10 +107,13 @@ def _places(targets: Iterable[PolledTarget]) -> list[Place[PolledTarget]]:
     return [Place(target, target.config, target.target, target.discovers) for target in targets]
 
 
-def _drop(services: Services, arn: str) -> None:
-    record = services.store.record(arn)
-    if (tombstone := tombstone_of(record)) is not None:
-        services.tombstones.add(arn, tombstone)
-    services.store.forget(arn, services.tombstones.entry(arn))
-    services.telemetry.dropped(DESELECTED)
-    services.event_log.forgotten(arn, record.snapshot, DESELECTED)
+def _drop(services: Services, jobs: Iterable[str]) -> None:
+    records = [*map(services.store.record, jobs)]
+    for record in records:
+        if (tombstone := tombstone_of(record)) is not None:
+            services.tombstones.add(record.arn, tombstone)
+    services.store.forget({record.arn: services.tombstones.entry(record.arn) for record in records})
+    services.store.flush()
+    for record in records:
+        services.telemetry.dropped(DESELECTED)
+        services.event_log.forgotten(record.arn, record.snapshot, DESELECTED)

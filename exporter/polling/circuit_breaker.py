@@ -13,6 +13,9 @@ from exporter.polling.retry_policy import OnOperation, OnTarget, Rule, Subject, 
 class CircuitBreaker:
     """The health of the operations of one account and Region, and the pauses after failures.
 
+    Attributes:
+        rate_limiter: limits the rate of the calls.
+
     Args:
         operations: the operations that are called.
         rate_limiter: limits the rate of the calls.
@@ -30,7 +33,7 @@ class CircuitBreaker:
         random: Callable[[], float],
         now: float,
     ) -> None:
-        self._rate_limiter, self._target, self._random = rate_limiter, target, random
+        self.rate_limiter, self._target, self._random = rate_limiter, target, random
         self._limited_target = target()
         self._healths: dict[str, Health] = {}
         self._paused_until: dict[str, float] = {}
@@ -52,12 +55,7 @@ class CircuitBreaker:
     def rates(self, now: float) -> dict[str, float]:
         """Return the current rate limit of each operation, requests a second."""
         target = self._current_target()
-        return {operation: self._rate_limiter.rate(target, operation, now) for operation in self._healths}
-
-    def used(self, now: float) -> dict[str, int]:
-        """Return the requests of the last minute by operation. Targets of the same account and Region share them."""
-        target = self._current_target()
-        return {operation: self._rate_limiter.used(target, operation, now) for operation in self._healths}
+        return {operation: self.rate_limiter.rate(target, operation, now) for operation in self._healths}
 
     def paused_until(self, operation: str) -> float:
         """Return the end of the last pause of an operation."""
@@ -65,7 +63,7 @@ class CircuitBreaker:
 
     def acquire(self, operation: str, now: float) -> float:
         """Allow one request and return 0, or return the seconds until the rate limit allows a request."""
-        return self._rate_limiter.acquire(self._current_target(), operation, now)
+        return self.rate_limiter.acquire(self._current_target(), operation, now)
 
     def consecutive_failures(self, operation: str) -> int:
         """Return the number of failed calls since the last success."""
@@ -84,7 +82,7 @@ class CircuitBreaker:
             now: the time.
             wall: the time, unix seconds.
         """
-        self._rate_limiter.not_throttled(self._current_target(), operation, requested_at, now)
+        self.rate_limiter.not_throttled(self._current_target(), operation, requested_at, now)
         self._failures[operation] = 0
         self._healths[operation] = self._healths[operation].after_success(wall)
 
@@ -113,9 +111,9 @@ class CircuitBreaker:
         health = _after_error(self._healths[operation], rule.target, arn or operation, str(error), jobs)
         self._healths[operation] = health
         if rule.operation is OnOperation.SLOW_DOWN:
-            self._rate_limiter.throttled(self._current_target(), operation, requested_at, now, self._random())
+            self.rate_limiter.throttled(self._current_target(), operation, requested_at, now, self._random())
             return rule
-        self._rate_limiter.not_throttled(self._current_target(), operation, requested_at, now)
+        self.rate_limiter.not_throttled(self._current_target(), operation, requested_at, now)
         if rule.operation is OnOperation.PAUSE or (
             rule.operation is OnOperation.PAUSE_WHEN_DOWN and health.up is False
         ):
@@ -126,7 +124,7 @@ class CircuitBreaker:
         """Return the account and Region. Once the account is known, the rate limit continues under its name."""
         target = self._target()
         if target != self._limited_target:
-            self._rate_limiter.copy_buckets(self._limited_target, target)
+            self.rate_limiter.copy_buckets(self._limited_target, target)
             self._limited_target = target
         return target
 

@@ -9,7 +9,7 @@ from exporter.polling.policy import Retention
 from exporter.polling.records import tombstone_of
 from exporter.polling.schedule import JobSchedule
 from exporter.polling.selection import Era, Selection
-from exporter.storage import Tombstone, Tombstones
+from exporter.storage import BATCH_JOBS, Tombstone, Tombstones
 
 
 class DiscoveredJobs:
@@ -35,6 +35,8 @@ class DiscoveredJobs:
         self.members: set[str] = set()
         self._let_go: dict[str, tuple[float, str]] = {}
         self._heap: list[tuple[float, str]] = []
+        self._outdated: list[str] = []
+        """Members with an expiry time by the former retention."""
         self._expires_at: dict[str, float] = {}
         """The expiry time of each member; other entries of the heap are stale."""
 
@@ -80,11 +82,24 @@ class DiscoveredJobs:
         self.selection = self.selection.with_selector(selector, now, owner)
         return self._tombstones.change_owner(before, owner)
 
-    def set_retention(self, retention: Retention, find: Callable[[str], JobRecord | None]) -> None:
-        """Keep series for another time."""
-        self._retention = retention
-        for record in filter(None, map(find, self.members)):
+    def set_retention(self, retention: Retention) -> None:
+        """Keep series for another time; ``update_outdated`` computes the expiry times."""
+        self._retention, self._outdated = retention, [*self.members]
+
+    def update_outdated(self, find: Callable[[str], JobRecord | None]) -> bool:
+        """Compute a batch of expiry times after the retention changed; return whether all are computed.
+
+        Jobs are dropped only then, the first to expire first: such jobs are in the same blocks.
+        """
+        batch = self._outdated[-BATCH_JOBS:]
+        del self._outdated[-BATCH_JOBS:]
+        for record in filter(None, map(find, batch)):
             self.update_expiry(record)
+        return not self._outdated
+
+    def has_more(self, now: float) -> bool:
+        """Return whether ``update_outdated`` or ``expired`` has more to do."""
+        return bool(self._outdated or (self._heap and self._heap[0][0] <= now))
 
     def add(self, arn: str) -> int | None:
         """Make a job a member and remove its tombstone; return the tombstone's mark, if there was one."""
@@ -120,13 +135,15 @@ class DiscoveredJobs:
             heappush(self._heap, (expiry[0], record.arn))
 
     def expired(self, find: Callable[[str], JobRecord | None], now: float) -> Iterator[tuple[JobRecord, str]]:
-        """Remove and yield each expired job, with the reason.
+        """Remove and yield the expired jobs of a batch, with the reason.
 
         Args:
             find: returns a job's record; ``None`` for a job that cannot be dropped now, and is updated later.
             now: the time.
         """
-        while self._heap and self._heap[0][0] <= now:
+        for _ in range(BATCH_JOBS):
+            if not self._heap or self._heap[0][0] > now:
+                return
             expires, arn = heappop(self._heap)
             if self._expires_at.get(arn) != expires:
                 continue

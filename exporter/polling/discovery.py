@@ -27,6 +27,18 @@ class PageResult(NamedTuple):
     abandoned: str | None
 
 
+class ExpiredJobs(NamedTuple):
+    """A batch of expired jobs.
+
+    Attributes:
+        jobs: the jobs, with the reason.
+        more: whether there may be more.
+    """
+
+    jobs: list[tuple[JobRecord, str]]
+    more: bool
+
+
 class Discovery:
     """Discovers the jobs of one account and Region. The caller ensures that one thread is inside.
 
@@ -80,7 +92,7 @@ class Discovery:
         if selector != selected:
             self._store.save_tombstones(self.discovered_jobs.select(selector, wall, owner))
         if policy.retention != before.retention:
-            self.discovered_jobs.set_retention(policy.retention, self._store.find)
+            self.discovered_jobs.set_retention(policy.retention)
         if (selector, policy.lookback) != (selected, before.lookback):
             self.planner = _planner(policy, now)
         else:
@@ -110,7 +122,7 @@ class Discovery:
 
     def start_status_scan(self, now: float, wall: float) -> None:
         """Start a status scan of the active jobs. GetJob polls the jobs that share a window with no other job."""
-        active = [(one.created, one.arn) for one in self._job_queue if not one.ended and not one.failures]
+        active = [(one.created, one.arn) for one in self._job_queue.active if not one.failures]
         for arn in self.planner.start_status_scan(active, now, wall):
             schedule = self._job_queue.get(arn)
             if schedule is not None:
@@ -138,20 +150,22 @@ class Discovery:
                 self._job_queue.put(unless_listed(schedule, interval=0.0))
         return PageResult([*jobs], end.abandoned)
 
-    def remove_expired(self, wall: float, in_flight: Iterable[str]) -> list[tuple[JobRecord, str]]:
-        """Remove the expired jobs; return them with the reason.
+    def remove_expired(self, wall: float, in_flight: Collection[str]) -> ExpiredJobs:
+        """Remove a batch of expired jobs, and of old tombstones.
 
         Args:
             wall: unix seconds.
             in_flight: jobs with a GetJob call in flight. They expire after it.
         """
-        polled = frozenset(in_flight)
-        expired = [*self.discovered_jobs.expired(lambda arn: None if arn in polled else self._store.find(arn), wall)]
+        jobs = self.discovered_jobs
+        expired: list[tuple[JobRecord, str]] = []
+        if jobs.update_outdated(self._store.find):
+            expired += jobs.expired(lambda arn: None if arn in in_flight else self._store.find(arn), wall)
         for record, _ in expired:
             self._remove(record.arn)
-        pruned = self.discovered_jobs.prune(self.planner.horizon(wall) - TOMBSTONE_SLACK)
+        pruned = jobs.prune(self.planner.horizon(wall) - TOMBSTONE_SLACK)
         self._store.drop_tombstones(pruned, self._tombstones.floor)
-        return expired
+        return ExpiredJobs(expired, more=bool(pruned) or jobs.has_more(wall))
 
     def remove_beyond_limit(self, jobs: Iterable[Ranked], wall: float, in_flight: Collection[str]) -> list[JobRecord]:
         """Remove the finished jobs beyond the series limit that were discovered here; return them.
@@ -194,7 +208,7 @@ class Discovery:
         if arn not in self._store:
             return self.discovered_jobs.known(arn)
         schedule = self._job_queue.get(arn)
-        # The record of an unscheduled job is not needed, and may be in a compressed block, which is slow to read.
+        # The record of an unscheduled job is not needed.
         record = None if schedule is None else self._store.record(arn)
         return self.discovered_jobs.known(arn, stored=True, schedule=schedule, record=record)
 

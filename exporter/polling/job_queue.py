@@ -5,6 +5,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Final
 
+from exporter.polling.active_jobs import ActiveJobs
 from exporter.polling.schedule import JobSchedule, Priority, Rank
 
 _ALWAYS_FIRST: Final = (Priority.CHANGED, Priority.NEW)
@@ -12,9 +13,14 @@ _IN_TURN: Final = (Priority.DUE, Priority.REFRESH, Priority.BACKFILL)
 
 
 class JobQueue:
-    """Job schedules by priority, and by rank within one priority. A replaced schedule leaves a stale heap entry."""
+    """Job schedules by priority, and by rank within one priority. A replaced schedule leaves a stale heap entry.
+
+    Attributes:
+        active: the active jobs in the queue, and those that were taken out for a GetJob call.
+    """
 
     def __init__(self) -> None:
+        self.active = ActiveJobs()
         self._schedules: dict[str, tuple[int, JobSchedule]] = {}
         self._heaps: dict[Priority, list[tuple[Rank, int, str]]] = {priority: [] for priority in Priority}
         self._numbers = count()
@@ -37,10 +43,16 @@ class JobQueue:
             number = next(self._numbers)
             heappush(self._heaps[schedule.priority], (schedule.rank, number, schedule.arn))
         self._schedules[schedule.arn] = (number, schedule)
+        self.active.put(schedule)
+
+    def take(self, arn: str) -> None:
+        """Take a job out of the queue for a GetJob call. An active job counts as active meanwhile."""
+        self._schedules.pop(arn, None)
 
     def remove(self, arn: str) -> None:
-        """Remove a job, if it is in the queue."""
-        self._schedules.pop(arn, None)
+        """Remove a job, whether it is in the queue or was taken out of it."""
+        self.take(arn)
+        self.active.discard(arn)
 
     def due(self, now: float, *, turn: Priority = Priority.DUE) -> JobSchedule | None:
         """Return the schedule to poll now, and leave it in the queue.

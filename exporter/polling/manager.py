@@ -51,6 +51,8 @@ class PollerManager:
         self._targets: tuple[PolledTarget, ...] = ()
         self._policy: Policy | None = None
         self._workers: WorkerThreads | None = None
+        self._stopped: Callable[[], bool] = lambda: False
+        """Whether the exporter ends, so that long work is left to the next start."""
         self._was_ready = False
         self._changing = threading.Lock()
         """Held while targets change, when they do not show whether the exporter is ready. A change may wait for the
@@ -99,7 +101,7 @@ class PollerManager:
     def drop_expired(self) -> None:
         """Drop the expired jobs, and the finished jobs beyond the series limit."""
         for target in self._targets:
-            target.drop_expired()
+            target.drop_expired(self._stopped)
         self._prune_orphans()
         self.enforce_limit()
 
@@ -107,16 +109,16 @@ class PollerManager:
         """Drop old tombstones of removed targets, since no target does."""
         if self._policy is not None:
             before = self._services.clock.wall() - self._policy.lookback - TOMBSTONE_SLACK
-            pruned = self.tombstones.prune_all_but(self.baselines, before)
-            self._services.store.drop_tombstones(pruned, self.tombstones.floor)
+            while pruned := self.tombstones.prune_all_but(self.baselines, before):
+                self._services.store.drop_tombstones(pruned, self.tombstones.floor)
 
     def enforce_limit(self) -> None:
         """Drop the finished jobs beyond the series limit; active jobs beyond it stay without series."""
-        beyond, dropped = self._services.store.enforce_limit()
+        beyond, dropped = self._services.store.enforce_limit(self._stopped)
         for _ in range(dropped):
             self._services.telemetry.dropped(MAX_JOBS)
         for target in self._targets if beyond else ():
-            target.drop_beyond_limit(beyond)
+            target.drop_beyond_limit(beyond, self._stopped)
 
     def set_limit(self, most: int) -> None:
         """Set the maximum number of jobs with series."""
@@ -125,6 +127,7 @@ class PollerManager:
 
     def start(self, threads: int, stop: threading.Event) -> None:
         """Poll until ``stop`` is set, with the given number of threads for each target."""
+        self._stopped = stop.is_set
         self._workers = WorkerThreads(self._pollers(), threads, stop)
         self._workers.start()
 
@@ -189,7 +192,7 @@ class PollerManager:
             for config, client in plan.new
         ]
         self._targets, self._policy = (*kept, *added), plan.policy
-        assign_jobs(services, self._targets, {**transfer, **resume_jobs(services, self._targets, state)})
+        assign_jobs(services, self._targets, {**transfer, **resume_jobs(services, self._targets, state)}, self._stopped)
         return Changes(added=len(added), removed=len(before) - len(kept), changed=len(changed))
 
     def _add(

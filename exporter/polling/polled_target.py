@@ -1,11 +1,11 @@
 """A polled target: its poller, and the reconfiguration of its watched jobs while the poller runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from exporter.core import JobRecord, Selector, Target, TargetConfig, TargetStatus
 from exporter.polling.discovery import Discovery
-from exporter.polling.expiry import drop_beyond_limit, drop_expired, log_dropped
+from exporter.polling.expiry import drop_beyond_limit, drop_expired
 from exporter.polling.policy import Policy
 from exporter.polling.poller import TargetPoller
 from exporter.polling.records import configured_record
@@ -39,6 +39,7 @@ class PolledTarget:
             state.discovery = self._new_discovery(selector, start.wall if start.resumed is None else start.resumed)
         state.circuit_breaker.set_operations(sources.operations, start.monotonic)
         self._add_configured(tuple(new_jobs), {}, start.monotonic, start.wall)
+        state.publish()
 
     @property
     def config(self) -> TargetConfig:
@@ -70,29 +71,24 @@ class PolledTarget:
     @property
     def first_poll_done(self) -> bool:
         """Whether every active job was polled once, or polling it is paused for a while."""
-        with self._state.lock:
-            return self._state.first_poll_done
+        return self._state.published.first_poll_done
 
     @property
     def full_poll_done(self) -> bool:
         """Whether the same holds for every job, including jobs that ended before they were discovered."""
-        with self._state.lock:
-            return self._state.full_poll_done
+        return self._state.published.full_poll_done
 
     def status(self) -> TargetStatus:
-        """Return the status of the target."""
-        with self._state.lock:
-            return self._state.status()
+        """Return the status of the target, without waiting for the poller."""
+        return self._state.status()
 
-    def drop_expired(self) -> None:
-        """Drop the expired jobs."""
-        drop_expired(self._state)
+    def drop_expired(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Drop the expired jobs, until ``stopped`` returns true."""
+        drop_expired(self._state, stopped)
 
-    def drop_beyond_limit(self, jobs: Sequence[Ranked]) -> None:
+    def drop_beyond_limit(self, jobs: Sequence[Ranked], stopped: Callable[[], bool] = lambda: False) -> None:
         """Drop the finished jobs beyond the series limit that were discovered here; active jobs stay without series."""
-        with self._state.lock:
-            dropped = drop_beyond_limit(self._state, jobs)
-        log_dropped(self._state, dropped)
+        drop_beyond_limit(self._state, jobs, stopped)
 
     def reconfigure(self, config: TargetConfig, policy: Policy, transferred: JobTransfer) -> JobTransfer:
         """Watch other jobs; return the jobs that are not watched any more.
@@ -106,7 +102,7 @@ class PolledTarget:
             transferred: configured jobs that other targets watched before.
         """
         state, jobs = self._state, self._state.jobs
-        with state.outcome_lock, state.lock:
+        with state.outcome_lock, state.changing():
             now, wall = state.clock.monotonic(), state.clock.wall()
             configured, before, discovered = config.jobs, frozenset(jobs.configured), self._discovered()
             state.config = config
@@ -127,7 +123,7 @@ class PolledTarget:
     def release(self, arns: Iterable[str]) -> JobTransfer:
         """Remove those of the jobs that are watched here; return them."""
         state = self._state
-        with state.outcome_lock, state.lock:
+        with state.outcome_lock, state.changing():
             left = {arn: self._remove(arn) for arn in state.watched.intersection(arns)}
             state.jobs.configured = tuple(arn for arn in state.jobs.configured if arn not in left)
             return left
@@ -135,14 +131,14 @@ class PolledTarget:
     def take_over(self, transferred: JobTransfer) -> None:
         """Watch known jobs as discovered ones; marked for removal unless a page shows that they are selected."""
         state = self._state
-        with state.outcome_lock, state.lock:
+        with state.outcome_lock, state.changing():
             assert state.discovery is not None  # noqa: S101 -- a target without a selector takes over no job
             self._take_over(state.discovery, transferred, state.clock.wall())
 
     def resume(self, known: Sequence[tuple[JobRecord, JobSchedule | None]]) -> None:
         """Continue after a restart with jobs that were watched here, each with its schedule."""
         state = self._state
-        with state.outcome_lock, state.lock:
+        with state.outcome_lock, state.changing():
             state.jobs.configured += tuple(record.arn for record, _ in known if record.configured)
             if state.discovery is not None:
                 discovered = [record for record, _ in known if not record.configured]
@@ -153,7 +149,7 @@ class PolledTarget:
     def close(self) -> JobTransfer:
         """Make no further calls; return the jobs that were watched."""
         state = self._state
-        with state.outcome_lock, state.lock:
+        with state.outcome_lock, state.changing():
             left = {arn: self._remove(arn) for arn in state.watched}
             state.jobs.configured, state.discovery = (), None
             return left
@@ -202,9 +198,7 @@ class PolledTarget:
 
     def _take_over(self, discovery: Discovery, transferred: JobTransfer, wall: float) -> None:
         owner, store = self._state.config.key, self._state.store
-        for record in store.scan() if transferred else ():
-            if record.arn not in transferred:
-                continue
+        for record in map(store.record, transferred):
             # Other records stay unchanged: most of them are in compressed blocks, which are slow to change.
             if record.configured or record.active:
                 record = replace(record, configured=False, owner=owner)  # noqa: PLW2901 -- the new state of the job

@@ -34,4 +34,6 @@ class TargetPoller:
             if call.is_current():
                 record_outcome()
         call.done()
+        with self._state.lock:
+            self._state.publish()
         return 0.0

@@ -53,7 +53,7 @@ class JobSchedule:
         responded_at: when the job was last polled successfully, or when its schedule started.
         failures: consecutive failed calls.
         polls_after_end: the successful polls that showed the end of the job.
-        refused: whether Braket responds, but refuses this job.
+        never_returned: whether Braket refuses this job and never returned it, as for a mistyped ARN.
         ended: whether the job has ended, so that only details are missing.
         priority: the reason for the next call.
         order: the rank among finished jobs that were never polled; the smallest comes first.
@@ -67,7 +67,7 @@ class JobSchedule:
     responded_at: float
     failures: int = 0
     polls_after_end: int = 0
-    refused: bool = False
+    never_returned: bool = False
     ended: bool = False
     priority: Priority = Priority.REFRESH
     order: Rank = (0, 0.0)
@@ -143,7 +143,7 @@ def after_response(
         interval: the poll interval, seconds.
         wall: unix time now, to compare with the end of the job.
     """
-    fresh = replace(schedule, responded_at=requested_at, failures=0, refused=False)
+    fresh = replace(schedule, responded_at=requested_at, failures=0, never_returned=False)
     if record.active:
         created = None if record.snapshot is None else record.snapshot.created
         return _after_active_response(replace(fresh, ended=False, created=created), requested_at, interval)
@@ -191,10 +191,11 @@ def _after_active_response(schedule: JobSchedule, requested_at: float, interval:
     return replace(schedule, due=requested_at + interval, priority=Priority.REFRESH)
 
 
-def after_job_failure(schedule: JobSchedule, *, requested_at: float, interval: float) -> JobSchedule:
+def after_job_failure(schedule: JobSchedule, record: JobRecord, *, requested_at: float, interval: float) -> JobSchedule:
     """Return the schedule of a job that Braket refuses: the backoff doubles from the poll interval."""
-    due = requested_at + job_backoff(schedule.failures, interval=interval)
-    return replace(schedule, due=due, failures=schedule.failures + 1, refused=True, priority=Priority.DUE)
+    due, failures = requested_at + job_backoff(schedule.failures, interval=interval), schedule.failures + 1
+    never_returned = record.snapshot is None
+    return replace(schedule, due=due, failures=failures, never_returned=never_returned, priority=Priority.DUE)
 
 
 def after_target_failure(schedule: JobSchedule, *, now: float, interval: float) -> JobSchedule:

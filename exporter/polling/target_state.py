@@ -1,7 +1,8 @@
 """The state of one polled target, which its poller and its call sources share."""
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, NamedTuple
@@ -12,7 +13,7 @@ from exporter.polling.client import JobClient
 from exporter.polling.discovery import Discovery
 from exporter.polling.policy import Policy
 from exporter.polling.retry_policy import ATTEMPTS_AT_START
-from exporter.polling.schedule import JobSchedule, get_job_suffices
+from exporter.polling.schedule import get_job_suffices
 from exporter.polling.watched_jobs import WatchedJobs
 from exporter.storage import Store, Tombstones
 from exporter.telemetry import EventLog, SelfMetrics
@@ -44,6 +45,23 @@ class Start(NamedTuple):
         return min(baseline, true_start) if baseline == self.resumed else baseline + true_start - self.wall
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The state of a target that scrapes and probes read, without waiting for the poller.
+
+    Attributes:
+        status: the status, without the values that depend on the time of the scrape.
+        oldest: when the status of the least recently polled active job was confirmed, monotonic seconds.
+        first_poll_done: whether every active job was polled once, or polling it is paused for a while.
+        full_poll_done: whether the same holds for every job, including jobs that ended before they were discovered.
+    """
+
+    status: TargetStatus
+    oldest: float | None
+    first_poll_done: bool
+    full_poll_done: bool
+
+
 @dataclass(slots=True)
 class TargetState:
     """The state of one polled target.
@@ -61,10 +79,11 @@ class TargetState:
         start: the start of the target.
         outcome_lock: held while the outcome of a call changes the state, so that no job is removed meanwhile. It is
             acquired before ``lock``.
-        lock: held while the fields below are read or changed.
+        lock: held while the fields below are read or changed, except ``published``.
         jobs: the watched jobs.
         discovery: discovers jobs; ``None`` for a target without a selector.
         start_is_true: whether a response has shown the true time, so that the start and all later times are true.
+        published: the state that scrapes and probes read. It is replaced after each change, and never changes itself.
     """
 
     config: TargetConfig
@@ -82,6 +101,7 @@ class TargetState:
     jobs: WatchedJobs = field(default_factory=WatchedJobs)
     discovery: Discovery | None = None
     start_is_true: bool = False
+    published: Published = field(init=False)
 
     @property
     def watched(self) -> frozenset[str]:
@@ -89,34 +109,57 @@ class TargetState:
         discovered = () if self.discovery is None else self.discovery.discovered_jobs.members
         return frozenset(self.jobs.configured).union(discovered)
 
+    @property
+    def watched_jobs(self) -> int:
+        """The number of watched jobs. No configured job is a discovered one."""
+        return len(self.jobs.configured) + (
+            0 if self.discovery is None else len(self.discovery.discovered_jobs.members)
+        )
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the lock, and publish the changed state."""
+        with self.lock:
+            yield
+            self.publish()
+
     def status(self) -> TargetStatus:
-        """Return the status of the target."""
-        now, progress = self.clock.monotonic(), self.jobs.progress
-        active = [*self.jobs.active()]
-        ages = (now - schedule.confirmed_at for schedule in active if not self._never_existed(schedule))
+        """Return the published status, with the data age and the rates of this moment. No lock of polling is taken."""
+        published, now = self.published, self.clock.monotonic()
+        target, operations = published.status.target, published.status.budget
+        return replace(
+            published.status,
+            staleness=None if published.oldest is None else now - published.oldest,
+            budget={each: self.circuit_breaker.rate_limiter.rate(target, each, now) for each in operations},
+            used={each: self.circuit_breaker.rate_limiter.used(target, each, now) for each in operations},
+        )
+
+    def publish(self) -> None:
+        """Publish the state. The caller holds the lock."""
+        self.published = Published(
+            self._status(), self.jobs.queue.active.oldest(), self._first_poll_done(), self._full_poll_done()
+        )
+
+    def _status(self) -> TargetStatus:
+        progress, active = self.jobs.progress, self.jobs.queue.active
         return TargetStatus(
             target=self.client.target,
             health=self.circuit_breaker.health.settled(),
             active=len(active),
-            finished=len(self.watched) - len(active),
+            finished=self.watched_jobs - len(active),
             waiting=len(progress.pending_active) + len(progress.pending_finished),
-            staleness=max(ages, default=None),
-            poll_duration=progress.cycle_duration,
-            budget=self.circuit_breaker.rates(now),
-            used=self.circuit_breaker.used(now),
+            staleness=None,
+            poll_duration=active.cycle.duration,
+            budget=self.circuit_breaker.rates(self.clock.monotonic()),
             listed=self.discovery is None or self.discovery.planner.first_scan_complete,
             name=self.config.name,
         )
 
-    @property
-    def first_poll_done(self) -> bool:
-        """Whether every active job was polled once, or polling it is paused for a while."""
+    def _first_poll_done(self) -> bool:
         found = self.discovery is None or self.discovery.planner.first_scan_complete
         return self._is_done(self.jobs.progress.pending_active, found=found)
 
-    @property
-    def full_poll_done(self) -> bool:
-        """Whether the same holds for every job, including jobs that ended before they were discovered."""
+    def _full_poll_done(self) -> bool:
         pending = self.jobs.progress.pending_active or self.jobs.progress.pending_finished
         return self._is_done(pending, found=self.discovery is None or self.discovery.planner.lookback_covered)
 
@@ -130,16 +173,12 @@ class TargetState:
         searched = found or self.circuit_breaker.consecutive_failures(SEARCH_JOBS) >= ATTEMPTS_AT_START
         return searched and (not pending or self.circuit_breaker.pauses(GET_JOB) >= ATTEMPTS_AT_START)
 
-    def _never_existed(self, schedule: JobSchedule) -> bool:
-        """Return whether Braket refused the job and never returned it: a mistyped ARN has no data age."""
-        return schedule.refused and self.store.record(schedule.arn).snapshot is None
-
     def get_job_suffices(self, now: float) -> bool:
         """Return whether GetJob alone can poll the active jobs in time, without a status scan."""
         if self.discovery is None:
             return True
-        active, rate = sum(not schedule.ended for schedule in self.jobs.queue), self.circuit_breaker.rates(now)[GET_JOB]
-        return get_job_suffices(active, rate=rate, interval=self.policy.poll_interval)
+        active, rate = self.jobs.queue.active, self.circuit_breaker.rates(now)[GET_JOB]
+        return get_job_suffices(len(active), rate=rate, interval=self.policy.poll_interval)
 
     def count_malformed(self, error: BraketError) -> None:
         """Count a malformed response."""

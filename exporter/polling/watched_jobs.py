@@ -1,9 +1,9 @@
-"""The jobs that one target watches: the queue of due jobs, the GetJob calls in flight, and the poll progress.
+"""The jobs that one target watches: the queue of due jobs, the GetJob calls in flight, and the first poll.
 
 All times are monotonic seconds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from exporter.polling.job_queue import JobQueue
@@ -21,7 +21,7 @@ class WatchedJobs:
         configured: the configured jobs.
         queue: the jobs that wait for GetJob.
         in_flight: the jobs with a GetJob call in flight.
-        progress: the progress of polling.
+        progress: the progress of the first poll.
     """
 
     def __init__(self) -> None:
@@ -32,18 +32,14 @@ class WatchedJobs:
     def __len__(self) -> int:
         return len(self.queue) + len(self.in_flight)
 
-    def active(self) -> Iterator[JobSchedule]:
-        """Yield the schedules of the active jobs."""
-        return (schedule for schedule in (*self.queue, *self.in_flight.values()) if not schedule.ended)
-
     def is_in_flight(self, schedule: JobSchedule) -> bool:
         """Return whether the call for exactly this schedule is in flight: the job may be removed meanwhile."""
         return self.in_flight.get(schedule.arn) is schedule
 
     def start_poll(self, schedule: JobSchedule, now: float) -> None:
         """Move a job from the queue to the calls in flight."""
-        self.progress.start_cycle((other.arn for other in self.queue if not other.ended), now)
-        self.queue.remove(schedule.arn)
+        self.queue.active.cycle.start(now)
+        self.queue.take(schedule.arn)
         self.in_flight[schedule.arn] = schedule
 
     def end_poll(self, arn: str, schedule: JobSchedule | None, *, attempted: bool) -> None:
@@ -55,14 +51,17 @@ class WatchedJobs:
             attempted: whether the first poll waits for the job no longer.
         """
         del self.in_flight[arn]
-        if schedule is not None:
+        if schedule is None:
+            self.queue.remove(arn)
+        else:
             self.queue.put(schedule)
         if attempted:
             self.progress.remove(arn)
 
     def record_polled(self, arns: Iterable[str], now: float) -> None:
         """Record that either operation has shown the status of jobs, for the poll cycle over all active jobs."""
-        self.progress.polled(arns, now, nothing_due=not self.in_flight and self.queue.next_due() > now)
+        nothing_due = not self.in_flight and self.queue.next_due() > now
+        self.queue.active.cycle.polled(arns, now, nothing_due=nothing_due)
 
     def add(self, schedule: JobSchedule | None) -> None:
         """Add a job to the queue, if further details are expected."""

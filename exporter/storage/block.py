@@ -1,13 +1,12 @@
-"""Blocks of finished jobs: their records are packed together, and their lines are compressed together. Pure."""
+"""Blocks of finished jobs: their records are packed one by one, and their lines are compressed together. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from exporter.core import JobRecord
 from exporter.metrics import BEST_LEVEL, Row, Segment, SegmentChain, chain, compress
-from exporter.storage.codec import pack, unpack
+from exporter.storage.codec import PackedRecords, pack
 from exporter.storage.job_index import BlockSummary, status_summaries
 from exporter.storage.series_limit import Rank, Ranked, rank_of
 
@@ -28,22 +27,22 @@ class Block:
     """
 
     arns: tuple[str, ...]
-    packed: bytes
+    packed: PackedRecords
     segments: tuple[Segment, ...]
     lowest: Rank
     summary: BlockSummary
 
     def records(self) -> list[JobRecord]:
         """Return the records of all jobs."""
-        return unpack(self.packed)
+        return [*self.packed]
 
     def record(self, arn: str) -> JobRecord:
-        """Return the record of one job."""
-        return self.records()[self.arns.index(arn)]
+        """Return the record of one job, without unpacking the others."""
+        return self.packed[self.arns.index(arn)]
 
     def ranked(self) -> Iterator[Ranked]:
         """Yield all jobs with their ranks."""
-        return (Ranked(rank_of(record), record.arn) for record in self.records())
+        return (Ranked(rank_of(record), record.arn) for record in self.packed)
 
 
 def seal(records: Sequence[JobRecord], rows: Iterable[Row]) -> Block:
@@ -59,7 +58,7 @@ def seal(records: Sequence[JobRecord], rows: Iterable[Row]) -> Block:
         packed=packed,
         segments=tuple(compress(b"".join(lines), BEST_LEVEL) for lines in zip(*rows, strict=True)),
         lowest=min(map(rank_of, records)),
-        summary=BlockSummary(len(records), status_summaries(records), partial(unpack, packed)),
+        summary=BlockSummary(len(records), status_summaries(records), packed.__iter__),
     )
 
 

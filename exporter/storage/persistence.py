@@ -53,8 +53,12 @@ class Entry:
 class DirtySet:
     """Changes that are not persisted yet. Mutable.
 
+    Jobs with increments that are not persisted are written together with their counters, so that a restart counts
+    no job again. The other jobs can be written in batches.
+
     Attributes:
         arns: new, changed or removed jobs.
+        counted: such jobs with increments that are not persisted; they are not in ``arns``.
         forgotten: forgotten jobs, including those that are watched again.
         tombstones: tombstones by ``mark_of`` their ARN; ``None`` deletes one.
         series: changed counters and histograms.
@@ -62,14 +66,50 @@ class DirtySet:
     """
 
     arns: set[str] = field(default_factory=set)
+    counted: set[str] = field(default_factory=set)
     forgotten: set[str] = field(default_factory=set)
     tombstones: dict[int, Tombstone | None] = field(default_factory=dict)
     series: set[Series] = field(default_factory=set)
     floor: float = 0.0
 
+    def __bool__(self) -> bool:
+        """Return whether there is a change."""
+        return bool(self.arns or self.counted or self.tombstones or self.series)
+
+    def changed(self, arn: str) -> None:
+        """Add a new, changed or removed job."""
+        if arn not in self.counted:
+            self.arns.add(arn)
+
+    def incremented(self, arn: str) -> None:
+        """Add a changed job with increments that are not persisted."""
+        self.arns.discard(arn)
+        self.counted.add(arn)
+
+    def take(self, most: int) -> "DirtySet":
+        """Remove and return the jobs with increments, and other changes up to a number."""
+        arns = {self.arns.pop() for _ in range(min(most, len(self.arns)))}
+        taken = DirtySet(arns, self.counted, series=self.series, floor=self.floor)
+        self.counted, self.series = set(), set()
+        for arn in (*arns, *taken.counted):
+            if arn in self.forgotten:  # its tombstone is written together with its removal
+                self.forgotten.discard(arn)
+                taken.forgotten.add(arn)
+                self._give_tombstone(mark_of(arn), taken)
+        for _ in range(min(most - len(arns), len(self.tombstones))):
+            taken.tombstones.update((self.tombstones.popitem(),))
+        if not self.tombstones:
+            self.floor = 0.0
+        return taken
+
+    def _give_tombstone(self, mark: int, taken: "DirtySet") -> None:
+        if mark in self.tombstones:
+            taken.tombstones[mark] = self.tombstones.pop(mark)
+
     def give_back(self, older: "DirtySet") -> None:
         """Take back changes that could not be written; newer changes win."""
-        self.arns |= older.arns
+        self.counted |= older.counted
+        self.arns = (self.arns | older.arns) - self.counted
         self.forgotten |= older.forgotten
         self.tombstones = older.tombstones | self.tombstones
         self.series |= older.series

@@ -1,7 +1,7 @@
 """Sealed jobs: finished jobs in blocks. Jobs are moved into blocks (sealed) and out of them (unsealed)."""
 
 import heapq
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Final
@@ -35,19 +35,28 @@ class SealedJobs:
         self.blocks: dict[Block, None] = {}
 
     @contextmanager
-    def opened(self, arn: str) -> Iterator[None]:
-        """Unseal a job, and hold the store's lock."""
+    def opened(self, *arns: str, leaving: bool = False) -> Iterator[None]:
+        """Unseal jobs, and hold the store's lock.
+
+        Args:
+            arns: the jobs.
+            leaving: whether the jobs need no lines any more.
+        """
         while True:
-            self._unseal_block_of(arn)
+            self._unseal_blocks_of(arns, arns if leaving else ())
             with self._lock:
-                if arn not in self.by_arn:
+                if not any(arn in self.by_arn for arn in arns):
                     yield
                     return
 
-    def unseal(self, blocks: Collection[Block], without: Collection[str] = ()) -> None:
-        """Unseal blocks; hide the jobs in ``without``. The caller holds ``sealing``."""
-        if not blocks:
-            return
+    def unseal(self, blocks: Iterable[Block], without: Collection[str] = ()) -> None:
+        """Unseal those of the blocks that are still sealed; hide the jobs in ``without``."""
+        with self.sealing:
+            sealed = {block for block in blocks if block in self.blocks}
+            if sealed:
+                self._unseal(sealed, without)
+
+    def _unseal(self, blocks: Collection[Block], without: Collection[str]) -> None:
         records = {record.arn: record for block in blocks for record in block.records()}
         rows = {arn: self._lines.render(record) for arn, record in records.items() if arn not in without}
         chains = self._lines.chains_of(other for other in self.blocks if other not in blocks)
@@ -68,22 +77,29 @@ class SealedJobs:
         finally:
             self.sealing.release()
 
-    def _unseal_block_of(self, arn: str) -> None:
-        if arn not in self.by_arn:
+    def _unseal_blocks_of(self, arns: Iterable[str], without: Collection[str]) -> None:
+        sealed = [arn for arn in arns if arn in self.by_arn]
+        if not sealed:
             return
         with self.sealing:
-            block = self.by_arn.get(arn)
-            if block is not None:
-                self.unseal([block])
+            blocks = {block for arn in sealed if (block := self.by_arn.get(arn)) is not None}
+            if blocks:
+                self._unseal(blocks, frozenset(without))
 
     def _seal_newest(self) -> None:
         with self._lock:
-            arns = tuple(heapq.nlargest(BLOCK_JOBS, self._lines.finished, key=self._end_of))
-            rows, records = [self._lines.rows[arn] for arn in arns], [self._records[arn] for arn in arns]
+            finished = [self._records[arn] for arn in self._lines.finished]
+        newest = heapq.nlargest(BLOCK_JOBS, finished, key=_end_of)
+        with self._lock:
+            records = [record for record in newest if self._is_shown(record)]
+            rows = [self._lines.rows[record.arn] for record in records]
+        if not records:
+            return
+        arns = tuple(record.arn for record in records)
         block = seal(records, rows)
         chains = self._lines.chains_with(block)
         with self._lock:
-            if any(self._lines.rows.get(arn) is not row for arn, row in zip(arns, rows, strict=True)):
+            if not all(self._is_shown(record) for record in records):
                 return
             self.blocks[block] = None
             self._lines.seal(arns, chains)
@@ -91,6 +107,11 @@ class SealedJobs:
                 del self._records[arn]
                 self.by_arn[arn] = block
 
-    def _end_of(self, arn: str) -> float:
-        snapshot = self._records[arn].snapshot
-        return 0.0 if snapshot is None or snapshot.ended is None else snapshot.ended
+    def _is_shown(self, record: JobRecord) -> bool:
+        """Return whether the job is open, has lines and did not change. Empty lines are all the same object."""
+        return self._records.get(record.arn) is record and record.arn in self._lines.rows
+
+
+def _end_of(record: JobRecord) -> float:
+    ended = None if record.snapshot is None else record.snapshot.ended
+    return 0.0 if ended is None else ended

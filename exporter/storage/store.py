@@ -14,23 +14,27 @@ are compressed once and served as they are. When a job of a block changes or is 
 other jobs are open until they are sealed again. The newest jobs are sealed first. Those that expire next stay open, so
 a block is unsealed once.
 
+Work on many jobs is done in batches, and locks are released in between. Jobs with counters that could not be persisted
+are an exception: they are written together with the counters, so that a restart counts no job again.
+
 Locks, in the order in which a thread takes them; it may skip some:
 
 1. ``WriteBehind.writing``: serializes writes and counter updates. The persistence's own lock is next.
-2. ``SealedJobs.sealing``: serializes sealing and unsealing. A thread that finds it held does not seal.
-3. ``Store._lock``: guards records, lines, blocks, counters, limit and dirty set. Held for copies of references and
+2. The lock of ``Enforcement``: serializes enforcements of the limit. A thread that finds it held does not enforce.
+3. ``SealedJobs.sealing``: serializes sealing and unsealing. A thread that finds it held does not seal.
+4. ``Store._lock``: guards records, lines, blocks, counters, limit and dirty set. Held for copies of references and
    small updates: under it, no other lock is taken, no file is written, and nothing is rendered or compressed.
 
 The ledger calls ``everything`` under ``writing`` and its own lock; that takes ``Store._lock``, then the lock of the
 tombstones.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 
 from exporter.core import Increment, JobRecord
 from exporter.metrics import AGGREGATE_FAMILIES, Aggregates, JobFamily, Row, Totals, render
-from exporter.storage.block import Block
+from exporter.storage.enforcement import Enforcement
 from exporter.storage.job_index import BlockSummary
 from exporter.storage.persistence import Entry, Persistence, SavedState, Tombstone, is_saved
 from exporter.storage.rendered_lines import RenderedLines, View
@@ -62,6 +66,7 @@ class Store:
         self._lines = RenderedLines(job_families)
         self._sealed = SealedJobs(self._records, self._lines, self._lock)
         self._limit = SeriesLimit()
+        self._enforcement = Enforcement(self._limit, self._records, self._lines, self._sealed, self._lock)
         self.tombstones = Tombstones()
         self._write_behind = WriteBehind(persistence, self._lock, self.find, self._aggregates.totals, self.everything)
         self.set_limit(most)
@@ -96,7 +101,7 @@ class Store:
     def __len__(self) -> int:
         """Return the number of watched jobs."""
         with self._lock:
-            return self._jobs
+            return self._enforcement.jobs
 
     def __contains__(self, arn: str) -> bool:
         """Return whether a job is watched."""
@@ -157,44 +162,44 @@ class Store:
         with self._write_behind.writing:
             totals = self._aggregates.after(increments)
             written = self._write_behind.write(record, totals)
-            self._take_in(record, totals, changed=not written)
+            self._take_in(record, totals, note=None if written else self._write_behind.incremented)
         self._sealed.seal_newest()
 
     def amend(self, record: JobRecord) -> None:
         """Replace a job's record; the next write persists it."""
-        self._take_in(record, Totals(), changed=True)
+        self._take_in(record, Totals(), note=self._write_behind.changed)
         self._sealed.seal_newest()
 
-    def forget(self, arn: str, tombstone: Mapping[int, Tombstone]) -> None:
-        """Drop a job and its series; the aggregates keep its increments.
+    def by_block(self, arns: Iterable[str]) -> list[str]:
+        """Return jobs in an order in which a batch of them unseals few blocks."""
+        with self._lock:
+            blocks = [(id(self._sealed.by_arn.get(arn)), arn) for arn in arns]
+        return [arn for _, arn in sorted(blocks)]
+
+    def forget(self, tombstones: Mapping[str, Mapping[int, Tombstone]]) -> None:
+        """Drop a batch of jobs and their series; the aggregates keep their increments.
 
         Args:
-            arn: the job.
-            tombstone: its tombstone by mark, if it has one.
+            tombstones: for each job, its tombstone by mark, if it has one.
         """
-        with self._sealed.opened(arn):
-            self._aggregates.move(self._records.pop(arn).snapshot, None)
-            self._lines.drop(arn)
-            self._limit.forget(arn)
-            self._write_behind.forgotten(arn, tombstone)
+        with self._sealed.opened(*tombstones, leaving=True):
+            for arn, tombstone in tombstones.items():
+                self._aggregates.move(self._records.pop(arn).snapshot, None)
+                self._lines.drop(arn)
+                self._limit.forget(arn)
+                self._write_behind.forgotten(arn, tombstone)
+        self._sealed.seal_newest()
 
-    def enforce_limit(self) -> tuple[Sequence[Ranked], int]:
+    def enforce_limit(self, stopped: Callable[[], bool] = lambda: False) -> tuple[Sequence[Ranked], int]:
         """Decide which jobs have lines; return the jobs beyond the limit, and the number of jobs that lost their lines.
 
         A forgotten job that was beyond the limit makes no room, since it had no lines. While there is room for all
-        jobs, no job is ranked.
+        jobs, no job is ranked. While another thread enforces the limit, nothing is done.
+
+        Args:
+            stopped: whether to leave the rest to a later call; checked between batches of jobs.
         """
-        with self._lock:
-            if self._limit.excess(self._jobs) <= 0 and not self._lines.hidden:
-                return (), 0
-        with self._sealed.sealing:
-            with self._lock:
-                if not self._limit.moved:
-                    return self._limit.beyond, 0
-                decision = self._limit.decision(self._jobs)
-                blocks, records, hidden = [*self._sealed.blocks], [*self._records.values()], set(self._lines.hidden)
-            beyond = decision.beyond(records, ((block.lowest, block.ranked) for block in blocks))
-            return beyond, self._enforce(beyond, blocks, [record for record in records if record.arn in hidden])
+        return self._enforcement.enforce(stopped)
 
     def save_tombstones(self, tombstones: Mapping[int, Tombstone]) -> None:
         """Persist tombstones of forgotten jobs, by mark; they replace earlier ones."""
@@ -224,48 +229,21 @@ class Store:
         aggregates = zip(AGGREGATE_FAMILIES, render(AGGREGATE_FAMILIES, values), strict=True)
         return View(self._lines.families, rows, sealed, [*aggregates])
 
-    @property
-    def _jobs(self) -> int:
-        return len(self._records) + len(self._sealed.by_arn)
-
-    @property
-    def _room(self) -> bool:
-        return self._limit.room(len(self._lines.rows) + len(self._sealed.by_arn))
-
-    def _enforce(self, beyond: Sequence[Ranked], blocks: Iterable[Block], hidden: Iterable[JobRecord]) -> int:
-        """Hide the jobs beyond the limit and show the other hidden ones; return how many are newly hidden."""
-        leaving = {arn for _, arn in beyond}
-        self._sealed.unseal([block for block in blocks if not leaving.isdisjoint(block.arns)], without=leaving)
-        coming = [(record, self._lines.render(record)) for record in hidden if record.arn not in leaving]
-        with self._lock:
-            self._limit.beyond = beyond
-            dropped = sum(self._lines.hide(arn) for arn in leaving if arn in self._records)
-            for record, row in coming:
-                self._show(record, row)
-        return dropped
-
-    def _show(self, record: JobRecord, row: Row) -> None:
-        """Show a hidden job, unless it changed meanwhile or there is no room: the next ``enforce_limit`` does."""
-        if self._records.get(record.arn) is record and self._room:
-            self._lines.show(record, row)
-        else:
-            self._limit.moved = True
-
-    def _take_in(self, record: JobRecord, totals: Totals, *, changed: bool) -> None:
+    def _take_in(self, record: JobRecord, totals: Totals, note: Callable[[str], None] | None) -> None:
         row = self._lines.render(record)
         with self._sealed.opened(record.arn):
             before = self._records.get(record.arn)
             self._aggregates.move(None if before is None else before.snapshot, record.snapshot)
             self._aggregates.set(totals)
             self._set(record, row)
-            if changed:
-                self._write_behind.changed(record.arn)
+            if note is not None:
+                note(record.arn)
 
     def _set(self, record: JobRecord, row: Row) -> None:
         before = self._records.get(record.arn)
         self._limit.note(before, record)
         self._records[record.arn] = record
-        if before is None and not self._room:
+        if before is None and not self._enforcement.room:
             self._lines.refuse(record.arn)
         else:
             self._lines.put(record, row)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
 
+from exporter.storage.batches import BATCH_JOBS
 from exporter.storage.persistence import Tombstone, mark_of
 
 
@@ -86,16 +87,16 @@ class Tombstones:
         return moved
 
     def prune(self, owner: str, before: float) -> list[int]:
-        """Drop an owner's tombstones of jobs created before a time; raise the floor; return the marks.
+        """Drop a batch of old tombstones of an owner, raise the floor, and return the marks; empty if none is left.
 
         Args:
             owner: the key of the target that forgot the jobs.
-            before: unix seconds.
+            before: tombstones of jobs that were created before this time are dropped, unix seconds.
         """
-        dropped = []
+        dropped: list[int] = []
         with self._lock:
             ages = self._ages.get(owner, [])
-            while ages and ages[0][0] < before:
+            while ages and ages[0][0] < before and len(dropped) < BATCH_JOBS:
                 created, mark = heappop(ages)
                 tombstone = self._by_mark.get(mark)
                 if tombstone is not None and (tombstone.created, tombstone.owner) == (created, owner):
@@ -105,7 +106,7 @@ class Tombstones:
         return dropped
 
     def prune_all_but(self, baselines: Mapping[str, object], before: float) -> list[int]:
-        """Prune the tombstones of every owner without a baseline, which no target prunes."""
+        """Prune a batch of each owner without a baseline, which no target prunes; return the marks."""
         orphans = [owner for owner in [*self._ages] if owner not in baselines]
         return [mark for owner in orphans for mark in self.prune(owner, before)]
 

@@ -5,6 +5,7 @@ from threading import Lock
 
 from exporter.core import JobRecord
 from exporter.metrics import Series, Totals
+from exporter.storage.batches import BATCH_JOBS
 from exporter.storage.persistence import DirtySet, Entry, Persistence, Tombstone
 
 
@@ -41,12 +42,17 @@ class WriteBehind:
     def changed(self, arn: str) -> None:
         """Note that a job is new or changed. The caller holds the lock."""
         if self._persistence is not None:
-            self.dirty.arns.add(arn)
+            self.dirty.changed(arn)
+
+    def incremented(self, arn: str) -> None:
+        """Note that a job changed and its increments are not persisted. The caller holds the lock."""
+        if self._persistence is not None:
+            self.dirty.incremented(arn)
 
     def forgotten(self, arn: str, tombstone: Mapping[int, Tombstone]) -> None:
         """Note that a job was forgotten, and its tombstone. The caller holds the lock."""
         if self._persistence is not None:
-            self.dirty.arns.add(arn)
+            self.dirty.changed(arn)
             self.dirty.forgotten.add(arn)
             self.dirty.tombstones |= tombstone
 
@@ -65,12 +71,19 @@ class WriteBehind:
                 self.dirty.floor = max(self.dirty.floor, floor)
 
     def flush(self) -> None:
-        """Write the dirty set."""
-        with self.writing:
-            self.write(None, Totals())
+        """Write the dirty set in batches. A response can be written between two of them."""
+        written = more = True
+        while written and more:
+            with self.writing:
+                written = self.write(None, Totals())
+                with self._lock:
+                    more = bool(self.dirty)
 
     def write(self, record: JobRecord | None, totals: Totals) -> bool:
-        """Write the dirty set, and a record and totals that the store does not have yet; return whether it succeeded.
+        """Write a batch of the dirty set, and a record and totals that the store does not have yet.
+
+        Returns:
+            Whether it succeeded.
 
         The caller holds ``writing`` but not the lock.
         """
@@ -82,9 +95,11 @@ class WriteBehind:
 
     def _write(self, persistence: Persistence, record: JobRecord | None, totals: Totals) -> bool:
         with self._lock:
-            dirty, self.dirty = self.dirty, DirtySet()
+            dirty = self.dirty.take(BATCH_JOBS)
             moved = self._totals(dirty.series)
-        known = {arn: self._find(arn) for arn in dirty.arns} | ({} if record is None else {record.arn: record})
+        known = {arn: self._find(arn) for arn in (*dirty.arns, *dirty.counted)}
+        if record is not None:
+            known[record.arn] = record
         entry = dirty.entry(known, moved.replaced_by(totals))
         if not entry or persistence.write(entry, self._everything):
             return True

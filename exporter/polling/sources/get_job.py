@@ -41,10 +41,10 @@ class GetJobSource:
         ready = max(state.jobs.queue.next_due(), state.circuit_breaker.paused_until(GET_JOB))
         if ready > now:
             return ready - now
-        turn = first_priority(self._calls, get_job_only=state.get_job_suffices(now))
-        schedule = state.jobs.queue.due(now, turn=turn)
         if wait := state.circuit_breaker.acquire(GET_JOB, now):
             return wait
+        turn = first_priority(self._calls, get_job_only=state.get_job_suffices(now))
+        schedule = state.jobs.queue.due(now, turn=turn)
         assert schedule is not None  # noqa: S101 -- the queue has a due job
         self._calls += 1
         state.jobs.start_poll(schedule, now)
@@ -117,7 +117,7 @@ class GetJobSource:
             return after_target_failure(schedule, now=self._state.clock.monotonic(), interval=interval)
         if rule.request is OnRequest.GONE and not record.active:
             return None  # its end is known already; Braket deletes jobs after some months
-        return after_job_failure(schedule, requested_at=requested_at, interval=interval)
+        return after_job_failure(schedule, record, requested_at=requested_at, interval=interval)
 
     def _end_poll(self, record: JobRecord, schedule: JobSchedule | None, *, attempted: bool) -> None:
         state = self._state

@@ -3,9 +3,9 @@
 from functools import partial
 from typing import Final
 
-from exporter.core import GET_CALLER_IDENTITY, MAX_JOBS, SEARCH_JOBS, BraketError, EntryProblem, JobRecord, SearchPage
+from exporter.core import GET_CALLER_IDENTITY, MAX_JOBS, SEARCH_JOBS, BraketError, EntryProblem, SearchPage
 from exporter.polling.discovery import Discovery
-from exporter.polling.expiry import drop_beyond_limit, log_dropped
+from exporter.polling.expiry import drop_beyond_limit
 from exporter.polling.retry_policy import OnRequest
 from exporter.polling.search import ScanKind, Search
 from exporter.polling.search_planner import SearchPlanner
@@ -86,18 +86,20 @@ class SearchJobsSource:
             return
         self._report_problems(discovery, page)
         now, wall = state.clock.monotonic(), state.clock.wall()
-        hidden, dropped, beyond_limit = state.store.hidden, 0, list[JobRecord]()
+        hidden = state.store.hidden
         with state.lock:
             state.circuit_breaker.succeeded(SEARCH_JOBS, requested_at=requested_at, now=now, wall=wall)
             result = discovery.record_page(search, page, requested_at=requested_at, now=now, wall=wall)
             state.jobs.record_polled(result.jobs, state.clock.monotonic())
-            if state.store.hidden > hidden:  # the page has jobs beyond the series limit, which are not polled
-                ranked, dropped = state.store.enforce_limit()
-                beyond_limit = drop_beyond_limit(state, ranked)
-        for _ in range(dropped):
-            state.telemetry.dropped(MAX_JOBS)
-        log_dropped(state, beyond_limit)
+        if state.store.hidden > hidden:  # the page has jobs beyond the series limit, which are not polled
+            self._drop_beyond_limit()
         self._log_abandoned(search, page, result.abandoned)
+
+    def _drop_beyond_limit(self) -> None:
+        ranked, dropped = self._state.store.enforce_limit()
+        for _ in range(dropped):
+            self._state.telemetry.dropped(MAX_JOBS)
+        drop_beyond_limit(self._state, ranked, stopped=lambda: False)
 
     def _log_abandoned(self, search: Search, page: SearchPage, abandoned: str | None) -> None:
         if abandoned is not None and not self._abandoning:

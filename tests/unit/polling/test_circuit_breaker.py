@@ -121,8 +121,8 @@ def test_the_used_requests_include_those_of_other_credentials() -> None:
     one, other = circuit_breaker(rate_limiter=limiter), circuit_breaker(GET_JOB, rate_limiter=limiter)
     one.acquire(GET_JOB, NOW)
     other.acquire(GET_JOB, NOW + 1.0)
-    assert one.used(NOW + 1.0) == {GET_JOB: 2, SEARCH_JOBS: 0}
-    assert other.used(NOW + 1.0) == {GET_JOB: 2}
+    assert [one.rate_limiter.used(TARGET, each, NOW + 1.0) for each in (GET_JOB, SEARCH_JOBS)] == [2, 0]
+    assert other.rate_limiter.used(TARGET, GET_JOB, NOW + 1.0) == 2
 
 
 def test_a_throttled_call_halves_the_rate_limit_of_getjob_alone() -> None:

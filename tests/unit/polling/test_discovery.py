@@ -90,9 +90,9 @@ class World:
             self.discovery.planner.succeeded(search, SearchPage((), (), None), NOW)
 
     def forgotten(self, wall: float, in_flight: tuple[str, ...] = ()) -> list[tuple[str, str]]:
-        gone = self.discovery.remove_expired(wall, in_flight)
+        gone = self.discovery.remove_expired(wall, in_flight).jobs
         for one, _ in gone:
-            self.store.forget(one.arn, {})
+            self.store.forget({one.arn: {}})
         return [(one.arn, reason) for one, reason in gone]
 
 
@@ -528,7 +528,7 @@ def dropped(world: World, *jobs: JobRecord | JobSummary, in_flight: tuple[str, .
     ranked = [Ranked(rank, job.arn) for rank, job in zip(ranks, jobs, strict=True)]
     gone = world.discovery.remove_beyond_limit(ranked, WALL, in_flight)
     for one in gone:
-        world.store.forget(one.arn, {})
+        world.store.forget({one.arn: {}})
     return [one.arn for one in gone]
 
 

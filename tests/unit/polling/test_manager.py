@@ -223,6 +223,20 @@ def ups(one: Harness) -> set[str]:
     return {line for line in metrics.splitlines() if not line.startswith("#")}
 
 
+def test_scrapes_and_probes_wait_for_no_lock_of_the_poller() -> None:
+    one = harness(config(A, selector=ALL), jobs=[running(A), running(B)])
+    state = one.manager.targets[0]._state
+    one.time.advance(7.0)
+
+    def read() -> tuple[list[float | None], bool, bool, bool]:
+        ages = [status.staleness for status in one.manager.statuses()]
+        return ages, one.manager.ready, one.manager.complete, one.manager.healthy
+
+    with ThreadPoolExecutor(1) as readers, state.outcome_lock, state.lock:
+        seen = readers.submit(read).result(timeout=30.0)
+    assert seen == ([8.0], True, True, True)
+
+
 def test_a_target_that_is_renamed_keeps_its_poller_and_counts_as_changed() -> None:
     chemistry, physics = (replace(config(selector=ALL), name=name) for name in ("chemistry", "physics"))
     one = harness(chemistry, jobs=[running(A)])

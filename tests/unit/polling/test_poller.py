@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, event, finished, kept, snapshot, text_of
+from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, event, finished, kept, record, snapshot, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledgers import Book
@@ -47,7 +47,7 @@ from exporter.polling.policy import Policy, Retention
 from exporter.polling.rate_limiter import RateLimiter
 from exporter.polling.schedule import JobSchedule, Priority
 from exporter.polling.target_builder import Services, build_target
-from exporter.storage import SavedState, Store, Tombstone, Tombstones
+from exporter.storage import BATCH_JOBS, SavedState, Store, Tombstone, Tombstones
 from exporter.storage.persistence import mark_of
 from exporter.telemetry import EventLog, SelfMetrics
 
@@ -1189,6 +1189,82 @@ def test_every_job_of_a_long_shifting_list_is_found() -> None:
     while not harness.target.full_poll_done:
         harness.time.advance(harness.target.poller.step())
     assert len([*harness.store.scan()]) == 1500
+
+
+def waiting_for_get_job(jobs: int) -> Search:
+    """Return a target that has discovered this many active jobs. Most of them wait for their first GetJob call."""
+    harness = Search(EVERYTHING, rate=AT_ONCE, interval=1e6)
+    for number in range(jobs):
+        harness.region.put(arn(number), born(number, 100.0 + number))
+    harness.begin()
+    while not (harness.status().listed and harness.status().active == jobs):
+        harness.target.poller.step()
+    return harness
+
+
+def test_a_call_walks_over_no_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    harness = waiting_for_get_job(500)
+    calls = len(harness.region.polled)
+    for walked in ("job_queue.JobQueue", "active_jobs.ActiveJobs"):
+        monkeypatch.setattr(f"exporter.polling.{walked}.__iter__", None)
+    for _ in range(100):
+        harness.target.poller.step()
+        assert harness.status().active == 500
+    assert len(harness.region.polled) >= calls + 50
+
+
+def test_the_rate_limit_is_checked_before_a_job_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    harness = waiting_for_get_job(50)
+    state, calls = harness.target._state, len(harness.region.polled)
+    monkeypatch.setattr(state.circuit_breaker, "acquire", lambda *_: 7.0)
+    monkeypatch.setattr(state.jobs.queue, "due", None)
+    assert harness.target.poller.step() == 1.0
+    assert len(harness.region.polled) == calls
+
+
+def with_finished_jobs(jobs: int) -> Search:
+    """Return a target that continues after a restart with finished jobs, whose retention is not over."""
+    harness = Search(EVERYTHING)
+    known = [
+        record(ended(arn(number), ended=CREATED + DAY - 500.0 + number / jobs), configured=False, owner=harness.owner)
+        for number in range(jobs)
+    ]
+    harness.store.restore(SavedState(CREATED, known))
+    harness.begin(since=CREATED)
+    harness.target.resume([(one, None) for one in known])
+    return harness
+
+
+def test_a_shorter_retention_drops_jobs_in_batches_and_each_is_persisted_before_it_is_logged() -> None:
+    harness = with_finished_jobs(2 * BATCH_JOBS + 5)
+    harness.target.reconfigure(harness.config, Policy(INTERVAL, 60.0, 14 * DAY, Retention(1.0, 1.0)), {})
+    logged: list[int] = []
+    harness.book.meanwhile = lambda: logged.append(len(harness.log("job_forgotten")))
+    harness.target.drop_expired()
+    assert [len(entry.gone) for entry in harness.book.entries] == [BATCH_JOBS, BATCH_JOBS, 5]
+    assert logged == [0, BATCH_JOBS, 2 * BATCH_JOBS]
+    assert len(harness.log("job_forgotten")) == 2 * BATCH_JOBS + 5
+    assert len(harness.store) == 0
+
+
+def test_a_stopping_exporter_leaves_the_other_batches_to_the_next_start() -> None:
+    harness = with_finished_jobs(2 * BATCH_JOBS)
+    harness.time.advance(2000.0)
+    harness.target.drop_expired(lambda: bool(harness.book.entries))
+    assert len(harness.store) == len(harness.book.jobs) + BATCH_JOBS == BATCH_JOBS
+    harness.target.drop_expired()
+    assert len(harness.store) == 0
+
+
+def test_a_longer_retention_is_applied_in_batches_and_drops_nothing() -> None:
+    harness = with_finished_jobs(2 * BATCH_JOBS)
+    harness.target.reconfigure(harness.config, Policy(INTERVAL, 60.0, 14 * DAY, Retention(3000.0, 5000.0)), {})
+    harness.time.advance(2000.0)
+    harness.target.drop_expired()
+    assert len(harness.store) == 2 * BATCH_JOBS
+    harness.time.advance(2000.0)
+    harness.target.drop_expired()
+    assert len(harness.store) == 0
 
 
 def test_slow_responses_about_jobs_do_not_keep_new_ones_from_being_looked_for() -> None:

@@ -42,7 +42,8 @@ def test_an_active_job_is_polled_again_one_interval_after_the_call_was_sent(stat
 @pytest.mark.parametrize("priority", [*Priority])
 def test_after_a_response_an_active_job_is_as_urgent_as_any_other(priority: Priority) -> None:
     again = after_poll(
-        record(snapshot()), replace(WATCH, priority=priority, refused=True, listed_at=90.0, listed_status="RUNNING")
+        record(snapshot()),
+        replace(WATCH, priority=priority, never_returned=True, listed_at=90.0, listed_status="RUNNING"),
     )
     assert again == JobSchedule(
         ARN, due=131.0, responded_at=101.0, created=CREATED, listed_at=90.0, listed_status="RUNNING"
@@ -114,16 +115,22 @@ def test_a_job_that_is_refused_is_polled_ever_more_rarely_up_to_five_minutes() -
     schedule = JobSchedule(ARN, due=100.0, responded_at=70.0, polls_after_end=1)
     waits = []
     for _ in range(6):
-        schedule = after_job_failure(schedule, requested_at=101.0, interval=30.0)
+        schedule = after_job_failure(schedule, JobRecord(ARN), requested_at=101.0, interval=30.0)
         waits.append(schedule.due - 101.0)
     assert waits == [30.0, 60.0, 120.0, 240.0, 300.0, 300.0]
     assert schedule == JobSchedule(
-        ARN, due=401.0, responded_at=70.0, failures=6, polls_after_end=1, refused=True, priority=Priority.DUE
+        ARN, due=401.0, responded_at=70.0, failures=6, polls_after_end=1, never_returned=True, priority=Priority.DUE
     )
 
 
+def test_a_job_that_was_returned_before_keeps_its_data_age_when_it_is_refused() -> None:
+    assert not after_job_failure(WATCH, record(snapshot()), requested_at=101.0, interval=30.0).never_returned
+
+
 def test_a_job_that_is_refused_is_never_polled_more_often_than_its_interval() -> None:
-    schedule = after_job_failure(JobSchedule(ARN, 0.0, 0.0, failures=4), requested_at=100.0, interval=3600.0)
+    schedule = after_job_failure(
+        JobSchedule(ARN, 0.0, 0.0, failures=4), JobRecord(ARN), requested_at=100.0, interval=3600.0
+    )
     assert schedule.due == 3700.0
 
 
@@ -280,7 +287,7 @@ def test_no_number_of_failures_is_too_many(failures: int) -> None:
     schedule = JobSchedule(ARN, due=0.0, responded_at=0.0, failures=failures)
     assert target_backoff(failures, 0.0) == 60.0
     assert after_target_failure(schedule, now=100.0, interval=30.0).due == 130.0
-    assert after_job_failure(schedule, requested_at=100.0, interval=30.0).due == 400.0
+    assert after_job_failure(schedule, JobRecord(ARN), requested_at=100.0, interval=30.0).due == 400.0
 
 
 @given(
@@ -292,7 +299,11 @@ def test_every_backoff_is_positive_and_bounded(failures: int, jitter: float, int
     schedule = JobSchedule(ARN, due=0.0, responded_at=0.0, failures=failures)
     assert 0.5 <= target_backoff(failures, jitter) <= 60.0
     assert 0.0 < after_target_failure(schedule, now=0.0, interval=interval).due <= interval
-    assert interval <= after_job_failure(schedule, requested_at=0.0, interval=interval).due <= max(interval, 300.0)
+    assert (
+        interval
+        <= after_job_failure(schedule, JobRecord(ARN), requested_at=0.0, interval=interval).due
+        <= max(interval, 300.0)
+    )
 
 
 SCHEDULES = st.builds(

@@ -1,6 +1,6 @@
 """What is known of finished jobs, packed and unpacked."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from builders import CREATED, arn, event, finished, record
 from hypothesis import given
@@ -8,22 +8,32 @@ from hypothesis import strategies as st
 from strategies import RECORDS
 
 from exporter.core import JobRecord
-from exporter.storage.codec import pack, unpack
+from exporter.storage.codec import pack
 
 
 @given(st.lists(RECORDS, max_size=4))
 def test_what_is_packed_comes_back_as_it_was(records: list[JobRecord]) -> None:
-    assert unpack(pack(records)) == records
+    packed = pack(records)
+    assert [*packed] == records
+    assert [packed[index] for index in range(len(packed))] == records
 
 
 def test_keys_of_events_come_back_with_their_names() -> None:
-    (back,) = unpack(pack([record(finished(events=(event("RUNNING", CREATED),)))]))
+    (back,) = pack([record(finished(events=(event("RUNNING", CREATED),)))])
     assert [(key.type, key.time) for key in back.events] == [("RUNNING", CREATED)]
 
 
 def test_a_packed_job_takes_a_fraction_of_the_memory() -> None:
     records = [record(finished(arn=arn(number), ended=CREATED + number)) for number in range(256)]
-    assert len(pack(records)) / len(records) < 64
+    packed = pack(records)
+    assert (len(packed.data) + len(packed.dictionary)) / len(records) < 96
+
+
+def test_one_record_is_read_without_the_others() -> None:
+    packed = pack([record(finished(arn=arn(number), ended=CREATED + number)) for number in range(256)])
+    start, end = packed.bounds[100:102]
+    alone = replace(packed, data=bytes(start) + packed.data[start:end])
+    assert alone[100] == record(finished(arn=arn(100), ended=CREATED + 100))
 
 
 def test_every_field_goes_along() -> None:

@@ -14,8 +14,9 @@ from ledgers import Book
 from profiles import examples
 
 from exporter.core import Increment, JobRecord
-from exporter.metrics import AGGREGATE_FAMILIES, Histogram, Row, SegmentChain, Totals, job_families, render
-from exporter.storage.block import BLOCK_JOBS
+from exporter.metrics import AGGREGATE_FAMILIES, Histogram, JobFamily, Row, SegmentChain, Totals, job_families, render
+from exporter.storage.batches import BATCH_JOBS
+from exporter.storage.block import BLOCK_JOBS, Block, seal
 from exporter.storage.job_index import status_summaries
 from exporter.storage.persistence import DirtySet, Entry, SavedState, Tombstone, mark_of
 from exporter.storage.rendered_lines import View
@@ -55,14 +56,14 @@ def test_a_job_that_is_not_watched_is_no_record() -> None:
     with pytest.raises(KeyError):
         Store(job_families()).record(ARN)
     with pytest.raises(KeyError):
-        Store(job_families()).forget(ARN, {})
+        Store(job_families()).forget({ARN: {}})
 
 
 def test_a_job_that_may_not_be_watched_can_be_looked_for() -> None:
     store = store_with(record(snapshot()))
     assert store.find(ARN) == record(snapshot())
     assert store.find(arn(2)) is None
-    store.forget(ARN, {})
+    store.forget({ARN: {}})
     assert store.find(ARN) is None
 
 
@@ -87,7 +88,7 @@ def test_a_job_that_was_added_is_there_to_be_put_seen_and_forgotten() -> None:
     assert ARN in page(store.view())["braket_job_poll_failing"]
     store.put(record(snapshot()))
     assert 'status="RUNNING"} 1.0' in page(store.view())["braket_jobs"]
-    store.forget(ARN, {})
+    store.forget({ARN: {}})
     assert 'status="RUNNING"} 0.0' in page(store.view())["braket_jobs"]
     assert store.add(JobRecord(ARN))
 
@@ -167,7 +168,7 @@ def test_the_fleet_counts_each_job_once_however_often_it_is_put() -> None:
 def test_a_forgotten_job_loses_its_series_and_keeps_what_it_added_to_the_fleet() -> None:
     store = Store(job_families())
     store.put(record(finished()), [COMPLETED])
-    store.forget(ARN, {})
+    store.forget({ARN: {}})
     lines = page(store.view())
     assert [*store.scan()] == []
     assert not any(ARN in text for text in lines.values())
@@ -177,7 +178,7 @@ def test_a_forgotten_job_loses_its_series_and_keeps_what_it_added_to_the_fleet()
 
 def test_a_job_that_never_answered_can_be_forgotten() -> None:
     store = store_with(JobRecord(ARN))
-    store.forget(ARN, {})
+    store.forget({ARN: {}})
     assert [*store.scan()] == []
 
 
@@ -196,14 +197,14 @@ def test_a_view_does_not_change_after_it_was_taken() -> None:
     before = page(view)
     store.put(record(finished()), [COMPLETED])
     store.put(record(snapshot(arn=arn(2))))
-    store.forget(ARN, {})
+    store.forget({ARN: {}})
     assert page(view) == before
 
 
 def test_the_list_of_records_is_a_copy() -> None:
     store = store_with(record(snapshot()))
     records = [*store.scan()]
-    store.forget(ARN, {})
+    store.forget({ARN: {}})
     records.clear()
     assert [*store.scan()] == []
 
@@ -293,7 +294,7 @@ def test_a_sealed_job_that_changes_melts_its_chunk_and_shows_the_change() -> Non
 
 def test_a_sealed_job_that_is_forgotten_leaves_and_the_others_stay() -> None:
     store = filled(MANY)
-    store.forget(arn(MANY - 1), {})
+    store.forget({arn(MANY - 1): {}})
     text = page(store.view())["braket_job_info"]
     assert arn(MANY - 1) not in text
     assert len(text.splitlines()) == MANY - 1
@@ -304,8 +305,28 @@ def test_a_store_without_job_families_seals_nothing_that_could_be_seen() -> None
     store = Store(())
     for number in range(MANY):
         store.put(record(finished(arn=arn(number))))
-    store.forget(arn(3), {})
+    store.forget({arn(3): {}})
     assert list(page(store.view())) == [family.name for family in AGGREGATE_FAMILIES]
+
+
+@pytest.mark.parametrize("families", [job_families(), ()])
+def test_a_change_while_its_block_is_compressed_is_kept(
+    monkeypatch: pytest.MonkeyPatch, families: tuple[JobFamily, ...]
+) -> None:
+    store, last = Store(families), arn(MANY - 1)
+
+    def sealed_during_a_change(records: list[JobRecord], rows: list[Row]) -> Block:
+        monkeypatch.undo()
+        writer = threading.Thread(target=store.amend, args=(replace(store.record(last), failing="X"),))
+        writer.start()
+        writer.join()
+        return seal(records, rows)
+
+    monkeypatch.setattr("exporter.storage.sealed_jobs.seal", sealed_during_a_change)
+    for number in range(MANY):
+        store.put(record(finished(arn=arn(number), ended=CREATED + 500.0 + number)))
+    assert store.record(last).failing == "X"
+    assert len(store) == MANY
 
 
 @settings(max_examples=examples(20), suppress_health_check=[HealthCheck.too_slow])
@@ -315,7 +336,7 @@ def test_whatever_is_put_changed_and_forgotten_each_job_is_exposed_once_as_it_is
     for number, step in steps:
         known = store.find(arn(number))
         if step == "forget" and known is not None:
-            store.forget(arn(number), {})
+            store.forget({arn(number): {}})
         elif step != "forget":
             store.put(record(finished(arn=arn(number), ended=CREATED + 500.0 + number, billable_seconds=float(number))))
     lines = page(store.view())
@@ -428,7 +449,7 @@ def test_each_job_beyond_the_limit_is_counted_once() -> None:
 
 def test_a_job_that_came_when_there_was_no_room_and_has_it_now_is_not_counted() -> None:
     store = limited(1, active(1), active(2))
-    store.forget(arn(1), {})
+    store.forget({arn(1): {}})
     assert store.enforce_limit() == ([], 0)
     assert (shown(store), store.hidden) == (["2"], 0)
 
@@ -445,7 +466,7 @@ def test_a_hidden_job_shows_what_is_known_of_it_by_then() -> None:
 def test_a_hidden_job_that_is_forgotten_leaves_nothing_behind() -> None:
     store = limited(1, active(1), active(2))
     store.enforce_limit()
-    store.forget(arn(1), {})
+    store.forget({arn(1): {}})
     assert (shown(store), store.hidden, store.find(arn(1))) == (["2"], 0, None)
     assert store.enforce_limit() == ((), 0)
     assert store.add(active(1))
@@ -504,7 +525,7 @@ def test_hidden_jobs_stay_open() -> None:
 def test_while_all_have_room_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     store = limited(MANY, *(over(number) for number in range(MANY)))
     monkeypatch.setattr("exporter.storage.series_limit.rank_of", None)
-    monkeypatch.setattr("exporter.storage.block.unpack", None)
+    monkeypatch.setattr("exporter.storage.codec.PackedRecords.__iter__", None)
     assert store.enforce_limit() == ((), 0)
 
 
@@ -542,7 +563,7 @@ def test_whatever_happens_no_more_have_lines_than_may_and_they_are_the_highest(s
         elif step == "fit":
             store.enforce_limit()
         elif step == "forget" and arn(number) in store:
-            store.forget(arn(number), {})
+            store.forget({arn(number): {}})
         elif step in ("end", "fail", "run"):
             store.put({"end": over(number), "fail": over(number, "FAILED"), "run": active(number)}[step])
         assert len(shown(store)) <= most
@@ -573,7 +594,7 @@ def test_no_view_ever_shows_more_than_may_have_lines_whoever_writes() -> None:
     def live(number: int) -> None:
         store.add(active(number))
         store.put(over(number))
-        store.forget(arn(number - MANY), {})
+        store.forget({arn(number - MANY): {}})
 
     others = [threading.Thread(target=act) for act in (look, fit)]
     for thread in others:
@@ -665,7 +686,7 @@ def test_what_can_wait_is_written_by_a_flush_as_it_is_then_and_once() -> None:
 def test_a_job_that_is_forgotten_leaves_the_ledger_and_what_is_remembered_of_it_goes_there() -> None:
     store, book = written_down()
     store.put(record(finished()), [COMPLETED])
-    store.forget(ARN, {mark_of(ARN): TOMBSTONE})
+    store.forget({ARN: {mark_of(ARN): TOMBSTONE}})
     assert book.jobs.keys() == {ARN}
     store.flush()
     assert book.entries[1:] == [Entry(gone=(ARN,), tombstones={mark_of(ARN): TOMBSTONE})]
@@ -679,7 +700,7 @@ def test_a_job_that_is_forgotten_leaves_the_ledger_and_what_is_remembered_of_it_
 def test_what_is_remembered_of_forgotten_jobs_can_change() -> None:
     store, book = written_down()
     store.put(record(finished()))
-    store.forget(ARN, {7: TOMBSTONE})
+    store.forget({ARN: {7: TOMBSTONE}})
     store.save_tombstones({7: TOMBSTONE._replace(owner="other"), 8: TOMBSTONE})
     store.flush()
     store.drop_tombstones([8])
@@ -691,7 +712,7 @@ def test_what_is_remembered_of_forgotten_jobs_can_change() -> None:
 def test_a_job_that_is_forgotten_and_comes_back_is_written() -> None:
     store, book = written_down()
     store.put(record(finished()))
-    store.forget(ARN, {7: TOMBSTONE})
+    store.forget({ARN: {7: TOMBSTONE}})
     store.add(record(snapshot()))
     store.drop_tombstones([7])
     store.flush()
@@ -716,7 +737,7 @@ def test_what_a_ledger_does_not_take_is_shown_and_written_once_it_does(hindrance
     book.open, book.takes = hindrance != "closed", hindrance != "refuses"
     store.put(record(finished()), [COMPLETED, QUEUED])
     store.put(record(snapshot(arn=arn(2))))
-    store.forget(arn(9), {9: TOMBSTONE})
+    store.forget({arn(9): {9: TOMBSTONE}})
     store.flush()
     assert len(book.entries) == {"closed": 1, "refuses": 4}[hindrance]
     assert 'outcome="COMPLETED"} 2.0' in page(store.view())[OUTCOMES]
@@ -734,7 +755,7 @@ def test_what_a_ledger_does_not_take_is_shown_and_written_once_it_does(hindrance
 def test_what_changes_while_a_ledger_fails_is_not_overwritten_by_what_it_did_not_take() -> None:
     store, book = written_down()
     store.add(JobRecord(ARN))
-    store.forget(ARN, {7: TOMBSTONE})
+    store.forget({ARN: {7: TOMBSTONE}})
     book.takes = False
 
     def change() -> None:
@@ -764,18 +785,71 @@ def test_sealed_jobs_are_written_when_they_change_or_go_and_belong_to_everything
         store.put(record(finished(arn=arn(number), ended=CREATED + 500.0 + number)))
     changed = replace(store.record(arn(MANY - 1)), failing="X")
     store.amend(changed)
-    store.forget(arn(MANY - 2), {})
+    store.forget({arn(MANY - 2): {}})
     store.flush()
     assert book.entries[-1] == Entry((changed,), (arn(MANY - 2),))
     assert {each.arn: each for each in store.everything().records} == book.jobs
     assert len(book.jobs) == MANY - 1
 
 
+def test_changes_of_an_outage_are_written_in_batches_and_counted_jobs_with_their_counters() -> None:
+    store, book = written_down()
+    book.open = False
+    for number in range(3 * BATCH_JOBS):
+        store.add(record(snapshot(arn=arn(number))))
+    for number in range(BATCH_JOBS + 9):
+        store.put(record(finished(arn=arn(number), ended=CREATED + number)), [COMPLETED])
+    store.forget({arn(number): {mark_of(arn(number)): TOMBSTONE} for number in range(5)})
+    book.open = True
+    store.flush()
+    counted, *others = book.entries
+    assert len(counted.records) == BATCH_JOBS + 4 + BATCH_JOBS
+    assert (len(counted.gone), len(counted.tombstones)) == (5, 5)
+    assert counted.totals == Totals({SERIES: BATCH_JOBS + 9.0})
+    assert [len(entry.records) for entry in others] == [BATCH_JOBS - 9]
+    assert {each.arn: each for each in store.everything().records} == book.jobs
+
+
+def test_a_failed_write_of_a_batch_loses_nothing() -> None:
+    store, book = written_down()
+    book.open = False
+    for number in range(2 * BATCH_JOBS):
+        store.add(record(snapshot(arn=arn(number))))
+    book.open, book.takes = True, False
+    store.flush()
+    assert [len(entry.records) for entry in book.entries] == [BATCH_JOBS]
+    book.takes = True
+    store.flush()
+    assert [len(entry.records) for entry in book.entries] == [BATCH_JOBS] * 3
+    assert len(book.jobs) == 2 * BATCH_JOBS
+
+
+def test_the_floor_is_written_with_the_dropped_tombstones() -> None:
+    store, book = written_down()
+    book.open = False
+    store.drop_tombstones(range(BATCH_JOBS + 1), CREATED)
+    for number in range(BATCH_JOBS):
+        store.add(JobRecord(arn(number), configured=False))  # it ended before its first poll, so it is not saved
+    book.open = True
+    store.flush()
+    assert [(len(entry.tombstones), entry.floor) for entry in book.entries] == [(BATCH_JOBS, CREATED), (1, CREATED)]
+
+
+def test_a_stopped_exporter_enforces_no_further_batch_and_the_next_call_does() -> None:
+    store = limited(10, *(over(number) for number in range(4 * MANY)))
+    store.set_limit(1)
+    beyond, dropped = store.enforce_limit(stopped=lambda: True)
+    assert (len(beyond), dropped < len(beyond)) == (4 * MANY - 1, True)
+    beyond, rest = store.enforce_limit()
+    assert (len(beyond), len(shown(store))) == (4 * MANY - 1, 1)
+    assert dropped + rest == 9 + 4 * MANY - 10
+
+
 def test_without_a_ledger_nothing_is_kept_for_one() -> None:
     store = Store(job_families())
     store.put(record(finished()), [COMPLETED])
     store.amend(record(snapshot(arn=arn(2))))
-    store.forget(ARN, {7: TOMBSTONE})
+    store.forget({ARN: {7: TOMBSTONE}})
     store.drop_tombstones([7])
     store.flush()
     assert store._write_behind.dirty == DirtySet()
@@ -842,7 +916,7 @@ class World:
             self.store.add(record(snapshot(arn=name)) if how == "known" else begun)
         elif act == "forget" and known is not None:
             tombstone = {number: TOMBSTONE} if how == "remembered" else {}
-            self.store.forget(name, tombstone)
+            self.store.forget({name: tombstone})
             self.tombstones |= tombstone
         elif act == "unremember":
             self.store.drop_tombstones([number])
@@ -918,7 +992,7 @@ def test_locks_are_taken_in_their_order_and_the_last_one_is_not_held_while_a_led
         store.put(record(finished(arn=arn(number), ended=CREATED + number)))
     store.enforce_limit()
     store.amend(replace(store.record(arn(MANY)), failing="X"))
-    store.forget(arn(MANY - 1), {7: TOMBSTONE})
+    store.forget({arn(MANY - 1): {7: TOMBSTONE}})
     store.drop_tombstones([7], CREATED)
     store.add(record(snapshot()))
     store.set_limit(3)
