@@ -361,7 +361,7 @@ def test_check_config_warns_in_comments_and_ends_with_0(terminal: Terminal, monk
     status, out, err = terminal("check-config", *asked)
     assert (status, err) == (0, "")
     assert [line for line in out.splitlines() if "arning" in line] == [
-        f"# Warning: jobs: Region us-west-9 is not known to this release; {known}",
+        f"# Warning: jobs: Region us-west-9 is not known to this release (did you mean us-west-2?); {known}",
         f"# Warning: regions: the AWS SDK's Region eu-central-1 is not known to this release; {known}",
         (
             "# Warning: api_requests_per_second: 100 calls per second are more than Braket's default quota of 5, "
@@ -372,6 +372,7 @@ def test_check_config_warns_in_comments_and_ends_with_0(terminal: Terminal, monk
             "with api_requests_per_second 100 each is polled every 0.01s"
         ),
     ]
+    assert [line.partition(" ")[0] for line in out.splitlines()[:6]] == ["#"] * 5 + ["jobs:"]
     assert yaml.safe_load(out)["jobs"] == [arn]
 
 
