@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from builders import arn
@@ -58,7 +59,19 @@ def test_json_is_what_the_api_serves(exporter: Daemon) -> None:
 
 def test_without_a_url_the_command_polls_once(simulator: SimulatorServer) -> None:
     listed = run("jobs", "--jobs", ",".join(JOBS), env={"AWS_ENDPOINT_URL_BRAKET": simulator.url})
+    assert (listed.returncode, names(listed.stdout), listed.stderr) == (0, ["runs", "failed"], "")
+
+
+@pytest.mark.parametrize("way", ["flag", "variable", "file"])
+def test_a_given_log_level_counts(way: str, simulator: SimulatorServer, tmp_path: Path) -> None:
+    config = tmp_path / "exporter.yaml"
+    config.write_text("log_level: info\n" if way == "file" else "")
+    env = {"AWS_ENDPOINT_URL_BRAKET": simulator.url}
+    env |= {"BRAKET_EXPORTER_LOG_LEVEL": "info"} if way == "variable" else {}
+    flags = ("--log-level", "info") if way == "flag" else ()
+    listed = run("jobs", "--config", str(config), "--jobs", ",".join(JOBS), *flags, env=env)
     assert (listed.returncode, names(listed.stdout)) == (0, ["runs", "failed"])
+    assert "job_discovered" in listed.stderr
 
 
 def test_what_does_not_respond_is_missing_and_the_exit_status_says_so(simulator: SimulatorServer) -> None:

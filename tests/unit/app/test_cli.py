@@ -120,6 +120,8 @@ def test_an_unknown_command_is_named_as_typed_and_nothing_else_is_blamed(
         (("--targets", "x", "--jobs", ARN), "--targets: set targets in the YAML file; it cannot be a flag"),
         (("--jobs",), "--jobs needs a value, as in --jobs VALUE"),
         (("--jobs", ARN, "--config"), "--config needs a value, as in --config VALUE"),
+        (("--config.file=x.yaml",), "unknown flag --config.file (did you mean --config?)"),
+        (("--web.listen-address", ":1"), "unknown flag --web.listen-address (did you mean --listen-address?)"),
         (("--jobs", ARN, "--online=yes"), "--online does not take a value"),
         (("--jobs", ARN, "--timeout=1m"), "--timeout is valid only with once and jobs, not with check-config"),
         (("x.yaml", "--jobs", ARN), "unexpected argument x.yaml (did you mean --config x.yaml?)"),
@@ -142,6 +144,32 @@ def test_a_flag_that_happens_to_be_a_name_inside_is_unknown_too(flag: str, termi
 def test_a_timeout_that_is_no_duration_is_refused(timeout: str, terminal: Terminal) -> None:
     said = terminal.refuses("once", "--jobs", ARN, "--timeout", timeout)
     assert said.splitlines()[1].startswith(f'  --timeout = "{timeout}": expected a duration above 0')
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problems"),
+    [
+        (("check-config", "--zzz"), ["unknown flag --zzz; --help lists the flags"]),
+        (("check-config", "--poll-interval"), ["--poll-interval needs a value, as in --poll-interval VALUE"]),
+        (("jobs", "-o", "tabel"), ['-o = "tabel": expected table, wide or json (did you mean table?)']),
+        (("run", "--since", "1h"), ["--since is valid only with jobs, not with run"]),
+        (
+            ("jobs", "--url", "x", "--log-level", "warn"),
+            ['--url = "x": expected the URL of an exporter, such as http://localhost:9834'],
+        ),
+        (
+            ("--zzz", "--log-level", "warn"),
+            [
+                "unknown flag --zzz; --help lists the flags",
+                'log_level = "warn": expected one of debug, info, warning, error (did you mean warning?)',
+            ],
+        ),
+    ],
+)
+def test_a_wrong_command_line_is_not_also_nothing_to_watch(
+    arguments: tuple[str, ...], problems: list[str], terminal: Terminal
+) -> None:
+    assert terminal.refuses(*arguments).splitlines()[1:] == [f"  {problem}" for problem in problems]
 
 
 def test_without_jobs_there_is_nothing_to_watch(terminal: Terminal) -> None:
