@@ -374,11 +374,32 @@ def test_check_config_tells_what_found_jobs_will_cost(terminal: Terminal) -> Non
     assert status == 0
     for line in (
         "# Predicted for 1 active job in 2 targets (discovered jobs are not counted; use --online):",
-        "#     now: 5.0 calls per minute",
+        "#     now: at least 5.0 calls per minute",
         "#     per additional active job: 3.0 calls per minute",
-        "#     ceiling: 600 calls per minute",
+        "#     ceiling: 600 calls per minute (per target and operation: 150)",
+        "#     ceiling of an active job: at least 20s",
+        "#     jobs now: at least 30 series",
     ):
         assert f"{line}\n" in out
+
+
+def test_check_config_does_not_predict_for_discovered_jobs_that_it_cannot_count(terminal: Terminal) -> None:
+    status, out, _ = terminal("check-config", "--all-jobs", "--regions", "us-west-2")
+    assert status == 0
+    assert [line for line in out.splitlines() if line.startswith("#")][1:] == [
+        "# Predicted for 1 target (discovered jobs are not counted; use --online):",
+        "#   API calls",
+        "#     now: unknown without --online",
+        "#     per additional active job: 2.0 calls per minute",
+        "#     ceiling: 300 calls per minute (per operation: 150)",
+        "#   Data age",
+        "#     ceiling of an active job: unknown without --online",
+        "#   Series",
+        "#     jobs now: unknown without --online",
+        "#     per job: 30 series",
+        "#     per device: 87 series",
+        "#     ceiling of all jobs: 300000 series",
+    ]
 
 
 def test_check_config_warns_in_comments_and_ends_with_0(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,7 +433,7 @@ def test_check_config_counts_the_targets_of_its_own_shard_only(terminal: Termina
             ("--shard", "1", "--total-shards", "2"),
         )
     ]
-    found = [re.search(r"0 active jobs in (\d) target", share) for share in shares]
+    found = [re.search(r"Predicted for (\d) target", share) for share in shares]
     assert sum(int(match[1]) for match in found if match) == 3
 
 
