@@ -91,6 +91,20 @@ def test_an_exporter_that_does_not_run_is_one_line() -> None:
     assert "secret" not in ended.stderr
 
 
+def test_a_url_of_the_metrics_is_accepted(exporter: Daemon) -> None:
+    for path in ("/metrics", "/metrics/", "/api/v1/jobs"):
+        listed = run("jobs", "--url", f"http://{exporter.address}{path}")
+        assert (listed.returncode, names(listed.stdout), listed.stderr) == (0, ["runs", "failed"], "")
+
+
+def test_https_to_an_exporter_without_tls_is_one_line_with_the_fix(exporter: Daemon) -> None:
+    url = f"https://{exporter.address}"
+    ended = run("jobs", "--url", url)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    problem = "the exporter does not use TLS there; use http://"
+    assert ended.stderr == f"braket-exporter: {url}/api/v1/jobs: {problem}\n"
+
+
 def test_another_server_is_not_an_exporter(simulator: SimulatorServer) -> None:
     ended = run("jobs", "--url", simulator.url)
     assert ended.returncode == 1
