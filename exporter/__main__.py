@@ -13,11 +13,14 @@ def main() -> None:
 
     A signal that arrives during the imports, which take a quarter of a second, ends the process as a later one does:
     with 1 for a command without its result, otherwise with 0. Without a handler, the kernel ignores SIGTERM for
-    process 1 of a container.
+    process 1 of a container. A SIGHUP remains pending until the daemon can reload; in other commands, it ends the
+    process.
     """
-    status = 0 if {"once", "check-config"}.isdisjoint(sys.argv[1:]) else 1
+    status = 0 if {"once", "jobs", "check-config"}.isdisjoint(sys.argv[1:]) else 1
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(status))
+    if {"once", "jobs", "check-config"}.isdisjoint(sys.argv[1:]):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     if sys.stderr is None:  # closed by the parent process; without it, log lines would go to another file
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- as long as it lives
     # The imports leave hardly any garbage, and collecting it would take a tenth of their time.

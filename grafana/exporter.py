@@ -219,12 +219,14 @@ def _responses() -> Row:
             (
                 8,
                 graph(
-                    "Dropped jobs",
-                    "Jobs that lost their series in each step of the graph, by reason. The usual reason is retention.",
+                    "Drops",
+                    "Jobs that lost their series in each step of the graph, by reason, and log lines that could not be "
+                    "written. The usual reason is retention.",
                     Query(
                         "sum by (reason) (increase(braket_exporter_jobs_dropped_total[$__rate_interval])) > 0",
                         "{{reason}}",
                     ),
+                    Query("sum(increase(braket_exporter_log_lines_dropped_total[$__rate_interval])) > 0", "log lines"),
                     bars=True,
                     no_value="None",
                 ),

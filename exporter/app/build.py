@@ -81,20 +81,21 @@ def build(settings: Settings) -> Exporter:
         SettingsError: the path of the state file is invalid.
     """
     check_state_file(settings)
-    logger = make_logger(settings.log_level, settings.log_format, sys.stderr)
-    return build_parts(settings, logger, Clock())
+    telemetry = SelfMetrics()
+    logger = make_logger(settings.log_level, settings.log_format, sys.stderr, telemetry.log_line_dropped)
+    return build_parts(settings, logger, telemetry, Clock())
 
 
-def build_parts(settings: Settings, logger: FilteringBoundLogger, clock: Clock) -> Exporter:
+def build_parts(settings: Settings, logger: FilteringBoundLogger, telemetry: SelfMetrics, clock: Clock) -> Exporter:
     """Build all components.
 
     Args:
         settings: the settings at the start.
         logger: writes the log events.
+        telemetry: the exporter's own metrics.
         clock: the time.
     """
     event_log = EventLog(logger)
-    telemetry = SelfMetrics()
     state_writer = (
         None if settings.state_file is None else StateWriter(settings.state_file, event_log, telemetry, clock)
     )

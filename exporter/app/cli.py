@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from exporter.app import daemon, demo
 from exporter.app.arguments import CommandLine, Grammar, read_arguments
 from exporter.app.build import StartError
 from exporter.app.check_config import check_config
-from exporter.app.command_errors import IncompleteError, OutputError, SourceError, UsageError
+from exporter.app.command_errors import IncompleteError, OutputError, SourceError, UsageError, print_to_stderr
 from exporter.app.help_text import (
     DEFAULT_TIMEOUT,
     ONLINE,
@@ -45,18 +44,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interrupted_by_signals():
             return _dispatch(line)
     except UsageError as error:
-        _print_to_stderr(f"{PROGRAM}: {error}", f"{PROGRAM} --help lists commands and flags.")
+        print_to_stderr(f"{PROGRAM}: {error}", f"{PROGRAM} --help lists commands and flags.")
         return 2
     except SettingsError as error:
-        _print_to_stderr(f"{PROGRAM}: invalid settings:", *(f"  {problem}" for problem in error.problems))
+        print_to_stderr(f"{PROGRAM}: invalid settings:", *(f"  {problem}" for problem in error.problems))
         return 2
     except KeyboardInterrupt:
         if line.command not in _INTERRUPTED:
             return 0
-        _print_to_stderr(f"{PROGRAM}: interrupted before {_INTERRUPTED[line.command]}")
+        print_to_stderr(f"{PROGRAM}: interrupted before {_INTERRUPTED[line.command]}")
         return 1
     except (StartError, OutputError, IncompleteError, SourceError, MemoryError, RuntimeError) as error:
-        _print_to_stderr(f"{PROGRAM}: {_cause(error)}")
+        print_to_stderr(f"{PROGRAM}: {_cause(error)}")
         return 1
 
 
@@ -139,7 +138,7 @@ def _jobs(flags: Flags, config: str | None, own: Flags) -> int:
     if output.missing:
         raise IncompleteError("; ".join(output.missing))
     if output.note:
-        _print_to_stderr(f"{PROGRAM}: {output.note}")
+        print_to_stderr(f"{PROGRAM}: {output.note}")
     return 0
 
 
@@ -154,7 +153,7 @@ def _demo(flags: Flags, config: str | None, _: Flags) -> int:
     with demo.endpoint() as endpoint_url:
 
         def announce(url: str, *, polled: bool) -> None:
-            _print_to_stderr(*demo.banner(url, endpoint_url, polled=polled))
+            print_to_stderr(*demo.banner(url, endpoint_url, polled=polled))
 
         return daemon.run(read, config, announce, warn=False)
 
@@ -218,8 +217,3 @@ def _write(page: bytes) -> None:
         # The interpreter would flush the buffer at its end, fail again and report that.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise OutputError(f"cannot write to stdout: {error.strerror}") from error
-
-
-def _print_to_stderr(*lines: str) -> None:
-    with suppress(OSError):  # the exit status remains when stderr is closed or full
-        sys.stderr.write("".join(f"{line}\n" for line in lines))

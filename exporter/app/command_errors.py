@@ -1,5 +1,9 @@
 """Errors that end a command with one line on stderr."""
 
+import sys
+
+from exporter.telemetry import write_text
+
 
 class OutputError(Exception):
     """The output of a command cannot be written."""
@@ -15,3 +19,8 @@ class IncompleteError(Exception):
 
 class SourceError(Exception):
     """The jobs of a running exporter cannot be read; the text is one line without credentials."""
+
+
+def print_to_stderr(*lines: str) -> None:
+    """Print lines. The exit status remains when stderr is closed or full."""
+    write_text(sys.stderr, "".join(f"{line}\n" for line in lines))

@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from functools import partial
 from typing import Final, Protocol
 
 from exporter import __version__
 from exporter.app.active_settings import ActiveSettings
+from exporter.app.background import in_background
 from exporter.app.build import Exporter, build
 from exporter.app.config_files import access_policy_of
 from exporter.app.first_poll_log import FirstPollLog
@@ -19,6 +21,9 @@ from exporter.web.http import FileAccessPolicy
 
 MAINTENANCE_INTERVAL: Final = 5.0
 """Seconds between two runs of the maintenance."""
+
+CLOSE_TIMEOUT: Final = 2.0
+"""The longest time to close the state file, seconds. What is not written then may be logged again after a restart."""
 
 
 class Announce(Protocol):
@@ -56,12 +61,12 @@ def run(
     # Before slow work, so that a port in use is reported at once.
     server = listen(exporter, active, reloader, access_policy)
     try:
-        active.apply(settings, exporter.load_state(settings.state_file))
+        in_background(lambda: active.apply(settings, exporter.load_state(settings.state_file)), "start").result()
     except BaseException:
         server.stop()
         raise
     started_at = exporter.clock.monotonic()
-    with stopped_by_signals() as stop, called_by_sighup(reloader.reload):
+    with stopped_by_signals() as stop, called_by_sighup(reloader.reload) as started:
         server.start()
         url = f"{scheme}://localhost:{server.address[1]}"
         if announce is not None:
@@ -70,11 +75,15 @@ def run(
         if warn:
             active.warn()
         exporter.manager.start(CONNECTIONS, stop)
+        started.set()
         first_poll = None if announce is None else partial(announce, url, polled=True)
-        _run_maintenance(exporter, access_policy, stop, first_poll)
-        server.stop()
+        maintenance = in_background(partial(_run_maintenance, exporter, access_policy, stop, first_poll), "maintenance")
+        maintenance.add_done_callback(partial(_fail_on_bug, exporter))
+        stop.wait()
+        served = in_background(server.stop, "stop")  # slow readers may take a while
         exporter.manager.join()
-        exporter.close()
+        _close(exporter, maintenance, settings.state_file)
+        served.result()
     exporter.event_log.stopped(uptime_seconds=round(exporter.clock.monotonic() - started_at, 3))
     return 0
 
@@ -89,6 +98,21 @@ def _log_start(exporter: Exporter, active: ActiveSettings, address: tuple[str, i
         targets=len(exporter.manager.targets),
         poll_interval_seconds=active.settings.poll_interval,
     )
+
+
+def _fail_on_bug(exporter: Exporter, outcome: "Future[None]") -> None:
+    if bug := outcome.exception():
+        exporter.manager.fail(bug)
+
+
+def _close(exporter: Exporter, maintenance: "Future[None]", state_file: str | None) -> None:
+    """Close the state file, unless its disk does not answer in time."""
+    closed = in_background(exporter.close, "close")
+    wait([maintenance, closed], CLOSE_TIMEOUT)
+    if closed.done():
+        closed.result()
+    else:
+        exporter.event_log.state_failing(str(state_file), f"not closed within {CLOSE_TIMEOUT:.0f} seconds")
 
 
 def _run_maintenance(

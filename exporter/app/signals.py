@@ -18,18 +18,28 @@ def stopped_by_signals() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def called_by_sighup(call: Callable[[], object]) -> Iterator[None]:
-    """Make a call for each SIGHUP, in a separate thread: a handler may interrupt any code."""
+def called_by_sighup(call: Callable[[], object]) -> Iterator[threading.Event]:
+    """Make a call for each SIGHUP, in a separate thread: a handler may interrupt any code.
+
+    Yield an event; the first call waits until it is set. A SIGHUP that is blocked and pending is handled as well.
+    Afterwards, SIGHUP is blocked if it was blocked before.
+    """
     calls: SimpleQueue[int | None] = SimpleQueue()
+    started = threading.Event()
 
     def make_calls() -> None:
+        started.wait()
         while calls.get() is not None:
             with suppress(Exception):  # a bug in the call ends the exporter, which reports it
                 call()
 
     threading.Thread(target=make_calls, name="sighup", daemon=True).start()
     with _handled_by(lambda number, _: calls.put(number), signal.SIGHUP):
-        yield
+        before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+        try:
+            yield started
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
     calls.put(None)
 
 

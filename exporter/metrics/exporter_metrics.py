@@ -79,6 +79,12 @@ EXPORTER_FAMILIES: Final = (
         ("field",),
     ),
     Family(
+        "braket_exporter_log_lines_dropped_total",
+        "Number of log lines that were dropped, because stderr was full, closed or not read.",
+        "counter",
+        (),
+    ),
+    Family(
         "braket_exporter_config_last_reload_successful",
         "Result of the last load of the settings and of web_config_file: 1 if they are active, 0 if they are invalid.",
         "gauge",

@@ -75,8 +75,16 @@ class CircuitBreaker:
         """Return the number of consecutive pauses of an operation."""
         return self._healths[operation].pauses
 
-    def succeeded(self, operation: str, wall: float) -> None:
-        """Record a success at ``wall``, unix seconds."""
+    def succeeded(self, operation: str, *, requested_at: float, now: float, wall: float) -> None:
+        """Record a successful call.
+
+        Args:
+            operation: the operation.
+            requested_at: when the operation was called.
+            now: the time.
+            wall: the time, unix seconds.
+        """
+        self._rate_limiter.not_throttled(self._current_target(), operation, requested_at, now)
         self._failures[operation] = 0
         self._healths[operation] = self._healths[operation].after_success(wall)
 
@@ -106,7 +114,9 @@ class CircuitBreaker:
         self._healths[operation] = health
         if rule.operation is OnOperation.SLOW_DOWN:
             self._rate_limiter.throttled(self._current_target(), operation, requested_at, now, self._random())
-        elif rule.operation is OnOperation.PAUSE or (
+            return rule
+        self._rate_limiter.not_throttled(self._current_target(), operation, requested_at, now)
+        if rule.operation is OnOperation.PAUSE or (
             rule.operation is OnOperation.PAUSE_WHEN_DOWN and health.up is False
         ):
             self._pause(operation, requested_at, now)

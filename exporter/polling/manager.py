@@ -174,7 +174,7 @@ class PollerManager:
 
     def _change(self, plan: Plan, saved: SavedState | None) -> Changes:
         services, before = self._services, self._targets
-        services.rate_limiter.set_limit(plan.rate, services.clock.monotonic())
+        services.rate_limiter.set_limit(plan.rate)
         state = saved or SavedState(services.clock.wall())
         new_jobs = {arn for config, _ in plan.new for arn in config.jobs if arn not in services.store}
         kept, new = {target: config for config, target in plan.kept}, [config for config, _ in plan.new]

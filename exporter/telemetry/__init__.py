@@ -3,11 +3,12 @@
 from exporter.telemetry.log_events import (
     EventLog,
     job_fields,
-    make_logger,
     outcome_fields,
     rfc3339,
     transition_fields,
 )
+from exporter.telemetry.log_writer import write_text
+from exporter.telemetry.logger import make_logger
 from exporter.telemetry.self_metrics import SelfMetrics
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "outcome_fields",
     "rfc3339",
     "transition_fields",
+    "write_text",
 ]

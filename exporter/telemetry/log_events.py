@@ -1,19 +1,12 @@
-"""Structured logs: one event a line on stderr, with the fields that ``docs/use/logs.md`` lists.
-
-Lines of the libraries (botocore, urllib3, warnings) have the same form, so a log collector can parse every line.
-"""
+"""The log events, with the fields that ``docs/use/logs.md`` lists."""
 
 import logging
 import math
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TextIO, cast
+from typing import Any, Final
 
-import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, Processor
+from structlog.typing import FilteringBoundLogger
 
 from exporter.core import (
     MAX_RUNTIME_EXCEEDED,
@@ -27,64 +20,11 @@ from exporter.core import (
     Transition,
 )
 
-LogLevel = Literal["debug", "info", "warning", "error"]
-LogFormat = Literal["auto", "json", "console"]
-
 _LEVEL_OF_STATUS: Final = {"FAILED": logging.ERROR, "CANCELLED": logging.WARNING}
 _LEVEL_OF_EVENT: Final = {
     MAX_RUNTIME_EXCEEDED: logging.ERROR,
     "DEPRIORITIZED_DUE_TO_INACTIVITY": logging.WARNING,
 }
-
-
-class _FaultTolerantStream:
-    """A stream that drops lines that it cannot write, so that a broken log does not stop the exporter."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, lines: str) -> int:
-        """Write whole lines, if possible."""
-        with suppress(OSError):
-            self._stream.write(lines)
-        return len(lines)
-
-    def flush(self) -> None:
-        """Flush, if possible."""
-        with suppress(OSError):
-            self._stream.flush()
-
-
-def make_logger(level: LogLevel, form: LogFormat, stream: TextIO = sys.stderr) -> FilteringBoundLogger:
-    """Build the exporter's logger, and redirect the standard library's records to it.
-
-    Args:
-        level: the lowest level that is written.
-        form: ``auto`` is ``console`` on a terminal and ``json`` elsewhere.
-        stream: the destination.
-    """
-    threshold = logging.getLevelNamesMapping()[level.upper()]
-    console = form == "console" or (form == "auto" and stream.isatty())
-    shared: list[Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        _order_keys,
-    ]
-    renderer: list[Processor] = (
-        [_escape_unprintable, structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=18, sort_keys=False)]
-        if console
-        else [structlog.processors.JSONRenderer()]
-    )
-    _redirect_standard_logging(max(threshold, logging.WARNING), shared, renderer, stream)
-    logger = structlog.wrap_logger(
-        structlog.WriteLogger(cast("TextIO", _FaultTolerantStream(stream))),  # structlog calls only write and flush
-        processors=[*shared, *renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        cache_logger_on_first_use=True,
-    )
-    bound: FilteringBoundLogger = logger.bind()
-    return bound
 
 
 def rfc3339(time: float | None) -> str | None:
@@ -225,36 +165,6 @@ class EventLog:
         self._logger.log(level, "job_transition", **job_fields(job), **transition_fields(transition), **end)
 
 
-def _order_keys(_: object, __: str, event: EventDict) -> EventDict:
-    return {**{key: event.pop(key) for key in ("timestamp", "level", "event")}, **event}
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _Escaped:
-    """A text with escape sequences, in quotes where it is a value."""
-
-    text: str
-
-    def __repr__(self) -> str:
-        return repr(self.text)
-
-    def __str__(self) -> str:
-        return repr(self.text)[1:-1]
-
-
-def _escape_unprintable(_: object, __: str, event: EventDict) -> EventDict:
-    """Escape control characters, which a terminal would interpret; the renderer only escapes texts with blanks."""
-    spelled = {key: _Escaped(value) if _is_unprintable(value) else value for key, value in event.items()}
-    if "exception" in event:  # it has several lines, and the renderer accepts only text
-        lines = event["exception"].split("\n")
-        spelled["exception"] = "\n".join(str(_Escaped(line)) if _is_unprintable(line) else line for line in lines)
-    return spelled
-
-
-def _is_unprintable(value: object) -> bool:
-    return isinstance(value, str) and not value.isprintable()
-
-
 def _identity(job: JobSnapshot) -> dict[str, Any]:
     return {"job_arn": job.arn, "job_name": job.name, "aws_account_id": job.account, "aws_region": job.region}
 
@@ -288,17 +198,3 @@ def outcome_fields(job: JobSnapshot) -> dict[str, Any]:
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None or math.isinf(seconds) else round(seconds, 3)
-
-
-def _redirect_standard_logging(
-    threshold: int, shared: Sequence[Processor], renderer: Sequence[Processor], stream: TextIO
-) -> None:
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
-        )
-    )
-    logging.basicConfig(level=threshold, handlers=[handler], force=True)
-    logging.captureWarnings(capture=True)

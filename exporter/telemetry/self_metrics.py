@@ -44,6 +44,7 @@ class SelfMetrics:
         self._dropped = self._make(Counter, "braket_exporter_jobs_dropped_total")
         self._parse_errors = self._make(Counter, "braket_exporter_parse_errors_total")
         self._unknown = self._make(Counter, "braket_exporter_unknown_values_total")
+        self._log_lines_dropped = self._make(Counter, "braket_exporter_log_lines_dropped_total")
         self._reload_ok = self._make(Gauge, "braket_exporter_config_last_reload_successful")
         self._reload_time = self._make(Gauge, "braket_exporter_config_last_reload_success_timestamp_seconds")
         self._settings_invalid = self._web_config_invalid = False
@@ -72,6 +73,10 @@ class SelfMetrics:
     def unknown_value(self, field: str) -> None:
         """Count a value that this release does not know."""
         self._unknown.labels(field).inc()
+
+    def log_line_dropped(self) -> None:
+        """Count a log line that was not written."""
+        self._log_lines_dropped.inc()
 
     def settings_loaded(self, now: float) -> None:
         """Note that the active settings were loaded at ``now``, unix seconds."""

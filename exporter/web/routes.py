@@ -8,6 +8,7 @@ from exporter.core import Clock, TargetStatus
 from exporter.metrics import CONTENT_TYPES, Format, Page, compressed_page, plain_page, sample_names
 from exporter.storage import Store
 from exporter.telemetry import SelfMetrics
+from exporter.web.browser_requests import sent_by_page
 from exporter.web.http import Body, Request, Response
 from exporter.web.job_table import parse_query
 from exporter.web.jobs_api import render_jobs
@@ -106,8 +107,9 @@ class Web:
         method, route = self._routes.get(request.path, ("", None))
         if route is None:
             return Response(404, f"Not found. Paths: {', '.join(self._routes)}.\n".encode())
-        if request.method != method:
-            return Response(405, f"Method not allowed; use {method}.\n".encode(), headers={"Allow": method})
+        allowed = ("GET", "HEAD") if method == "GET" else (method,)
+        if request.method not in allowed:
+            return Response(405, f"Method not allowed; use {method}.\n".encode(), headers={"Allow": ", ".join(allowed)})
         return route(request)
 
     def _metrics(self, request: Request) -> Response:
@@ -134,7 +136,9 @@ class Web:
             return Response(200, b"Ready.\n")
         return Response(503, b"The first full poll is not complete.\n")
 
-    def _reloading(self, _: Request) -> Response:
+    def _reloading(self, request: Request) -> Response:
+        if sent_by_page(request.headers):
+            return Response(403, b"A web page cannot reload the settings; send the request without a browser.\n")
         problems, restart_needed = self._reload()
         if problems:
             lines = "".join(f"  {problem}\n" for problem in problems)
@@ -153,6 +157,5 @@ class Web:
         headers = {
             "Content-Security-Policy": SECURITY_POLICY,
             "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
         }
         return Response(200, page.encode(errors="replace"), "text/html; charset=utf-8", headers)

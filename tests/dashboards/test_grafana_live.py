@@ -31,7 +31,7 @@ EMPTY_WHEN_WELL: Final = {
     ("job", "Queue position history", "B"),
     ("job", "GetJob errors", "A"),
     ("exporter", "API errors", "A"),
-    ("exporter", "Dropped jobs", "A"),
+    ("exporter", "Drops", "A"),
     ("exporter", "Unexpected responses", "A"),
     ("exporter", "Unexpected responses", "B"),
 }

@@ -86,6 +86,7 @@ def test_every_line_of_a_life_with_all_its_troubles_fits(tmp_path: Path) -> None
             assert second.stop() == 0
     elsewhere = {
         "first_poll_progress",
+        "log_recovered",
         "tls_handshake_failed",
         "search_abandoned",
         "search_entry_ignored",

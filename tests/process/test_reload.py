@@ -102,6 +102,37 @@ def test_sighup_takes_the_changed_file(file: Path) -> None:
     }
 
 
+def blocks_sighup(pid: int) -> bool:
+    """Tell whether a process keeps SIGHUP for later."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:"))
+    return bool(int(mask, 16) & 1 << signal.SIGHUP - 1)
+
+
+def test_a_sighup_during_the_start_is_served_after_it(file: Path) -> None:
+    with SimulatorServer(World(), clock=time.time) as server:
+        file.write_text(yaml.safe_dump({"jobs": [A]}))
+        env = {"AWS_ENDPOINT_URL_BRAKET": server.url}
+        with daemon("run", "--config", str(file), env=env, started=False) as exporter:
+            eventually(lambda: blocks_sighup(exporter.process.pid))
+            exporter.process.send_signal(signal.SIGHUP)
+            (told,) = eventually(lambda: exporter.logs("config_reloaded"))
+            (started,) = exporter.logs("started")
+            assert started["timestamp"] <= told["timestamp"]
+            eventually(lambda: not blocks_sighup(exporter.process.pid))
+            exporter.process.send_signal(signal.SIGHUP)
+            eventually(lambda: len(exporter.logs("config_reloaded")) == 2)
+            assert exporter.stop() == 0
+
+
+def test_a_sighup_before_bad_settings_are_found_does_not_hide_them(file: Path) -> None:
+    file.write_text("poll_interval: soon")
+    with daemon("run", "--config", str(file), started=False) as exporter:
+        eventually(lambda: blocks_sighup(exporter.process.pid))
+        exporter.process.send_signal(signal.SIGHUP)
+        assert exporter.wait() == 2
+
+
 def test_a_target_gets_the_name_that_a_reload_brings(file: Path) -> None:
     target = {"jobs": [A]}
     with exporting(file, {"targets": [{**target, "name": "chemistry"}]}, (A, "RUNNING")) as house:

@@ -74,7 +74,7 @@ class GetJobSource:
             schedule, observation.record, requested_at=requested_at, interval=interval, wall=wall
         )
         with state.lock:
-            state.circuit_breaker.succeeded(GET_JOB, wall)
+            state.circuit_breaker.succeeded(GET_JOB, requested_at=requested_at, now=state.clock.monotonic(), wall=wall)
             self._end_poll(observation.record, following, attempted=True)
 
     def _failed(self, schedule: JobSchedule, requested_at: float, error: BraketError) -> None:

@@ -88,7 +88,7 @@ class SearchJobsSource:
         now, wall = state.clock.monotonic(), state.clock.wall()
         hidden, dropped, beyond_limit = state.store.hidden, 0, list[JobRecord]()
         with state.lock:
-            state.circuit_breaker.succeeded(SEARCH_JOBS, wall)
+            state.circuit_breaker.succeeded(SEARCH_JOBS, requested_at=requested_at, now=now, wall=wall)
             result = discovery.record_page(search, page, requested_at=requested_at, now=now, wall=wall)
             state.jobs.record_polled(result.jobs, state.clock.monotonic())
             if state.store.hidden > hidden:  # the page has jobs beyond the series limit, which are not polled

@@ -2,27 +2,26 @@
 
 import asyncio
 import contextlib
-from http import HTTPStatus
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import h11
 
 from exporter.web.http.channel import Channel, ChannelError, PlainPeerError
 from exporter.web.http.messages import Body, Request, Response
 from exporter.web.http.reception import Reception
+from exporter.web.http.translation import MAX_HEADER_BYTES, check_request, response_head, to_request
 
 IDLE_TIMEOUT: Final = 120.0
-"""Seconds that a connection may wait for its next request; longer than usual scrape intervals."""
+"""Seconds between two requests of a connection; longer than usual scrape intervals."""
 
 HANDSHAKE_TIMEOUT: Final = 10.0
 REQUEST_TIMEOUT: Final = 10.0
+"""Seconds for a request from its first byte on, and for the first byte of a connection."""
+
 RESPONSE_TIMEOUT: Final = 30.0
 
 LINGER_TIMEOUT: Final = 1.0
 """Seconds that the peer may take to read the end of its last response before the socket is closed."""
-
-MAX_HEADER_BYTES: Final = 16 * 1024
 
 _READ_SIZE: Final = 65536
 
@@ -62,6 +61,9 @@ class Connection:
         writer.transport.set_write_buffer_limits(0)
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
         self._clock = asyncio.get_running_loop().time
+        address = writer.get_extra_info("peername")
+        self._peer = str(address[0]) if address else ""
+        self._used = False
         self.responding = False
         self.changed_at = self._clock()
         self.ending = False
@@ -91,6 +93,7 @@ class Connection:
         except PlainPeerError as error:
             self._report_failed_handshake(str(error))
             self._channel = Channel()
+            self.ending = True
             await self._write(_TLS_REQUIRED)
             return False
         except ChannelError as error:
@@ -102,8 +105,7 @@ class Connection:
         return True
 
     def _report_failed_handshake(self, error: str) -> None:
-        address = self._writer.get_extra_info("peername")
-        self._reception.handshake_failed(str(address[0]) if address else "", error)
+        self._reception.handshake_failed(self._peer, error)
 
     async def _serve_one(self) -> bool:
         """Serve one request; return whether the connection can be used for another."""
@@ -111,14 +113,16 @@ class Connection:
             request = await self._read_request()
         except (h11.RemoteProtocolError, ValueError) as error:
             status = getattr(error, "error_status_hint", 400)
+            self.ending = True
             await self._write(Response(status, _BAD_REQUESTS.get(status, b"Bad request: not valid HTTP/1.1.\n")))
             return False
         except ChannelError:
             return False
         if request is None:
             return False
+        self._used = True
         self._set_responding(responding=True)
-        response = await self._reception.respond(request)
+        response = await self._reception.respond(request, self._peer)
         await self._write(response, with_body=request.method != "HEAD")
         reusable = self._protocol.our_state is self._protocol.their_state is h11.DONE and not self.ending
         if reusable:
@@ -131,7 +135,7 @@ class Connection:
     async def _read_request(self) -> Request | None:
         """Read one request and discard its body; ``None`` when the peer has disconnected."""
         request: h11.Request | None = None
-        deadline = self._clock() + IDLE_TIMEOUT
+        deadline = self._clock() + (IDLE_TIMEOUT if self._used else REQUEST_TIMEOUT)
         while True:
             event = self._protocol.next_event()
             if event is h11.NEED_DATA:
@@ -141,10 +145,10 @@ class Connection:
                     await self._receive()
                 deadline = min(deadline, self._clock() + REQUEST_TIMEOUT)
             elif isinstance(event, h11.Request):
-                _check_size(event)
+                check_request(event)
                 request = event
             elif isinstance(event, h11.EndOfMessage) and request is not None:
-                return _to_request(request)
+                return to_request(request)
             elif isinstance(event, h11.ConnectionClosed) or event is h11.PAUSED:
                 return None
 
@@ -169,7 +173,7 @@ class Connection:
         if self._protocol.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return
         body = response.body if isinstance(response.body, Body) else Body(len(response.body), [response.body])
-        data = self._protocol.send(_response_head(response, body.size, close=self.ending)) or b""
+        data = self._protocol.send(response_head(response, body.size, close=self.ending)) or b""
         async with asyncio.timeout(RESPONSE_TIMEOUT):
             for part in body.parts if with_body else ():
                 # A small response is one write: the head and the first part are sent together.
@@ -192,35 +196,3 @@ class Connection:
         async with asyncio.timeout(LINGER_TIMEOUT):
             while await self._reader.read(_READ_SIZE):
                 pass
-
-
-def _check_size(request: h11.Request) -> None:
-    """Apply to a complete request the size limit that h11 applies only to an incomplete one.
-
-    Raises:
-        h11.RemoteProtocolError: the request is too large.
-    """
-    size = len(request.target) + sum(len(name) + len(value) for name, value in request.headers)
-    if size > MAX_HEADER_BYTES:
-        raise h11.RemoteProtocolError("too large", error_status_hint=431)
-
-
-def _response_head(response: Response, size: int | None, *, close: bool) -> h11.Response:
-    headers = {
-        "Content-Type": response.content_type,
-        **({} if size is None else {"Content-Length": str(size)}),
-        **response.headers,
-        **({"Connection": "close"} if close else {}),
-    }
-    reason = HTTPStatus(response.status).phrase
-    return h11.Response(status_code=response.status, headers=list(headers.items()), reason=reason.encode())
-
-
-def _to_request(request: h11.Request) -> Request:
-    parts = urlsplit(request.target.decode("ascii"))
-    return Request(
-        method=request.method.decode("ascii"),
-        path=unquote(parts.path),
-        query=parse_qs(parts.query),
-        headers={name.decode("ascii").lower(): value.decode("latin-1") for name, value in request.headers},
-    )

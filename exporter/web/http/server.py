@@ -8,26 +8,21 @@ The ``AccessPolicy`` decides on TLS and authentication.
 """
 
 import asyncio
-import errno
 import socket
 import threading
 from collections.abc import Collection, Coroutine
 from typing import Any, Final
 
 from exporter.web.http.access import AccessPolicy
-from exporter.web.http.connection import MAX_HEADER_BYTES, Connection
+from exporter.web.http.connection import Connection
+from exporter.web.http.crowd import MAX_REPLACED, current_connection_limit, longest_waiting
+from exporter.web.http.listening import NO_DESCRIPTOR, Acceptor, listen, open_streams
 from exporter.web.http.messages import Handler
 from exporter.web.http.reception import Reception
+from exporter.web.http.repeated_warning import RepeatedWarning, call_later
 
 STOP_TIMEOUT: Final = 5.0
 """Seconds that current responses may take when the server stops; Docker kills a container after 10."""
-
-MAX_CONNECTIONS: Final = 512
-
-BACKLOG: Final = 256
-
-_NO_IPV6: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-"""Error codes of a kernel without IPv6; another code, such as that of a port in use, is an error."""
 
 
 class HttpServer:
@@ -55,11 +50,14 @@ class HttpServer:
         urgent: Collection[str] = (),
         slow: Collection[str] = (),
     ) -> None:
-        self._socket = _listen(host, port)
+        self._socket = listen(host, port)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self._access_policy = access_policy or AccessPolicy()
         self._reception = Reception(handler, self._access_policy, urgent, slow)
+        self._opening: set[asyncio.Task[None]] = set()
         self._connections: dict[asyncio.Task[None], Connection] = {}
+        self._failures = RepeatedWarning("connections that cannot be accepted", call_later)
+        self._limit = current_connection_limit()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
@@ -87,31 +85,52 @@ class HttpServer:
         asyncio.run_coroutine_threadsafe(coroutine, loop).result(2 * STOP_TIMEOUT)
 
     async def _serve(self) -> None:
-        self._server = await asyncio.start_server(
-            self._accept, sock=self._socket, backlog=BACKLOG, limit=MAX_HEADER_BYTES
-        )
+        self._acceptor = Acceptor(self._socket, self._room, self._open, self._cannot_accept)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._evict_one_if_full()
+    @property
+    def _free(self) -> int:
+        """The number of further connections within the limit."""
+        current = sum(not connection.evicted for connection in self._connections.values())
+        return self._limit - current - len(self._opening)
+
+    def _room(self) -> int:
+        return max(self._free, MAX_REPLACED)
+
+    def _open(self, accepted: socket.socket) -> None:
+        """Serve a new connection, in place of another one if there are too many."""
+        if self._free <= 0:
+            self._evict_one()
+        task = asyncio.get_running_loop().create_task(self._talk(accepted))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    def _cannot_accept(self, error: OSError) -> None:
+        self._failures.add(str(error.strerror))
+        if error.errno in NO_DESCRIPTOR:
+            self._evict_one()
+
+    def _evict_one(self) -> None:
+        task = longest_waiting(self._connections, self._limit)
+        if task is not None:
+            self._connections[task].evicted = True
+            task.cancel()
+
+    async def _talk(self, accepted: socket.socket) -> None:
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 -- asyncio runs this as a task
+        assert task is not None  # noqa: S101 -- this coroutine runs as a task
+        reader, writer = await open_streams(accepted)
         connection = Connection(reader, writer, self._access_policy.channel(), self._reception)
+        self._opening.discard(task)
         self._connections[task] = connection
         try:
             await connection.serve()
         finally:
             del self._connections[task]
 
-    def _evict_one_if_full(self) -> None:
-        """Close a connection when there are too many: the oldest idle one, else the oldest that is responding."""
-        kept = {task: connection for task, connection in self._connections.items() if not connection.evicted}
-        if len(kept) >= MAX_CONNECTIONS:
-            oldest = min(kept, key=lambda task: (kept[task].responding, kept[task].changed_at))
-            kept[oldest].evicted = True
-            oldest.cancel()
-
     async def _finish(self) -> None:
-        self._server.close()
+        self._acceptor.close()
+        for task in self._opening:
+            task.cancel()
         for task, connection in self._connections.items():
             connection.ending = True
             if not connection.responding:
@@ -121,26 +140,4 @@ class HttpServer:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Open one socket for IPv4 and IPv6; asyncio opens two, with different ports when any free port is requested."""
-    if host:
-        family, address = _resolve(host, port)
-        return socket.create_server(address, family=family, backlog=BACKLOG)
-    if socket.has_dualstack_ipv6():
-        try:
-            return socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
-        except OSError as error:
-            if error.errno not in _NO_IPV6:
-                raise
-    return socket.create_server(("", port), backlog=BACKLOG)
-
-
-def _resolve(host: str, port: int) -> tuple[int, tuple[str, int]]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except UnicodeError as error:
-        raise OSError(errno.EADDRNOTAVAIL, "is not a valid host name") from error
-    family, _, _, _, address = found[0]
-    return family, (str(address[0]), int(address[1]))
+        self._reception.abandon()

@@ -25,6 +25,12 @@ _VERIFY_MODES: Final = {
     "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
+_AEAD: Final = ("ECDHE+AESGCM", "ECDHE+CHACHA20")
+"""The default cipher suites for TLS 1.2, in OpenSSL's notation: OpenSSL's own default includes CBC."""
+
+_INVALID_RECORD: Final = b"\x15\x03\x03\x00\x02\x02\x2a" + bytes(2**14 + 2048)
+"""An unencrypted record, which is invalid after the handshake; the zeros complete a record of the peer before it."""
+
 _HANDSHAKE_RECORD: Final = 0x16
 """The first byte that a TLS client sends."""
 
@@ -38,8 +44,7 @@ def make_context(config: TlsConfig) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version, context.maximum_version = _VERSIONS[config.min_version], _VERSIONS[config.max_version]
     context.options |= ssl.OP_NO_RENEGOTIATION
-    if config.ciphers:
-        context.set_ciphers(":".join(config.ciphers))
+    context.set_ciphers(":".join(config.ciphers or _AEAD))
     problems = [*_unreadable_files(config)] or [*_load_pair(context, config), *_load_authorities(context, config)]
     if problems:
         raise WebConfigError([f"tls_server_config.{problem}" for problem in problems])
@@ -148,7 +153,15 @@ class TlsChannel(Channel):
 
     def _check_sans(self) -> None:
         if self._allowed_sans and self._allowed_sans.isdisjoint(_sans(self._tls.getpeercert())):
+            self._make_fatal_alert()
             raise ChannelError("its certificate has none of the allowed names")
+
+    def _make_fatal_alert(self) -> None:
+        """Make OpenSSL send an alert, for which Python has no function: OpenSSL sends one after invalid bytes."""
+        self._incoming.write(_INVALID_RECORD)
+        with suppress(ssl.SSLError):
+            while self._tls.read(_PART_SIZE):
+                pass
 
     def pending(self) -> bytes:
         """Return the bytes that TLS itself sends: handshake messages and alerts."""

@@ -19,10 +19,6 @@ _UNVERIFIED: Final = ("RequireAnyClientCert", "RequireClientCert")
 
 _SUITES: Final = MappingProxyType(
     {
-        "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
-        "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA": "ECDHE-ECDSA-AES256-SHA",
-        "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA": "ECDHE-RSA-AES128-SHA",
-        "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA": "ECDHE-RSA-AES256-SHA",
         "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
         "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
         "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": "ECDHE-RSA-AES128-GCM-SHA256",
@@ -31,7 +27,10 @@ _SUITES: Final = MappingProxyType(
         "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
     }
 )
-"""The cipher suites for TLS 1.2 that exporter-toolkit accepts, and their names in OpenSSL."""
+"""The AEAD cipher suites for TLS 1.2 that exporter-toolkit accepts, and their names in OpenSSL."""
+
+_NOT_AEAD: Final = re.compile(r"TLS_\w+_CBC_SHA(256)?|TLS_\w+_RC4_\w+|TLS_RSA_\w+")
+"""Other cipher suites that exporter-toolkit accepts, or has accepted."""
 
 _TLS13_SUITES: Final = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
 """The cipher suites of TLS 1.3: accepted without effect, as in exporter-toolkit."""
@@ -61,6 +60,8 @@ def _check_verified(kind: object) -> object:
 
 
 def _check_suite(name: str) -> str:
+    if _NOT_AEAD.fullmatch(name):
+        raise ValueError("not supported; use a suite with ECDHE and GCM or CHACHA20_POLY1305")
     if name not in _SUITES and name not in _TLS13_SUITES:
         raise ValueError(f"unknown cipher suite{suggestion(name, _SUITES)}")
     return name
@@ -103,7 +104,7 @@ class TlsConfig(Section):
 
     @property
     def ciphers(self) -> tuple[str, ...]:
-        """OpenSSL's names of the cipher suites for TLS 1.2; OpenSSL's default when empty."""
+        """OpenSSL's names of the cipher suites for TLS 1.2; all AEAD suites when empty."""
         return tuple(_SUITES[name] for name in self.cipher_suites if name in _SUITES)
 
     @field_validator("cert_file", "key_file")

@@ -95,6 +95,12 @@ def test_jobs_are_chosen_by_status_and_age_the_newest_first() -> None:
     assert choose(jobs, statuses=(), since=1_700_000_030.0) == [QUEUED]
 
 
+@pytest.mark.parametrize("seconds", [float("inf"), float("-inf"), float("nan"), 10**400])
+def test_a_time_that_is_not_finite_is_not_shown(seconds: float) -> None:
+    _, line, _ = render([{"job_name": "a", "billable_duration_seconds": seconds}], "wide", NOW).split("\n")
+    assert line.split() == ["-", "-", "a", "-", "-", "-", "-", "-", "-", "-"]
+
+
 @given(job=JSON)
 def test_whatever_another_process_sends_there_is_a_line(job: Any) -> None:
     document: dict[str, Any] = dict.fromkeys([*FAILED, *QUEUED, "instances", "max_runtime_exceeded"], job)

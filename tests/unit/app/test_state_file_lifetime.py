@@ -19,6 +19,7 @@ from exporter.app.settings import Settings, SettingsError
 from exporter.core import JobRecord
 from exporter.storage import SavedState
 from exporter.storage.sqlite_file import State
+from exporter.telemetry import SelfMetrics
 
 ACCOUNT = "123456789012"
 REGION = "us-west-2"
@@ -43,7 +44,9 @@ class House:
     log: LogCapture = field(default_factory=LogCapture)
 
     def __post_init__(self) -> None:
-        self.exporter = build_parts(self.settings, wrap_logger(None, processors=[self.log]), self.time.clock)
+        self.exporter = build_parts(
+            self.settings, wrap_logger(None, processors=[self.log]), SelfMetrics(), self.time.clock
+        )
         self.active = ActiveSettings(self.exporter, self.settings)
 
     def recall(self) -> SavedState | None:

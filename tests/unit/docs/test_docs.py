@@ -15,8 +15,8 @@ from exporter.app.load_settings import load
 from exporter.app.settings import Settings
 from exporter.core import DROP_REASONS
 from exporter.metrics import all_families, job_families
-from exporter.telemetry import log_events as logs
-from exporter.web.http import connection, reception, server
+from exporter.telemetry import log_events, logger
+from exporter.web.http import connection, crowd, reception, server, translation
 from exporter.web.http.web_config import MAX_COST, parse_web_config
 from scripts import docs_tables
 
@@ -63,9 +63,9 @@ def test_no_metric_is_documented_that_does_not_exist() -> None:
 
 
 def test_each_log_event_of_the_code_is_documented_and_each_documented_one_is_in_the_code() -> None:
-    source = Path(logs.__file__).read_text(encoding="utf-8")
+    source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (log_events, logger))
     names = re.findall(
-        r'"((?:job|poll|unknown)_[a-z]+|(?:config|first|search|state|tls)_[a-z_]+|started|stopped)"', source
+        r'"((?:job|log|poll|unknown)_[a-z]+|(?:config|first|search|state|tls)_[a-z_]+|started|stopped)"', source
     )
     written = set(names) - {"job_arn", "job_name"}
     documented = set(re.findall(r"^\| `([a-z_]+)` \|", page("docs/use/logs.md"), re.MULTILINE))
@@ -119,8 +119,12 @@ def test_the_documented_limits_are_the_servers() -> None:
     assert connection.HANDSHAKE_TIMEOUT == connection.REQUEST_TIMEOUT
     assert f"| closed after {connection.IDLE_TIMEOUT:.0f} seconds |" in text
     assert f"| closed after {connection.RESPONSE_TIMEOUT:.0f} seconds |" in text
-    assert f"larger than {connection.MAX_HEADER_BYTES // 1024} KiB" in text
-    assert f"| more than {server.MAX_CONNECTIONS} connections |" in text
+    assert f"larger than {translation.MAX_HEADER_BYTES // 1024} KiB" in text
+    assert f"| more than {crowd.MAX_CONNECTIONS} connections |" in text
+    assert f"below {crowd.MAX_CONNECTIONS + crowd.RESERVED_DESCRIPTORS}" in text
+    assert f"it leaves {crowd.RESERVED_DESCRIPTORS} descriptors" in text
+    assert f"more than {reception.MAX_RENDERED} scrapes" in text
+    assert f"up to {reception.RENDER_WAIT:.0f} seconds, then get 503" in text
     assert f"While {reception.MAX_CHECKS} logins wait" in text
     assert f"have {server.STOP_TIMEOUT:.0f} seconds to finish" in text.replace("\n", " ")
     assert f"checks the file and its certificates every {MAINTENANCE_INTERVAL:.0f} seconds" in text

@@ -58,6 +58,7 @@ CONTRACT = {
     "braket_exporter_api_budget_requests_per_second": ("gauge", (*ACCOUNT, "operation")),
     "braket_exporter_jobs_dropped_total": ("counter", ("reason",)),
     "braket_exporter_parse_errors_total": ("counter", ()),
+    "braket_exporter_log_lines_dropped_total": ("counter", ()),
     "braket_exporter_unknown_values_total": ("counter", ("field",)),
     "braket_exporter_config_last_reload_successful": ("gauge", ()),
     "braket_exporter_config_last_reload_success_timestamp_seconds": ("gauge", ()),

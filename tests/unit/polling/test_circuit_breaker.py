@@ -129,15 +129,26 @@ def test_a_throttled_call_halves_the_rate_limit_of_getjob_alone() -> None:
     one = circuit_breaker()
     get_job(one, THROTTLED, 1)
     assert one.rates(NOW) == {GET_JOB: 1.0, SEARCH_JOBS: 2.0}
-    assert one.rates(NOW + 60.0) == {GET_JOB: 1.5, SEARCH_JOBS: 2.0}
+    assert one.rates(NOW + 60.0) == {GET_JOB: 1.0, SEARCH_JOBS: 2.0}
     assert one.acquire(GET_JOB, NOW) == 1.0
+    one.succeeded(GET_JOB, requested_at=NOW, now=NOW, wall=WALL)
+    assert one.rates(NOW + 10.0) == {GET_JOB: 1.875, SEARCH_JOBS: 2.0}
+
+
+@pytest.mark.parametrize("error", [GONE, REJECTED, GARBLED, AWAY])
+def test_after_any_error_but_throttling_the_rate_limit_recovers(error: BraketError) -> None:
+    one = circuit_breaker(GET_JOB)
+    get_job(one, THROTTLED, 1)
+    get_job(one, error, 2)
+    assert one.rates(NOW + 10.0) == {GET_JOB: 1.875}
 
 
 def test_a_throttled_search_halves_the_rate_limit_of_searchjobs_alone() -> None:
     one = circuit_breaker(random=lambda: 0.5)
     search(one, THROTTLED)
     assert one.rates(NOW) == {GET_JOB: 2.0, SEARCH_JOBS: 1.0}
-    assert one.rates(NOW + 30.0) == {GET_JOB: 2.0, SEARCH_JOBS: 1.5}
+    one.succeeded(SEARCH_JOBS, requested_at=NOW, now=NOW, wall=WALL)
+    assert one.rates(NOW + 15.0) == {GET_JOB: 2.0, SEARCH_JOBS: 1.875}
 
 
 def test_calls_that_were_sent_before_the_rate_limit_was_halved_do_not_halve_it_again() -> None:
@@ -173,7 +184,7 @@ def test_an_operation_that_is_never_called_never_failed() -> None:
 @pytest.mark.parametrize("operation", [GET_JOB, SEARCH_JOBS])
 def test_a_good_response_makes_the_target_up(operation: str) -> None:
     one = circuit_breaker()
-    one.succeeded(operation, WALL)
+    one.succeeded(operation, requested_at=NOW, now=NOW, wall=WALL)
     assert one.health == Health(up=True, last_success=WALL)
 
 
@@ -189,7 +200,7 @@ def test_a_response_that_refuses_a_job_shows_that_the_target_is_up(error: Braket
 
 def test_one_call_that_had_no_good_credentials_makes_the_target_down() -> None:
     one = circuit_breaker()
-    one.succeeded(GET_JOB, WALL)
+    one.succeeded(GET_JOB, requested_at=NOW, now=NOW, wall=WALL)
     get_job(one, LOGGED_OUT, 1)
     assert one.health.up is False
     assert one.health.last_error == "no credentials"
@@ -198,7 +209,7 @@ def test_one_call_that_had_no_good_credentials_makes_the_target_down() -> None:
 @pytest.mark.parametrize(("error", "up"), [(AWAY, False), (THROTTLED, False), (GONE, True)])
 def test_three_calls_without_an_response_make_the_target_down(error: BraketError, up: bool) -> None:  # noqa: FBT001
     one = circuit_breaker()
-    one.succeeded(GET_JOB, WALL)
+    one.succeeded(GET_JOB, requested_at=NOW, now=NOW, wall=WALL)
     get_job(one, error, 1, 2)
     assert one.health.up is True
     get_job(one, error, 3)
@@ -227,7 +238,7 @@ def test_a_job_that_is_refused_says_nothing_of_the_target_unless_all_are(error: 
 @pytest.mark.parametrize("error", [DENIED, LOGGED_OUT])
 def test_a_search_that_is_refused_makes_the_target_down_at_once(error: BraketError) -> None:
     one = circuit_breaker()
-    one.succeeded(GET_JOB, WALL)
+    one.succeeded(GET_JOB, requested_at=NOW, now=NOW, wall=WALL)
     search(one, error)
     assert one.health.up is False
     assert one.health.last_error == str(error)
@@ -236,7 +247,7 @@ def test_a_search_that_is_refused_makes_the_target_down_at_once(error: BraketErr
 @pytest.mark.parametrize("error", [AWAY, THROTTLED, REJECTED, GARBLED, GONE])
 def test_a_search_that_fails_otherwise_makes_the_target_down_the_third_time_in_a_row(error: BraketError) -> None:
     one = circuit_breaker()
-    one.succeeded(GET_JOB, WALL)
+    one.succeeded(GET_JOB, requested_at=NOW, now=NOW, wall=WALL)
     search(one, error, 2)
     assert one.health.up is True
     search(one, error)
@@ -246,9 +257,9 @@ def test_a_search_that_fails_otherwise_makes_the_target_down_the_third_time_in_a
 def test_the_target_is_down_while_one_operation_is_though_the_other_responds() -> None:
     one = circuit_breaker()
     search(one, DENIED)
-    one.succeeded(GET_JOB, WALL)
+    one.succeeded(GET_JOB, requested_at=NOW, now=NOW, wall=WALL)
     assert one.health.up is False
-    one.succeeded(SEARCH_JOBS, WALL + 1.0)
+    one.succeeded(SEARCH_JOBS, requested_at=NOW, now=NOW, wall=WALL + 1.0)
     assert one.health == Health(up=True, last_success=WALL + 1.0)
 
 
@@ -257,7 +268,7 @@ def test_failures_are_counted_until_the_next_good_response() -> None:
     search(one, AWAY, 2)
     get_job(one, GONE, 1)
     assert (one.consecutive_failures(SEARCH_JOBS), one.consecutive_failures(GET_JOB)) == (2, 1)
-    one.succeeded(SEARCH_JOBS, WALL)
+    one.succeeded(SEARCH_JOBS, requested_at=NOW, now=NOW, wall=WALL)
     assert (one.consecutive_failures(SEARCH_JOBS), one.consecutive_failures(GET_JOB)) == (0, 1)
 
 
@@ -323,7 +334,7 @@ def test_after_a_response_the_waits_are_short_again() -> None:
     get_job(one, LOGGED_OUT, 1, requested_at=NOW, now=NOW)
     get_job(one, LOGGED_OUT, 1, requested_at=NOW + 1.0, now=NOW + 1.0)
     assert one.paused_until(GET_JOB) == NOW + 3.0
-    one.succeeded(GET_JOB, WALL)
+    one.succeeded(GET_JOB, requested_at=NOW, now=NOW, wall=WALL)
     assert one.pauses(GET_JOB) == 0
     get_job(one, LOGGED_OUT, 1, requested_at=NOW + 10.0, now=NOW + 10.0)
     assert one.paused_until(GET_JOB) == NOW + 11.0
@@ -356,7 +367,7 @@ def test_no_pause_is_longer_than_a_minute_and_one_response_for_each_operation_ma
     for operation, error, pause, took, job in calls:
         now += pause
         if error is None:
-            one.succeeded(operation, WALL)
+            one.succeeded(operation, requested_at=NOW, now=NOW, wall=WALL)
         elif operation == GET_JOB:
             get_job(one, error, job, requested_at=now - took, now=now, of=5)
         else:
@@ -365,7 +376,7 @@ def test_no_pause_is_longer_than_a_minute_and_one_response_for_each_operation_ma
         assert all(2.0 / 32 <= rate <= 2.0 for rate in one.rates(now).values())
         assert one.consecutive_failures(operation) == 0 if error is None else one.consecutive_failures(operation) > 0
     for operation in (GET_JOB, SEARCH_JOBS):
-        one.succeeded(operation, WALL + 1.0)
+        one.succeeded(operation, requested_at=NOW, now=NOW, wall=WALL + 1.0)
         assert one.pauses(operation) == 0
     assert one.health == Health(up=True, last_success=WALL + 1.0)
 
@@ -374,7 +385,7 @@ def test_an_operation_that_is_not_called_any_more_has_no_health_and_starts_again
     circuit_breaker = CircuitBreaker(
         (GET_JOB, SEARCH_JOBS), rate_limiter=RateLimiter(2.5), target=lambda: TARGET, random=lambda: 0.0, now=NOW
     )
-    circuit_breaker.succeeded(GET_JOB, WALL)
+    circuit_breaker.succeeded(GET_JOB, requested_at=NOW, now=NOW, wall=WALL)
     circuit_breaker.failed(SEARCH_JOBS, DENIED, requested_at=NOW, now=NOW)
     before = circuit_breaker.health.up
     circuit_breaker.set_operations((GET_JOB,), NOW)

@@ -592,11 +592,34 @@ def test_calls_that_were_under_way_when_the_rate_was_halved_do_not_halve_it_agai
     assert harness.status().budget == {"GetJob": 1.0}
 
 
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 0.999])
+def test_after_a_storm_of_throttling_every_active_job_is_soon_polled_again(jitter: float) -> None:
+    jobs = [arn(number) for number in range(100)]
+    harness = Harness({job: [running(job)] for job in jobs}, rate=20.0, interval=5.0, jitter=jitter)
+    start = harness.began + 40.0
+    end = start + 5.0
+
+    def throttle(_: str) -> None:
+        if start <= harness.time.monotonic < end:
+            raise THROTTLED
+
+    harness.source.meanwhile = throttle
+    harness.run(45.0)
+    assert harness.status().budget["GetJob"] < 1.0
+    harness.run(15.0)
+    assert {job for job, time in harness.source.polled if time >= end} == set(jobs)
+    harness.run(65.0)
+    assert harness.status().budget == {"GetJob": 20.0}
+    staleness = harness.status().staleness
+    assert staleness is not None
+    assert staleness <= 6.0
+
+
 def test_the_rate_comes_back_within_minutes() -> None:
     harness = Harness({A: [THROTTLED, running()]}, rate=2.0)
     harness.run(1.0)
     assert harness.status().budget == {"GetJob": pytest.approx(1.0, abs=0.02)}
-    harness.run(240.0)
+    harness.run(120.0)
     assert harness.status().budget == {"GetJob": 2.0}
 
 

@@ -16,7 +16,8 @@ from structlog.testing import LogCapture
 from exporter.aws.get_job import parse_job
 from exporter.aws.members import ParseError
 from exporter.core import DeniedError, JobRecord, JobSnapshot, Observation, Target, ThrottledError, Transition
-from exporter.telemetry.log_events import EventLog, LogFormat, LogLevel, make_logger, rfc3339
+from exporter.telemetry.log_events import EventLog, rfc3339
+from exporter.telemetry.logger import LogFormat, LogLevel, make_logger
 
 TARGET = Target("123456789012", "us-west-2")
 IDENTITY = {

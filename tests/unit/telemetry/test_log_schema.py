@@ -26,7 +26,8 @@ from exporter.core import (
     Target,
     Transition,
 )
-from exporter.telemetry.log_events import EventLog, make_logger
+from exporter.telemetry.log_events import EventLog
+from exporter.telemetry.logger import make_logger
 
 ROOT = Path(__file__).parents[3]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "docs/log.schema.json").read_text(encoding="utf-8"))
@@ -132,6 +133,21 @@ def test_the_progress_of_the_first_poll_fits(written: io.StringIO, fill: FirstPo
     assert fits(line)
     assert (line["jobs_polled"], line["jobs_known"]) == (max(0, fill.total - fill.waiting), fill.total)
     assert (line["targets"], line["targets_failing"], line["seconds_left"]) == (2, fill.failing, left)
+
+
+def test_the_report_of_dropped_lines_fits(written: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = make_logger("info", "json", written)
+
+    def refuse(_: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(written, "write", refuse)
+        logger.info("stopped", uptime_seconds=1.0)
+    logger.info("stopped", uptime_seconds=2.0)
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["log_recovered", "stopped"]
+    assert all(map(fits, lines))
 
 
 def test_troubles_with_lists_fit(written: io.StringIO) -> None:

@@ -19,10 +19,11 @@ from certificates import Authority, Pair
 
 from exporter.web.http import FileAccessPolicy, HttpServer, Request, Response, WebConfigError
 from exporter.web.http import connection as connection_module
+from exporter.web.http import crowd as crowd_module
 from exporter.web.http import reception as reception_module
-from exporter.web.http import server as server_module
+from exporter.web.http.channel import ChannelError
 from exporter.web.http.messages import Handler
-from exporter.web.http.tls import make_context
+from exporter.web.http.tls import TlsChannel, make_context
 from exporter.web.http.web_config import parse_web_config
 
 PATIENCE = 10.0
@@ -223,6 +224,20 @@ def test_versions_and_ciphers_are_those_of_the_file(place: Place, stack: ExitSta
         assert (connection.cipher() or ("",))[0] == "ECDHE-ECDSA-AES256-GCM-SHA384"
 
 
+def test_only_aead_cipher_suites_are_offered(tls: HttpServer, place: Place) -> None:
+    config = parse_web_config(TLS % "", str(place.folder)).tls
+    assert config is not None
+    offered = make_context(config).get_ciphers()
+    assert all(suite["aead"] for suite in offered)
+    assert {"ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"} <= {suite["name"] for suite in offered}
+    context = place.authority.trusted()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    assert ask(tls, context).endswith(b"GET /one")
+    context.set_ciphers("ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES128-SHA256")
+    with pytest.raises(ssl.SSLError, match="HANDSHAKE_FAILURE"):
+        ask(tls, context)
+
+
 def test_plain_http_on_a_tls_port_is_told_so(tls: HttpServer, place: Place) -> None:
     with plain(tls) as connection:
         connection.sendall(GET)
@@ -329,7 +344,7 @@ def test_neither_a_good_handshake_nor_a_probe_that_says_nothing_is_a_failure(wat
 
 
 def test_silent_peers_of_a_tls_port_make_room(tls: HttpServer, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(crowd_module, "MAX_CONNECTIONS", 2)
     with plain(tls) as first, plain(tls):
         wait_until(lambda: len(tls._connections) == 2)
         assert ask(tls, place.authority.trusted()).endswith(b"GET /one")
@@ -456,8 +471,60 @@ def test_only_clients_with_the_right_name_are_let_in(place: Place, stack: ExitSt
     assert ask(server, place.authority.trusted(right)).endswith(b"GET /one")
     with pytest.raises((ssl.SSLError, ConnectionError)):
         assert ask(server, place.authority.trusted(wrong)) == b"never"
-    access_policy.log_failed_handshakes(place.log)
+    deadline = time.monotonic() + 30
+    while not place.log.lines:  # the alert is sent before the failure is counted
+        access_policy.log_failed_handshakes(place.log)
+        assert time.monotonic() < deadline
     assert place.log.lines == [("1 handshakes failed", "127.0.0.1", "its certificate has none of the allowed names")]
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_client_with_another_name_gets_an_alert(place: Place, stack: ExitStack, version: ssl.TLSVersion) -> None:
+    members = ", client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert, client_allowed_sans: [prom.x]"
+    server = stack.enter_context(serving(place.write(TLS % members).access_policy()))
+    context = place.authority.trusted(place.authority.issue("wrong", "prom.y"))
+    context.minimum_version = context.maximum_version = version
+    with pytest.raises(ssl.SSLError, match="ALERT"):
+        assert ask(server, context) == b"never"
+
+
+@pytest.mark.parametrize("kept", [1, 5, 100, 1000])
+def test_the_alert_is_sent_even_in_the_middle_of_a_record(place: Place, kept: int) -> None:
+    """A client may send the start of its request together with the end of the handshake."""
+    members = ", client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert"
+    config = parse_web_config(TLS % members, str(place.folder)).tls
+    assert config is not None
+    channel = TlsChannel(make_context(config), frozenset({"prom.x"}))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    trusted = place.authority.trusted(place.authority.issue("wrong", "prom.y"))
+    client = trusted.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    channel.receive(outgoing.read())
+    incoming.write(channel.pending())
+    client.do_handshake()
+    finished = outgoing.read()
+    client.write(b"x" * 5000)
+    client.write(b"x" * 5000)
+    first_record = 5000 + 22
+    with pytest.raises(ChannelError, match="none of the allowed names"):
+        channel.receive(finished + outgoing.read()[: first_record + kept])
+    incoming.write(channel.pending())
+    with pytest.raises(ssl.SSLError, match="ALERT"):
+        client.read(1)
+
+
+def test_refused_logins_are_logged_with_their_number_and_without_the_login(
+    place: Place, stack: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = stack.enter_context(serving(place.write(USERS).access_policy()))
+    for login in (None, "alice:wonderland"):
+        log_in(server, login)
+    assert caplog.messages == []
+    for login in ("alice:hunter2", "alice:hunter2", "mallory:hunter2"):
+        assert log_in(server, login).status == 401
+    assert caplog.messages == ["refused logins: 1 in the last minute; last one: 127.0.0.1"]
+    assert server._reception._refused_logins._count == 2
 
 
 def test_the_password_is_asked_for_on_every_path(place: Place, stack: ExitStack) -> None:

@@ -16,6 +16,8 @@ import pytest
 
 from exporter.web.http import Body, HttpServer, Request, Response
 from exporter.web.http import connection as connection_module
+from exporter.web.http import crowd as crowd_module
+from exporter.web.http import reception as reception_module
 from exporter.web.http import server as server_module
 from exporter.web.http.access import AccessPolicy
 from exporter.web.http.messages import Handler
@@ -25,6 +27,13 @@ PATIENCE = 10.0
 
 GET = b"GET /one HTTP/1.1\r\nHost: x\r\n\r\n"
 GET_AND_CLOSE = b"GET /one HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+TWO_LENGTHS = b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+
+USUAL = {
+    "content-type": "text/plain; charset=utf-8",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+}
 
 
 def echo(request: Request) -> Response:
@@ -188,7 +197,7 @@ def test_a_connection_is_kept_for_a_second_request(stack: ExitStack) -> None:
     peer = stack.enter_context(Peer(stack.enter_context(serving())))
     first = peer.send(GET).answer()
     second = peer.send(b"GET /two?a=1 HTTP/1.1\r\nHost: x\r\n\r\n").answer()
-    assert first == (200, {"content-type": "text/plain; charset=utf-8", "content-length": "8"}, b"GET /one")
+    assert first == (200, {**USUAL, "content-length": "8"}, b"GET /one")
     assert second[2] == b"GET /two"
 
 
@@ -308,15 +317,27 @@ def test_the_handler_sees_method_path_query_and_headers(stack: ExitStack) -> Non
     target = b"/a%20b/%7Ec?name[]=x&name[]=y%2Bz&empty=&q=a+b"
     talk(server, b"GET " + target + b" HTTP/1.1\r\nHost: h\r\nACCEPT: T\xe9xt\r\nConnection: close\r\n\r\n")
     (request,) = seen
-    assert (request.method, request.path) == ("GET", "/a b/~c")
+    assert (request.method, request.path) == ("GET", "/a%20b/%7Ec")
     assert request.query == {"name[]": ["x", "y+z"], "q": ["a b"]}
     assert request.headers == {"host": "h", "accept": "T\xe9xt", "connection": "close"}
 
 
-def test_an_absolute_target_is_its_path(stack: ExitStack) -> None:
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        (b"http://x:1/one", b"/one"),
+        (b"HTTP://x?q=1", b"/"),
+        (b"http://x//one", b"//one"),
+        (b"//x/one", b"//x/one"),
+        (b"//[", b"//["),
+        (b"*", b"*"),
+        (b"/one?http://x/two", b"/one"),
+    ],
+)
+def test_only_an_absolute_target_is_cut_to_its_path(stack: ExitStack, target: bytes, path: bytes) -> None:
     server = stack.enter_context(serving())
-    answer = talk(server, b"GET http://x:1/one HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    assert answer.endswith(b"\r\n\r\nGET /one")
+    answer = talk(server, b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\nGET " + path)
 
 
 def test_the_answers_status_type_and_headers_reach_the_peer(stack: ExitStack) -> None:
@@ -324,7 +345,7 @@ def test_the_answers_status_type_and_headers_reach_the_peer(stack: ExitStack) ->
     peer = stack.enter_context(Peer(stack.enter_context(serving(lambda _: answer))))
     assert peer.send(GET).answer() == (
         503,
-        {"content-type": "text/x; charset=utf-8", "content-length": "10", "allow": "GET", "x-y": "z"},
+        {**USUAL, "content-type": "text/x; charset=utf-8", "content-length": "10", "allow": "GET", "x-y": "z"},
         "no — yet".encode(),
     )
 
@@ -349,12 +370,13 @@ BAD_REQUESTS = {
         pytest.param(b"garbage\r\n\r\n", 400, id="words"),
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40), 400, id="tls"),
         pytest.param(b"GET /a HTTP/1.1\r\n\r\n", 400, id="no-host"),
-        pytest.param(b"GET //[ HTTP/1.1\r\nHost: x\r\n\r\n", 400, id="bad-target"),
         pytest.param(b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400, id="target-not-ascii"),
         pytest.param(b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", 400, id="target-with-blank"),
         pytest.param(b"GET /a HTTP/1.1\r\nHost: x\r\nNo colon\r\n\r\n", 400, id="bad-header"),
         pytest.param(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n", 400, id="bad-length"),
         pytest.param(b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501, id="bad-coding"),
+        pytest.param(TWO_LENGTHS + GET, 400, id="two-lengths"),
+        pytest.param(TWO_LENGTHS.replace(b"Tr", b"X: y\r\ntR") + GET, 400, id="two-lengths-apart"),
         pytest.param(b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431, id="long-target"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 100_000 + b"\r\n\r\n", 431, id="long-header"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 16_400 + b"\r\n\r\n", 431, id="header-in-one-piece"),
@@ -367,6 +389,7 @@ def test_what_is_no_request_gets_one_answer_and_is_closed(stack: ExitStack, data
     assert status_of(answer) == status
     assert answer.endswith(b"\r\n\r\n" + BAD_REQUESTS[status])
     assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"\r\nConnection: close\r\n" in answer
     assert b"Traceback" not in answer
     assert_alive(server)
 
@@ -555,8 +578,9 @@ needs_ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6
 
 
 @needs_ipv6
-def test_without_a_host_both_address_families_are_served_at_one_port(stack: ExitStack) -> None:
-    server = stack.enter_context(serving(host=""))
+@pytest.mark.parametrize("any_host", ["", "::", "0:0::0"])
+def test_without_a_host_both_address_families_are_served_at_one_port(stack: ExitStack, any_host: str) -> None:
+    server = stack.enter_context(serving(host=any_host))
     for host in ("127.0.0.1", "::1"):
         with socket.create_connection((host, server.address[1]), PATIENCE) as connection:
             connection.sendall(GET_AND_CLOSE)
@@ -570,6 +594,13 @@ def test_without_ipv6_every_ipv4_address_is_served(stack: ExitStack, monkeypatch
     with socket.create_connection(("127.0.0.1", server.address[1]), PATIENCE) as connection:
         connection.sendall(GET_AND_CLOSE)
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+@needs_ipv6
+def test_one_ipv6_address_serves_no_ipv4(stack: ExitStack) -> None:
+    server = stack.enter_context(serving(host="::1"))
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.address[1]), PATIENCE)
 
 
 @needs_ipv6
@@ -591,7 +622,7 @@ def test_a_port_that_is_taken_in_one_address_family_is_not_half_listened_on(stac
 def test_beyond_the_most_connections_the_one_that_waited_longest_makes_room(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch, first: bytes
 ) -> None:
-    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(crowd_module, "MAX_CONNECTIONS", 2)
     server = stack.enter_context(serving())
     oldest = stack.enter_context(Peer(server)).send(first)
     wait_until(lambda: len(server._connections) == 1)
@@ -606,7 +637,7 @@ def test_beyond_the_most_connections_the_one_that_waited_longest_makes_room(
 def test_a_connection_that_was_used_lately_stays_before_one_that_came_later_and_waits(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(crowd_module, "MAX_CONNECTIONS", 2)
     server = stack.enter_context(serving())
     scraper = stack.enter_context(Peer(server))
     wait_until(lambda: len(server._connections) == 1)
@@ -621,7 +652,7 @@ def test_a_connection_that_was_used_lately_stays_before_one_that_came_later_and_
 def test_one_that_waits_makes_room_before_one_whose_answer_is_under_way(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(crowd_module, "MAX_CONNECTIONS", 2)
     handler = Blocking()
     server = stack.enter_context(
         serving(lambda request: handler(request) if request.path == "/slow" else echo(request))
@@ -640,7 +671,7 @@ def test_one_that_waits_makes_room_before_one_whose_answer_is_under_way(
 def test_when_all_take_their_answers_slowly_the_slowest_makes_room(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(crowd_module, "MAX_CONNECTIONS", 3)
     large = Response(200, b"x" * 5_000_000)
     server = stack.enter_context(
         serving(lambda request: large if request.path == "/large" else echo(request), send_buffer=4096)
@@ -729,6 +760,89 @@ def test_slow_paths_are_answered_one_after_the_other_and_hold_up_no_others(stack
     assert {peer.answer()[2] for peer in slow} == {b"done"}
 
 
+class Counting:
+    """A handler that counts the requests in it, and holds them."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.now = self.most = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request) -> Response:
+        if request.path == "/one":
+            return echo(request)
+        with self._lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        assert self.go.wait(3 * PATIENCE)
+        with self._lock:
+            self.now -= 1
+        return Response(200, b"done")
+
+
+SLOW = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def test_at_most_8_responses_are_made_at_once_and_further_ones_wait(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reception_module, "RENDER_WAIT", 3 * PATIENCE)
+    handler = Counting()
+    server = stack.enter_context(serving(handler, urgent=("/one",)))
+    stack.callback(handler.go.set)
+    scrapes = [stack.enter_context(Peer(server)).send(SLOW) for _ in range(30)]
+    wait_until(partial(is_responding, server, 30))
+    wait_until(lambda: handler.now == 8)
+    assert_alive(server)
+    handler.go.set()
+    assert {scrape.answer()[2] for scrape in scrapes} == {b"done"}
+    assert handler.most == 8
+
+
+def test_a_scrape_that_waits_too_long_is_told_to_come_again(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reception_module, "RENDER_WAIT", 0.1)
+    handler = Counting()
+    server = stack.enter_context(serving(handler, urgent=("/one",)))
+    stack.callback(handler.go.set)
+    scrapes = [stack.enter_context(Peer(server)).send(SLOW) for _ in range(8)]
+    wait_until(lambda: handler.now == 8)
+    late = stack.enter_context(Peer(server)).send(SLOW)
+    status, headers, body = late.answer()
+    assert (status, headers["retry-after"], body) == (503, "5", b"Too many scrapes at once; try again.\n")
+    handler.go.set()
+    assert {scrape.answer()[2] for scrape in scrapes} == {b"done"}
+    assert late.send(SLOW).answer()[2] == b"done"
+
+
+def test_a_peer_that_goes_away_does_not_make_place_for_a_ninth_response(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crowd_module, "MAX_CONNECTIONS", 8)
+    handler = Counting()
+    server = stack.enter_context(serving(handler))
+    stack.callback(handler.go.set)
+    for _ in range(20):
+        stack.enter_context(Peer(server)).send(SLOW)
+    wait_until(lambda: handler.now == 8)
+    last = stack.enter_context(Peer(server)).send(SLOW)
+    wait_until(lambda: not server._opening)
+    handler.go.set()
+    assert last.answer()[2] == b"done"
+    assert handler.most == 8
+
+
+def test_slow_readers_do_not_occupy_the_places_of_those_who_scrape(stack: ExitStack) -> None:
+    large = Response(200, b"x" * 500_000)
+    server = stack.enter_context(
+        serving(lambda request: large if request.path == "/large" else echo(request), send_buffer=4096)
+    )
+    for number in range(20):
+        peer = stack.enter_context(Peer(server, receive_buffer=4096))
+        peer.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(partial(is_responding, server, number + 1))
+    assert_alive(server)
+
+
 def test_50_scrapes_at_once_are_all_answered_whole(stack: ExitStack) -> None:
     body = bytes(range(256)) * 4_000
     server = stack.enter_context(serving(lambda _: Response(200, body)))
@@ -814,17 +928,27 @@ def drip(peer: Peer) -> float:
     return time.monotonic() - began
 
 
-def test_a_silent_peer_may_wait_longer_than_a_request_may_take_but_not_forever(
+def test_between_two_requests_a_peer_may_wait_longer_than_for_its_first_byte(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection_module, "REQUEST_TIMEOUT", 0.001)
-    monkeypatch.setattr(connection_module, "IDLE_TIMEOUT", 0.2)
+    monkeypatch.setattr(connection_module, "REQUEST_TIMEOUT", 0.1)
+    monkeypatch.setattr(connection_module, "IDLE_TIMEOUT", 0.3)
     server = stack.enter_context(serving())
-    peer = stack.enter_context(Peer(server))
-    wait_until(lambda: len(server._connections) == 1)
+    peer = stack.enter_context(Peer(server)).send(GET)
+    assert peer.answer()[2] == b"GET /one"
     began = time.monotonic()
     assert peer.rest() == b""
-    assert time.monotonic() - began > 0.1
+    assert time.monotonic() - began > 0.2
+
+
+def test_a_peer_that_never_sends_a_byte_is_closed_long_before_an_idle_one(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "REQUEST_TIMEOUT", 0.1)
+    server = stack.enter_context(serving())
+    peer = stack.enter_context(Peer(server))
+    assert peer.rest() == b""
+    wait_until(lambda: not server._connections)
 
 
 def test_a_peer_that_does_not_take_its_answer_is_closed(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -230,6 +230,13 @@ def test_a_bad_file_is_told_its_key_and_what_would_be_right(text: str, problem: 
             ),
         ),
         (
+            "cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA]",
+            (
+                'cipher_suites[0] = "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA": not supported; '
+                "use a suite with ECDHE and GCM or CHACHA20_POLY1305"
+            ),
+        ),
+        (
             "cipher_suites: [TLS_AES_256_GCM_SHA384]",
             "cipher_suites: names none for TLS 1.2; to allow TLS 1.3 only, set min_version: TLS13",
         ),
