@@ -110,7 +110,13 @@ def _is_value(left: Sequence[str]) -> bool:
 
 
 def _suggestion(name: str, flags: Collection[str]) -> str | None:
-    """Return the closest flag; for one letter, the only flag that starts with it."""
+    """Return the closest flag; for one letter, the only flag that starts with it.
+
+    For ``--config.file``, as in Prometheus, it is the flag before the dot.
+    """
+    stem, dot, _ = name.partition(".")
+    if dot and stem in flags:
+        return stem
     letter = name.strip("-")
     if len(letter) != 1:
         return closest_name(name, flags)

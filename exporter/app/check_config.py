@@ -58,7 +58,7 @@ def check_config(settings: Settings, *, online: bool) -> Checked:
 
 
 def describe(settings: Settings, configs: Sequence[TargetConfig], jobs: ActiveJobs) -> str:
-    """Write the effective settings as YAML, with the predicted calls and series as comments.
+    """Write the effective settings as YAML, with warnings and the predicted calls and series as comments.
 
     Args:
         settings: the settings.
@@ -67,9 +67,9 @@ def describe(settings: Settings, configs: Sequence[TargetConfig], jobs: ActiveJo
     """
     lines = [
         "# The settings are valid. Active settings:",
+        *_warning_lines(settings, configs),
         yaml.safe_dump(settings.model_dump(mode="json", exclude_none=True), sort_keys=False).rstrip(),
         *prediction_lines(jobs, _predicted(settings, jobs)),
-        *_warning_lines(settings, configs),
     ]
     return "\n".join(lines) + "\n"
 

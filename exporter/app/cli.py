@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from exporter.app import daemon, demo
 from exporter.app.arguments import CommandLine, Grammar, read_arguments
@@ -87,11 +87,11 @@ def _run_command(command: str, line: CommandLine) -> int:
     flags = {_key(flag): value for flag, value in line.flags.items() if flag in _SETTINGS}
     problems = [*line.problems, *_misplaced(command, line.flags)]
     if problems:
-        # Add the settings' own problems, except for those that only follow from a misspelled flag.
+        # Add the settings' own problems, except for those that only follow from a misspelled flag. "nothing to
+        # watch" is not one of them, because the invalid part of the command line may stand for --jobs.
         try:
             if URL not in line.flags:
-                defaults = demo.DEFAULTS if command == "demo" else {}
-                load(flags, os.environ, config, defaults, {*map(_key, line.suggested)})
+                load(flags, os.environ, config, DEFAULTS.get(command, {}), {*map(_key, line.suggested), "jobs"})
         except SettingsError as error:
             problems += error.problems
         raise SettingsError(problems)
@@ -132,7 +132,8 @@ def _once(flags: Flags, config: str | None, own: Flags) -> int:
 
 
 def _jobs(flags: Flags, config: str | None, own: Flags) -> int:
-    output = list_jobs(read_options(own, DEFAULT_TIMEOUT), partial(load, flags, os.environ, config))
+    read = partial(load, flags, os.environ, config, DEFAULTS["jobs"])
+    output = list_jobs(read_options(own, DEFAULT_TIMEOUT), read)
     _write(output.text.encode(errors="replace"))
     if output.missing:
         raise IncompleteError("; ".join(output.missing))
@@ -148,7 +149,7 @@ def _check_config(flags: Flags, config: str | None, own: Flags) -> int:
 
 
 def _demo(flags: Flags, config: str | None, _: Flags) -> int:
-    read = partial(load, flags, os.environ, config, demo.DEFAULTS)
+    read = partial(load, flags, os.environ, config, DEFAULTS["demo"])
     with demo.endpoint() as endpoint_url:
 
         def announce(url: str, *, polled: bool) -> None:
@@ -164,6 +165,9 @@ COMMANDS: Final[dict[str, Callable[[Flags, str | None, Flags], int]]] = {
     "check-config": _check_config,
     "demo": _demo,
 }
+
+DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {"demo": demo.DEFAULTS, "jobs": {"log_level": "warning"}}
+"""The defaults of a command that differ from those of the settings. A table is readable without lines of progress."""
 
 
 _INTERRUPTED: Final = {

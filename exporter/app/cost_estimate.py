@@ -68,6 +68,7 @@ class Prediction:
         calls_per_minute: GetJob calls for configured jobs and SearchJobs calls for discovery, over all targets.
         calls_per_found_job: GetJob calls a minute for each discovered active job.
         most_calls_per_minute: the sum of the rate limits, over all targets.
+        most_calls_per_operation: the rate limit of each target and operation, a minute.
         alone: the most active jobs of a target that GetJob alone keeps fresh; SearchJobs polls the status of more.
         staleness: the data age of configured jobs, seconds; above the poll interval where the rate limit is too low.
         series_per_job: the series of a completed job.
@@ -79,6 +80,7 @@ class Prediction:
     calls_per_minute: float
     calls_per_found_job: float
     most_calls_per_minute: float
+    most_calls_per_operation: float
     alone: int
     staleness: float
     series_per_job: int
@@ -114,6 +116,7 @@ def predict(
         calls_per_minute=60 * (sum(get_rates) + searching * min(1 / discovery_interval, rate)),
         calls_per_found_job=60 / interval,
         most_calls_per_minute=60 * rate * (len(demands) + searching),
+        most_calls_per_operation=60 * rate,
         alone=int(GET_JOB_SHARE * rate * interval),
         staleness=max((max(interval, number / rate) for number in jobs), default=interval),
         series_per_job=per_job,

@@ -8,6 +8,7 @@ from exporter import __version__
 from exporter.app.jobs_table import FORMATS
 from exporter.app.load_settings import CONFIG_VARIABLE
 from exporter.app.settings import ENV_PREFIX, Settings, format_default
+from exporter.core import MAX_RUNTIME_EXCEEDED
 
 PROGRAM: Final = "braket-exporter"
 
@@ -104,7 +105,8 @@ def help_text() -> str:
     parser.add_argument(
         OUTPUT, metavar="FORMAT", help=f"with jobs: one of {', '.join(FORMATS)} (default: {FORMATS[0]})"
     )
-    parser.add_argument(STATUS, metavar="STATUS", help="with jobs: only jobs with this status; repeatable")
+    status = f"with jobs: only jobs with this status, or with the event {MAX_RUNTIME_EXCEEDED}; repeatable"
+    parser.add_argument(STATUS, metavar="STATUS", help=status)
     parser.add_argument(SINCE, metavar="DURATION", help="with jobs: only jobs created within this time")
     url = "with jobs: URL of a running exporter, such as http://localhost:9834"
     parser.add_argument(URL, metavar="URL", help=url)

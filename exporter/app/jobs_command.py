@@ -6,7 +6,7 @@ from typing import Final
 
 from exporter.app.help_text import OUTPUT, SINCE, STATUS, TIMEOUT, URL
 from exporter.app.jobs_source import check_url, read_jobs
-from exporter.app.jobs_table import FORMATS, Job, choose, render
+from exporter.app.jobs_table import FORMATS, Job, choose, render, statuses_of
 from exporter.app.once import poll_once
 from exporter.app.settings import Settings
 from exporter.core import Clock, parse_duration, suggestion
@@ -91,7 +91,7 @@ def _polled(settings: Settings, timeout: float) -> tuple[list[Job], tuple[str, .
 
 
 def _empty_note(jobs: Collection[Job], wanted: Collection[str]) -> str:
-    statuses = sorted({str(job.get("status")) for job in jobs})
+    statuses = sorted({status for job in jobs for status in statuses_of(job)})
     hints = "".join(suggestion(status, statuses) for status in sorted(wanted) if status not in statuses)
     return f"no job matches{hints}; {len(jobs)} jobs are known" if jobs else "no jobs"
 

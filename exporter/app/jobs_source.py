@@ -1,6 +1,7 @@
 """Reads ``GET /api/v1/jobs`` of a running exporter."""
 
 import json
+from ssl import SSLError
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -15,6 +16,9 @@ _TIMEOUT: Final = 30.0
 
 _LONGEST_RESPONSE: Final = 1 << 30
 """Bytes; a list of 100,000 jobs has about 100 MB."""
+
+_NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
+"""OpenSSL's reasons for a response without TLS, in different releases."""
 
 
 def check_url(url: str) -> str:
@@ -41,7 +45,8 @@ def read_jobs(url: str) -> list[dict[str, Any]]:
     """
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    bare = urlunsplit((parts.scheme, host, parts.path.rstrip("/").removesuffix(PATH) + PATH, "", ""))
+    path = parts.path.rstrip("/").removesuffix(PATH).removesuffix("/metrics")
+    bare = urlunsplit((parts.scheme, host, path + PATH, "", ""))
     passwords = HTTPPasswordMgrWithDefaultRealm()
     if parts.username is not None:
         passwords.add_password(None, bare, unquote(parts.username), unquote(parts.password or ""))
@@ -77,6 +82,8 @@ def _hint(status: int) -> str:
 def _reason(reason: object) -> str:
     if isinstance(reason, ConnectionRefusedError):
         return "connection refused; is the exporter running?"
+    if isinstance(reason, SSLError) and reason.reason in _NOT_TLS:
+        return "the exporter does not use TLS there; use http://"
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror
     return "timed out" if isinstance(reason, TimeoutError) else type(reason).__name__

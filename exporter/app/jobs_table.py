@@ -3,10 +3,9 @@
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from math import isfinite
 from typing import Any, Final, NamedTuple
 
-from exporter.core import format_span, parse_time, short_device
+from exporter.core import MAX_RUNTIME_EXCEEDED, format_span, parse_time, short_device
 
 Job = Mapping[str, Any]
 """One job of ``GET /api/v1/jobs``. It may come from another process, so members may be missing or of any type."""
@@ -33,10 +32,15 @@ def choose(jobs: Iterable[Job], *, statuses: Collection[str], since: float | Non
         statuses: in upper case; all when empty.
         since: unix seconds; jobs without a creation time are left out.
     """
-    chosen = [job for job in jobs if not statuses or job.get("status") in statuses]
+    chosen = [job for job in jobs if not statuses or not statuses_of(job).isdisjoint(statuses)]
     if since is not None:
         chosen = [job for job in chosen if (_time(job, "created") or 0.0) >= since]
     return sorted(chosen, key=lambda job: -(_time(job, "created") or 0.0))
+
+
+def statuses_of(job: Job) -> set[str]:
+    """Return the statuses that select a job: its own, and ``MAX_RUNTIME_EXCEEDED`` with that event."""
+    return {str(job.get("status")), *([MAX_RUNTIME_EXCEEDED] if _exceeded(job) else [])}
 
 
 def render(jobs: Sequence[Job], form: str, now: float) -> str:
@@ -61,7 +65,7 @@ def render(jobs: Sequence[Job], form: str, now: float) -> str:
 def _columns(now: float, *, wide: bool) -> tuple[Column, ...]:
     narrow = (
         Column("CREATED", lambda job: _date(_time(job, "created"))),
-        Column("STATUS", lambda job: _text(job.get("status"))),
+        Column("STATUS", _status),
         Column("JOB", lambda job: _text(job.get("job_name") or job.get("job_arn"))),
         Column("DEVICE", lambda job: _text(short_device(str(job.get("device") or "")))),
         Column("QUEUE", _queue),
@@ -71,7 +75,7 @@ def _columns(now: float, *, wide: bool) -> tuple[Column, ...]:
         return narrow
     return (
         *narrow,
-        Column("BILLED", lambda job: _span(job.get("billable_duration_seconds"))),
+        Column("BILLED", _billed),
         Column("INSTANCE", lambda job: _text(job.get("instance_type"))),
         Column("FAILURE", lambda job: _text(job.get("failure_reason") or job.get("poll_error"))),
         Column("ARN", lambda job: _unbroken(job.get("job_arn"))),
@@ -92,6 +96,25 @@ def _unbroken(value: object) -> str:
     return text if text.isprintable() else repr(text)[1:-1]
 
 
+def _exceeded(job: Job) -> bool:
+    return job.get("max_runtime_exceeded") is True
+
+
+def _status(job: Job) -> str:
+    return f"{_text(job.get('status'))}{' (max runtime)' if _exceeded(job) else ''}"
+
+
+def _billed(job: Job) -> str:
+    """Write the billed time of all instances together, as the status page does."""
+    seconds, instances = job.get("billable_duration_seconds"), job.get("instances")
+    if not isinstance(seconds, int | float):
+        return _NOTHING
+    try:
+        return format_span(float(seconds) * (instances if isinstance(instances, int) and instances > 0 else 1))
+    except (OverflowError, ValueError):  # too large, or not a finite number
+        return _NOTHING
+
+
 def _queue(job: Job) -> str:
     position = job.get("queue_position")
     return _text(f">{position}" if position is not None and job.get("queue_position_is_floor") else position)
@@ -102,13 +125,6 @@ def _run_time(job: Job, now: float) -> str:
     if started is None:
         return _NOTHING
     return format_span((now if ended is None else ended) - started)
-
-
-def _span(seconds: object) -> str:
-    try:
-        return format_span(seconds) if isinstance(seconds, int | float) and isfinite(seconds) else _NOTHING
-    except OverflowError:  # a number that is too large for a float
-        return _NOTHING
 
 
 def _time(job: Job, member: str) -> float | None:

@@ -1,11 +1,16 @@
 """Opens the HTTP server of the daemon."""
 
+from typing import Final
+
 from exporter.app.active_settings import ActiveSettings
 from exporter.app.build import Exporter, StartError
 from exporter.app.reload import Reloader
 from exporter.core import parse_listen
 from exporter.web import PROBES, RELOAD, Web
 from exporter.web.http import FileAccessPolicy, HttpServer
+
+_OTHER_PORTS: Final = (9835, 9836)
+"""The port of the example in the error, and the one instead of it when it is the port that failed."""
 
 
 def listen(
@@ -31,7 +36,9 @@ def listen(
         return HttpServer(web, *parse_listen(address), access_policy=access_policy, urgent=PROBES, slow=[RELOAD])
     except OSError as error:
         reason = str(error.strerror).partition(" (while attempting")[0]  # Python repeats the address
-        raise StartError(f"cannot listen on {address}: {reason}; set another listen_address") from error
+        other = _OTHER_PORTS[parse_listen(address).port == _OTHER_PORTS[0]]
+        hint = f"set another address, such as --listen-address :{other}"
+        raise StartError(f"cannot listen on {address}: {reason}; {hint}") from error
 
 
 def format_address(address: tuple[str, int]) -> str:

@@ -61,7 +61,7 @@ def load(
         environ: the environment, which is checked for unknown keys.
         config: the path of the YAML file, if configured.
         defaults: values that replace the defaults of the fields.
-        meant: keys suggested for misspelled flags; errors that follow from the misspelling are not reported.
+        meant: keys that invalid flags may stand for; conflicts of these keys are not reported.
 
     Raises:
         SettingsError: all problems.

@@ -1,9 +1,10 @@
 """The report of a prediction: calls to AWS, data age and series, one quantity in each line. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from exporter.app.cost_estimate import Prediction
+from exporter.app.help_text import ONLINE
 from exporter.core import format_duration
 
 
@@ -31,20 +32,40 @@ class ActiveJobs:
 
 def prediction_lines(jobs: ActiveJobs, cost: Prediction) -> list[str]:
     """Return the prediction as YAML comments."""
+    current = _current(jobs)
     return [
         f"# Predicted for {_subject(jobs)}:",
         "#   API calls",
-        f"#     now: {cost.calls_per_minute:.1f} calls per minute",
+        f"#     now: {current(f'{cost.calls_per_minute:.1f} calls per minute')}",
         f"#     per additional active job: {cost.calls_per_found_job:.1f} calls per minute",
-        f"#     ceiling: {cost.most_calls_per_minute:.0f} calls per minute",
+        f"#     ceiling: {cost.most_calls_per_minute:.0f} calls per minute{_per_operation(jobs, cost)}",
         "#   Data age",
-        f"#     ceiling of an active job: {format_duration(round(cost.staleness, 1))}",
+        f"#     ceiling of an active job: {current(format_duration(round(cost.staleness, 1)))}",
         "#   Series",
-        f"#     jobs now: {cost.series_of_jobs} series",
+        f"#     jobs now: {current(f'{cost.series_of_jobs} series')}",
         f"#     per job: {cost.series_per_job} series",
         f"#     per device: {cost.series_per_device} series",
         f"#     ceiling of all jobs: {cost.most_series_of_jobs} series",
     ]
+
+
+def _current(jobs: ActiveJobs) -> Callable[[str], str]:
+    """Return the form of the quantities that depend on the number of active jobs.
+
+    They are exact when this number is known, lower bounds when only the configured jobs are counted, and otherwise
+    unknown.
+    """
+    if jobs.found or not any(jobs.discovers):
+        return str
+    return "at least {}".format if sum(jobs.configured) else f"unknown without {ONLINE}".format
+
+
+def _per_operation(jobs: ActiveJobs, cost: Prediction) -> str:
+    """Return the share of one operation in the ceiling, when GetJob and SearchJobs are added."""
+    if not any(jobs.discovers):
+        return ""
+    owner = "operation" if len(jobs.discovers) == 1 else "target and operation"
+    return f" (per {owner}: {cost.most_calls_per_operation:.0f})"
 
 
 def _subject(jobs: ActiveJobs) -> str:
@@ -52,8 +73,10 @@ def _subject(jobs: ActiveJobs) -> str:
     targets = _plural(len(jobs.configured), "target")
     if not any(jobs.discovers):
         return f"{_plural(total, 'active job')} in {targets}"
+    if not jobs.found and not configured:
+        return f"{targets} (discovered jobs are not counted; use {ONLINE})"
     if not jobs.found:
-        return f"{_plural(total, 'active job')} in {targets} (discovered jobs are not counted; use --online)"
+        return f"{_plural(total, 'active job')} in {targets} (discovered jobs are not counted; use {ONLINE})"
     failed = sum(number is None for number in jobs.found)
     missing = f" (SearchJobs failed in {failed}; their jobs are not counted)" if failed else ""
     if not configured:

@@ -5,14 +5,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from exporter.app.settings import Settings
-from exporter.core import BRAKET_REGIONS, REGIONS_HINT, format_duration, parse_job_arn
+from exporter.app.settings import Selection, Settings
+from exporter.core import BRAKET_REGIONS, REGIONS_HINT, format_duration, parse_job_arn, suggestion
 
 SERVICE_QUOTA: Final = 5.0
 """The default quota of GetJob and of SearchJobs calls per second, for all clients in an account and Region."""
 
 SHORTEST_INTERVAL: Final = 1.0
 """A shorter ``poll_interval``, in seconds, is valid but unusual."""
+
+ONE_CHARACTER_OFF: Final = 0.85
+"""The similarity from which a Region is suggested: real Regions without Braket are less similar to each other."""
 
 
 class SettingsWarning(NamedTuple):
@@ -34,7 +37,7 @@ def warnings_of(settings: Settings, polled: Iterable[str] = ()) -> tuple[Setting
         settings: the settings.
         polled: the polled Regions; a Region that is not in the settings comes from the AWS SDK.
     """
-    return (*_unknown_regions(settings, polled), *_quota(settings))
+    return (*_unknown_regions(settings, polled), *_unused_tags(settings), *_quota(settings))
 
 
 def environment_warnings(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[SettingsWarning]:
@@ -63,17 +66,35 @@ def ignores_region(environ: Mapping[str, str]) -> bool:
 
 def _unknown_regions(settings: Settings, polled: Iterable[str]) -> Iterator[SettingsWarning]:
     named: dict[str, str] = {}
-    for place, selection in enumerate(settings.targets or (settings,)):
-        prefix = f"targets[{place}]." if settings.targets else ""
+    for prefix, selection in _selections(settings):
         named |= {region: f"{prefix}regions" for region in selection.regions if region not in named}
         named |= {region: f"{prefix}jobs" for region in map(_region_of, selection.jobs) if region not in named}
     for region, key in named.items():
         if region not in BRAKET_REGIONS:
-            yield SettingsWarning(key, f"Region {region} is not known to this release; {REGIONS_HINT}")
+            yield SettingsWarning(key, f"Region {region} {_unknown(region)}")
     for region in dict.fromkeys(polled):
         if region not in BRAKET_REGIONS and region not in named:
-            message = f"the AWS SDK's Region {region} is not known to this release; {REGIONS_HINT}"
-            yield SettingsWarning("regions", message)
+            yield SettingsWarning("regions", f"the AWS SDK's Region {region} {_unknown(region)}")
+
+
+def _unknown(region: str) -> str:
+    near = suggestion(region, BRAKET_REGIONS, ONE_CHARACTER_OFF)
+    return f"is not known to this release{near}; {REGIONS_HINT}"
+
+
+def _unused_tags(settings: Settings) -> Iterator[SettingsWarning]:
+    effect = "tags have no effect, because all_jobs watches every job; remove all_jobs to select by tag"
+    for prefix, selection in _selections(settings):
+        if selection.tags and selection.all_jobs:
+            yield SettingsWarning(f"{prefix}tags", effect)
+
+
+def _selections(settings: Settings) -> Iterator[tuple[str, Selection]]:
+    """Yield each selection with the path of its keys."""
+    if not settings.targets:
+        yield "", settings
+    for place, target in enumerate(settings.targets):
+        yield f"targets[{place}].", target
 
 
 def _quota(settings: Settings) -> Iterator[SettingsWarning]:

@@ -71,7 +71,8 @@ def _describe(detail: ErrorDetails, model: type[BaseModel], noun: str) -> str:
     path = _path(loc)
     if kind == _HIDDEN:
         return f"{path}: {detail['msg']}"
-    reason = detail["ctx"]["error"] if kind == "value_error" else f"expected {_expected(_field(model, loc))}"
+    field = _field(model, loc)
+    reason = detail["ctx"]["error"] if kind == "value_error" else f"expected {_expected(field)}{_near(value, field)}"
     return f"{path} = {format_value(value)}: {reason}"
 
 
@@ -119,6 +120,13 @@ def _expected(field: FieldInfo) -> str:
     if get_origin(kind) in (tuple, frozenset):
         return "a list" + ", or text with commas" * (BeforeValidator(split_list) in field.metadata)
     return "a mapping of keys to values" if isinstance(kind, type) and issubclass(kind, BaseModel) else "text"
+
+
+def _near(value: object, field: FieldInfo) -> str:
+    """Suggest one of a field's choices in place of a similar value; of two choices, the reader sees both."""
+    kind = _without_none(field.annotation)
+    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    return suggestion(value, choices) if isinstance(value, str) and len(choices) > 2 else ""
 
 
 def _choices(names: Sequence[str]) -> str:

@@ -152,16 +152,16 @@ def format_name(name: str) -> str:
     return name if _NAME.fullmatch(name) else format_value(name)
 
 
-def closest_name(name: str, known: Iterable[str]) -> str | None:
-    """Return the most similar known name, ignoring dashes and case; ``None`` if none is similar."""
+def closest_name(name: str, known: Iterable[str], similarity: float = 0.6) -> str | None:
+    """Return the most similar known name, ignoring dashes and case; ``None`` below this similarity, from 0 to 1."""
     forms = {_plain(each): each for each in known}
-    close = difflib.get_close_matches(_plain(name[:LONGEST_SHOWN]), forms, n=1)
+    close = difflib.get_close_matches(_plain(name[:LONGEST_SHOWN]), forms, n=1, cutoff=similarity)
     return forms[close[0]] if close else None
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return a suggestion of a known name for an error message; empty if none is similar."""
-    found = closest_name(name, known)
+def suggestion(name: str, known: Iterable[str], similarity: float = 0.6) -> str:
+    """Return a suggestion of a known name for an error message; empty below this similarity."""
+    found = closest_name(name, known, similarity)
     return "" if found is None else f" (did you mean {found}?)"
 
 

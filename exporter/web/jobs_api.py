@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
-from exporter.core import JobRecord, JobSnapshot, Transition, entered_at, parse_job_arn
+from exporter.core import JobRecord, JobSnapshot, Transition, entered_at, parse_job_arn, ran_out_of_time
 from exporter.telemetry import job_fields, outcome_fields, rfc3339, transition_fields
 from exporter.web.console_links import jobs_url, logs_url
 
@@ -36,6 +36,7 @@ def job_document(record: JobRecord) -> dict[str, Any]:
         "aws_account_id": arn.account,
         "aws_region": arn.region,
         "status": record.first_listed_status,
+        "max_runtime_exceeded": ran_out_of_time(record),
         "poll_error": record.failing,
         "url": jobs_url(arn.region),
     }
@@ -53,6 +54,7 @@ def _polled_fields(job: JobSnapshot) -> dict[str, Any]:
         "ended": rfc3339(job.ended),
         "queue_position": job.queue_position,
         "queue_position_is_floor": None if job.queue_position is None else job.queue_position_is_floor,
+        "instances": job.instance_count,
         "logs_url": logs_url(job.arn, job.name),
     }
 
@@ -70,7 +72,8 @@ _FIELDS: Final = (
     *("job_arn", "job_name", "aws_account_id", "aws_region", "device", "instance_type"),
     *("from_status", "to_status", "event_time", "observed_time", "lag_seconds", "transition_id"),
     *("failure_reason", "billable_duration_seconds", "queue_duration_seconds", "run_duration_seconds"),
-    *("status", "created", "started", "ended", "queue_position", "queue_position_is_floor", "poll_error"),
+    *("status", "created", "started", "ended", "queue_position", "queue_position_is_floor"),
+    *("instances", "max_runtime_exceeded", "poll_error"),
     *("url", "logs_url"),
 )
 """Every field of a job; the first three rows are those of the log event ``job_transition``."""

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from builders import arn
@@ -58,7 +59,19 @@ def test_json_is_what_the_api_serves(exporter: Daemon) -> None:
 
 def test_without_a_url_the_command_polls_once(simulator: SimulatorServer) -> None:
     listed = run("jobs", "--jobs", ",".join(JOBS), env={"AWS_ENDPOINT_URL_BRAKET": simulator.url})
+    assert (listed.returncode, names(listed.stdout), listed.stderr) == (0, ["runs", "failed"], "")
+
+
+@pytest.mark.parametrize("way", ["flag", "variable", "file"])
+def test_a_given_log_level_counts(way: str, simulator: SimulatorServer, tmp_path: Path) -> None:
+    config = tmp_path / "exporter.yaml"
+    config.write_text("log_level: info\n" if way == "file" else "")
+    env = {"AWS_ENDPOINT_URL_BRAKET": simulator.url}
+    env |= {"BRAKET_EXPORTER_LOG_LEVEL": "info"} if way == "variable" else {}
+    flags = ("--log-level", "info") if way == "flag" else ()
+    listed = run("jobs", "--config", str(config), "--jobs", ",".join(JOBS), *flags, env=env)
     assert (listed.returncode, names(listed.stdout)) == (0, ["runs", "failed"])
+    assert "job_discovered" in listed.stderr
 
 
 def test_what_does_not_respond_is_missing_and_the_exit_status_says_so(simulator: SimulatorServer) -> None:
@@ -76,6 +89,20 @@ def test_an_exporter_that_does_not_run_is_one_line() -> None:
     assert ended.stderr.endswith("/api/v1/jobs: connection refused; is the exporter running?\n")
     assert ended.stderr.count("\n") == 1
     assert "secret" not in ended.stderr
+
+
+def test_a_url_of_the_metrics_is_accepted(exporter: Daemon) -> None:
+    for path in ("/metrics", "/metrics/", "/api/v1/jobs"):
+        listed = run("jobs", "--url", f"http://{exporter.address}{path}")
+        assert (listed.returncode, names(listed.stdout), listed.stderr) == (0, ["runs", "failed"], "")
+
+
+def test_https_to_an_exporter_without_tls_is_one_line_with_the_fix(exporter: Daemon) -> None:
+    url = f"https://{exporter.address}"
+    ended = run("jobs", "--url", url)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    problem = "the exporter does not use TLS there; use http://"
+    assert ended.stderr == f"braket-exporter: {url}/api/v1/jobs: {problem}\n"
 
 
 def test_another_server_is_not_an_exporter(simulator: SimulatorServer) -> None:

@@ -120,6 +120,8 @@ def test_an_unknown_command_is_named_as_typed_and_nothing_else_is_blamed(
         (("--targets", "x", "--jobs", ARN), "--targets: set targets in the YAML file; it cannot be a flag"),
         (("--jobs",), "--jobs needs a value, as in --jobs VALUE"),
         (("--jobs", ARN, "--config"), "--config needs a value, as in --config VALUE"),
+        (("--config.file=x.yaml",), "unknown flag --config.file (did you mean --config?)"),
+        (("--web.listen-address", ":1"), "unknown flag --web.listen-address (did you mean --listen-address?)"),
         (("--jobs", ARN, "--online=yes"), "--online does not take a value"),
         (("--jobs", ARN, "--timeout=1m"), "--timeout is valid only with once and jobs, not with check-config"),
         (("x.yaml", "--jobs", ARN), "unexpected argument x.yaml (did you mean --config x.yaml?)"),
@@ -142,6 +144,32 @@ def test_a_flag_that_happens_to_be_a_name_inside_is_unknown_too(flag: str, termi
 def test_a_timeout_that_is_no_duration_is_refused(timeout: str, terminal: Terminal) -> None:
     said = terminal.refuses("once", "--jobs", ARN, "--timeout", timeout)
     assert said.splitlines()[1].startswith(f'  --timeout = "{timeout}": expected a duration above 0')
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problems"),
+    [
+        (("check-config", "--zzz"), ["unknown flag --zzz; --help lists the flags"]),
+        (("check-config", "--poll-interval"), ["--poll-interval needs a value, as in --poll-interval VALUE"]),
+        (("jobs", "-o", "tabel"), ['-o = "tabel": expected table, wide or json (did you mean table?)']),
+        (("run", "--since", "1h"), ["--since is valid only with jobs, not with run"]),
+        (
+            ("jobs", "--url", "x", "--log-level", "warn"),
+            ['--url = "x": expected the URL of an exporter, such as http://localhost:9834'],
+        ),
+        (
+            ("--zzz", "--log-level", "warn"),
+            [
+                "unknown flag --zzz; --help lists the flags",
+                'log_level = "warn": expected one of debug, info, warning, error (did you mean warning?)',
+            ],
+        ),
+    ],
+)
+def test_a_wrong_command_line_is_not_also_nothing_to_watch(
+    arguments: tuple[str, ...], problems: list[str], terminal: Terminal
+) -> None:
+    assert terminal.refuses(*arguments).splitlines()[1:] == [f"  {problem}" for problem in problems]
 
 
 def test_without_jobs_there_is_nothing_to_watch(terminal: Terminal) -> None:
@@ -346,11 +374,32 @@ def test_check_config_tells_what_found_jobs_will_cost(terminal: Terminal) -> Non
     assert status == 0
     for line in (
         "# Predicted for 1 active job in 2 targets (discovered jobs are not counted; use --online):",
-        "#     now: 5.0 calls per minute",
+        "#     now: at least 5.0 calls per minute",
         "#     per additional active job: 3.0 calls per minute",
-        "#     ceiling: 600 calls per minute",
+        "#     ceiling: 600 calls per minute (per target and operation: 150)",
+        "#     ceiling of an active job: at least 20s",
+        "#     jobs now: at least 30 series",
     ):
         assert f"{line}\n" in out
+
+
+def test_check_config_does_not_predict_for_discovered_jobs_that_it_cannot_count(terminal: Terminal) -> None:
+    status, out, _ = terminal("check-config", "--all-jobs", "--regions", "us-west-2")
+    assert status == 0
+    assert [line for line in out.splitlines() if line.startswith("#")][1:] == [
+        "# Predicted for 1 target (discovered jobs are not counted; use --online):",
+        "#   API calls",
+        "#     now: unknown without --online",
+        "#     per additional active job: 2.0 calls per minute",
+        "#     ceiling: 300 calls per minute (per operation: 150)",
+        "#   Data age",
+        "#     ceiling of an active job: unknown without --online",
+        "#   Series",
+        "#     jobs now: unknown without --online",
+        "#     per job: 30 series",
+        "#     per device: 87 series",
+        "#     ceiling of all jobs: 300000 series",
+    ]
 
 
 def test_check_config_warns_in_comments_and_ends_with_0(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,7 +410,7 @@ def test_check_config_warns_in_comments_and_ends_with_0(terminal: Terminal, monk
     status, out, err = terminal("check-config", *asked)
     assert (status, err) == (0, "")
     assert [line for line in out.splitlines() if "arning" in line] == [
-        f"# Warning: jobs: Region us-west-9 is not known to this release; {known}",
+        f"# Warning: jobs: Region us-west-9 is not known to this release (did you mean us-west-2?); {known}",
         f"# Warning: regions: the AWS SDK's Region eu-central-1 is not known to this release; {known}",
         (
             "# Warning: api_requests_per_second: 100 calls per second are more than Braket's default quota of 5, "
@@ -372,6 +421,7 @@ def test_check_config_warns_in_comments_and_ends_with_0(terminal: Terminal, monk
             "with api_requests_per_second 100 each is polled every 0.01s"
         ),
     ]
+    assert [line.partition(" ")[0] for line in out.splitlines()[:6]] == ["#"] * 5 + ["jobs:"]
     assert yaml.safe_load(out)["jobs"] == [arn]
 
 
@@ -383,7 +433,7 @@ def test_check_config_counts_the_targets_of_its_own_shard_only(terminal: Termina
             ("--shard", "1", "--total-shards", "2"),
         )
     ]
-    found = [re.search(r"0 active jobs in (\d) target", share) for share in shares]
+    found = [re.search(r"Predicted for (\d) target", share) for share in shares]
     assert sum(int(match[1]) for match in found if match) == 3
 
 

@@ -50,6 +50,28 @@ def test_the_wide_table_adds_billed_time_instance_failure_and_arn() -> None:
     assert line.endswith("1 min 6 s  ml.m5.large  AlgorithmError: x  arn:aws:braket:us-west-2:123456789012:job/a")
 
 
+def test_billed_time_is_that_of_all_instances() -> None:
+    _, line, _ = render([FAILED | {"instances": 10}], "wide", NOW).split("\n")
+    assert "  11 min  ml.m5.large  " in line
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 10**400])
+def test_an_impossible_billed_time_is_not_shown(seconds: float) -> None:
+    _, line, _ = render([FAILED | {"billable_duration_seconds": seconds, "instances": 10**400}], "wide", NOW).split(
+        "\n"
+    )
+    assert "  -       ml.m5.large  " in line
+
+
+def test_a_job_that_exceeded_its_maximum_run_time_has_a_note_and_can_be_selected() -> None:
+    exceeded = FAILED | {"max_runtime_exceeded": True}
+    _, line, _ = render([exceeded], "table", NOW).split("\n")
+    assert line.split("  ")[1] == "FAILED (max runtime)"
+    jobs: list[dict[str, Any]] = [exceeded, FAILED | {"max_runtime_exceeded": False}, RUNNING]
+    assert choose(jobs, statuses={"MAX_RUNTIME_EXCEEDED"}, since=None) == [exceeded]
+    assert choose(jobs, statuses={"FAILED"}, since=None) == jobs[:2]
+
+
 def test_json_is_the_document_of_the_api() -> None:
     assert json.loads(render([FAILED], "json", NOW)) == {"jobs": [FAILED]}
 
@@ -81,7 +103,7 @@ def test_a_time_that_is_not_finite_is_not_shown(seconds: float) -> None:
 
 @given(job=JSON)
 def test_whatever_another_process_sends_there_is_a_line(job: Any) -> None:
-    document: dict[str, Any] = dict.fromkeys([*FAILED, *QUEUED], job)
+    document: dict[str, Any] = dict.fromkeys([*FAILED, *QUEUED, "instances", "max_runtime_exceeded"], job)
     for form in ("table", "wide"):
         lines = render(choose([document], statuses=(), since=None), form, NOW).split("\n")
         assert len(lines) == 3

@@ -1038,9 +1038,23 @@ def test_usual_settings_are_given_no_warning(world: World) -> None:
     assert warnings_of(world.load({"all_jobs": "true", "api_requests_per_second": "5", "poll_interval": "1s"})) == ()
 
 
-@pytest.mark.parametrize("region", ["us-west-9", "eu-central-1", "mars-1", "cn-north-1", "us-gov-west-1"])
-def test_a_region_that_this_release_does_not_know_is_a_warning(world: World, region: str) -> None:
-    message = f"Region {region} is not known to this release; {KNOWN}"
+@pytest.mark.parametrize(
+    ("region", "hint"),
+    [
+        ("us-west-9", " (did you mean us-west-2?)"),
+        ("us-wets-1", " (did you mean us-west-1?)"),
+        ("eunorth-1", " (did you mean eu-north-1?)"),
+        ("eu-central-1", ""),
+        ("ap-southeast-2", ""),
+        ("mars-1", ""),
+        ("cn-north-1", ""),
+        ("us-gov-west-1", ""),
+    ],
+)
+def test_a_region_that_this_release_does_not_know_is_a_warning_with_a_near_one(
+    world: World, region: str, hint: str
+) -> None:
+    message = f"Region {region} is not known to this release{hint}; {KNOWN}"
     assert warnings_of(world.load({"all_jobs": "true", "regions": f"us-west-2,{region}"})) == (("regions", message),)
     arns = f"{ONE},arn:aws:braket:{region}:123456789012:job/a,arn:aws:braket:{region}:123456789012:job/b"
     assert warnings_of(world.load({"jobs": arns})) == (("jobs", message),)
@@ -1053,6 +1067,14 @@ def test_an_unknown_region_that_the_settings_do_not_name_is_the_sdks(world: Worl
     assert warnings_of(settings, ["eu-central-1", "eu-central-1", "us-west-2"]) == (
         ("regions", f"the AWS SDK's Region eu-central-1 is not known to this release; {KNOWN}"),
     )
+
+
+def test_tags_beside_all_jobs_are_a_warning(world: World) -> None:
+    message = "tags have no effect, because all_jobs watches every job; remove all_jobs to select by tag"
+    assert warnings_of(world.load({"all_jobs": "true", "tags": "team=a"})) == (("tags", message),)
+    assert warnings_of(world.load({"tags": "team=a"})) == ()
+    yaml = "targets: [{all_jobs: true}, {tags: [team=a]}, {all_jobs: true, tags: [team=a]}]"
+    assert warnings_of(world.load(yaml=yaml)) == (("targets[2].tags", message),)
 
 
 def test_a_rate_above_the_service_quota_is_a_warning(world: World) -> None:

@@ -129,7 +129,9 @@ def test_a_setting_that_is_probably_a_mistake_is_logged_at_the_start_and_with_a_
     told = [(line["setting"], line["message"]) for line in house.log.entries if line["event"] == "config_warning"]
     assert [setting for setting, _ in told] == ["api_requests_per_second", "regions"]
     assert told[0][1].startswith("10 calls per second are more than Braket's default quota of 5")
-    assert told[1][1].startswith("Region us-west-9 is not known to this release; Braket is in: us-east-1, ")
+    assert told[1][1].startswith(
+        "Region us-west-9 is not known to this release (did you mean us-west-2?); Braket is in: "
+    )
 
 
 def test_the_progress_of_a_long_first_poll_is_logged_every_10_seconds_until_it_is_done() -> None:

@@ -55,7 +55,7 @@ def problems(values: dict[Any, Any]) -> list[str]:
     ("values", "problem"),
     [
         ({"mode": "of"}, 'mode = "of": expected on or off'),
-        ({"color": "grey"}, 'color = "grey": expected one of red, green, blue'),
+        ({"color": "grey"}, 'color = "grey": expected one of red, green, blue (did you mean green?)'),
         ({"switch": 3}, "switch = 3: expected true or false"),
         ({"rate": "fast"}, 'rate = "fast": expected a number'),
         ({"name": 7}, "name = 7: expected text"),

@@ -1,10 +1,11 @@
 """GET /api/v1/jobs: the document of a job, and the list of all jobs."""
 
 import json
+from dataclasses import replace
 
 from builders import ARN, CREATED, SV1, arn, finished, record, snapshot
 
-from exporter.core import JobRecord
+from exporter.core import EventKey, JobRecord
 from exporter.core.transitions import diff
 from exporter.telemetry import job_fields, outcome_fields, transition_fields
 from exporter.web.jobs_api import job_document, render_jobs
@@ -41,6 +42,8 @@ def test_a_failed_job_has_the_fields_of_its_last_transition_and_of_the_page() ->
         "ended": "2023-11-14T22:15:20.000Z",
         "queue_position": None,
         "queue_position_is_floor": None,
+        "instances": 1,
+        "max_runtime_exceeded": False,
         "poll_error": None,
         "url": "https://us-west-2.console.aws.amazon.com/braket/home?region=us-west-2#/jobs",
         "logs_url": LOGS,
@@ -76,10 +79,16 @@ def test_a_job_without_a_response_has_the_parts_of_its_arn_and_the_error() -> No
         "aws_account_id": "123456789012",
         "aws_region": "us-west-2",
         "status": "RUNNING",
+        "max_runtime_exceeded": False,
         "poll_error": "AccessDeniedException",
         "url": "https://us-west-2.console.aws.amazon.com/braket/home?region=us-west-2#/jobs",
     }
     assert document.keys() == job_document(record(finished())).keys()
+
+
+def test_a_job_with_the_event_exceeded_its_maximum_run_time() -> None:
+    exceeded = replace(record(finished("FAILED")), events=(EventKey("MAX_RUNTIME_EXCEEDED", CREATED + 120.0),))
+    assert job_document(exceeded)["max_runtime_exceeded"] is True
 
 
 def test_a_list_of_many_jobs_comes_in_parts_that_are_one_document() -> None:
