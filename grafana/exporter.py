@@ -226,7 +226,7 @@ def _responses() -> Row:
                         "sum by (reason) (increase(braket_exporter_jobs_dropped_total[$__rate_interval])) > 0",
                         "{{reason}}",
                     ),
-                    Query("sum(increase(braket_exporter_log_lines_dropped_total[$__rate_interval])) > 0", "log lines"),
+                    Query("sum(increase(braket_exporter_log_lines_dropped_total[$__rate_interval]))", "log lines"),
                     bars=True,
                     no_value="None",
                 ),

@@ -60,6 +60,7 @@ def environment(changes: Mapping[str, str | None] | None = None) -> dict[str, st
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "PYTHONFAULTHANDLER": "1",
     }
     wanted = {**usual, **(changes or {})}
     return {**kept, **{name: value for name, value in wanted.items() if value is not None}}
@@ -173,8 +174,14 @@ class Daemon:
         return self.wait(within)
 
     def wait(self, within: float = PATIENCE) -> int:
-        """Return the exit status, which must come in time."""
-        status = self.process.wait(within)
+        """Return the exit status, which must come in time; otherwise fail with the stacks of the threads."""
+        try:
+            status = self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # PYTHONFAULTHANDLER: the stacks go to stderr
+            self.process.wait(PATIENCE)
+            self._join()
+            raise AssertionError("\n".join(["did not end; its last lines:", *self.lines[-120:]])) from None
         self._join()
         return status
 
