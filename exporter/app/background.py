@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
+
+from exporter.app.signals import SIGNAL_LATENCY
 
 
 def in_background(call: Callable[[], object], name: str) -> "Future[None]":
@@ -26,3 +28,10 @@ def in_background(call: Callable[[], object], name: str) -> "Future[None]":
 
     threading.Thread(target=make_call, name=name, daemon=True).start()
     return outcome
+
+
+def finish(outcome: "Future[None]") -> None:
+    """Wait in the main thread for the end of a call, and raise its exception; signal handlers run meanwhile."""
+    while not wait([outcome], SIGNAL_LATENCY).done:
+        pass
+    outcome.result()

@@ -8,14 +8,14 @@ from typing import Final, Protocol
 
 from exporter import __version__
 from exporter.app.active_settings import ActiveSettings
-from exporter.app.background import in_background
+from exporter.app.background import finish, in_background
 from exporter.app.build import Exporter, build
 from exporter.app.config_files import access_policy_of
 from exporter.app.first_poll_log import FirstPollLog
 from exporter.app.listen import format_address, listen
 from exporter.app.reload import Reloader
 from exporter.app.settings import Settings, count_jobs
-from exporter.app.signals import called_by_sighup, stopped_by_signals
+from exporter.app.signals import called_by_sighup, stopped_by_signals, wait_for
 from exporter.aws import CONNECTIONS
 from exporter.web.http import FileAccessPolicy
 
@@ -61,7 +61,7 @@ def run(
     # Before slow work, so that a port in use is reported at once.
     server = listen(exporter, active, reloader, access_policy)
     try:
-        in_background(lambda: active.apply(settings, exporter.load_state(settings.state_file)), "start").result()
+        finish(in_background(lambda: active.apply(settings, exporter.load_state(settings.state_file)), "start"))
     except BaseException:
         server.stop()
         raise
@@ -79,11 +79,11 @@ def run(
         first_poll = None if announce is None else partial(announce, url, polled=True)
         maintenance = in_background(partial(_run_maintenance, exporter, access_policy, stop, first_poll), "maintenance")
         maintenance.add_done_callback(partial(_fail_on_bug, exporter))
-        stop.wait()
+        wait_for(stop)
         served = in_background(server.stop, "stop")  # slow readers may take a while
         exporter.manager.join()
         _close(exporter, maintenance, settings.state_file)
-        served.result()
+        finish(served)
     exporter.event_log.stopped(uptime_seconds=round(exporter.clock.monotonic() - started_at, 3))
     return 0
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from exporter.app.signals import SIGNAL_LATENCY
 from exporter.aws import BraketClient, host_of
 from exporter.core import (
     ASSUME_ROLE,
@@ -140,7 +141,8 @@ def check_all(configs: Sequence[TargetConfig], sources: Sequence[BraketClient], 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        while thread.is_alive():
+            thread.join(SIGNAL_LATENCY)  # signal handlers run meanwhile
     if bugs:
         raise bugs[0]
     return [done[number] for number in sorted(done)]

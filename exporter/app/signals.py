@@ -6,15 +6,39 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from types import FrameType
-from typing import Any
+from typing import Any, Final
+
+SIGNAL_LATENCY: Final = 0.2
+"""Seconds between two moments at which a waiting main thread runs pending signal handlers."""
 
 
 @contextmanager
 def stopped_by_signals() -> Iterator[threading.Event]:
-    """Yield an event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    with _handled_by(lambda *_: stop.set(), signal.SIGTERM, signal.SIGINT):
+    """Yield an event that SIGTERM and SIGINT set.
+
+    A handler runs in the main thread, between any two steps, so it must not take a lock that the main thread may hold
+    at that moment, such as the one of the event. A separate thread sets the event.
+    """
+    stop, numbers = threading.Event(), SimpleQueue[int]()
+
+    def stop_at_signal() -> None:
+        numbers.get()
+        stop.set()
+
+    threading.Thread(target=stop_at_signal, name="signals", daemon=True).start()
+    with _handled_by(lambda number, _: numbers.put(number), signal.SIGTERM, signal.SIGINT):
         yield stop
+    numbers.put(0)
+
+
+def wait_for(stop: threading.Event) -> None:
+    """Wait in the main thread until an event is set.
+
+    The kernel may deliver a signal to any thread. That does not wake the main thread, which alone runs handlers, so the
+    main thread wakes up at intervals.
+    """
+    while not stop.wait(SIGNAL_LATENCY):
+        pass
 
 
 @contextmanager
