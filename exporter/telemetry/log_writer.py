@@ -23,6 +23,9 @@ stuck again and again costs a tenth of the time at most."""
 RETRY_INTERVAL: Final = 5.0
 """Seconds between two attempts to write to a sink that reported an error, if nothing else is logged."""
 
+IDLE_TIMEOUT: Final = 0.1
+"""Seconds after the last line until the thread ends; the next line starts another one."""
+
 MAX_QUEUED: Final = 1000
 """The maximum number of lines that wait for the thread."""
 
@@ -43,12 +46,7 @@ def _ignore_drop() -> None:
 
 def write_text(stream: TextIO, text: str) -> None:
     """Write a text that is not a log event, and wait for that no longer than for a log event."""
-    sink = sink_of(stream)
-    try:
-        LogWriter(sink).write(text)
-    except RuntimeError:  # no thread can be started
-        with suppress(OSError, ValueError):
-            sink.write(text)
+    LogWriter(sink_of(stream)).write(text)
 
 
 class LogWriter:
@@ -82,8 +80,7 @@ class LogWriter:
         """The lines that were dropped since the last report."""
         self._report_at = float("-inf")
         """When to report them at the latest, if nothing else is logged."""
-        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def write(self, text: str) -> None:
         """Write a line, and wait until it is written or dropped."""
@@ -94,11 +91,28 @@ class LogWriter:
                 return
             self._queue.append(line)
             self._changed.notify()
+            self._start_thread()
             patience = self._patience()
         if threading.current_thread() is self._thread:  # the sink itself logs
             return
         if not self._wait(line.over, patience):
             self._give_up(line)
+
+    def _start_thread(self) -> None:
+        """Start the thread, if there is none; without memory for one, write in this thread."""
+        if self._thread is not None:
+            return
+        thread = threading.Thread(target=self._run, name="log", daemon=True)
+        if self._thread is not None:  # the garbage collector logged meanwhile
+            return
+        self._thread = thread
+        try:
+            thread.start()
+        except RuntimeError:
+            self._thread = None
+            while self._queue:
+                line = self._queue.popleft()
+                self._finish(line, written=self._try(line.text))
 
     def _patience(self) -> float:
         return min(PATIENCE, max(MIN_PATIENCE, (self._clock() - self._unstuck_at) * PATIENCE / 10))
@@ -120,19 +134,20 @@ class LogWriter:
         line.over.set()
 
     def _run(self) -> None:
-        while True:
-            line = self._next()
+        while (line := self._next()) is not None:
             written = self._report() and self._try(line.text)
             self._finish(line, written=written)
 
-    def _next(self) -> _Line:
-        """Wait for a line; return an empty one when it is time to report dropped lines."""
+    def _next(self) -> _Line | None:
+        """Wait for a line; return an empty one to report dropped lines, and ``None`` to end the thread."""
         with self._changed:
             while not self._queue:
-                left = self._report_at - self._clock() if self._lost else None
-                if left is not None and left <= 0:
+                left = self._report_at - self._clock() if self._lost else IDLE_TIMEOUT
+                if left <= 0:
                     break
-                self._changed.wait(left)
+                if not self._changed.wait(left) and not self._queue and not self._lost:
+                    self._thread = None
+                    return None
             self._in_flight = self._queue.popleft() if self._queue else _Line("")
             return self._in_flight
 

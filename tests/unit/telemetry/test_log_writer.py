@@ -271,3 +271,14 @@ def test_a_text_is_written_without_threads() -> None:
     stream = io.StringIO()
     write_text(stream, "cannot start a thread\n")
     assert stream.getvalue() == "cannot start a thread\n"
+
+
+def test_an_idle_writer_has_no_thread_and_the_next_line_starts_one() -> None:
+    before = threading.active_count()
+    logs = [Log() for _ in range(50)]
+    for log in logs:
+        log.writer.write("one\n")
+    assert eventually(lambda: threading.active_count() <= before)
+    for log in logs:
+        log.writer.write("two\n")
+    assert [log.sink.written for log in logs] == [["one\n", "two\n"]] * 50
