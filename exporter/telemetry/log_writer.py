@@ -100,10 +100,10 @@ class LogWriter:
 
     def _start_thread(self) -> None:
         """Start the thread, if there is none; without memory for one, write in this thread."""
-        if self._thread is not None:
+        if self._has_thread():
             return
         thread = threading.Thread(target=self._run, name="log", daemon=True)
-        if self._thread is not None:  # the garbage collector logged meanwhile
+        if self._has_thread():  # the garbage collector logged meanwhile
             return
         self._thread = thread
         try:
@@ -113,6 +113,9 @@ class LogWriter:
             while self._queue:
                 line = self._queue.popleft()
                 self._finish(line, written=self._try(line.text))
+
+    def _has_thread(self) -> bool:
+        return self._thread is not None
 
     def _patience(self) -> float:
         return min(PATIENCE, max(MIN_PATIENCE, (self._clock() - self._unstuck_at) * PATIENCE / 10))
