@@ -177,7 +177,7 @@ def test_active_jobs_beyond_the_limit_are_followed_and_come_back_when_it_is_rais
             eventually(lambda: house.asked().keys() == {one.arn for one in jobs})
             assert house.dropped() == 3
             assert house.exporter.value("braket_jobs", 'status="RUNNING"') == 6
-            assert "6 jobs, failed and active jobs first. 3 jobs beyond max_jobs have no series." in (
+            assert "6 jobs, failed and active jobs first. 3 jobs exceed max_jobs and have no series." in (
                 house.exporter.get("/").text
             )
             house.server.world.put(over(jobs[0], "FAILED"))
