@@ -199,7 +199,7 @@ def test_active_jobs_beyond_the_limit_are_followed_and_come_back_when_it_is_rais
         assert house.shown == {arn(2), arn(3), arn(4), arn(5)}
         house.wait_for_searches()
         assert house.shown == {arn(2), arn(3), arn(4), arn(5)}
-        assert "beyond max_jobs" not in house.exporter.get("/").text
+        assert "max_jobs" not in house.exporter.get("/").text
         assert house.exporter.stop() == 0
     assert Counter(line["job_arn"] for line in house.exporter.logs("job_discovered")).most_common(1)[0][1] == 1
     assert len(house.exporter.logs("job_transition")) == 2

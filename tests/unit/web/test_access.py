@@ -19,7 +19,6 @@ from certificates import Authority, Pair
 
 from exporter.web.http import FileAccessPolicy, HttpServer, Request, Response, WebConfigError
 from exporter.web.http import connection as connection_module
-from exporter.web.http import crowd as crowd_module
 from exporter.web.http import reception as reception_module
 from exporter.web.http.channel import ChannelError
 from exporter.web.http.messages import Handler
@@ -344,7 +343,7 @@ def test_neither_a_good_handshake_nor_a_probe_that_says_nothing_is_a_failure(wat
 
 
 def test_silent_peers_of_a_tls_port_make_room(tls: HttpServer, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd_module, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(tls, "_limit", 2)
     with plain(tls) as first, plain(tls):
         wait_until(lambda: len(tls._connections) == 2)
         assert ask(tls, place.authority.trusted()).endswith(b"GET /one")
