@@ -635,7 +635,7 @@ def carriers(secret: str) -> Iterator[BaseException]:
     yield type(f"Odd{''.join(filter(str.isalpha, secret))[:2]}Error", (Exception,), {})(secret)
 
 
-@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(secret=SECRET, phase=st.sampled_from(Phase), status=st.sampled_from([0, 200, 302, 400, 403, 429, 500]))
 def test_no_text_of_the_sdk_comes_through(secret: str, phase: Phase, status: int) -> None:
     for error in carriers(secret):

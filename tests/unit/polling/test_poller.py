@@ -13,7 +13,7 @@ from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, event, finished, k
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledgers import Book
-from profiles import examples
+from profiles import examples, some
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 from structlog.typing import EventDict
@@ -592,7 +592,7 @@ def test_calls_that_were_under_way_when_the_rate_was_halved_do_not_halve_it_agai
     assert harness.status().budget == {"GetJob": 1.0}
 
 
-@pytest.mark.parametrize("jitter", [0.0, 0.5, 0.999])
+@pytest.mark.parametrize("jitter", some([0.5, 0.0, 0.999]))
 def test_after_a_storm_of_throttling_every_active_job_is_soon_polled_again(jitter: float) -> None:
     jobs = [arn(number) for number in range(100)]
     harness = Harness({job: [running(job)] for job in jobs}, rate=20.0, interval=5.0, jitter=jitter)
