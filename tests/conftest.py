@@ -20,6 +20,7 @@ def pytest_collection_finish() -> None:
     """Keep the many objects of modules and tests out of the garbage collector's way."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine makes no test fail."""
 
 settings.register_profile("default", UNTIMED, max_examples=USUAL)
-settings.register_profile("quick", UNTIMED, max_examples=USUAL // 10)
+settings.register_profile("quick", UNTIMED, max_examples=USUAL // 20)
 settings.register_profile("ci", UNTIMED, max_examples=USUAL, derandomize=True, print_blob=True)
 
 
