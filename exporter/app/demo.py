@@ -42,7 +42,7 @@ def banner(url: str, endpoint_url: str, *, polled: bool = False) -> list[str]:
         f"  status page:      {url}/",
         f"  metrics:          {url}/metrics",
         f"  jobs as JSON:     {url}/api/v1/jobs",
-        f"  Braket endpoint:  AWS_ENDPOINT_URL_BRAKET={endpoint_url}  (for the AWS SDK and CLI, with any credentials)",
+        f"  Braket endpoint:  AWS_ENDPOINT_URL_BRAKET={endpoint_url}  (for Braket calls of the SDK and CLI)",
         "Press Ctrl-C to stop. --log-level info logs every change of a job.",
         "",
     ]

@@ -92,7 +92,7 @@ def _unbroken(value: object) -> str:
     """Write a value in printable characters, since job names and failure reasons may contain terminal escapes."""
     if value is None or value == "":
         return _NOTHING
-    text = " ".join(str(value).split(" "))
+    text = str(value)
     return text if text.isprintable() else repr(text)[1:-1]
 
 

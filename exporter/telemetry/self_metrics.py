@@ -102,7 +102,7 @@ class SelfMetrics:
         """Note a failed write of the state file; its size and the time of the last write stay exposed."""
         self._state.up = False
 
-    def render(self, form: Format, wanted: Callable[[str, str], bool], targets: Iterable[TargetStatus] = ()) -> bytes:
+    def render(self, form: Format, wanted: Callable[[str, str], bool], targets: Iterable[TargetStatus]) -> bytes:
         """Render the wanted metrics; in OpenMetrics with the mark that ends a page.
 
         Args:

@@ -93,7 +93,7 @@ def test_it_prints_its_urls_at_the_start_and_after_the_first_full_poll_and_logs_
             f"  status page:      {url}/",
             f"  metrics:          {url}/metrics",
             f"  jobs as JSON:     {url}/api/v1/jobs",
-            f"  Braket endpoint:  AWS_ENDPOINT_URL_BRAKET={endpoint}  (for the AWS SDK and CLI, with any credentials)",
+            f"  Braket endpoint:  AWS_ENDPOINT_URL_BRAKET={endpoint}  (for Braket calls of the SDK and CLI)",
             "Press Ctrl-C to stop. --log-level info logs every change of a job.",
         ]
         assert lines == [

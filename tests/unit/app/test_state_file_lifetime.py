@@ -61,7 +61,7 @@ class House:
 
     def last_write(self) -> float:
         name = "braket_exporter_state_last_write_timestamp_seconds"
-        page = self.exporter.telemetry.render("text", lambda family, _: family == name).decode()
+        page = self.exporter.telemetry.render("text", lambda family, _: family == name, ()).decode()
         return float(page.splitlines()[-1].removeprefix(name))
 
 
@@ -83,7 +83,7 @@ def test_without_a_state_file_there_is_no_keeper_and_no_past() -> None:
     house.begin()
     house.exporter.maintain()
     house.exporter.close()
-    page = house.exporter.telemetry.render("text", lambda name, _: "_state_" in name)
+    page = house.exporter.telemetry.render("text", lambda name, _: "_state_" in name, ())
     assert page == b""
 
 

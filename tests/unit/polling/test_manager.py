@@ -146,7 +146,7 @@ class Harness:
 
     def dropped(self) -> float:
         """Return the number of jobs that were dropped because of the series limit."""
-        metrics = self.telemetry.render("text", lambda *_: True).decode()
+        metrics = self.telemetry.render("text", lambda *_: True, ()).decode()
         (count,) = re.findall(r'jobs_dropped_total\{reason="max_jobs"\} (\S+)', metrics)
         return float(count)
 

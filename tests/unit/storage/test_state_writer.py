@@ -70,7 +70,7 @@ class Harness:
 
     def metrics(self) -> dict[str, float]:
         """Read what is said of the file, without the beginning that is always the same."""
-        lines = self.telemetry.render("text", lambda name, _: "_state_" in name).decode().splitlines()
+        lines = self.telemetry.render("text", lambda name, _: "_state_" in name, ()).decode().splitlines()
         samples = (line.partition(" ") for line in lines if not line.startswith("#"))
         return {name.removeprefix("braket_exporter_state_"): float(value) for name, _, value in samples}
 

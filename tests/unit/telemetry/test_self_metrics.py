@@ -223,7 +223,7 @@ def state_lines(telemetry: SelfMetrics) -> list[str]:
 
 @pytest.mark.parametrize("form", ["text", "openmetrics"])
 def test_without_a_state_file_nothing_speaks_of_one(form: Format) -> None:
-    assert b"braket_exporter_state" not in SelfMetrics().render(form, everything)
+    assert b"braket_exporter_state" not in SelfMetrics().render(form, everything, ())
 
 
 def test_a_state_file_that_takes_what_is_written_has_a_time_and_a_size() -> None:
@@ -281,7 +281,7 @@ def test_there_are_no_created_series(form: Format) -> None:
 
 
 def test_the_process_and_its_python_are_told() -> None:
-    page = SelfMetrics().render("text", everything).decode()
+    page = SelfMetrics().render("text", everything, ()).decode()
     assert f'python_info{{implementation="{platform.python_implementation()}",major="{sys.version_info.major}"' in page
     if sys.platform == "linux":
         for name in ("cpu_seconds_total", "resident_memory_bytes", "open_fds", "start_time_seconds"):
@@ -314,8 +314,8 @@ def test_openmetrics_ends_with_exactly_one_end_mark_and_text_with_none() -> None
     assert page.endswith(b"\n# EOF\n")
     assert page.count(b"# EOF") == 1
     assert b"# EOF" not in telemetry.render("text", everything, [status()])
-    assert telemetry.render("openmetrics", only()) == b"# EOF\n"
-    assert telemetry.render("text", only()) == b""
+    assert telemetry.render("openmetrics", only(), ()) == b"# EOF\n"
+    assert telemetry.render("text", only(), ()) == b""
 
 
 def test_openmetrics_names_a_counter_without_its_ending_and_parses() -> None:
