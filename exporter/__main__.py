@@ -23,15 +23,14 @@ def main() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     if sys.stderr is None:  # closed by the parent process; without it, log lines would go to another file
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- as long as it lives
-    # The imports leave hardly any garbage, and collecting it would take a tenth of their time.
+    # The imports leave hardly any garbage, and collecting it would take a tenth of their time. A command starts the
+    # collection when its modules are loaded.
     gc.disable()
     try:
         from exporter.app import main as run  # noqa: PLC0415 -- as above
     except (ImportError, MemoryError, OSError) as error:  # the memory limit is too low for the libraries
         sys.exit(f"braket-exporter: cannot load its modules: {type(error).__name__}: {error}".strip(": "))
 
-    gc.freeze()
-    gc.enable()
     _end(run())
 
 

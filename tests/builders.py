@@ -3,7 +3,18 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from exporter.core import Clock, EventKey, JobEvent, JobRecord, JobSnapshot
+from exporter.core import (
+    Clock,
+    DeviceKey,
+    DeviceSnapshot,
+    EventKey,
+    JobEvent,
+    JobRecord,
+    JobSnapshot,
+    SearchPage,
+    Span,
+    SpendingLimitPage,
+)
 from exporter.metrics import Lines
 
 ACCOUNT = "123456789012"
@@ -67,6 +78,28 @@ def record(job: JobSnapshot | None = None, **members: Any) -> JobRecord:
     )
 
 
+class NoCalls:
+    """A client that is never called; a test overrides the calls that it expects."""
+
+    def get_job(self, job: str) -> JobSnapshot:
+        raise AssertionError(job)
+
+    def search_jobs(self, span: Span, token: str | None) -> SearchPage:
+        raise AssertionError((span, token))
+
+    def search_job(self, job: str) -> SearchPage:
+        raise AssertionError(job)
+
+    def get_device(self, key: DeviceKey) -> DeviceSnapshot:
+        raise AssertionError(key)
+
+    def search_spending_limits(self, token: str | None) -> SpendingLimitPage:
+        raise AssertionError(token)
+
+    def identify(self) -> None:
+        raise AssertionError("the account is known")
+
+
 @dataclass
 class FakeTime:
     """Both clocks of the exporter, moved by hand."""
@@ -85,4 +118,4 @@ class FakeTime:
 
 def text_of(lines: Lines) -> bytes:
     """Return the text of a family's lines, those of sealed jobs included."""
-    return b"".join((*lines.plain, *(segment.text() for segment in lines.sealed.segments)))
+    return b"".join((*lines.plain, *(piece for segment in lines.sealed.segments for piece in segment.texts())))

@@ -2,9 +2,11 @@
 
 import gc
 import os
+from collections.abc import Iterator
 
 import pytest
 from profiles import load_profile
+from sts import moto_server
 
 load_profile()
 
@@ -33,3 +35,10 @@ def _aws_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    """Run moto in a process; return its URL."""
+    with moto_server() as url:
+        yield url

@@ -1,11 +1,14 @@
-"""Disks that take nothing more."""
+"""Disks that take nothing more, or give nothing more."""
 
 import os
 import resource
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,3 +35,18 @@ def small_disk(place: Path, size: str = "512k") -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def fail_midway(monkeypatch: pytest.MonkeyPatch, error: sqlite3.Error) -> None:
+    """Have the second group of jobs in a state file be unreadable."""
+
+    class Failing(sqlite3.Connection):
+        groups = 0
+
+        def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+            self.groups += " IN (" in sql
+            if self.groups == 2:
+                raise error
+            return super().execute(sql, *parameters)
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Failing))

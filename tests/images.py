@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".cache" / "images"
 
 BASE = "docker.io/library/python:3.13-slim-bookworm"
-"""What the Dockerfile names. Only the store of the tests has ours under that name."""
+"""What the Dockerfile names, beside a digest. Only the store of the tests has ours under that name."""
 
 IMAGE = "localhost/braket-exporter:test"
 PYTHON = "/opt/braket-exporter/bin/python"
@@ -48,7 +48,6 @@ HARDENED = (
     "--security-opt=no-new-privileges",
     "--ulimit=nofile=1024:1024",
     "--ulimit=nproc=1024:1024",
-    "--volume=/dev/null:/usr/bin/dash:ro",  # the base's shell cannot be run
 )
 
 NOWHERE = {
@@ -193,7 +192,7 @@ def built(**arguments: str) -> Iterator[Images]:
     images = Images(Path(tempfile.mkdtemp(prefix="images-")))
     try:
         images.podman("import", str(_base()), BASE)
-        told = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+        told = [f"--build-arg={name}={value}" for name, value in {"PYTHON_IMAGE": BASE, **arguments}.items()]
         # The format of Docker has health checks; that of OCI has none.
         build = ["build", "--pull-never", "--format=docker", *_pip_settings(images.place), *told, f"--tag={IMAGE}", "."]
         images.buildah(*build)

@@ -1,11 +1,12 @@
-"""A ledger in memory."""
+"""A ledger in memory, and the content of a state file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from exporter.core import JobRecord
 from exporter.metrics import Histogram, Series, Totals
-from exporter.storage import Entry, SavedState, Tombstone
+from exporter.storage import Entry, SavedState, Store, Tombstone
+from exporter.storage.sqlite_file import State
 
 
 @dataclass
@@ -45,7 +46,45 @@ class Book:
     def totals(self) -> Totals:
         return Totals(self.counters, self.histograms)
 
-    def past(self, polled: float, baselines: Mapping[str, float]) -> SavedState:
+    def past(self, polled: float, baselines: Mapping[str, float]) -> "Past":
         """Tell what somebody would read who begins after a restart."""
         totals = Totals({**self.counters}, {**self.histograms})
-        return SavedState(polled, [*self.jobs.values()], {**self.tombstones}, baselines, totals, self.floor)
+        return Past(polled, [*self.jobs.values()], {**self.tombstones}, baselines, totals, self.floor)
+
+
+@dataclass
+class Past:
+    """All that is known from before a restart. It takes what is read from a file."""
+
+    polled: float = 0.0
+    records: list[JobRecord] = field(default_factory=list)
+    tombstones: Mapping[int, Tombstone] = field(default_factory=dict)
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
+    floor: float = 0.0
+
+    def restore_totals(self, totals: Totals) -> None:
+        assert (self.records, self.totals) == ([], Totals())
+        self.totals = totals
+
+    def restore_job(self, record: JobRecord) -> None:
+        self.records.append(record)
+
+    def give(self, store: Store) -> SavedState:
+        """Give a store what it has after a restart."""
+        store.restore_totals(self.totals)
+        for record in self.records:
+            store.restore_job(record)
+        store.tombstones.restore(self.tombstones, self.floor)
+        return SavedState(self.polled, len(self.records), self.tombstones, self.baselines, self.floor)
+
+
+def past_in(state: State, check: Callable[[JobRecord], object] = lambda _: None) -> Past | None:
+    """Read the content of an open file."""
+    past = Past()
+    saved = state.read(past, check)
+    if saved is None:
+        assert past == Past()
+        return None
+    assert saved.jobs == len(past.records)
+    return Past(saved.polled, past.records, saved.tombstones, saved.baselines, past.totals, saved.floor)

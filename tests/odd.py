@@ -6,6 +6,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from exporter.aws.client import BraketClient
+from exporter.aws.event_queue import EventQueueClient
+from exporter.aws.service_calls import ServiceCalls
+
 
 @dataclass(frozen=True)
 class Saying:
@@ -76,7 +80,7 @@ def odd_endpoint() -> Iterator[Odd]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            operation = _operation(self.command, body)
+            operation = _operation(self.command, body, self.headers.get("X-Amz-Target", ""))
             odd.heard.append(operation)
             odd.asked.append(dict(self.headers))
             saying = odd.to(operation)
@@ -117,7 +121,23 @@ def odd_endpoint() -> Iterator[Odd]:
             thread.join()
 
 
-def _operation(method: str, body: bytes) -> str:
+def _operation(method: str, body: bytes, target: str) -> str:
+    if target:
+        return target.rpartition(".")[2]
     if b"Action=" in body:
         return body.partition(b"Action=")[2].partition(b"&")[0].decode()
     return "GetJob" if method == "GET" else "SearchJobs"
+
+
+@contextmanager
+def deadline_of(client: BraketClient | EventQueueClient, seconds: float) -> Iterator[None]:
+    """Shorten the deadline of a client's calls for a while: only a call that must fail may be short of time."""
+    deadlines = [calls._deadline for calls in vars(client).values() if isinstance(calls, ServiceCalls)]
+    usual = [deadline.seconds for deadline in deadlines]
+    for deadline in deadlines:
+        deadline.seconds = seconds
+    try:
+        yield
+    finally:
+        for deadline, before in zip(deadlines, usual, strict=True):
+            deadline.seconds = before

@@ -23,13 +23,17 @@ import pytest
 
 T = TypeVar("T")
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """The longest wait for a process, seconds; long, since two busy cores run everything many times slower."""
 
 FAST = ("--poll-interval", "0.1s", "--api-requests-per-second", "200")
 LOCAL = ("--listen-address", "127.0.0.1:0", "--log-format", "json")
 
-PATIENT = "import exporter.aws.sessions; exporter.aws.sessions.READ_TIMEOUT = 1.0"
+WITHOUT_DEVICES = {"BRAKET_EXPORTER_DEVICE_METRICS": "off", "BRAKET_EXPORTER_SPENDING_LIMITS": "off"}
+WITH_DEVICES = dict.fromkeys(WITHOUT_DEVICES)
+"""Changes of the environment: whether devices and spending limits are polled."""
+
+PATIENT = "import exporter.aws.sdk_session; exporter.aws.sdk_session.READ_TIMEOUT = 1.0"
 """Run before the exporter: a hanging call is given up soon."""
 
 HASTY = f"{PATIENT}; import exporter.polling.retry_policy as policy; policy.MAX_TARGET_BACKOFF = 0.2"
@@ -142,6 +146,11 @@ class Daemon:
         lines = (json.loads(line) for line in self.lines[:] if line.startswith("{"))
         return [line for line in lines if line.get("event") == event and fields.items() <= line.items()]
 
+    def logged(self, event: str, count: int = 1, **fields: object) -> list[dict[str, Any]]:
+        """Wait for that many log lines: a line may be written after the response to a request."""
+        eventually(lambda: len(self.logs(event, **fields)) >= count or self.process.poll() is not None)
+        return self.logs(event, **fields)
+
     @property
     def address(self) -> str:
         return str(self.logs("started")[0]["listen_address"])
@@ -203,11 +212,12 @@ def daemon(
 ) -> Iterator[Daemon]:
     """Start an exporter and wait for its ``started`` line; kill it at the end.
 
-    It is asked to end first, so that its coverage is kept.
+    It is asked to end first, so that its coverage is kept. Unless ``env`` contains ``WITH_DEVICES``, it polls neither
+    devices nor spending limits: most tests count the calls for jobs.
     """
     with subprocess.Popen(
         command(*arguments, *LOCAL, prelude=prelude),
-        env=environment(env),
+        env=environment({**WITHOUT_DEVICES, **(env or {})}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -56,7 +56,7 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus_with(config: Path, folder: Path) -> Iterator[Prometheus]:
+def prometheus_with(config: Path, folder: Path, *options: str) -> Iterator[Prometheus]:
     """Run a Prometheus with a configuration file, and its data in a folder."""
     address = f"127.0.0.1:{closed_port()}"
     command = (
@@ -64,6 +64,7 @@ def prometheus_with(config: Path, folder: Path) -> Iterator[Prometheus]:
         f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'prometheus'}",
         f"--web.listen-address={address}",
+        *options,
     )
     with serving(address, folder / "prometheus.log", *command) as process:
         yield Prometheus(address, process)

@@ -35,6 +35,9 @@ SNAPSHOTS = st.builds(
     events=st.lists(st.builds(JobEvent, KEYS, TEXT), max_size=3).map(tuple),
     tags=PAIRS,
     unknown=PAIRS,
+    reservation_arn=st.none() | TEXT,
+    queue=TEXT,
+    queue_message=TEXT,
 )
 RECORDS = st.builds(
     JobRecord,

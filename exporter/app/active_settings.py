@@ -1,14 +1,14 @@
 """The active settings: applies new settings to the running components."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from exporter.app.build import Exporter
 from exporter.app.setting_warnings import environment_warnings, warnings_of
 from exporter.app.settings import Settings
 from exporter.app.target_configs import Sessions, target_configs
-from exporter.aws import BraketClient
+from exporter.aws import BraketClient, EventQueueClient, Sdk
 from exporter.core import JobRecord, TargetConfig
-from exporter.polling import Changes, Policy, Retention
+from exporter.polling import Changes, Plan, Policy, Retention
 from exporter.storage import SavedState
 
 
@@ -19,6 +19,9 @@ def policy_of(settings: Settings) -> Policy:
         discovery_interval=settings.discovery_interval,
         lookback=settings.lookback,
         retention=Retention(settings.retention, settings.retention_failed),
+        device_interval=None if settings.device_metrics == "off" else settings.device_interval,
+        spending_limit_interval=None if settings.spending_limits == "off" else settings.spending_limit_interval,
+        event_poll_interval=settings.event_poll_interval,
     )
 
 
@@ -39,6 +42,7 @@ class ActiveSettings:
     ) -> None:
         self.settings = settings
         self._exporter, self._policy = exporter, policy
+        self._sdk = Sdk()
         self._sessions: Sessions = {}
 
     def apply(self, settings: Settings, saved: SavedState | None = None) -> Changes:
@@ -52,13 +56,8 @@ class ActiveSettings:
             SettingsError: no Region is configured for discovery.
         """
         sessions, exporter = dict(self._sessions), self._exporter
-        configs = target_configs(settings, sessions)
-
-        def connect(config: TargetConfig) -> BraketClient:
-            labels = frozenset(settings.tag_labels)
-            return BraketClient(sessions[config.credentials], config.target, exporter.telemetry.request, labels)
-
-        plan = exporter.manager.plan(configs, self._policy(settings), settings.api_requests_per_second, connect)
+        configs = target_configs(settings, sessions, self._sdk)
+        plan = self._plan(settings, configs, sessions)
         for session in self._sessions.values():
             session.renew(forced=True)
         changes = exporter.manager.follow(plan, saved)
@@ -72,6 +71,23 @@ class ActiveSettings:
         )
         exporter.telemetry.settings_loaded(exporter.clock.wall())
         return changes
+
+    def _plan(self, settings: Settings, configs: Sequence[TargetConfig], sessions: Sessions) -> Plan:
+        count = self._exporter.telemetry.request
+
+        def connect(config: TargetConfig) -> BraketClient:
+            labels = frozenset((*settings.tag_labels, *settings.aggregate_tag_labels))
+            return BraketClient(sessions[config.credentials], config.target, count, labels)
+
+        def connect_queue(config: TargetConfig) -> EventQueueClient:
+            url = config.event_queue_url or ""
+            return EventQueueClient(sessions[config.credentials], url, config.target.region, count)
+
+        policy, rate = self._policy(settings), settings.api_requests_per_second
+        with_events = policy.event_poll_interval is not None
+        return self._exporter.manager.plan(
+            configs, policy, rate, connect, connect_queue=connect_queue if with_events else None
+        )
 
     def warn(self) -> None:
         """Log warnings about unusual settings and AWS SDK variables."""

@@ -2,16 +2,14 @@
 
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from exporter.core import closest_name, format_name
 
 _TRUTH_VALUES: Final = frozenset({"true", "false", "yes", "no", "on", "off", "t", "f", "y", "n", "1", "0"})
 
 
-@dataclass(frozen=True, slots=True)
-class Grammar:
+class Grammar(NamedTuple):
     """The commands and flags that a command line may have.
 
     Attributes:
@@ -36,8 +34,7 @@ class Grammar:
         return (*self.valued, *self.switches, *self.valueless)
 
 
-@dataclass(frozen=True, slots=True)
-class CommandLine:
+class CommandLine(NamedTuple):
     """A parsed command line.
 
     Attributes:
@@ -45,12 +42,14 @@ class CommandLine:
         flags: the value of each flag; ``true`` for a flag without a value.
         problems: one line for each invalid word.
         suggested: the flags suggested in place of unknown ones.
+        names_command: whether the command was typed; otherwise it is the default.
     """
 
     command: str | None
     flags: Mapping[str, str]
     problems: tuple[str, ...] = ()
     suggested: frozenset[str] = frozenset()
+    names_command: bool = True
 
 
 def read_arguments(arguments: Iterable[str], grammar: Grammar) -> CommandLine:
@@ -84,7 +83,7 @@ def read_arguments(arguments: Iterable[str], grammar: Grammar) -> CommandLine:
     command, *more = words or grammar.commands[:1]
     problems += (f"unexpected argument {format_name(word)}{_use(word, command)}" for word in more)
     if command in grammar.commands:
-        return CommandLine(command, flags, tuple(problems), frozenset(suggested))
+        return CommandLine(command, flags, tuple(problems), frozenset(suggested), bool(words))
     return CommandLine(None, flags, (_unknown_command(command, grammar.commands), *problems), frozenset(suggested))
 
 

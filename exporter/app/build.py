@@ -2,12 +2,13 @@
 
 import random
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.app.config_files import check_state_file
+from exporter.app.command_errors import StartError
 from exporter.app.settings import Settings
+from exporter.app.state_file_path import check_state_file
 from exporter.core import Clock
 from exporter.metrics import job_families
 from exporter.polling import PollerManager, RateLimiter
@@ -15,12 +16,7 @@ from exporter.storage import SavedState, StateInUseError, StateWriter, Store
 from exporter.telemetry import EventLog, SelfMetrics, make_logger
 
 
-class StartError(Exception):
-    """The exporter cannot start; the text is one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exporter:
+class Exporter(NamedTuple):
     """The components of the exporter.
 
     Attributes:
@@ -51,11 +47,11 @@ class Exporter:
         if self.state_writer is None:
             return None
         try:
-            saved = self.state_writer.load()
+            saved = self.state_writer.load(self.store, self.store.everything)
         except StateInUseError as error:
             raise StartError(f"state_file {state_file}: {error}; set a different path for each exporter") from error
         if saved is not None:
-            self.store.restore(saved)
+            self.store.tombstones.restore(saved.tombstones, saved.floor)
         return saved
 
     def maintain(self) -> None:
@@ -95,12 +91,15 @@ def build_parts(settings: Settings, logger: FilteringBoundLogger, telemetry: Sel
         telemetry: the exporter's own metrics.
         clock: the time.
     """
-    event_log = EventLog(logger)
+    event_log, tags = EventLog(logger), settings.aggregate_tag_labels
+    telemetry.tag_keys_used(tags)
     state_writer = (
-        None if settings.state_file is None else StateWriter(settings.state_file, event_log, telemetry, clock)
+        None if settings.state_file is None else StateWriter(settings.state_file, event_log, telemetry, clock, tags)
     )
     families = job_families(settings.tag_labels) if settings.per_job_metrics else ()
-    store = Store(families, state_writer, most=settings.max_jobs)
+    store = Store(
+        families, state_writer, most=settings.max_jobs, tag_keys=tags, count_other=telemetry.tag_value_dropped
+    )
     manager = PollerManager(
         store=store,
         event_log=event_log,

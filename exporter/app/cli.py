@@ -1,37 +1,33 @@
 """The command line: commands, exit statuses and ``--help``."""
 
+import gc
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
-from exporter.app import daemon, demo
+from exporter.app import command_help, demo
 from exporter.app.arguments import CommandLine, Grammar, read_arguments
-from exporter.app.build import StartError
-from exporter.app.check_config import check_config
-from exporter.app.command_errors import IncompleteError, OutputError, SourceError, UsageError, print_to_stderr
-from exporter.app.help_text import (
-    DEFAULT_TIMEOUT,
-    ONLINE,
-    OUTPUT,
-    PROGRAM,
-    SINCE,
-    STATUS,
-    TIMEOUT,
-    URL,
-    flag_of,
-    help_text,
-    version_text,
+from exporter.app.command_errors import (
+    IncompleteError,
+    OutputError,
+    SourceError,
+    StartError,
+    UsageError,
+    print_to_stderr,
 )
-from exporter.app.jobs_command import CHECKS, list_jobs, read_options
+from exporter.app.jobs_options import CHECKS, read_options
 from exporter.app.load_settings import CONFIG_VARIABLE, load
-from exporter.app.once import once
-from exporter.app.settings import SCALAR_KEYS, Settings, SettingsError
+from exporter.app.settings import SCALAR_KEYS, Settings, SettingsError, flag_of
 from exporter.app.signals import interrupted_by_signals
 from exporter.core import format_value, parse_duration
 
 Flags = Mapping[str, str]
+
+_YOUNG_OBJECTS: Final = 5_000
+"""New objects at which Python looks for cycles among them. At its default of 700, this takes 4 % of a first fill."""
 
 _NO_THREAD: Final = "can't start new thread"
 """The text of Python's RuntimeError."""
@@ -44,18 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interrupted_by_signals():
             return _dispatch(line)
     except UsageError as error:
-        print_to_stderr(f"{PROGRAM}: {error}", f"{PROGRAM} --help lists commands and flags.")
+        print_to_stderr(f"{command_help.PROGRAM}: {error}", f"{command_help.PROGRAM} --help lists commands and flags.")
         return 2
     except SettingsError as error:
-        print_to_stderr(f"{PROGRAM}: invalid settings:", *(f"  {problem}" for problem in error.problems))
+        print_to_stderr(f"{command_help.PROGRAM}: invalid settings:", *(f"  {problem}" for problem in error.problems))
         return 2
     except KeyboardInterrupt:
         if line.command not in _INTERRUPTED:
             return 0
-        print_to_stderr(f"{PROGRAM}: interrupted before {_INTERRUPTED[line.command]}")
+        print_to_stderr(f"{command_help.PROGRAM}: interrupted before {_INTERRUPTED[line.command]}")
         return 1
     except (StartError, OutputError, IncompleteError, SourceError, MemoryError, RuntimeError) as error:
-        print_to_stderr(f"{PROGRAM}: {_cause(error)}")
+        print_to_stderr(f"{command_help.PROGRAM}: {_cause(error)}")
         return 1
 
 
@@ -71,14 +67,19 @@ def _cause(error: Exception) -> str:
 
 
 def _dispatch(line: CommandLine) -> int:
-    if not {"--help", "-h"}.isdisjoint(line.flags):
-        _write(help_text().encode())
-        return 0
     if "--version" in line.flags:
+        from exporter.app.help_text import version_text
+
         _write(version_text().encode())
         return 0
     if line.command is None:
         raise UsageError("; ".join(line.problems))
+    if not {"--help", "-h"}.isdisjoint(line.flags):
+        from exporter.app.help_text import help_text
+
+        command = line.command if line.names_command else None
+        _write(help_text(command, DEFAULTS.get(line.command)).encode())
+        return 0
     return _run_command(line.command, line)
 
 
@@ -90,7 +91,7 @@ def _run_command(command: str, line: CommandLine) -> int:
         # Add the settings' own problems, except for those that only follow from a misspelled flag. "nothing to
         # watch" is not one of them, because the invalid part of the command line may stand for --jobs.
         try:
-            if URL not in line.flags:
+            if command_help.URL not in line.flags:
                 load(flags, os.environ, config, DEFAULTS.get(command, {}), {*map(_key, line.suggested), "jobs"})
         except SettingsError as error:
             problems += error.problems
@@ -105,7 +106,7 @@ def _misplaced(command: str, flags: Mapping[str, str]) -> list[str]:
         for flag, owners in _COMMAND_FLAGS.items()
         if flag in flags and command not in owners
     ]
-    for flag, check in {TIMEOUT: parse_duration, **CHECKS}.items():
+    for flag, check in {command_help.TIMEOUT: parse_duration, **CHECKS}.items():
         try:
             if flag in flags:
                 check(flags[flag])
@@ -118,12 +119,33 @@ def _key(flag: str) -> str:
     return flag.removeprefix("--").replace("-", "_")
 
 
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Load the modules of a command; start garbage collection, which imports do without (see ``__main__``).
+
+    Raises:
+        StartError: the memory limit is too low for the libraries.
+    """
+    try:
+        yield
+    except (ImportError, MemoryError, OSError) as error:
+        raise StartError(f"cannot load its modules: {type(error).__name__}: {error}".strip(": ")) from error
+    if not gc.isenabled():
+        gc.freeze()
+        gc.set_threshold(_YOUNG_OBJECTS)
+        gc.enable()
+
+
 def _run(flags: Flags, config: str | None, _: Flags) -> int:
+    with _loading():
+        from exporter.app import daemon
     return daemon.run(partial(load, flags, os.environ, config), config)
 
 
 def _once(flags: Flags, config: str | None, own: Flags) -> int:
-    timeout = parse_duration(own.get(TIMEOUT, DEFAULT_TIMEOUT))
+    with _loading():
+        from exporter.app.once import once
+    timeout = parse_duration(own.get(command_help.TIMEOUT, command_help.DEFAULT_TIMEOUT))
     result = once(load(flags, os.environ, config), timeout)
     _write(result.page)
     if result.missing:
@@ -132,28 +154,35 @@ def _once(flags: Flags, config: str | None, own: Flags) -> int:
 
 
 def _jobs(flags: Flags, config: str | None, own: Flags) -> int:
+    with _loading():
+        from exporter.app.jobs_command import list_jobs
     read = partial(load, flags, os.environ, config, DEFAULTS["jobs"])
-    output = list_jobs(read_options(own, DEFAULT_TIMEOUT), read)
+    output = list_jobs(read_options(own, command_help.DEFAULT_TIMEOUT), read)
     _write(output.text.encode(errors="replace"))
     if output.missing:
         raise IncompleteError("; ".join(output.missing))
     if output.note:
-        print_to_stderr(f"{PROGRAM}: {output.note}")
+        print_to_stderr(f"{command_help.PROGRAM}: {output.note}")
     return 0
 
 
 def _check_config(flags: Flags, config: str | None, own: Flags) -> int:
-    checked = check_config(load(flags, os.environ, config), online=ONLINE in own)
+    with _loading():
+        from exporter.app.check_config import check_config
+    checked = check_config(load(flags, os.environ, config), online=command_help.ONLINE in own)
     _write(checked.text.encode())
     return 0 if checked.permitted else 1
 
 
-def _demo(flags: Flags, config: str | None, _: Flags) -> int:
-    read = partial(load, flags, os.environ, config, DEFAULTS["demo"])
-    with demo.endpoint() as endpoint_url:
+def _demo(flags: Flags, config: str | None, own: Flags) -> int:
+    with _loading():
+        from exporter.app import daemon
+    rate = load(flags, os.environ, config, DEFAULTS["demo"]).api_requests_per_second
+    with demo.endpoint(events=command_help.EVENTS in own) as simulated:
+        read = partial(load, flags, os.environ, config, {**DEFAULTS["demo"], "event_queue_url": simulated.queue_url})
 
         def announce(url: str, *, polled: bool) -> None:
-            print_to_stderr(*demo.banner(url, endpoint_url, polled=polled))
+            print_to_stderr(*demo.banner(url, simulated, rate, polled=polled))
 
         return daemon.run(read, config, announce, warn=False)
 
@@ -178,11 +207,7 @@ _INTERRUPTED: Final = {
 """The commands without a result after a signal, and their unfinished work."""
 
 
-_COMMAND_FLAGS: Final = {
-    ONLINE: ("check-config",),
-    TIMEOUT: ("once", "jobs"),
-    **dict.fromkeys((OUTPUT, STATUS, SINCE, URL), ("jobs",)),
-}
+_COMMAND_FLAGS: Final = {flag: command_help.commands_of(flag) for flag in command_help.OWN_FLAGS}
 """The flags that are not settings, each with its commands."""
 
 _SETTINGS: Final = tuple(map(flag_of, SCALAR_KEYS))
@@ -192,13 +217,18 @@ GRAMMAR: Final = Grammar(
     commands=tuple(COMMANDS),
     valued=(
         "--config",
-        *(flag for flag in _COMMAND_FLAGS if flag != ONLINE),
+        *(name for name, flag in command_help.OWN_FLAGS.items() if flag.metavar),
         *(flag for flag in _SETTINGS if flag not in _SWITCHES),
     ),
     switches=_SWITCHES,
-    valueless=(ONLINE, "--help", "-h", "--version"),
+    valueless=(
+        *(name for name, flag in command_help.OWN_FLAGS.items() if not flag.metavar),
+        "--help",
+        "-h",
+        "--version",
+    ),
     unsupported={"--targets": "--targets: set targets in the YAML file; it cannot be a flag"},
-    repeatable=(STATUS,),
+    repeatable=(command_help.STATUS,),
 )
 
 

@@ -5,6 +5,10 @@ import sys
 from exporter.telemetry import write_text
 
 
+class StartError(Exception):
+    """The exporter cannot start; the text is one line."""
+
+
 class OutputError(Exception):
     """The output of a command cannot be written."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from exporter.core import STATUSES, TERMINAL_STATUSES, EventKey, JobRecord, JobSnapshot
+from exporter.core import LONG_POLL_SECONDS, PHASES, STATUSES, TERMINAL_STATUSES, EventKey, JobRecord, JobSnapshot
 from exporter.metrics import AGGREGATE_FAMILIES, Family, JobFamily
 from exporter.polling import GET_JOB_SHARE
 
@@ -43,6 +43,8 @@ LABEL_SETS_PER_DEVICE: Final[Mapping[str, int]] = {
     "braket_billable_seconds_total": 1,
     "braket_job_queue_duration_seconds": 1,
     "braket_job_run_duration_seconds": len(TERMINAL_STATUSES),
+    "braket_job_phase_seconds_total": len(PHASES),
+    "braket_job_phases_total": len(PHASES),
 }
 """The label sets of each aggregate family for a device with jobs of one instance type and one kind of transition."""
 
@@ -87,6 +89,29 @@ class Prediction:
     series_of_jobs: int
     most_series_of_jobs: int
     series_per_device: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventCosts:
+    """The costs of event queues while they are healthy.
+
+    Attributes:
+        queues: the number of queues.
+        interval: the poll interval of RUNNING jobs, seconds.
+    """
+
+    queues: int
+    interval: float
+
+    @property
+    def calls_per_running_job(self) -> float:
+        """GetJob calls a minute for each RUNNING job."""
+        return 60 / self.interval
+
+    @property
+    def receives_per_minute(self) -> float:
+        """ReceiveMessage calls a minute to all queues, if they are empty; each event may end a call early."""
+        return self.queues * 60 / LONG_POLL_SECONDS
 
 
 def predict(

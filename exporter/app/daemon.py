@@ -10,12 +10,13 @@ from exporter import __version__
 from exporter.app.active_settings import ActiveSettings
 from exporter.app.background import finish, in_background
 from exporter.app.build import Exporter, build
-from exporter.app.config_files import access_policy_of
+from exporter.app.file_watch import FileWatch
 from exporter.app.first_poll_log import FirstPollLog
 from exporter.app.listen import format_address, listen
 from exporter.app.reload import Reloader
 from exporter.app.settings import Settings, count_jobs
 from exporter.app.signals import called_by_sighup, stopped_by_signals, wait_for
+from exporter.app.web_config_file import access_policy_of
 from exporter.aws import CONNECTIONS
 from exporter.web.http import FileAccessPolicy
 
@@ -44,7 +45,7 @@ def run(
 
     Args:
         read: reads the settings, now and at each reload.
-        file: the path of the settings file, for the log.
+        file: the path of the settings file; a change of its content is a reload.
         announce: shows the URL.
         warn: whether to log unusual settings.
 
@@ -52,12 +53,13 @@ def run(
         StartError: the exporter cannot start.
         SettingsError: the settings or the web configuration file are invalid, or no Region is configured for discovery.
     """
+    watched_file = FileWatch(file)
     settings = read()
     access_policy = access_policy_of(settings)
     scheme = "https" if access_policy is not None and access_policy.secure else "http"
     exporter = build(settings)
     active = ActiveSettings(exporter, settings)
-    reloader = Reloader(exporter, active, read, file, access_policy)
+    reloader = Reloader(exporter, active, read, watched_file, access_policy)
     # Before slow work, so that a port in use is reported at once.
     server = listen(exporter, active, reloader, access_policy)
     try:
@@ -77,7 +79,9 @@ def run(
         exporter.manager.start(CONNECTIONS, stop)
         started.set()
         first_poll = None if announce is None else partial(announce, url, polled=True)
-        maintenance = in_background(partial(_run_maintenance, exporter, access_policy, stop, first_poll), "maintenance")
+        maintenance = in_background(
+            partial(_run_maintenance, exporter, reloader, access_policy, stop, first_poll), "maintenance"
+        )
         maintenance.add_done_callback(partial(_fail_on_bug, exporter))
         wait_for(stop)
         served = in_background(server.stop, "stop")  # slow readers may take a while
@@ -117,6 +121,7 @@ def _close(exporter: Exporter, maintenance: "Future[None]", state_file: str | No
 
 def _run_maintenance(
     exporter: Exporter,
+    reloader: Reloader,
     access_policy: FileAccessPolicy | None,
     stop: threading.Event,
     first_poll: Callable[[], None] | None,
@@ -126,6 +131,7 @@ def _run_maintenance(
     while not stop.wait(MAINTENANCE_INTERVAL):
         exporter.maintain()
         progress.log_if_due()
+        reloader.reload_if_changed()
         if access_policy is not None:
             access_policy.reload_changed_files(exporter.event_log)
             access_policy.log_failed_handshakes(exporter.event_log)

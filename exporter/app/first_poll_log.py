@@ -26,6 +26,6 @@ class FirstPollLog:
         now = self._exporter.clock.monotonic()
         if self._done or now < self._logged_at + LOG_INTERVAL:
             return
-        self._done, self._logged_at = self._exporter.manager.complete, now
+        self._done, self._logged_at = self._exporter.manager.full_poll_done, now
         if not self._done:
             self._exporter.event_log.first_poll_progress(first_poll_progress(self._exporter.manager.statuses()))

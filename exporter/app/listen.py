@@ -3,7 +3,8 @@
 from typing import Final
 
 from exporter.app.active_settings import ActiveSettings
-from exporter.app.build import Exporter, StartError
+from exporter.app.build import Exporter
+from exporter.app.command_errors import StartError
 from exporter.app.reload import Reloader
 from exporter.core import parse_listen
 from exporter.web import PROBES, RELOAD, Web

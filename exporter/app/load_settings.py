@@ -10,16 +10,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from pydantic import ValidationError, model_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
+from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource
 
 from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError
 from exporter.core import (
     closest_name,
     describe_errors,
+    format_duration,
     format_name,
     format_value,
     key_text,
+    parse_duration,
     parse_mapping,
     pod_ordinal,
     split_list,
@@ -69,31 +71,11 @@ def load(
     file, unread = ({}, []) if config is None else _read_yaml(config)
     problems = [*_unknown_variables(environ), *unread]
     misplaced = {"targets"} if _TARGETS_VARIABLE in environ else set()
-    given: dict[str, Any] = {}
-
-    class Sourced(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- part of the signature
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- part of the signature
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- part of the signature
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            first, *rest = (InitSettingsSource(settings_cls, dict(values)) for values in (flags, file, defaults))
-            return first, env_settings, *rest
-
-        @model_validator(mode="before")
-        @classmethod
-        def collect_given(cls, values: dict[str, Any]) -> dict[str, Any]:
-            given.update(values)
-            return values
-
+    given = {**defaults, **file, **EnvSettingsSource(Settings)(), **flags}
     variables = (name.removeprefix(ENV_PREFIX).lower() for name in environ if name.startswith(ENV_PREFIX))
     unsure = {*meant, *_meant((*file, *variables))}
     try:
-        settings = Sourced()
+        settings = Settings(**given)
     except ValidationError as error:
         details = error.errors(include_url=False)
         placed = (detail for detail in details if detail["loc"][0] not in misplaced)
@@ -130,6 +112,21 @@ def _conflicts(given: Mapping[str, Any], unsure: Collection[str]) -> Iterator[st
         if shard >= shards:
             expected = f"expected a number from 0 to {shards - 1}, because total_shards is {shards}"
             yield f"shard = {format_value(shard)}: {expected}"
+    if _has_event_queue(given) and not any(key in unsure for key in ("poll_interval", "event_poll_interval")):
+        interval, event_interval = _duration(given, "poll_interval"), _duration(given, "event_poll_interval")
+        if event_interval < interval:
+            expected = f"expected at least poll_interval, which is {format_duration(interval)}"
+            yield f"event_poll_interval = {format_value(format_duration(event_interval))}: {expected}"
+
+
+def _has_event_queue(given: Mapping[str, Any]) -> bool:
+    targets = given.get("targets")
+    entries = [entry for entry in targets if isinstance(entry, Mapping)] if isinstance(targets, list) else []
+    return any(entry.get("event_queue_url") for entry in (given, *entries))
+
+
+def _duration(given: Mapping[str, Any], key: str) -> float:
+    return parse_duration(given.get(key, Settings.model_fields[key].default))
 
 
 def _whole(value: Any) -> int:  # noqa: ANN401 -- a whole number in any form

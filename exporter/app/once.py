@@ -2,8 +2,8 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from exporter.app.active_settings import ActiveSettings, policy_of
 from exporter.app.build import Exporter, build
@@ -11,9 +11,17 @@ from exporter.app.first_poll_log import FirstPollLog
 from exporter.app.settings import Settings
 from exporter.app.signals import TimeoutReached, interrupted_after, stopped_by_signals
 from exporter.aws import CONNECTIONS
-from exporter.core import Clock, JobRecord, first_poll_progress, format_duration
+from exporter.core import (
+    Clock,
+    JobRecord,
+    Target,
+    TargetStatus,
+    first_poll_progress,
+    format_duration,
+    parse_job_arn,
+)
 from exporter.polling import Policy
-from exporter.web import expose
+from exporter.telemetry import expose
 
 CHECK_INTERVAL: Final = 0.02
 """Seconds between two checks whether everything is polled."""
@@ -25,8 +33,7 @@ NEVER: Final = float("inf")
 """The interval of a poll that is not repeated, seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Once:
+class Once(NamedTuple):
     """The result of polling everything once.
 
     Attributes:
@@ -38,8 +45,7 @@ class Once:
     missing: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PolledOnce:
+class PolledOnce(NamedTuple):
     """An exporter that has polled everything once.
 
     Attributes:
@@ -91,8 +97,16 @@ def _prepare(settings: Settings) -> tuple[Exporter, ActiveSettings]:
 
 
 def _policy(settings: Settings) -> Policy:
-    """Return a policy that polls and lists each job once, however late the main thread stops the pollers."""
-    return replace(policy_of(settings), poll_interval=NEVER, discovery_interval=NEVER)
+    """Return a policy that polls everything once, however late the main thread stops the pollers."""
+    policy = policy_of(settings)
+    return replace(
+        policy,
+        poll_interval=NEVER,
+        discovery_interval=NEVER,
+        event_poll_interval=None,
+        device_interval=None if policy.device_interval is None else NEVER,
+        spending_limit_interval=None if policy.spending_limit_interval is None else NEVER,
+    )
 
 
 def _poll(exporter: Exporter, stop: threading.Event, deadline: float, interval: float) -> bool:
@@ -122,7 +136,9 @@ def _poll(exporter: Exporter, stop: threading.Event, deadline: float, interval: 
 
 def _page(exporter: Exporter, settings: Settings) -> bytes:
     disabled = frozenset(settings.disabled_metrics)
-    page = expose(exporter.store, exporter.telemetry, exporter.manager.statuses(), "text", disabled=disabled)
+    page = expose(
+        exporter.store.view().families(), exporter.telemetry, exporter.manager.statuses(), "text", disabled=disabled
+    )
     return b"".join(page.parts)
 
 
@@ -138,14 +154,27 @@ def _pending(exporter: Exporter) -> Iterator[str]:
 def _failures(exporter: Exporter, configured: Sequence[JobRecord]) -> Iterator[str]:
     """Yield a line for the targets and for the configured jobs without a response."""
     statuses = exporter.manager.statuses()
-    down = [status.target for status in statuses if not status.health.up]
+    down = [status for status in statuses if not status.health.up]
     if down:
-        names = _first_few([f"{target.account or 'unknown account'}/{target.region}" for target in down])
+        names = _first_few([_with_cause(status) for status in down])
         yield f"{len(down)} of {len(statuses)} targets did not respond: {names}"
     failed = [job for job in configured if job.snapshot is None or job.failing is not None]
     if failed:
-        names = _first_few([f"{job.arn} ({job.failing or 'no response'})" for job in failed])
+        causes = {status.target: status.health.last_error for status in statuses if status.health.up}
+        names = _first_few(
+            [f"{job.arn} ({job.failing or causes.get(_target_of(job)) or 'no response'})" for job in failed]
+        )
         yield f"GetJob failed for {len(failed)} of {len(configured)} jobs named in jobs: {names}"
+
+
+def _target_of(job: JobRecord) -> Target:
+    parts = parse_job_arn(job.arn)
+    return Target(parts.account, parts.region)
+
+
+def _with_cause(status: TargetStatus) -> str:
+    target, cause = status.target, status.health.last_error or "no call has ended"
+    return f"{target.account or 'unknown account'}/{target.region} ({cause})"
 
 
 def _first_few(names: Sequence[str]) -> str:

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
+from exporter.app.access_results import Access, CallResult, Verdict
 from exporter.app.next_steps import next_steps
-from exporter.app.permission_check import Access, CallResult, Verdict
 from exporter.core import Target
 
 MAX_REASON_LENGTH: Final = 400
@@ -36,7 +36,8 @@ def policies(accesses: Sequence[Access]) -> dict[str, dict[str, Any]]:
     for access in accesses:
         for result in access.results:
             if result.missing is not None:
-                needs[result.missing.holder][result.missing.action][result.missing.resource] = None
+                for action in (result.missing.action, *result.missing.more_actions):
+                    needs[result.missing.holder][action][result.missing.resource] = None
     return {
         holder: {"Version": "2012-10-17", "Statement": [_allow(action, [*named]) for action, named in actions.items()]}
         for holder, actions in needs.items()

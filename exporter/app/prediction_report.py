@@ -1,10 +1,10 @@
 """The report of a prediction: calls to AWS, data age and series, one quantity in each line. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.app.cost_estimate import Prediction
-from exporter.app.help_text import ONLINE
+from exporter.app.command_help import ONLINE
+from exporter.app.cost_estimate import EventCosts, Prediction
 from exporter.core import format_duration
 
 
@@ -30,19 +30,55 @@ class ActiveJobs:
         return [number + (more or 0) for number, more in zip(self.configured, found, strict=True)]
 
 
-def prediction_lines(jobs: ActiveJobs, cost: Prediction) -> list[str]:
-    """Return the prediction as YAML comments."""
+def prediction_lines(
+    jobs: ActiveJobs,
+    cost: Prediction,
+    optional: Mapping[str, float] | None = None,
+    events: EventCosts | None = None,
+) -> list[str]:
+    """Return the prediction as YAML comments.
+
+    Args:
+        jobs: the active jobs.
+        cost: the prediction for them.
+        optional: calls a minute beside those for jobs, by their subject.
+        events: the costs of event queues; ``None`` without one.
+    """
     current = _current(jobs)
     return [
         f"# Predicted for {_subject(jobs)}:",
         "#   API calls",
         f"#     now: {current(f'{cost.calls_per_minute:.1f} calls per minute')}",
         f"#     per additional active job: {cost.calls_per_found_job:.1f} calls per minute",
+        *_event_calls(events),
+        *(f"#     {subject}: {calls:.1f} calls per minute" for subject, calls in (optional or {}).items()),
         f"#     ceiling: {cost.most_calls_per_minute:.0f} calls per minute{_per_operation(jobs, cost)}",
         "#   Data age",
         f"#     ceiling of an active job: {current(format_duration(round(cost.staleness, 1)))}",
+        *_event_data_age(events),
         "#   Series",
         f"#     jobs now: {current(f'{cost.series_of_jobs} series')}",
+        *_series(cost),
+    ]
+
+
+def _event_calls(events: EventCosts | None) -> list[str]:
+    if events is None:
+        return []
+    return [
+        f"#     per RUNNING job with events: {events.calls_per_running_job:.1f} calls per minute",
+        f"#     event queues: at least {events.receives_per_minute:.0f} ReceiveMessage calls per minute",
+    ]
+
+
+def _event_data_age(events: EventCosts | None) -> list[str]:
+    if events is None:
+        return []
+    return [f"#     ceiling of a RUNNING job with events: {format_duration(events.interval)}"]
+
+
+def _series(cost: Prediction) -> list[str]:
+    return [
         f"#     per job: {cost.series_per_job} series",
         f"#     per device: {cost.series_per_device} series",
         f"#     ceiling of all jobs: {cost.most_series_of_jobs} series",

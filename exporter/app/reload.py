@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from exporter.app.active_settings import ActiveSettings
-from exporter.app.build import Exporter, StartError
-from exporter.app.config_files import web_config_errors
+from exporter.app.build import Exporter
+from exporter.app.command_errors import StartError
+from exporter.app.file_watch import FileWatch
 from exporter.app.settings import Settings, SettingsError, count_jobs
+from exporter.app.web_config_file import web_config_errors
 from exporter.polling import Changes
 from exporter.web import Reloaded
 from exporter.web.http import FileAccessPolicy
@@ -15,6 +17,8 @@ from exporter.web.http import FileAccessPolicy
 RELOADED: Final = frozenset(
     {"jobs", "tags", "all_jobs", "job_name_regex", "regions", "targets", "shard", "total_shards"}
     | {"poll_interval", "discovery_interval", "lookback", "retention", "retention_failed"}
+    | {"device_metrics", "device_interval", "spending_limits", "spending_limit_interval"}
+    | {"event_queue_url", "event_poll_interval"}
     | {"max_jobs", "disabled_metrics", "api_requests_per_second"}
 )
 """The settings that can change while the exporter runs."""
@@ -27,7 +31,7 @@ class Reloader:
         exporter: logs and counts the reloads.
         active: the active settings.
         read: reads the settings.
-        file: the path of the settings file, for the log.
+        file: the settings file.
         access_policy: reads the web configuration file, if configured; a reload reads it again.
     """
 
@@ -36,7 +40,7 @@ class Reloader:
         exporter: Exporter,
         active: ActiveSettings,
         read: Callable[[], Settings],
-        file: str | None,
+        file: FileWatch,
         access_policy: FileAccessPolicy | None,
     ) -> None:
         self._exporter, self._active, self._read, self._file, self._access_policy = (
@@ -51,6 +55,7 @@ class Reloader:
     def reload(self) -> Reloaded:
         """Reload the settings. Invalid settings change nothing; a bug ends the exporter."""
         with self._reloading:
+            self._file.about_to_read()
             try:
                 return self._reload()
             except (SettingsError, StartError) as error:
@@ -58,6 +63,11 @@ class Reloader:
             except BaseException as bug:
                 self._exporter.manager.fail(bug)
                 raise
+
+    def reload_if_changed(self) -> None:
+        """Reload the settings if their file changed."""
+        if self._file.changed():
+            self.reload()
 
     def _reload(self) -> Reloaded:
         given, current = self._read(), self._active.settings
@@ -73,7 +83,7 @@ class Reloader:
 
     def _succeeded(self, changes: Changes, restart_needed: Sequence[str]) -> None:
         self._exporter.event_log.config_reloaded(
-            self._file,
+            self._file.path,
             configured_jobs=count_jobs(self._active.settings),
             targets=len(self._exporter.manager.targets),
             added=changes.added,
@@ -85,5 +95,5 @@ class Reloader:
 
     def _failed(self, problems: Sequence[str]) -> Reloaded:
         self._exporter.telemetry.reload_failed()
-        self._exporter.event_log.config_reload_failed(self._file, "; ".join(problems))
+        self._exporter.event_log.config_reload_failed(self._file.path, "; ".join(problems))
         return Reloaded(problems)

@@ -12,6 +12,7 @@ from exporter.core import (
     parse_duration,
     parse_job_arn,
     parse_listen,
+    parse_queue_url,
     parse_tag_rule,
     pod_ordinal,
     split_list,
@@ -24,9 +25,15 @@ T = TypeVar("T")
 METRICS: Final = tuple(family.name for family in all_families())
 """Every metric that can be disabled."""
 
+MOST_TAG_KEYS: Final = 3
+"""The maximum number of keys of ``aggregate_tag_labels``: each multiplies the series of the aggregate metrics."""
+
 MOST_JOBS: Final = 1_000_000_000
 LOWEST_RATE: Final = 0.0001
 HIGHEST_RATE: Final = 1_000_000.0
+
+_MAY_HAVE_SECRETS: Final = re.compile(r"[@?#]")
+"""The marks of a user, a query or a fragment in a URL."""
 
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 
@@ -72,6 +79,16 @@ def _check_name(name: str) -> str:
     if name.encode(errors="replace").decode() != name:
         raise ValueError("not valid Unicode text; remove the surrogate")
     return name
+
+
+def _check_queue_url(url: str) -> str:
+    try:
+        parse_queue_url(url)
+    except ValueError as error:
+        if _MAY_HAVE_SECRETS.search(url):
+            raise hidden_value(str(error)) from None
+        raise
+    return url
 
 
 def _check_metric(name: str) -> str:
@@ -123,8 +140,17 @@ def _check_labels(keys: tuple[str, ...]) -> tuple[str, ...]:
     return keys
 
 
+def _check_few(keys: tuple[str, ...]) -> tuple[str, ...]:
+    if len(keys) > MOST_TAG_KEYS:
+        raise hidden_value(f"{len(keys)} keys; expected at most {MOST_TAG_KEYS}")
+    return keys
+
+
 SERIALIZED_DURATION: Final = PlainSerializer(format_duration)
 """Marks the fields with a duration."""
+
+OFF: Final = BeforeValidator(lambda value: "off" if value is False else value)
+"""Marks the fields with the value ``off``, which YAML reads as false."""
 
 _List = BeforeValidator(split_list)
 _Once = AfterValidator(_once)
@@ -138,9 +164,11 @@ TagRules = Annotated[
 Regions = Annotated[tuple[Annotated[str, AfterValidator(_check_region)], ...], _List, _Once]
 Regex = Annotated[str, AfterValidator(_check_regex)]
 TargetName = Annotated[str, AfterValidator(_check_name)]
+QueueUrl = Annotated[str, AfterValidator(_check_queue_url)]
 RoleArn = Annotated[str, AfterValidator(_check_role)]
 MetricNames = Annotated[tuple[Annotated[str, AfterValidator(_check_metric)], ...], _List, _Once]
 TagKeys = Annotated[tuple[str, ...], _List, _Once, AfterValidator(_check_labels)]
+AggregateTagKeys = Annotated[TagKeys, AfterValidator(_check_few)]
 JobLimit = Annotated[int, _Number, AfterValidator(_check_most_jobs)]
 Rate = Annotated[float, _Number, AfterValidator(_check_rate)]
 ListenAddress = Annotated[str, AfterValidator(_check_listen)]

@@ -6,10 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from exporter.app.settings import Selection, Settings
-from exporter.core import BRAKET_REGIONS, REGIONS_HINT, format_duration, parse_job_arn, suggestion
-
-SERVICE_QUOTA: Final = 5.0
-"""The default quota of GetJob and of SearchJobs calls per second, for all clients in an account and Region."""
+from exporter.core import (
+    BRAKET_REGIONS,
+    REGIONS_HINT,
+    SERVICE_QUOTA,
+    format_duration,
+    parse_job_arn,
+    parse_queue_url,
+    suggestion,
+)
 
 SHORTEST_INTERVAL: Final = 1.0
 """A shorter ``poll_interval``, in seconds, is valid but unusual."""
@@ -37,7 +42,13 @@ def warnings_of(settings: Settings, polled: Iterable[str] = ()) -> tuple[Setting
         settings: the settings.
         polled: the polled Regions; a Region that is not in the settings comes from the AWS SDK.
     """
-    return (*_unknown_regions(settings, polled), *_unused_tags(settings), *_quota(settings))
+    regions = [*polled]
+    return (
+        *_unknown_regions(settings, regions),
+        *_queues_of_other_regions(settings, regions),
+        *_unused_tags(settings),
+        *_quota(settings),
+    )
 
 
 def environment_warnings(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[SettingsWarning]:
@@ -71,15 +82,35 @@ def _unknown_regions(settings: Settings, polled: Iterable[str]) -> Iterator[Sett
         named |= {region: f"{prefix}jobs" for region in map(_region_of, selection.jobs) if region not in named}
     for region, key in named.items():
         if region not in BRAKET_REGIONS:
-            yield SettingsWarning(key, f"Region {region} {_unknown(region)}")
+            yield SettingsWarning(key, f"Region {region} {unknown_region(region)}")
     for region in dict.fromkeys(polled):
         if region not in BRAKET_REGIONS and region not in named:
-            yield SettingsWarning("regions", f"the AWS SDK's Region {region} {_unknown(region)}")
+            yield SettingsWarning("regions", f"the AWS SDK's Region {region} {unknown_region(region)}")
 
 
-def _unknown(region: str) -> str:
+def unknown_region(region: str) -> str:
+    """Return the rest of a sentence about a Region that is not in the list, with a suggestion."""
     near = suggestion(region, BRAKET_REGIONS, ONE_CHARACTER_OFF)
     return f"is not known to this release{near}; {REGIONS_HINT}"
+
+
+def _queues_of_other_regions(settings: Settings, polled: Iterable[str]) -> Iterator[SettingsWarning]:
+    others: dict[tuple[str, str], list[str]] = {}
+    for prefix, selection in _selections(settings):
+        own = getattr(selection, "event_queue_url", None)
+        url = own or settings.event_queue_url
+        queue = "" if url is None else parse_queue_url(url).region
+        regions = (*selection.regions, *map(_region_of, selection.jobs)) or (() if settings.targets else polled)
+        key = f"{prefix if own else ''}event_queue_url"
+        others.setdefault((key, queue), []).extend(region for region in regions if queue not in {"", region})
+    for (key, queue), regions in others.items():
+        if regions:
+            message = (
+                f"a rule sends to queues of its own Region only; events from {', '.join(dict.fromkeys(regions))} reach "
+                f"the queue in {queue} only through an event bus there. Without one, RUNNING jobs are polled every "
+                "event_poll_interval, and no event reports their changes; set a queue of the Region in targets"
+            )
+            yield SettingsWarning(key, message)
 
 
 def _unused_tags(settings: Settings) -> Iterator[SettingsWarning]:

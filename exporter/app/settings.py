@@ -5,13 +5,15 @@ The description of each field is its help text.
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from exporter.app.setting_types import (
+    OFF,
     SERIALIZED_DURATION,
+    AggregateTagKeys,
     Count,
     Duration,
     FilePath,
@@ -19,6 +21,7 @@ from exporter.app.setting_types import (
     JobLimit,
     ListenAddress,
     MetricNames,
+    QueueUrl,
     Rate,
     Regex,
     Regions,
@@ -28,7 +31,7 @@ from exporter.app.setting_types import (
     TagRules,
     TargetName,
 )
-from exporter.core import ProblemsError, format_duration, hidden_value
+from exporter.core import GET_DEVICE, SEARCH_SPENDING_LIMITS, ProblemsError, format_duration, hidden_value
 
 ENV_PREFIX: Final = "BRAKET_EXPORTER_"
 
@@ -67,6 +70,7 @@ class TargetSettings(Selection):
     role_arn: RoleArn | None = Field(None, description="role to assume")
     external_id: str | None = Field(None, description="external ID that the trust policy of the role requires")
     profile: str | None = Field(None, description="profile of the AWS configuration files")
+    event_queue_url: QueueUrl | None = Field(None, description="SQS queue of the events about these jobs")
 
     @property
     def login(self) -> tuple[str | None, ...]:
@@ -114,10 +118,14 @@ class Settings(Selection, BaseSettings):
         env_prefix=ENV_PREFIX, extra="forbid", frozen=True, enable_decoding=False, env_ignore_empty=True
     )
 
+    def __init__(self, /, **values: Any) -> None:  # noqa: ANN401 -- validated here
+        """Validate values of all sources. The base class would read the environment again, and take other keys."""
+        BaseModel.__init__(self, **values)
+
     targets: Annotated[tuple[TargetSettings, ...], AfterValidator(_check_targets)] = Field(
         (),
         description="only in the file: a list of name, regions, role_arn, external_id, profile, jobs, tags, "
-        "all_jobs, job_name_regex, for several accounts; replaces the keys above",
+        "all_jobs, job_name_regex, event_queue_url, for several accounts; replaces the keys above",
     )
     poll_interval: Duration = Field(30.0, description="maximum data age of an active job")
     discovery_interval: Duration = Field(60.0, description="interval between searches for new jobs")
@@ -141,11 +149,37 @@ class Settings(Selection, BaseSettings):
     )
     disabled_metrics: MetricNames = Field((), description="names of metrics to omit")
     tag_labels: TagKeys = Field((), description="tag keys that become labels tag_<key> of braket_job_info")
+    aggregate_tag_labels: AggregateTagKeys = Field(
+        (),
+        description="at most 3 tag keys that also become labels tag_<key> of the aggregate metrics; a job without the "
+        "tag has an empty value, and values after the first 100 of a key become other",
+    )
     api_requests_per_second: Rate = Field(
         2.5,
         gt=0,
         allow_inf_nan=False,
-        description="rate limit per account, Region and API operation; the default is half of the service quota",
+        description="calls per second for each account, Region and API operation; AWS allows 5 to all clients together",
+    )
+    device_metrics: Annotated[Literal["used", "off"], OFF] = Field(
+        "used",
+        description="used exports the status and the queues of the devices of active jobs, and for the retention after "
+        "the last one; off makes no GetDevice calls",
+    )
+    device_interval: Duration = Field(60.0, description="interval between polls of a device")
+    spending_limits: Annotated[Literal["auto", "off"], OFF] = Field(
+        "auto",
+        description="auto exports the spending limits of each account and Region; off makes no SearchSpendingLimits "
+        "calls",
+    )
+    spending_limit_interval: Duration = Field(300.0, description="interval between polls of the spending limits")
+    event_queue_url: QueueUrl | None = Field(
+        None,
+        description="URL of the SQS queue with EventBridge's events about Amazon Braket; an entry of targets may have "
+        "a queue of its own",
+    )
+    event_poll_interval: Duration = Field(
+        300.0,
+        description="maximum data age of a RUNNING job while its event queue is healthy; at least poll_interval",
     )
     listen_address: ListenAddress = Field(
         ":9834", description="HOST:PORT, :PORT or [::1]:PORT; port 0 selects a free port and logs it"
@@ -173,6 +207,11 @@ SCALAR_KEYS: Final = tuple(key for key in Settings.model_fields if key != "targe
 """The keys with a flag and a variable."""
 
 
+def flag_of(key: str) -> str:
+    """Return the flag of a setting."""
+    return f"--{key.replace('_', '-')}"
+
+
 def format_default(key: str) -> str:
     """Format the default of a key; empty without a default."""
     default = Settings.model_fields[key].default
@@ -189,3 +228,9 @@ def format_default(key: str) -> str:
 def count_jobs(settings: Settings) -> int:
     """Count the jobs in ``jobs``."""
     return sum(len(selection.jobs) for selection in (settings, *settings.targets))
+
+
+def optional_operations(settings: Settings) -> tuple[str, ...]:
+    """Return the operations that the settings can switch off, without those that are off."""
+    devices = () if settings.device_metrics == "off" else (GET_DEVICE,)
+    return devices if settings.spending_limits == "off" else (*devices, SEARCH_SPENDING_LIMITS)

@@ -31,11 +31,19 @@ class Operation(NamedTuple):
         service: its name in the SDK.
         name: its name in the service's API.
         members: the members of a response; each response has at least one of them.
+        may_be_empty: whether a response may have no member at all.
     """
 
     service: str
     name: str
     members: tuple[str, ...]
+    may_be_empty: bool = False
+
+    def is_response(self, payload: object) -> bool:
+        """Return whether a successful response is the service's: proxies and login pages respond with 200 as well."""
+        if not isinstance(payload, dict):
+            return False
+        return any(payload.get(member) is not None for member in self.members) or (self.may_be_empty and not payload)
 
 
 class RefusedError(Exception):
@@ -56,6 +64,7 @@ class Attempt:
         phase: the current phase.
         endpoint: the URL of the service; empty before there is a client.
         http: the SDK's HTTP session of the client.
+        credentials: sign the request.
         issuer: the service of the last request for credentials, such as ``STS``; empty before.
         request: the operation of that request, such as ``AssumeRole``.
         served: whether the issuer responded.
@@ -75,6 +84,7 @@ class Attempt:
         "_unsent",
         "assuming",
         "code",
+        "credentials",
         "date",
         "endpoint",
         "http",
@@ -102,6 +112,7 @@ class Attempt:
         self.status, self.received = 0, 0.0
         self.date: str | None = None
         self.http: Any = None
+        self.credentials: Any = None
         self.payload: Any = None
         self._unsent = [True]
 

@@ -1,33 +1,32 @@
-"""Client of Braket for one account and Region. Each failure of the SDK is mapped once, here."""
+"""Client of Braket for one account and Region."""
 
-import time
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
-from botocore import xform_name
-
-from exporter.aws.attempt import CURRENT, Attempt, Operation, Phase
-from exporter.aws.deadline import Deadline, DeadlineError
-from exporter.aws.failures import failure, late, not_of_service, unreadable
+from exporter.aws.attempt import Attempt, Operation
+from exporter.aws.failures import not_of_service
+from exporter.aws.get_device import parse_device_response
 from exporter.aws.get_job import parse_job
-from exporter.aws.members import ParseError
 from exporter.aws.safe_text import account_in, arn_in
 from exporter.aws.search_jobs import parse_page
+from exporter.aws.search_spending_limits import parse_spending_limits
+from exporter.aws.service_calls import RequestCounter, ServiceCalls
 from exporter.aws.sessions import CredentialsSession
-from exporter.aws.transport import http_session_of
 from exporter.core import (
     GET_CALLER_IDENTITY,
+    GET_DEVICE,
     GET_JOB,
     SEARCH_JOBS,
-    BraketError,
+    SEARCH_SPENDING_LIMITS,
+    DeviceKey,
+    DeviceSnapshot,
     EntryProblem,
     JobSnapshot,
     SearchPage,
     Span,
+    SpendingLimitPage,
     Target,
-    UnauthenticatedError,
     account_of,
     parse_job_arn,
 )
@@ -36,26 +35,15 @@ CALL_DEADLINE: Final = 15.0
 """Deadline of a whole call, seconds: it includes credentials, making a client, sending and reading."""
 
 PAGE_SIZE: Final = 100
-"""Jobs per page (``maxResults`` of SearchJobs)."""
+"""Entries per page (``maxResults`` of SearchJobs and SearchSpendingLimits)."""
 
 _MILLISECOND: Final = 0.001
 
 _GET_JOB: Final = Operation("braket", GET_JOB, ("jobArn", "status"))
 _SEARCH_JOBS: Final = Operation("braket", SEARCH_JOBS, ("jobs",))
+_GET_DEVICE: Final = Operation("braket", GET_DEVICE, ("deviceArn", "deviceStatus"))
+_SEARCH_SPENDING_LIMITS: Final = Operation("braket", SEARCH_SPENDING_LIMITS, ("spendingLimits",))
 _GET_CALLER_IDENTITY: Final = Operation("sts", GET_CALLER_IDENTITY, ("Account",))
-
-_STS_CODES: Final = frozenset({"AccessDenied", "AccessDeniedException"})
-
-
-class RequestCounter(Protocol):
-    """Counts HTTP attempts by code, and their duration."""
-
-    def __call__(self, target: Target, operation: str, code: str, seconds: float) -> None:
-        """Count one attempt."""
-        ...
-
-
-_T = TypeVar("_T")
 
 
 class BraketClient:
@@ -72,21 +60,36 @@ class BraketClient:
 
     Attributes:
         target: the account and Region.
-        partition: the partition of the Region; ``aws`` before the first call.
-        endpoint: the URL of Braket that is used; empty before the first call.
         caller_arn: the identity of the credentials; empty before ``identify``.
-        clock_offset: the seconds by which AWS's clock is ahead of this host's, from the latest response; 0 if small or
-            unknown.
     """
 
     def __init__(
         self, session: CredentialsSession, target: Target, count: RequestCounter, tag_keys: frozenset[str] = frozenset()
     ) -> None:
-        self.target, self.partition, self.endpoint, self.caller_arn, self.clock_offset = target, "aws", "", "", 0.0
-        self._session, self._count, self._tag_keys = session, count, tag_keys
-        self._deadline = Deadline(CALL_DEADLINE)
-        self._client: object = None
-        self._codes: frozenset[str] = frozenset()
+        self.target, self.caller_arn, self._tag_keys = target, "", tag_keys
+        self._calls = ServiceCalls(
+            session,
+            target.region,
+            lambda operation, code, seconds: count(self.target, operation, code, seconds),
+            CALL_DEADLINE,
+        )
+
+    @property
+    def partition(self) -> str:
+        """The partition of the Region; ``aws`` before the first call."""
+        client = self._calls.clients.get("braket")
+        return "aws" if client is None else str(client.meta.partition)
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of Braket that is used; empty before the first call."""
+        client = self._calls.clients.get("braket")
+        return "" if client is None else str(client.meta.endpoint_url)
+
+    @property
+    def clock_offset(self) -> float:
+        """The seconds by which AWS's clock is ahead of this host's, from the latest response; 0 if small or unknown."""
+        return self._calls.clock_offset
 
     def get_job(self, arn: str) -> JobSnapshot:
         """Get one job, with its queue position.
@@ -94,7 +97,7 @@ class BraketClient:
         Raises:
             BraketError: the call failed; the subclass is the kind of failure.
         """
-        return self._call(_GET_JOB, {"jobArn": arn, "additionalAttributeNames": ["QueueInfo"]}, self._job)
+        return self._calls.call(_GET_JOB, {"jobArn": arn, "additionalAttributeNames": ["QueueInfo"]}, self._job)
 
     def search_jobs(self, span: Span, token: str | None = None) -> SearchPage:
         """Get a page of the jobs that were created in a span of time, with any status and tags.
@@ -111,7 +114,37 @@ class BraketClient:
         parameters: dict[str, Any] = {"filters": [{"name": "createdAt", **created}], "maxResults": PAGE_SIZE}
         if token:
             parameters["nextToken"] = token
-        return self._call(_SEARCH_JOBS, parameters, self._page)
+        return self._calls.call(_SEARCH_JOBS, parameters, self._page)
+
+    def search_job(self, arn: str) -> SearchPage:
+        """Get the summary of one job; the page is empty if the job does not exist.
+
+        Raises:
+            BraketError: the call failed; the subclass is the kind of failure.
+        """
+        by_arn = {"name": "jobArn", "operator": "EQUAL", "values": [arn]}
+        return self._calls.call(_SEARCH_JOBS, {"filters": [by_arn], "maxResults": PAGE_SIZE}, self._page)
+
+    def get_device(self, key: DeviceKey) -> DeviceSnapshot:
+        """Get the status and the queues of one device.
+
+        Raises:
+            BraketError: the call failed; the subclass is the kind of failure.
+        """
+        return self._calls.call(
+            _GET_DEVICE, {"deviceArn": key.arn}, lambda attempt: parse_device_response(key, attempt.payload)
+        )
+
+    def search_spending_limits(self, token: str | None = None) -> SpendingLimitPage:
+        """Get a page of the spending limits of the account and Region.
+
+        Raises:
+            BraketError: the call failed; the subclass is the kind of failure.
+        """
+        parameters: dict[str, Any] = {"maxResults": PAGE_SIZE, **({"nextToken": token} if token else {})}
+        return self._calls.call(
+            _SEARCH_SPENDING_LIMITS, parameters, lambda attempt: parse_spending_limits(attempt.payload)
+        )
 
     def identify(self) -> None:
         """Get the account and the identity of the credentials from STS.
@@ -119,11 +152,14 @@ class BraketClient:
         Raises:
             BraketError: the call failed; the subclass is the kind of failure.
         """
-        self._call(_GET_CALLER_IDENTITY, {}, self._identity)
+        self._calls.call(_GET_CALLER_IDENTITY, {}, self._identity)
 
     def _identity(self, attempt: Attempt) -> None:
+        account = account_in(attempt.payload.get("Account"))
+        if not account:
+            raise not_of_service(attempt)
         self.caller_arn = arn_in(attempt.payload.get("Arn"))
-        self._set_account(account_in(attempt.payload["Account"]))
+        self._set_account(account)
 
     def _job(self, attempt: Attempt) -> JobSnapshot:
         return parse_job(attempt.parameters["jobArn"], attempt.payload, self._tag_keys)
@@ -148,70 +184,6 @@ class BraketClient:
 
     def _set_account(self, account: str) -> None:
         self.target = self.target._replace(account=account)
-
-    def _call(self, operation: Operation, parameters: dict[str, Any], read: Callable[[Attempt], _T]) -> _T:
-        """Make a call and parse its response. An exception of ``read`` other than ``ParseError`` is a bug."""
-        began = time.perf_counter()
-        attempt = Attempt(operation, parameters, time.monotonic() + self._deadline.seconds)
-        error = self._attempt(attempt)
-        sent = attempt.close()
-        if attempt.phase is Phase.RECEIVED:
-            self.clock_offset = attempt.clock_offset
-        result: _T | None = None
-        if error is None:
-            try:
-                result = read(attempt)
-            except ParseError as problem:
-                error = unreadable(problem)
-        if sent:
-            self._count(self.target, operation.name, "ok" if error is None else error.code, time.perf_counter() - began)
-        if error is not None:
-            raise error
-        return result  # type: ignore[return-value] # there is one without an error
-
-    def _attempt(self, attempt: Attempt) -> BraketError | None:
-        """Make a call; return its error, or ``None`` after a successful response."""
-        try:
-            raised = self._deadline.run(self._perform, attempt, attempt.until).error
-        except DeadlineError as overdue:
-            if attempt.phase < Phase.SENDING:
-                self._session.renew()  # the session may cause the delay
-            return late(attempt, overdue, self._deadline.seconds)
-        if raised is None:
-            return None if _is_of_service(attempt) else not_of_service(attempt)
-        codes = self._codes if attempt.operation.service == "braket" else _STS_CODES
-        error = failure(attempt, raised, credentials=self._session.credentials, modelled=codes)
-        if isinstance(error, UnauthenticatedError) and attempt.phase is not Phase.CREDENTIALS:
-            self._session.renew()
-        return error
-
-    def _perform(self, attempt: Attempt) -> None:
-        """Make the call in its own thread, and store the response in the attempt. Exceptions of the SDK propagate."""
-        CURRENT.set(attempt)
-        try:
-            client = self._session.client(attempt.operation.service, self.target.region)
-            attempt.phase, attempt.endpoint = Phase.CLIENT, client.meta.endpoint_url
-            attempt.http = http_session_of(client)
-            if attempt.operation.service == "braket" and client is not self._client:
-                self._use(client)
-            getattr(client, xform_name(attempt.operation.name))(**attempt.parameters)
-        finally:
-            CURRENT.set(None)
-
-    def _use(self, client: Any) -> None:  # noqa: ANN401 -- botocore makes the class at run time
-        self.partition, self.endpoint = str(client.meta.partition), str(client.meta.endpoint_url)
-        self._codes = frozenset(shape.error_code for shape in client.meta.service_model.error_shapes)
-        self._client = client
-
-
-def _is_of_service(attempt: Attempt) -> bool:
-    """Return whether a successful response comes from the service: proxies and login pages respond with 200 as well."""
-    payload = attempt.payload
-    if not isinstance(payload, dict):
-        return False
-    if attempt.operation is _GET_CALLER_IDENTITY:
-        return bool(account_in(payload.get("Account")))
-    return any(payload.get(member) is not None for member in attempt.operation.members)
 
 
 def _iso(time: float) -> str:

@@ -18,6 +18,7 @@ from botocore.exceptions import (
 from exporter.aws.attempt import Attempt, RefusedError
 from exporter.aws.endpoints import endpoint_problem
 from exporter.aws.error_codes import ACCESS_DENIED, COMMON_CODES, CREDENTIAL_SERVICE_CODES, CREDENTIALS
+from exporter.aws.profiles import missing_profile
 from exporter.aws.safe_text import LONGEST_MESSAGE, denial_in, errno_text, is_error_code
 from exporter.core import AssumeRoleDeniedError, CredentialsRef, UnauthenticatedError
 
@@ -64,11 +65,7 @@ def configuration_problem(error: BaseException, profile: str | None) -> str:
         return _unreadable_file(error)
     if not isinstance(error, ProfileNotFound):
         return f"the AWS SDK failed with {type(error).__name__}"
-    if profile is not None:
-        return "this profile does not exist in the AWS configuration files"
-    if os.environ.get("AWS_PROFILE") == "":
-        return "AWS_PROFILE is empty, and the AWS SDK looks for a profile without a name; unset it"
-    return "the profile in AWS_PROFILE does not exist in the AWS configuration files"
+    return missing_profile(profile)
 
 
 def _subject(attempt: Attempt, credentials: CredentialsRef) -> str:
@@ -115,6 +112,8 @@ def _failed_step(attempt: Attempt, error: BaseException) -> str:
 
 
 def _unreadable_file(error: OSError) -> str:
+    if error.filename is None:  # such as TLS without memory
+        return f"the AWS SDK failed: {errno_text(error)}"
     name = next((name for name in _FILE_VARIABLES if os.environ.get(name) == error.filename), None)
     file = f"the file in {name}" if name else "a file"
     return f"{file} cannot be read: {errno_text(error)}"

@@ -32,7 +32,10 @@ CLOCK_SKEW: Final = frozenset(
 )
 """Codes that a wrong clock causes, among other things."""
 
-THROTTLING: Final = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"})
+THROTTLING: Final = frozenset(
+    {"KmsThrottled", "RequestLimitExceeded", "RequestThrottled", "Throttling", "ThrottlingException"}
+    | {"TooManyRequestsException"}
+)
 
 _UNAUTHENTICATED: Final = CLOCK_SKEW | {
     "AuthFailure",
@@ -67,9 +70,11 @@ CREDENTIAL_SERVICE_CODES: Final = frozenset(
 )
 """Codes of the services that issue credentials; they only appear in messages."""
 
-_JOB_ERRORS: Final[Mapping[str, type[BraketError]]] = {
+_REQUEST_ERRORS: Final[Mapping[str, type[BraketError]]] = {
     "AccessDenied": DeniedError,
     "AccessDeniedException": DeniedError,
+    "KmsAccessDenied": DeniedError,
+    "QueueDoesNotExist": NotFoundError,
     "ResourceNotFoundException": NotFoundError,
     "ValidationException": RejectedError,
 }
@@ -87,4 +92,4 @@ def error_class(code: str, status: int, modelled: Collection[str]) -> type[Brake
         return ThrottledError
     if code in _UNAUTHENTICATED or status == 401:
         return UnauthenticatedError
-    return _JOB_ERRORS.get(code, UnavailableError) if code in modelled else UnavailableError
+    return _REQUEST_ERRORS.get(code, UnavailableError) if code in modelled else UnavailableError

@@ -47,13 +47,14 @@ def exchange(model: Any, params: dict[str, Any], request_signer: Any, **_: objec
         return None  # a request for credentials
     attempt.phase = Phase.SIGNING
     request = create_request_object(params)
+    request.context["signing"] = request.context.get("signing", {}) | {"request_credentials": attempt.credentials}
     request_signer.sign(model.name, request)
     _check(request.headers)
     attempt.depart()
     response = attempt.http.send(request.prepare())
     attempt.phase, attempt.status, attempt.received = Phase.RECEIVED, response.status_code, time.time()
     attempt.date = response.headers.get("date")
-    is_json = attempt.operation.service == "braket"
+    is_json = attempt.operation.service != "sts"
     if response.status_code >= 300:
         read_error = _json_error if is_json else _xml_error
         attempt.code, attempt.message = read_error(response.headers, response.content)

@@ -14,6 +14,7 @@ from exporter.aws.members import (
     MAX_DEVICE,
     MAX_MESSAGE,
     MAX_NAME,
+    MAX_RESOURCE_ARN,
     MAX_SHOWN_ARN,
     MAX_TAG_VALUE,
     Members,
@@ -24,10 +25,13 @@ from exporter.aws.members import (
     missing_or_not_text,
     whole_number,
 )
-from exporter.core import EVENT_TYPES, STATUSES, EventKey, JobEvent, JobSnapshot, parse_job_arn
+from exporter.core import EVENT_TYPES, RESERVATION, STATUSES, EventKey, JobEvent, JobSnapshot, parse_job_arn
 
 MAX_EVENTS: Final = 100
 """Entries of ``events`` that are read, the last ones. Braket sends at most 20."""
+
+MAX_ASSOCIATIONS: Final = 10
+"""Entries of ``associations`` that are read, the last ones. Braket accepts one."""
 
 _POSITION: Final = re.compile(r"(>?)\s*(\d{1,9})", re.ASCII)
 _MAX_POSITION: Final = 999_999_999
@@ -56,8 +60,9 @@ def parse_job(arn: str, response: object, tag_keys: frozenset[str] = frozenset()
         raise ParseError(f"status: {missing_or_not_text(status)}")
     status, unexpected = encodable(status[:MAX_CODE]), list[tuple[str, str]]()
     job = Members(members, unexpected)
-    instances, position_value = job.child("instanceConfig"), job.child("queueInfo").value("position")
-    events, billable = tuple(_events(job)), job.count("billableDuration")
+    instances, queue = job.child("instanceConfig"), job.child("queueInfo")
+    position_value, billable = queue.value("position"), job.count("billableDuration")
+    events, associations = tuple(_events(job)), dict(_associations(job))
     position, is_floor = parse_queue_position(position_value)
     return JobSnapshot(
         arn=arn,
@@ -78,7 +83,14 @@ def parse_job(arn: str, response: object, tag_keys: frozenset[str] = frozenset()
         failure_reason=job.text("failureReason", MAX_MESSAGE) or None,
         events=events,
         tags=tuple(sorted(job.child("tags").texts(tag_keys, MAX_TAG_VALUE))),
-        unknown=(*_unknown(status, events, position_value if position is None else None), *dict.fromkeys(unexpected)),
+        reservation_arn=associations.get(RESERVATION),
+        queue=queue.text("queue", MAX_CODE),
+        queue_message=queue.text("message", MAX_MESSAGE),
+        unknown=(
+            *_unknown(status, events, position_value if position is None else None),
+            *(("associationType", kind) for kind in sorted(associations) if kind not in {RESERVATION, ""}),
+            *dict.fromkeys(unexpected),
+        ),
     )
 
 
@@ -95,6 +107,12 @@ def _events(job: Members) -> Iterator[JobEvent]:
     for event in job.children("events", MAX_EVENTS):
         key = EventKey(event.text("eventType", MAX_CODE) or None, event.time("timeOfEvent"))
         yield JobEvent(key, event.text("message", MAX_MESSAGE))
+
+
+def _associations(job: Members) -> Iterator[tuple[str, str]]:
+    """Yield the type and the ARN of each association."""
+    for association in job.children("associations", MAX_ASSOCIATIONS):
+        yield association.text("type", MAX_CODE), association.text("arn", MAX_RESOURCE_ARN)
 
 
 def _unknown(status: str, events: Iterable[JobEvent], position: object) -> Iterator[tuple[str, str]]:

@@ -27,6 +27,9 @@ MAX_TAG_KEY: Final = 128
 MAX_TAG_VALUE: Final = 256
 """Characters of a tag's key and value that are kept: AWS's own limits."""
 
+MAX_RESOURCE_ARN: Final = 512
+"""Characters of the ARN of a reservation or a spending limit that are kept."""
+
 MAX_SHOWN_ARN: Final = 300
 """Characters of an invalid ARN in an error."""
 

@@ -1,5 +1,6 @@
 """Parts of a service's text that are safe to show: each matches a strict pattern, so none of them is a credential."""
 
+import errno
 import os
 import re
 from typing import Final
@@ -46,5 +47,6 @@ def denial_in(message: str) -> str:
 
 
 def errno_text(error: OSError) -> str:
-    """Return the operating system's text for an error number; the name of the exception if there is no number."""
-    return os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else type(error).__name__
+    """Return the operating system's text for an error number; the name of the exception for any other number."""
+    number = error.errno
+    return type(error).__name__ if number is None or number not in errno.errorcode else os.strerror(number)

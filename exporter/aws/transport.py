@@ -1,6 +1,7 @@
 """The SDK's HTTP connections, with a maximum size of responses and a deadline for reading them."""
 
 import io
+import queue
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,9 @@ from exporter.aws.attempt import CURRENT
 
 MAX_RESPONSE: Final = 8_000_000
 """Maximum size of a response with header and framing, bytes; the largest responses of Braket have about 2 MB."""
+
+IDLE_AFTER: Final = 10.0
+"""Seconds without a call after which a connection is closed."""
 
 
 class ResponseTooLargeError(Exception):
@@ -72,18 +76,46 @@ class _SecureConnection(AWSHTTPSConnection):
     response_class = _Response
 
 
-class _Direct:
-    """Does not follow redirections: a redirection is the response to the signed request."""
+class _Limited:
+    """A pool without redirections, which are the response to the signed request, and with a time for idle connections.
+
+    All accounts share the pool of a Region.
+    """
+
+    pool: queue.LifoQueue[Any] | None
+
+    def _put_conn(self, conn: Any) -> None:  # noqa: ANN401 -- as urllib3 has it
+        if conn is not None:
+            conn.idle_since = time.monotonic()
+        super()._put_conn(conn)  # type: ignore[misc]
+
+    def close_idle(self) -> None:
+        """Close the connections that were not used for a while."""
+        for conn in self._remove_idle():
+            conn.close()
+
+    def _remove_idle(self) -> list[Any]:
+        """Remove and return the idle connections. An empty place is ``None`` in urllib3."""
+        if self.pool is None:
+            return []
+        before, removed = time.monotonic() - IDLE_AFTER, []
+        with self.pool.mutex:
+            places = self.pool.queue
+            for number, conn in enumerate(places):
+                if conn is not None and conn.idle_since < before:
+                    places[number] = None
+                    removed.append(conn)
+        return removed
 
     def urlopen(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- as urllib3 has it
         return super().urlopen(*args, **kwargs, redirect=False)  # type: ignore[misc]
 
 
-class _Pool(_Direct, AWSHTTPConnectionPool):
+class _Pool(_Limited, AWSHTTPConnectionPool):
     ConnectionCls = _Connection
 
 
-class _SecurePool(_Direct, AWSHTTPSConnectionPool):
+class _SecurePool(_Limited, AWSHTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
@@ -101,6 +133,16 @@ def limit_responses(client: Any) -> None:  # noqa: ANN401 -- as above
     with suppress(AttributeError):
         session._pool_classes_by_scheme.update(http=_Pool, https=_SecurePool)  # noqa: SLF001
         session._manager.connection_from_url = _by_host(session._manager.connection_from_url)  # noqa: SLF001
+
+
+def close_idle_connections(client: Any) -> None:  # noqa: ANN401 -- as above
+    """Close the connections of a client that were not used for a while, such as those of a burst of calls."""
+    session = http_session_of(client)
+    with suppress(AttributeError):  # see limit_responses
+        for manager in (session._manager, *session._proxy_managers.values()):  # noqa: SLF001
+            for key in manager.pools.keys():  # noqa: SIM118 -- urllib3's container cannot be iterated
+                if (pool := manager.pools.get(key)) is not None:
+                    pool.close_idle()
 
 
 def _by_host(pool_of: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -1,4 +1,4 @@
-"""Parser of JSON responses. Pure."""
+"""Parser of JSON responses and messages. Pure."""
 
 import json
 
@@ -12,7 +12,15 @@ def read_json(body: bytes) -> object:
     Raises:
         ValueError: the body is not JSON, or is nested too deeply.
     """
-    text = body.decode("utf-8", "replace")
+    return read_json_text(body.decode("utf-8", "replace"))
+
+
+def read_json_text(text: str) -> object:
+    """Read a JSON value, as ``read_json`` does.
+
+    Raises:
+        ValueError: the text is not JSON, or is nested too deeply.
+    """
     try:
         return _read(text)
     except RecursionError as error:

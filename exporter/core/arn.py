@@ -69,6 +69,11 @@ def parse_device(device: str) -> Device:
     return Device(device, "", "")
 
 
+def region_of_device(device: str) -> str:
+    """Return the Region in the ARN of a device; empty for a device of any Region, such as a simulator."""
+    return (device.split(":", 4) + [""] * 4)[3] if device.startswith("arn:") else ""
+
+
 def short_device(device: str) -> str:
     """Return a device's provider and name; a text that is not an ARN is returned unchanged."""
     parts = parse_device(device)

@@ -7,6 +7,11 @@ MALFORMED: Final = "malformed"
 
 GET_JOB: Final = "GetJob"
 SEARCH_JOBS: Final = "SearchJobs"
+GET_DEVICE: Final = "GetDevice"
+SEARCH_SPENDING_LIMITS: Final = "SearchSpendingLimits"
+OPTIONAL_OPERATIONS: Final = (GET_DEVICE, SEARCH_SPENDING_LIMITS)
+"""Operations on which neither jobs nor the health of a target depend."""
+
 GET_CALLER_IDENTITY: Final = "GetCallerIdentity"
 ASSUME_ROLE: Final = "AssumeRole"
 
@@ -42,11 +47,11 @@ class UnavailableError(BraketError):
 
 
 class JobError(BraketError):
-    """Braket, or the parser, rejects the polled job."""
+    """The service, or the parser, rejects the job or whatever else was requested."""
 
 
 class NotFoundError(JobError):
-    """The job does not exist in this account and Region, or no longer exists."""
+    """The job, device or queue does not exist in this account and Region, or no longer exists."""
 
 
 class DeniedError(JobError):

@@ -2,15 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from exporter.core.errors import GET_JOB
 from exporter.core.jobs import Target
 from exporter.core.target_status import TargetStatus
 
 
-@dataclass(frozen=True, slots=True)
-class FirstPollProgress:
+class FirstPollProgress(NamedTuple):
     """The progress of all targets together.
 
     Attributes:

@@ -32,6 +32,9 @@ EVENT_TYPES: Final = (
 )
 """Every documented ``eventType`` of GetJob."""
 
+RESERVATION: Final = "RESERVATION_TIME_WINDOW_ARN"
+"""The type of an association with a reservation of the device."""
+
 FAILURE_CATEGORIES: Final = ("AlgorithmError", "ClientError", "InternalServerError", "CapacityError")
 """Classes before the first colon of ``failureReason``; any other text is ``Other``."""
 
@@ -91,6 +94,9 @@ class JobSnapshot:
         max_runtime_seconds: the job's own limit, at most 432,000.
         tags: the tags to keep, sorted.
         unknown: values that this release does not know, as (field, value), for the log and a counter.
+        reservation_arn: the reservation in which the job runs; empty if Braket reports one without its ARN.
+        queue: the queue of the job; empty without one.
+        queue_message: Braket's text about the position in the queue; empty without one.
     """
 
     arn: str
@@ -112,6 +118,9 @@ class JobSnapshot:
     events: tuple[JobEvent, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
     unknown: tuple[tuple[str, str], ...] = ()
+    reservation_arn: str | None = None
+    queue: str = ""
+    queue_message: str = ""
 
     @property
     def finished(self) -> bool:
@@ -137,8 +146,7 @@ class JobSnapshot:
         return category if category in FAILURE_CATEGORIES else "Other"
 
 
-@dataclass(frozen=True, slots=True)
-class JobSummary:
+class JobSummary(NamedTuple):
     """One entry of a SearchJobs page: enough to select jobs and to detect a change.
 
     It has no events, billable time, queue position or failure reason; those need GetJob. The ARN is enough for
@@ -200,7 +208,7 @@ class JobRecord:
 
     Attributes:
         arn: the job's ARN.
-        snapshot: the last successful GetJob response, without its events; a failed poll keeps it.
+        snapshot: the last successful GetJob response, without its events and its queue's text; a failed poll keeps it.
         events: every distinct event ever seen. GetJob returns at most 20, so older ones are only here.
         counted: the aggregates that already include this job.
         polled_at: the time of the last successful GetJob call, unix seconds.
@@ -231,8 +239,7 @@ class JobRecord:
         return self.snapshot is None or not self.snapshot.finished
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """One change of a job's status.
 
     Attributes:
@@ -270,11 +277,14 @@ class Increment(NamedTuple):
 
     ``labels`` are label values in the family's order. Without an amount, it only creates the series at 0, so that
     ``increase()`` includes the first increment.
+
+    ``tags`` are those of the job, from which the aggregates take further labels.
     """
 
     metric: str
     labels: tuple[str, ...]
     amount: float | None
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 def _elapsed(start: float | None, end: float | None) -> float | None:

@@ -1,7 +1,6 @@
 """Selection of discovered jobs by tags and name. Pure."""
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from exporter.core.jobs import JobSummary
@@ -14,8 +13,7 @@ class TagRule(NamedTuple):
     values: frozenset[str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(NamedTuple):
     """Selects jobs by tags and name.
 
     Attributes:

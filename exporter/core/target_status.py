@@ -5,17 +5,19 @@ A failure of one job does not mean that its account and Region fail; failures of
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from exporter.core.jobs import Target
+
+SERVICE_QUOTA: Final = 5.0
+"""The default quota of GetJob and of SearchJobs calls per second, for all clients in an account and Region."""
 
 ENOUGH: Final = 3
 """Different jobs in a row without a response that make the target fail; fewer if fewer are polled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(NamedTuple):
     """Health of a target by its latest responses.
 
     Attributes:
@@ -34,11 +36,11 @@ class Health:
 
     def after_response(self, error: str | None = None) -> "Health":
         """Return the health after a response, which may be an error such as a job that does not exist."""
-        return replace(self, up=True, last_error=error, streak=frozenset(), pauses=0)
+        return self._replace(up=True, last_error=error, streak=frozenset(), pauses=0)
 
     def after_success(self, now: float) -> "Health":
         """Return the health after a successful response at ``now``, unix seconds."""
-        return replace(self.after_response(), last_success=now)
+        return self.after_response()._replace(last_success=now)
 
     def after_failure(self, arn: str, error: str, *, polled_jobs: int, job_error: bool) -> "Health":
         """Return the health after a call for a job without a response.
@@ -52,7 +54,7 @@ class Health:
         streak = self.streak | {arn}
         enough = max(2, polled_jobs) if job_error else min(ENOUGH, max(1, polled_jobs))
         up = False if len(streak) >= enough else (job_error or self.up)
-        return replace(self, up=up, last_error=error, streak=streak)
+        return self._replace(up=up, last_error=error, streak=streak)
 
     def after_target_failure(self, error: str) -> "Health":
         """Return the health after a failure that no single job causes; several in a row make the target fail."""
@@ -60,11 +62,11 @@ class Health:
 
     def settled(self) -> "Health":
         """Return the exposed health: a target without a successful response is down from the first failure on."""
-        return replace(self, up=False) if self.up is None and self.last_error is not None else self
+        return self._replace(up=False) if self.up is None and self.last_error is not None else self
 
     def after_pause(self) -> "Health":
         """Return the health after the start of a backoff."""
-        return replace(self, pauses=self.pauses + 1)
+        return self._replace(pauses=self.pauses + 1)
 
 
 def combined_health(healths: Iterable[Health]) -> Health:

@@ -2,18 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import product
+from typing import NamedTuple
 
 from exporter.core.arn import account_of, parse_job_arn
 from exporter.core.jobs import Target
+from exporter.core.queue_url import parse_queue_url
 from exporter.core.selector import Selector
 from exporter.core.shard import owner
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialsRef:
+class CredentialsRef(NamedTuple):
     """Reference to credentials.
 
     Attributes:
@@ -27,8 +28,7 @@ class CredentialsRef:
     external_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TargetSpec:
+class TargetSpec(NamedTuple):
     """The jobs to watch with the same credentials, in any number of Regions.
 
     Attributes:
@@ -37,6 +37,7 @@ class TargetSpec:
         selector: the selection of discovered jobs; ``None`` without discovery.
         regions: the Regions of the discovery.
         name: the target's name in the settings; empty without one.
+        event_queue_url: the queue of the events about the jobs; ``None`` without one.
     """
 
     credentials: CredentialsRef
@@ -44,13 +45,14 @@ class TargetSpec:
     selector: Selector | None = None
     regions: Sequence[str] = ()
     name: str = ""
+    event_queue_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TargetConfig:
     """The jobs to watch in one account and Region with the same credentials; the account may be unknown yet.
 
-    The name is a label only: neither the shard nor the key depends on it, so a target can be renamed.
+    Neither the shard nor the key depends on the name, which is a label only, or on the event queue.
     """
 
     credentials: CredentialsRef
@@ -58,6 +60,7 @@ class TargetConfig:
     jobs: tuple[str, ...]
     selector: Selector | None
     name: str = ""
+    event_queue_url: str | None = None
 
     @property
     def shard_key(self) -> str:
@@ -73,7 +76,7 @@ class TargetConfig:
         selector = self.selector or Selector()
         tags = sorted((rule.key, sorted(rule.values or ("*",))) for rule in selector.tags)
         name = "" if selector.name is None else selector.name.pattern
-        text = repr((astuple(self.credentials), self.target.region, tags, selector.all_jobs, name))
+        text = repr((tuple(self.credentials), self.target.region, tags, selector.all_jobs, name))
         return sha256(text.encode()).hexdigest()[:16]
 
 
@@ -81,6 +84,24 @@ def plan_targets(entries: Iterable[TargetSpec], *, shard: int = 0, total_shards:
     """List the targets of this shard."""
     configs = (config for entry in entries for config in _targets(entry))
     return [config for config in configs if owner(config.shard_key, total_shards) == shard]
+
+
+def queues_of_several_shards(entries: Iterable[TargetSpec], total_shards: int) -> list[str]:
+    """List the event queues with targets in different shards."""
+    shards: defaultdict[str, set[int]] = defaultdict(set)
+    for config in (config for entry in entries for config in _targets(entry)):
+        if config.event_queue_url is not None:
+            shards[config.event_queue_url].add(owner(config.shard_key, total_shards))
+    return [url for url, owners in shards.items() if len(owners) > 1]
+
+
+def receiver_of(configs: Sequence[TargetConfig]) -> TargetConfig:
+    """Return the target with the credentials that call the event queue of all these targets.
+
+    It is a target in the account of the queue, if there is one, otherwise the first.
+    """
+    account = parse_queue_url(configs[0].event_queue_url or "").account
+    return next((config for config in configs if config.target.account == account), configs[0])
 
 
 def predecessors(before: Sequence[TargetConfig], after: Sequence[TargetConfig]) -> list[int | None]:
@@ -124,7 +145,8 @@ def _targets(entry: TargetSpec) -> Iterator[TargetConfig]:
     searched = [] if entry.selector is None else [Target(account, region) for region in entry.regions]
     for target in dict.fromkeys((*configured, *searched)):
         selector = entry.selector if target in searched else None
-        yield TargetConfig(entry.credentials, target, tuple(configured.get(target, ())), selector, entry.name)
+        jobs = tuple(configured.get(target, ()))
+        yield TargetConfig(entry.credentials, target, jobs, selector, entry.name, entry.event_queue_url)
 
 
 def _account(entry: TargetSpec, configured: Iterable[Target]) -> str:

@@ -1,4 +1,4 @@
-"""Parsers and formatters of durations, addresses, lists, YAML, and values in error messages. Pure."""
+"""Parsers and formatters of durations, addresses, lists, and values in error messages. Pure."""
 
 import difflib
 import json
@@ -6,17 +6,12 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 from itertools import islice
-from typing import Any, Final, NamedTuple, TypeVar
-
-import yaml
+from typing import Final, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 LONGEST_DURATION: Final = 36500 * 86400.0
 """A hundred years, in seconds: dates that far away can still be written."""
-
-MOST_REPEATED: Final = 10_000
-"""The most YAML values that aliases may repeat: nested aliases in a few lines can expand to billions of values."""
 
 LONGEST_SHOWN: Final = 120
 """The most characters of a value that an error shows."""
@@ -30,8 +25,6 @@ _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _POD: Final = re.compile(r"[a-z0-9][a-z0-9.-]*-(\d+)", re.ASCII)
 _LISTEN: Final = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^\s:\[\]]*)):(?P<port>\d{1,5})", re.ASCII)
 _NAME: Final = re.compile(r"[!-~]{1,80}")
-_QUOTED: Final = re.compile(r" ['\"](?!<)[^'\"]{2,}['\"]")
-_MERGE: Final = "tag:yaml.org,2002:merge"
 
 
 class Listen(NamedTuple):
@@ -108,31 +101,6 @@ def split_list(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
-def parse_mapping(text: str, example: str) -> dict[Any, Any] | None:
-    """Read a YAML mapping; ``None`` if the text is empty.
-
-    Args:
-        text: the YAML.
-        example: a valid line of it.
-
-    Raises:
-        ValueError: the text is something else, or not valid YAML, or has a key twice. The message quotes no value.
-    """
-    try:
-        values = _Loader(text).get_single_data()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
-        raise ValueError(f"{where}{_unquoted(error)}") from error
-    except yaml.YAMLError as error:
-        raise ValueError(f"not valid YAML: {' '.join(str(error).split())}") from error
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    if values is not None and not isinstance(values, dict):
-        raise ValueError(f"expected keys with values, such as '{example}'")
-    return values
-
-
 def format_value(value: object) -> str:
     """Write a value for an error as JSON; a long or deeply nested one is cut."""
     try:
@@ -200,68 +168,3 @@ def _pruned(value: object, depth: int) -> object:
         more = ["..."] if len(value) > MOST_SHOWN else []
         return [*(_pruned(each, depth - 1) for each in islice(value, MOST_SHOWN)), *more]
     return value[: LONGEST_SHOWN + 1] if isinstance(value, str) else value
-
-
-def _unquoted(error: yaml.MarkedYAMLError) -> str:
-    """Return the problem without quoted text, which may be a password; the position shows where it is."""
-    if isinstance(error, _RefusedError):
-        return str(error.problem)
-    return f"not valid YAML: {_QUOTED.sub('', str(error.problem))}"
-
-
-class _RefusedError(yaml.MarkedYAMLError):
-    """Valid YAML that this exporter does not accept."""
-
-
-class _Loader(yaml.SafeLoader):
-    """Rejects duplicate keys and unbounded aliases. PyYAML silently takes the last of several values."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._values = self._repeated = 0
-        self._sizes: dict[int, int] = {}
-        """The number of values in a node, including those that aliases repeat."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Count each value, including those that an alias repeats."""
-        alias = self.peek_event() if self.check_event(yaml.AliasEvent) else None  # type: ignore[no-untyped-call]
-        before = self._values
-        node: yaml.Node | None = super().compose_node(parent, index)
-        if alias is None:
-            self._values += 1
-            self._sizes[id(node)] = self._values - before
-            return node
-        size = self._sizes.get(id(node))
-        if size is None:
-            raise _RefusedError(problem="an alias is inside its own anchor", problem_mark=alias.start_mark)
-        self._values += size
-        self._repeated += size
-        if self._repeated > MOST_REPEATED:
-            problem = f"aliases repeat more than {MOST_REPEATED} values; write them out"
-            raise _RefusedError(problem=problem, problem_mark=alias.start_mark)
-        return node
-
-    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
-        """Reject a duplicate key, before merge keys add keys that may be overridden."""
-        node = super().compose_mapping_node(anchor)
-        lines: dict[object, int] = {}
-        for key, _ in node.value:
-            name, line = self._name(key), key.start_mark.line + 1
-            if name in lines:
-                problem = f"duplicate key {format_name(key.value)}, first on line {lines[name]}; keep one of them"
-                raise _RefusedError(problem=problem, problem_mark=key.start_mark)
-            lines[name] = line
-        return node
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 -- PyYAML's signature
-        """Report the position of an invalid number or date; Python's own message would quote it."""
-        try:
-            return super().construct_object(node, deep)
-        except ValueError as error:
-            problem = "not a valid number or date; put text in quotes"
-            raise _RefusedError(problem=problem, problem_mark=node.start_mark) from error
-
-    def _name(self, key: yaml.Node) -> object:
-        if not isinstance(key, yaml.ScalarNode):
-            raise _RefusedError(problem="a key is a list or a mapping; expected text", problem_mark=key.start_mark)
-        return "<<" if key.tag == _MERGE else self.construct_object(key)

@@ -5,8 +5,8 @@ later is news, however late it is found, so a job that started and failed betwee
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from dataclasses import replace
+from typing import Final, NamedTuple, TypeVar
 
 from exporter.core.jobs import (
     MAX_RUNTIME_EXCEEDED,
@@ -17,6 +17,7 @@ from exporter.core.jobs import (
     JobSnapshot,
     Transition,
 )
+from exporter.core.phases import PHASES, phase_seconds
 
 T = TypeVar("T")
 
@@ -32,12 +33,14 @@ MOST_EVENTS: Final = 1000
 MOST_UNKNOWN: Final = 100
 """The maximum number of unknown values in a record."""
 
-_ALL_COUNTS = ("outcome", MAX_RUNTIME_EXCEEDED, "billable", QUEUE, "run")
+PHASE_SECONDS: Final = "braket_job_phase_seconds_total"
+PHASE_COUNT: Final = "braket_job_phases_total"
+
+_ALL_COUNTS = ("outcome", MAX_RUNTIME_EXCEEDED, "billable", QUEUE, "run", "phases")
 _REQUEUED = ("DEPRIORITIZED_DUE_TO_INACTIVITY", "WAITING_FOR_PRIORITY", "QUEUED_FOR_EXECUTION")
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """The result of one GetJob response.
 
     Attributes:
@@ -47,6 +50,8 @@ class Observation:
         increments: increments of the aggregates.
         unknown: new values that this release does not know, as (field, value).
         discovered: whether this was the first response for the job.
+        queue: the job's queue in the response; empty without one.
+        queue_message: Braket's text about it; empty without one.
     """
 
     record: JobRecord
@@ -55,6 +60,8 @@ class Observation:
     increments: tuple[Increment, ...]
     unknown: tuple[tuple[str, str], ...]
     discovered: bool
+    queue: str = ""
+    queue_message: str = ""
 
 
 def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: float) -> Observation:
@@ -72,7 +79,7 @@ def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: floa
     after = replace(
         record,
         # Records are kept for days, so they are small: messages are logged now, and the record has the keys of events.
-        snapshot=replace(snapshot, events=()),
+        snapshot=replace(snapshot, events=(), queue="", queue_message=""),
         events=_with(record.events, (event.key for event in snapshot.events))[:MOST_EVENTS],
         polled_at=record.polled_at if before is not None and before.finished else now,
         failing=None,
@@ -82,12 +89,19 @@ def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: floa
     if before is None and not _is_news(record, snapshot, since):
         counted = _ALL_COUNTS if snapshot.finished else ()
         return Observation(
-            replace(after, counted=counted), None, (), _declarations(snapshot), snapshot.unknown, discovered=True
+            record=replace(after, counted=counted),
+            transition=None,
+            events=(),
+            increments=_tagged(snapshot, _declarations(snapshot)),
+            unknown=snapshot.unknown,
+            discovered=True,
+            queue=snapshot.queue,
+            queue_message=snapshot.queue_message,
         )
     transition = diff(_status_before(record, snapshot, since), snapshot, now)
-    countable = {what: step for what, step in _countable(before, snapshot, after) if what not in record.counted}
+    countable = [(mark, step) for mark, step in _countable(before, snapshot, after) if mark not in record.counted]
     return Observation(
-        record=replace(after, counted=_with(record.counted, countable)),
+        record=replace(after, counted=_with(record.counted, (mark for mark, _ in countable))),
         transition=transition,
         events=tuple(
             event
@@ -96,14 +110,24 @@ def observe(record: JobRecord, snapshot: JobSnapshot, *, since: float, now: floa
             )
             if event.key in after.events
         ),
-        increments=(
-            *(_declarations(snapshot) if before is None else ()),
-            *countable.values(),
-            *([] if transition is None else [_transition_step(transition)]),
+        increments=_tagged(
+            snapshot,
+            (
+                *(_declarations(snapshot) if before is None else ()),
+                *(step for _, step in countable),
+                *([] if transition is None else [_transition_step(transition)]),
+            ),
         ),
         unknown=tuple(pair for pair in after.unknown if pair not in record.unknown),
         discovered=before is None,
+        queue=snapshot.queue,
+        queue_message=snapshot.queue_message,
     )
+
+
+def _tagged(job: JobSnapshot, increments: tuple[Increment, ...]) -> tuple[Increment, ...]:
+    """Add the job's tags to its increments."""
+    return tuple(increment._replace(tags=job.tags) for increment in increments) if job.tags else increments
 
 
 def _with(known: tuple[T, ...], more: Iterable[T]) -> tuple[T, ...]:
@@ -133,7 +157,14 @@ def entered_at(from_status: str | None, snapshot: JobSnapshot) -> float | None:
 
 def ran_out_of_time(record: JobRecord) -> bool:
     """Return whether the job exceeded its maximum run time; only the event decides."""
-    return any(key.type == MAX_RUNTIME_EXCEEDED for key in record.events)
+    return _has_event(record, MAX_RUNTIME_EXCEEDED)
+
+
+def _has_event(record: JobRecord, kind: str) -> bool:
+    for event, _ in record.events:  # noqa: SIM110 -- a generator takes twice the time, and each job comes here often
+        if event == kind:
+            return True
+    return False
 
 
 def is_failure(record: JobRecord) -> bool:
@@ -154,8 +185,7 @@ def is_complete(record: JobRecord) -> bool:
     job = record.snapshot
     if job is None or not job.finished or job.ended is None:
         return False
-    has_terminal_event = any(key.type == job.status for key in record.events)
-    return has_terminal_event and (job.billable_seconds is not None or job.started is None)
+    return _has_event(record, job.status) and (job.billable_seconds is not None or job.started is None)
 
 
 def _is_news(record: JobRecord, snapshot: JobSnapshot, since: float) -> bool:
@@ -198,6 +228,9 @@ def _countable(before: JobSnapshot | None, job: JobSnapshot, record: JobRecord) 
         instances = 1 if job.instance_count is None else job.instance_count
         labels = (*group, job.instance_type)
         yield "billable", Increment("braket_billable_seconds_total", labels, job.billable_seconds * instances)
+    for phase, seconds in phase_seconds(job, record.events).items():
+        yield "phases", Increment(PHASE_SECONDS, (*group, phase), seconds)
+        yield "phases", Increment(PHASE_COUNT, (*group, phase), 1.0)
 
 
 def _transition_step(transition: Transition) -> Increment:
@@ -213,6 +246,7 @@ def _declarations(job: JobSnapshot) -> tuple[Increment, ...]:
         Increment("braket_billable_seconds_total", (*group, job.instance_type), None),
         Increment("braket_job_queue_duration_seconds", group, None),
         *(Increment("braket_job_run_duration_seconds", (*group, status), None) for status in TERMINAL_STATUSES),
+        *(Increment(name, (*group, phase), None) for name in (PHASE_SECONDS, PHASE_COUNT) for phase in PHASES),
     )
 
 

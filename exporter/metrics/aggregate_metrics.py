@@ -1,15 +1,15 @@
 """The aggregate metrics as a table: sums over jobs, which outlive the series of the jobs. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Final
 
 from exporter.core import STATUSES
-from exporter.metrics.family import GROUP_LABELS, Histogram, Labels, Sample, SubjectFamily
+from exporter.metrics.family import GROUP_LABELS, Histogram, Labels, Sample, SubjectFamily, tag_label
 
-Group = tuple[str, str, str]
-"""Account, Region and device: the labels of every aggregate family."""
+Group = tuple[str, ...]
+"""Account, Region, device and tags: the labels of every aggregate family."""
 
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
@@ -57,20 +57,24 @@ def _series(name: str) -> Callable[[AggregateValues], Iterable[Sample]]:
 
 
 def _counter(name: str, text: str, *labels: str) -> AggregateFamily:
-    return AggregateFamily(name, text, "counter", (*GROUP_LABELS, *labels), samples=_series(name))
+    return AggregateFamily(name, text, "counter", (*GROUP_LABELS, *labels), own_samples=_series(name))
 
 
 def _histogram(
     name: str, text: str, buckets: tuple[float, ...], *labels: str, former: tuple[tuple[float, ...], ...] = ()
 ) -> AggregateFamily:
     return AggregateFamily(
-        name, text, "histogram", (*GROUP_LABELS, *labels), buckets, former_buckets=former, samples=_series(name)
+        name, text, "histogram", (*GROUP_LABELS, *labels), buckets, former_buckets=former, own_samples=_series(name)
     )
 
 
 AGGREGATE_FAMILIES: Final = (
     AggregateFamily(
-        "braket_jobs", "Number of watched hybrid jobs, by status.", "gauge", (*GROUP_LABELS, "status"), samples=_jobs
+        "braket_jobs",
+        "Number of watched hybrid jobs, by status.",
+        "gauge",
+        (*GROUP_LABELS, "status"),
+        own_samples=_jobs,
     ),
     _counter(
         "braket_job_transitions_total",
@@ -99,4 +103,20 @@ AGGREGATE_FAMILIES: Final = (
         RUN_BUCKETS,
         "outcome",
     ),
+    _counter(
+        "braket_job_phase_seconds_total",
+        "Time that jobs that ended were in each phase, in seconds; the phases of a job add up to its whole life.",
+        "phase",
+    ),
+    _counter("braket_job_phases_total", "Number of jobs that ended and had the phase.", "phase"),
 )
+
+
+def aggregate_families(tag_keys: Sequence[str] = ()) -> tuple[AggregateFamily, ...]:
+    """List the aggregate families, with the given tag keys as further labels of each."""
+    if not tag_keys:
+        return AGGREGATE_FAMILIES
+    tags, fixed = tuple(map(tag_label, tag_keys)), len(GROUP_LABELS)
+    return tuple(
+        replace(family, labels=(*family.labels[:fixed], *tags, *family.labels[fixed:])) for family in AGGREGATE_FAMILIES
+    )

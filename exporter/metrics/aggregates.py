@@ -5,11 +5,15 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from exporter.core import Increment, JobSnapshot
+from exporter.core import Increment, JobSnapshot, Target
 from exporter.metrics.aggregate_metrics import AGGREGATE_FAMILIES, AggregateValues, Group
-from exporter.metrics.family import Family, Histogram, Labels
+from exporter.metrics.family import GROUP_LABELS, Family, Histogram, Labels
+from exporter.metrics.tag_values import TagValues
+
+_FIXED: Final = len(GROUP_LABELS)
+"""The number of labels before those of the tags."""
 
 _FAMILIES = {family.name: family for family in AGGREGATE_FAMILIES}
 
@@ -26,8 +30,8 @@ class Totals:
     counters: Mapping[Series, float] = field(default_factory=dict)
     histograms: Mapping[Series, Histogram] = field(default_factory=dict)
 
-    def checked(self) -> "Totals":
-        """Return the values of existing families; call it for values from a file.
+    def checked(self, tags: int = 0) -> "Totals":
+        """Return the values of existing families, with a number of tags; call it for values from a file.
 
         A histogram of an older build gets the buckets of its family. A histogram with unknown buckets is dropped: it
         must not make the rest of the file unreadable.
@@ -40,7 +44,7 @@ class Totals:
         fitted = {series: _fitted(_FAMILIES[series[0]], value) for series, value in known.items()}
         histograms = {series: value for series, value in fitted.items() if value is not None}
         for metric, labels in (*counters, *histograms):
-            if len(labels) != len(_FAMILIES[metric].labels) or not all(map(_is_text, labels)):
+            if len(labels) != len(_FAMILIES[metric].labels) + tags or not all(map(_is_text, labels)):
                 raise ValueError(f"{metric} has no labels {labels!a}")
         for (metric, _), value in counters.items():
             if _FAMILIES[metric].type != "counter" or not 0 <= value < inf:
@@ -59,21 +63,49 @@ class Totals:
 
 @dataclass(slots=True)
 class Aggregates:
-    """The current values, by family name and label values."""
+    """The current values, by family name and label values.
+
+    Attributes:
+        jobs: the number of jobs by group and status.
+        active: the number of active jobs by account and Region, and device.
+        counters: the values of the counters.
+        histograms: the values of the histograms.
+        tag_values: the tags that are labels.
+    """
 
     jobs: Counter[tuple[Group, str]] = field(default_factory=Counter)
+    active: defaultdict[Target, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     counters: defaultdict[str, dict[Labels, float]] = field(default_factory=lambda: defaultdict(dict))
     histograms: defaultdict[str, dict[Labels, Histogram]] = field(default_factory=lambda: defaultdict(dict))
 
+    tag_values: TagValues = field(default_factory=TagValues)
+
     def apply(self, increments: Iterable[Increment]) -> None:
         """Add increments to the counters and observations to the histograms."""
-        self.set(self.after(increments))
+        self.set(self.after(self.labelled(increments)))
+
+    def labelled(self, increments: Iterable[Increment]) -> list[Increment]:
+        """Add the labels of the tags to increments."""
+        if not self.tag_values.keys:
+            return [*increments]
+        return [step._replace(labels=with_tags(step.labels, self.tag_values.labels(step.tags))) for step in increments]
+
+    def others(self, increments: Iterable[Increment]) -> list[str]:
+        """Return the tag keys that have a value too many, if the increments are of the first response for a job."""
+        first = next((step for step in increments if step.amount is None), None)
+        return [] if first is None else self.tag_values.others(first.tags)
+
+    def restore(self, totals: Totals) -> None:
+        """Set counters and histograms to the values from before a restart, and learn the values of their tags."""
+        self.set(totals)
+        for _, labels in (*totals.counters, *totals.histograms):
+            self.tag_values.learn(fixed_and_tags(labels, len(self.tag_values.keys))[1])
 
     def after(self, increments: Iterable[Increment]) -> Totals:
-        """Return the values after some increments, without a change here."""
+        """Return the values after some labelled increments, without a change here."""
         counters: dict[Series, float] = {}
         histograms: dict[Series, Histogram] = {}
-        for metric, labels, amount in increments:
+        for metric, labels, amount, _ in increments:
             family, series = _FAMILIES[metric], (metric, labels)
             if family.type == "histogram":
                 before = histograms.get(series) or self.histograms[metric].get(labels) or _nothing_in(family)
@@ -97,15 +129,37 @@ class Aggregates:
     def move(self, before: JobSnapshot | None, after: JobSnapshot | None) -> None:
         """Count a job under its new status instead of its old one."""
         if before is not None:
-            self.jobs[_group(before), before.status] -= 1
+            self._count(before, -1)
         if after is not None:
-            self.jobs[_group(after), after.status] += 1
+            self._count(after, 1)
+
+    def active_devices(self, target: Target) -> frozenset[str]:
+        """Return the devices of the active jobs of an account and Region."""
+        return frozenset(device for device, jobs in self.active.get(target, {}).items() if jobs)
 
     def values(self) -> AggregateValues:
         """Return a copy of all values."""
         families: tuple[Mapping[str, Mapping[Labels, float | Histogram]], ...] = (self.counters, self.histograms)
         series = {metric: dict(series) for family in families for metric, series in family.items()}
         return AggregateValues(self.jobs.copy(), series)
+
+    def _count(self, job: JobSnapshot, change: int) -> None:
+        self.jobs[self._group(job), job.status] += change
+        if not job.finished:
+            self.active[Target(job.account, job.region)][job.device] += change
+
+    def _group(self, job: JobSnapshot) -> Group:
+        return (job.account, job.region, job.device, *self.tag_values.labels(job.tags))
+
+
+def fixed_and_tags(labels: Labels, tags: int) -> tuple[Labels, Labels]:
+    """Split label values into those of the family and those of a number of tags."""
+    return (*labels[:_FIXED], *labels[_FIXED + tags :]), labels[_FIXED : _FIXED + tags]
+
+
+def with_tags(labels: Labels, tags: Labels) -> Labels:
+    """Add the label values of tags to those of a family."""
+    return (*labels[:_FIXED], *tags, *labels[_FIXED:])
 
 
 def _picked(families: Mapping[str, Mapping[Labels, T]], wanted: Collection[Series] | None) -> dict[Series, T]:
@@ -138,7 +192,3 @@ def _observed(histogram: Histogram, family: Family, value: float) -> Histogram:
     place = bisect_left(family.buckets, value)
     counts = (count + (number == place) for number, count in enumerate(histogram.observations))
     return Histogram(tuple(counts), histogram.sum + value)
-
-
-def _group(job: JobSnapshot) -> Group:
-    return job.account, job.region, job.device

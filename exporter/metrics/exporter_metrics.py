@@ -79,6 +79,12 @@ EXPORTER_FAMILIES: Final = (
         ("field",),
     ),
     Family(
+        "braket_exporter_tag_values_dropped_total",
+        "Number of discovered jobs that aggregate metrics count under other, because the tag has more than 100 values.",
+        "counter",
+        ("tag",),
+    ),
+    Family(
         "braket_exporter_log_lines_dropped_total",
         "Number of log lines that were dropped, because stderr was full, closed or not read.",
         "counter",
@@ -114,5 +120,40 @@ EXPORTER_FAMILIES: Final = (
         "Unix time of the last successful write of the state file.",
         "gauge",
         (),
+    ),
+    Family(
+        "braket_exporter_event_queue_up",
+        "State of the event queues: 1 while the calls to all of them succeed, 0 while a queue fails; "
+        "no sample without event_queue_url and before the first attempt.",
+        "gauge",
+        (),
+    ),
+    Family(
+        "braket_exporter_event_queue_last_receive_timestamp_seconds",
+        "Unix time of the last successful ReceiveMessage call, with or without messages; "
+        "with several queues, the earliest of these times.",
+        "gauge",
+        (),
+    ),
+    Family(
+        "braket_exporter_events_total",
+        "Number of messages from event queues, by detail type and outcome: applied, known, unselected, foreign, "
+        "malformed.",
+        "counter",
+        ("detail_type", "outcome"),
+    ),
+    Family(
+        "braket_exporter_event_delay_seconds",
+        "Time from a job event to the poll that it caused, or from a device event to its receipt, in seconds.",
+        "histogram",
+        (),
+        (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0),
+    ),
+    Family(
+        "braket_exporter_transitions_found_total",
+        "Number of transitions of known jobs, by the reason of the poll that found them: event or poll; "
+        "no sample without event_queue_url.",
+        "counter",
+        ("by",),
     ),
 )

@@ -4,16 +4,16 @@ Label *names* stand beside the function that gives their *values*, in the same o
 strictly. Pure.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from exporter.core import EVENT_TYPES, STATUSES, JobRecord, JobSnapshot, parse_device
-from exporter.metrics.family import GROUP_LABELS, Sample, SubjectFamily
+from exporter.metrics.family import GROUP_LABELS, Sample, SubjectFamily, tag_label
 
 JobFamily = SubjectFamily[JobRecord]
 
-_Samples = Iterable[tuple[tuple[str, ...], float]]
+_Samples = Iterable[Sample]
 """Samples without the labels that every family of jobs has."""
 
 _JOB_LABELS: Final = ("job_arn", "job_name")
@@ -34,6 +34,7 @@ def job_families(tag_labels: Sequence[str] = ()) -> tuple[JobFamily, ...]:
             "Current status of the job: 1 for the current status, 0 for the others.",
             _of_snapshot(_status),
             "status",
+            repetitive=True,
         ),
         _gauge(
             "braket_job_queue_position",
@@ -80,7 +81,9 @@ def job_families(tag_labels: Sequence[str] = ()) -> tuple[JobFamily, ...]:
             "Number of distinct events of the job, by type; every known type starts at 0.",
             "counter",
             (*_JOB_LABELS, "event_type"),
-            samples=_of_job(_event_counts),
+            own_samples=_event_counts,
+            shared=_job,
+            repetitive=True,
         ),
         _gauge(
             "braket_job_event_timestamp_seconds",
@@ -93,6 +96,11 @@ def job_families(tag_labels: Sequence[str] = ()) -> tuple[JobFamily, ...]:
             "Failure of the job, by category: 1 where Braket reports a failure reason, otherwise no sample.",
             _of_snapshot(lambda job: [] if (category := job.failure_category) is None else [((category,), 1.0)]),
             "category",
+        ),
+        _gauge(
+            "braket_job_reserved",
+            "Reservation of the device: 1 for a job that runs in one, otherwise no sample.",
+            _optional(lambda job: None if job.reservation_arn is None else 1.0),
         ),
         _gauge(
             "braket_job_last_poll_timestamp_seconds",
@@ -108,23 +116,17 @@ def job_families(tag_labels: Sequence[str] = ()) -> tuple[JobFamily, ...]:
     )
 
 
-def tag_label(key: str) -> str:
-    """Turn a tag's key into a label name: characters that Prometheus does not allow become underscores."""
-    return "tag_" + re.sub(r"[^a-zA-Z0-9_]", "_", key)
+def _gauge(
+    name: str, text: str, samples: Callable[[JobRecord], _Samples], *labels: str, repetitive: bool = False
+) -> JobFamily:
+    return JobFamily(
+        name, text, "gauge", (*_JOB_LABELS, *labels), own_samples=samples, shared=_job, repetitive=repetitive
+    )
 
 
-def _gauge(name: str, text: str, samples: Callable[[JobRecord], _Samples], *labels: str) -> JobFamily:
-    return JobFamily(name, text, "gauge", (*_JOB_LABELS, *labels), samples=_of_job(samples))
-
-
-def _of_job(samples: Callable[[JobRecord], _Samples]) -> Callable[[JobRecord], Iterable[Sample]]:
-    """Add the values of the labels that every family of jobs has."""
-
-    def of_job(record: JobRecord) -> list[Sample]:
-        job = (record.arn, "" if record.snapshot is None else record.snapshot.name)
-        return [((*job, *values), value) for values, value in samples(record)]
-
-    return of_job
+def _job(record: JobRecord) -> tuple[str, ...]:
+    """Return the values of the labels that every family of jobs has."""
+    return (record.arn, "" if record.snapshot is None else record.snapshot.name)
 
 
 def _of_snapshot(samples: Callable[[JobSnapshot], _Samples]) -> Callable[[JobRecord], _Samples]:
@@ -150,16 +152,23 @@ def _tag_values(job: JobSnapshot, keys: Sequence[str]) -> Iterator[str]:
 
 
 def _status(job: JobSnapshot) -> _Samples:
-    names = STATUSES if job.status in STATUSES else (*STATUSES, job.status)
-    return [((name,), float(name == job.status)) for name in names]
+    return _status_samples(job.status)
+
+
+@lru_cache(64)
+def _status_samples(status: str) -> Sequence[Sample]:
+    names = STATUSES if status in STATUSES else (*STATUSES, status)
+    return [((name,), float(name == status)) for name in names]
 
 
 def _event_counts(record: JobRecord) -> _Samples:
     if record.snapshot is None:
         return []
     seen = [key.type for key in record.events if key.type is not None]
-    types = (*EVENT_TYPES, *sorted(set(seen).difference(EVENT_TYPES)))
-    return [((kind,), float(seen.count(kind))) for kind in types]
+    counts = dict.fromkeys((*EVENT_TYPES, *sorted(set(seen).difference(EVENT_TYPES))), 0.0)
+    for kind in seen:
+        counts[kind] += 1.0
+    return [((kind,), count) for kind, count in counts.items()]
 
 
 def _event_times(record: JobRecord) -> _Samples:

@@ -3,7 +3,7 @@
 All times are monotonic seconds. The duration of a method does not grow with the number of jobs.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import Final
 
@@ -71,12 +71,22 @@ class ActiveJobs:
         self._keys: dict[str, float] = {}
         """The heap key of each job that has a data age: a time at which its status was confirmed, maybe not the last.
         Other entries of the heap are outdated."""
+        self._relaxed: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._schedules)
 
     def __iter__(self) -> Iterator[JobSchedule]:
         return iter(self._schedules.values())
+
+    @property
+    def relaxed(self) -> int:
+        """The number of relaxed jobs, which are polled less often."""
+        return len(self._relaxed)
+
+    def take_relaxed(self, most: int) -> Sequence[str]:
+        """Return some of the relaxed jobs, which are not relaxed any more."""
+        return [self._relaxed.pop() for _ in range(min(most, len(self._relaxed)))]
 
     def put(self, schedule: JobSchedule) -> None:
         """Add or replace the schedule of a job; remove the job if it has ended."""
@@ -85,6 +95,10 @@ class ActiveJobs:
             return
         self.cycle.add(schedule.arn)
         self._schedules[schedule.arn] = schedule
+        if schedule.relaxed:
+            self._relaxed.add(schedule.arn)
+        else:
+            self._relaxed.discard(schedule.arn)
         if schedule.never_returned:
             self._keys.pop(schedule.arn, None)
         elif schedule.confirmed_at < self._keys.get(schedule.arn, float("inf")):
@@ -95,6 +109,7 @@ class ActiveJobs:
         self.cycle.discard(arn)
         self._schedules.pop(arn, None)
         self._keys.pop(arn, None)
+        self._relaxed.discard(arn)
 
     def oldest(self) -> float | None:
         """Return the earliest time at which the status of a job was last confirmed; ``None`` without a job."""

@@ -11,7 +11,7 @@ from exporter.polling.records import configured_record, tombstone_of
 from exporter.polling.schedule import JobSchedule, resumed
 from exporter.polling.target_builder import Services
 from exporter.polling.watched_jobs import JobTransfer
-from exporter.storage import SavedState, in_batches
+from exporter.storage import in_batches
 
 
 def release_jobs(
@@ -43,11 +43,20 @@ def claimed(config: TargetConfig, transfer: dict[str, JobSchedule | None]) -> Jo
     return {arn: transfer.pop(arn) for arn in config.jobs if arn in transfer}
 
 
-def resume_jobs(services: Services, targets: Sequence[PolledTarget], saved: SavedState) -> JobTransfer:
-    """Have each target continue with its saved jobs; return the jobs without a target."""
+def resume_jobs(services: Services, targets: Sequence[PolledTarget], new_jobs: Collection[str]) -> JobTransfer:
+    """Have each target continue with the jobs of the store, which are from before a restart.
+
+    Args:
+        services: the parts that all targets share.
+        targets: the polled targets.
+        new_jobs: the configured jobs that were not saved.
+
+    Returns:
+        The jobs without a target.
+    """
     owners = OwnersAfterRestart(_places(targets))
     left: dict[str, JobSchedule | None] = {}
-    for batch in in_batches(saved.records):
+    for batch in in_batches(record for record in services.store.scan() if record.arn not in new_jobs):
         left |= _resume_batch(services, batch, owners)
     return left
 
@@ -89,6 +98,7 @@ def _resume_batch(
     now, wall = services.clock.monotonic(), services.clock.wall()
     left: dict[str, JobSchedule | None] = {}
     shares: defaultdict[PolledTarget, list[tuple[JobRecord, JobSchedule | None]]] = defaultdict(list)
+    changed: list[JobRecord] = []
     for record in batch:
         schedule, target = resumed(record, now=now, wall=wall), owners.of(record)
         if target is None:
@@ -96,8 +106,9 @@ def _resume_batch(
             continue
         if owners.configures(record) and not record.configured:
             record = replace(record, configured=True, owner="")  # noqa: PLW2901 -- the new state of the job
-            services.store.amend(record)
+            changed.append(record)
         shares[target].append((record, schedule))
+    services.store.amend(*changed)
     for target, share in shares.items():
         target.resume(share)
     return left

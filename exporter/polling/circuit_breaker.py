@@ -5,7 +5,7 @@ All times are monotonic seconds unless stated otherwise.
 
 from collections.abc import Callable, Iterable
 
-from exporter.core import BraketError, Health, Target, combined_health
+from exporter.core import OPTIONAL_OPERATIONS, BraketError, Health, Target, combined_health
 from exporter.polling.rate_limiter import RateLimiter
 from exporter.polling.retry_policy import OnOperation, OnTarget, Rule, Subject, rule_for, target_backoff
 
@@ -15,6 +15,7 @@ class CircuitBreaker:
 
     Attributes:
         rate_limiter: limits the rate of the calls.
+        operations: the operations that are called.
 
     Args:
         operations: the operations that are called.
@@ -42,20 +43,32 @@ class CircuitBreaker:
 
     def set_operations(self, operations: Iterable[str], now: float) -> None:
         """Set the operations that are called. An operation that was called before keeps its health."""
-        called = [*operations]
+        called = self.operations = tuple(operations)
         self._healths = {operation: self._healths.get(operation, Health()) for operation in called}
         self._paused_until = {operation: self._paused_until.get(operation, now) for operation in called}
         self._failures = {operation: self._failures.get(operation, 0) for operation in called}
 
     @property
-    def health(self) -> Health:
-        """The health of the target over all operations."""
-        return combined_health(self._healths.values())
+    def healths(self) -> tuple[Health, ...]:
+        """The health of each operation but the optional ones."""
+        return tuple([health for operation, health in self._healths.items() if operation not in OPTIONAL_OPERATIONS])
 
-    def rates(self, now: float) -> dict[str, float]:
-        """Return the current rate limit of each operation, requests a second."""
-        target = self._current_target()
-        return {operation: self.rate_limiter.rate(target, operation, now) for operation in self._healths}
+    @property
+    def health(self) -> Health:
+        """The health of the target over all operations but the optional ones."""
+        return combined_health(self.healths)
+
+    def current_target(self) -> Target:
+        """Return the account and Region. Once the account is known, the rate limit continues under its name."""
+        target = self._target()
+        if target != self._limited_target:
+            self.rate_limiter.copy_buckets(self._limited_target, target)
+            self._limited_target = target
+        return target
+
+    def rate(self, operation: str, now: float) -> float:
+        """Return the current rate limit of an operation, requests a second."""
+        return self.rate_limiter.rate(self.current_target(), operation, now)
 
     def paused_until(self, operation: str) -> float:
         """Return the end of the last pause of an operation."""
@@ -63,7 +76,7 @@ class CircuitBreaker:
 
     def acquire(self, operation: str, now: float) -> float:
         """Allow one request and return 0, or return the seconds until the rate limit allows a request."""
-        return self.rate_limiter.acquire(self._current_target(), operation, now)
+        return self.rate_limiter.acquire(self.current_target(), operation, now)
 
     def consecutive_failures(self, operation: str) -> int:
         """Return the number of failed calls since the last success."""
@@ -82,7 +95,7 @@ class CircuitBreaker:
             now: the time.
             wall: the time, unix seconds.
         """
-        self.rate_limiter.not_throttled(self._current_target(), operation, requested_at, now)
+        self.rate_limiter.not_throttled(self.current_target(), operation, requested_at, now)
         self._failures[operation] = 0
         self._healths[operation] = self._healths[operation].after_success(wall)
 
@@ -95,6 +108,7 @@ class CircuitBreaker:
         now: float,
         arn: str | None = None,
         jobs: int = 1,
+        subject: Subject | None = None,
     ) -> Rule:
         """Record a failed call, as the retry policy says; return the rule that applies.
 
@@ -105,28 +119,21 @@ class CircuitBreaker:
             now: the time.
             arn: the job of the call; ``None`` for a call that is not for a single job.
             jobs: the number of jobs that are polled.
+            subject: the subject of the call, if it is neither the job nor the target.
         """
-        rule = rule_for(Subject.TARGET if arn is None else Subject.JOB, error)
+        rule = rule_for(subject or (Subject.TARGET if arn is None else Subject.JOB), error)
         self._failures[operation] += 1
         health = _after_error(self._healths[operation], rule.target, arn or operation, str(error), jobs)
         self._healths[operation] = health
         if rule.operation is OnOperation.SLOW_DOWN:
-            self.rate_limiter.throttled(self._current_target(), operation, requested_at, now, self._random())
+            self.rate_limiter.throttled(self.current_target(), operation, requested_at, now, self._random())
             return rule
-        self.rate_limiter.not_throttled(self._current_target(), operation, requested_at, now)
+        self.rate_limiter.not_throttled(self.current_target(), operation, requested_at, now)
         if rule.operation is OnOperation.PAUSE or (
             rule.operation is OnOperation.PAUSE_WHEN_DOWN and health.up is False
         ):
             self._pause(operation, requested_at, now)
         return rule
-
-    def _current_target(self) -> Target:
-        """Return the account and Region. Once the account is known, the rate limit continues under its name."""
-        target = self._target()
-        if target != self._limited_target:
-            self.rate_limiter.copy_buckets(self._limited_target, target)
-            self._limited_target = target
-        return target
 
     def _pause(self, operation: str, requested_at: float, now: float) -> None:
         """Pause an operation, unless the failed call is older than the end of the last pause."""
@@ -145,6 +152,8 @@ def _after_error(health: Health, rule: OnTarget, failed: str, error: str, jobs: 
         error: the error, human-readable.
         jobs: the number of jobs that are polled.
     """
+    if rule is OnTarget.NONE:
+        return health
     if rule is OnTarget.UP:
         return health.after_response(error)
     if rule is OnTarget.SEVERAL_CALLS:

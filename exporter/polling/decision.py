@@ -42,8 +42,7 @@ class Ignore:
     """The job is not watched."""
 
 
-@dataclass(frozen=True, slots=True)
-class TakeUp:
+class TakeUp(NamedTuple):
     """The job is watched from now on.
 
     Attributes:
@@ -55,8 +54,7 @@ class TakeUp:
     priority: Priority
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """The job stays watched, by this target or another one.
 
     Attributes:
@@ -68,8 +66,7 @@ class Seen:
     reselected: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LetGo:
+class LetGo(NamedTuple):
     """The job is not selected any more: it is dropped after its retention.
 
     Attributes:

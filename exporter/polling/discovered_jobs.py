@@ -1,6 +1,6 @@
 """The discovered jobs of a target, and the expiry of their series. All times are unix seconds."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
 
 from exporter.core import DESELECTED, RETENTION, JobRecord, Selector, expires_at
@@ -39,6 +39,8 @@ class DiscoveredJobs:
         """Members with an expiry time by the former retention."""
         self._expires_at: dict[str, float] = {}
         """The expiry time of each member; other entries of the heap are stale."""
+        self._due: list[str] = []
+        """Members that were taken from the heap because their expiry time has come."""
 
     def known(
         self,
@@ -72,15 +74,9 @@ class DiscoveredJobs:
         """Correct the start times of the selectors, once the true time is known."""
         self.selection = self.selection.corrected(corrected)
 
-    def select(self, selector: Selector, now: float, owner: str = "") -> Mapping[int, Tombstone]:
-        """Select other jobs, and keep the baseline times of the former selectors.
-
-        Returns:
-            The tombstones that have another owner now, by their marks.
-        """
-        before = self.selection.owner
+    def select(self, selector: Selector, now: float, owner: str = "") -> None:
+        """Select other jobs, and keep the baseline times of the former selectors."""
         self.selection = self.selection.with_selector(selector, now, owner)
-        return self._tombstones.change_owner(before, owner)
 
     def set_retention(self, retention: Retention) -> None:
         """Keep series for another time; ``update_outdated`` computes the expiry times."""
@@ -97,9 +93,14 @@ class DiscoveredJobs:
             self.update_expiry(record)
         return not self._outdated
 
+    @property
+    def outdated(self) -> bool:
+        """Whether ``update_outdated`` has more to do."""
+        return bool(self._outdated)
+
     def has_more(self, now: float) -> bool:
         """Return whether ``update_outdated`` or ``expired`` has more to do."""
-        return bool(self._outdated or (self._heap and self._heap[0][0] <= now))
+        return bool(self._outdated or self._due or (self._heap and self._heap[0][0] <= now))
 
     def add(self, arn: str) -> int | None:
         """Make a job a member and remove its tombstone; return the tombstone's mark, if there was one."""
@@ -134,6 +135,15 @@ class DiscoveredJobs:
             self._expires_at[record.arn] = expiry[0]
             heappush(self._heap, (expiry[0], record.arn))
 
+    def due(self, now: float) -> Sequence[str]:
+        """Return the jobs of the next batch that may be expired; ``expired`` handles them."""
+        while len(self._due) < BATCH_JOBS and self._heap and self._heap[0][0] <= now:
+            expires, arn = heappop(self._heap)
+            if self._expires_at.get(arn) == expires:
+                del self._expires_at[arn]
+                self._due.append(arn)
+        return self._due
+
     def expired(self, find: Callable[[str], JobRecord | None], now: float) -> Iterator[tuple[JobRecord, str]]:
         """Remove and yield the expired jobs of a batch, with the reason.
 
@@ -141,15 +151,9 @@ class DiscoveredJobs:
             find: returns a job's record; ``None`` for a job that cannot be dropped now, and is updated later.
             now: the time.
         """
-        for _ in range(BATCH_JOBS):
-            if not self._heap or self._heap[0][0] > now:
-                return
-            expires, arn = heappop(self._heap)
-            if self._expires_at.get(arn) != expires:
-                continue
-            del self._expires_at[arn]
+        for arn in self.due(now):
             record = find(arn)
-            expiry = None if record is None else self._expiry(record)
+            expiry = None if record is None or arn not in self.members else self._expiry(record)
             if record is None or expiry is None:
                 continue
             if expiry[0] > now:
@@ -157,6 +161,7 @@ class DiscoveredJobs:
                 continue
             self._bury(record)
             yield record, expiry[1]
+        self._due = []
 
     def drop(self, arn: str, created: float) -> None:
         """Drop a finished job before it expires: no later page brings it back, for any status."""

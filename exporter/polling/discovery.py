@@ -1,6 +1,6 @@
 """Discovery: plans the SearchJobs calls of a target, and carries out the decision about each job on a page."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from exporter.core import DESELECTED, JobRecord, JobSummary, SearchPage, Selector
@@ -81,6 +81,8 @@ class Discovery:
     def reconfigure(self, selector: Selector, policy: Policy, *, now: float, wall: float, owner: str = "") -> None:
         """Discover other jobs, or at other intervals. Another selector or lookback starts a new first scan.
 
+        The caller moves the tombstones to another owner.
+
         Args:
             selector: the jobs to watch.
             policy: the polling policy.
@@ -90,7 +92,7 @@ class Discovery:
         """
         selected, before, self._policy = self.discovered_jobs.selection.selector, self._policy, policy
         if selector != selected:
-            self._store.save_tombstones(self.discovered_jobs.select(selector, wall, owner))
+            self.discovered_jobs.select(selector, wall, owner)
         if policy.retention != before.retention:
             self.discovered_jobs.set_retention(policy.retention)
         if (selector, policy.lookback) != (selected, before.lookback):
@@ -121,9 +123,13 @@ class Discovery:
                 self.planner.resume(record.snapshot.created, now)
 
     def start_status_scan(self, now: float, wall: float) -> None:
-        """Start a status scan of the active jobs. GetJob polls the jobs that share a window with no other job."""
-        active = [(one.created, one.arn) for one in self._job_queue.active if not one.failures]
-        for arn in self.planner.start_status_scan(active, now, wall):
+        """Start a status scan of the active jobs."""
+        active = [(one.created, one.arn) for one in self._job_queue.active if not (one.failures or one.relaxed)]
+        self.planner.start_status_scan(active, now, wall)
+
+    def plan_status_scan(self) -> None:
+        """Plan a batch of the status scan. GetJob polls the jobs that share a window with no other job."""
+        for arn in self.planner.plan_status_scan():
             schedule = self._job_queue.get(arn)
             if schedule is not None:
                 self._job_queue.put(unless_listed(schedule, interval=self._policy.poll_interval))
@@ -140,18 +146,34 @@ class Discovery:
             now: monotonic seconds.
             wall: unix seconds.
         """
+        self.record_jobs(page, requested_at=requested_at, now=now, wall=wall)
         jobs = {job.arn: job for job in page.jobs}
-        for job in jobs.values():
-            decision = decide(job, self._known(job.arn), requested_at=requested_at, now=now, wall=wall)
-            self._carry_out(decision, job, now, wall)
         end = self.planner.succeeded(search, page, now)
         if not end.continues:
             for schedule in self._missing(search, {job.arn for job in jobs.values() if job.status is not None}):
                 self._job_queue.put(unless_listed(schedule, interval=0.0))
         return PageResult([*jobs], end.abandoned)
 
+    def record_jobs(self, page: SearchPage, *, requested_at: float, now: float, wall: float) -> None:
+        """Carry out the decision about each job on a page, for a call that the planner did not plan.
+
+        The arguments are those of ``record_page``.
+        """
+        for job in {job.arn: job for job in page.jobs}.values():
+            decision = decide(job, self._known(job.arn), requested_at=requested_at, now=now, wall=wall)
+            self._carry_out(decision, job, now, wall)
+
+    def expiring(self, wall: float) -> Sequence[str]:
+        """Return a batch of jobs that ``remove_expired`` may remove.
+
+        Args:
+            wall: unix seconds.
+        """
+        jobs = self.discovered_jobs
+        return tuple(jobs.due(wall)) if jobs.update_outdated(self._store.find) else ()
+
     def remove_expired(self, wall: float, in_flight: Collection[str]) -> ExpiredJobs:
-        """Remove a batch of expired jobs, and of old tombstones.
+        """Remove the expired jobs of the batch that ``expiring`` returned, and a batch of old tombstones.
 
         Args:
             wall: unix seconds.
@@ -159,7 +181,7 @@ class Discovery:
         """
         jobs = self.discovered_jobs
         expired: list[tuple[JobRecord, str]] = []
-        if jobs.update_outdated(self._store.find):
+        if not jobs.outdated:
             expired += jobs.expired(lambda arn: None if arn in in_flight else self._store.find(arn), wall)
         for record, _ in expired:
             self._remove(record.arn)

@@ -44,6 +44,9 @@ def drop_beyond_limit(state: TargetState, jobs: Sequence[Ranked], stopped: Calla
 
 def _drop_expired_batch(state: TargetState) -> bool:
     """Drop a batch of expired jobs; return whether there may be more."""
+    with state.lock:
+        expiring = () if state.discovery is None else state.discovery.expiring(state.clock.wall())
+    state.store.open(expiring, leaving=True)  # not under the target's lock: the jobs may be in many blocks
     with state.changing():
         discovery = state.discovery  # a reconfiguration may remove it under the lock
         if discovery is None:

@@ -31,6 +31,11 @@ class JobQueue:
     def __iter__(self) -> Iterator[JobSchedule]:
         return (schedule for _, schedule in self._schedules.values())
 
+    @property
+    def arns(self) -> list[str]:
+        """The jobs in the queue."""
+        return [*self._schedules]
+
     def get(self, arn: str) -> JobSchedule | None:
         """Return the schedule of a job, if it is in the queue."""
         entry = self._schedules.get(arn)

@@ -11,13 +11,13 @@ from typing import Final
 from exporter.core import MAX_JOBS, Clock, TargetConfig, TargetStatus, merged_statuses
 from exporter.polling.assignment import assign_jobs, claimed, release_jobs, resume_jobs
 from exporter.polling.client import JobClient
+from exporter.polling.events import EventQueues
 from exporter.polling.policy import TOMBSTONE_SLACK, Policy
 from exporter.polling.polled_target import PolledTarget
-from exporter.polling.polling_plan import Changes, Plan, plan_polling
+from exporter.polling.polling_plan import Changes, ConnectQueue, Plan, plan_polling
 from exporter.polling.rate_limiter import RateLimiter
 from exporter.polling.target_builder import Services, build_target
-from exporter.polling.threads import Poller, WorkerThreads
-from exporter.polling.watched_jobs import JobTransfer
+from exporter.polling.worker_pool import Poller, WorkerPool
 from exporter.storage import SavedState, Store, Tombstones
 from exporter.telemetry import EventLog, SelfMetrics
 
@@ -48,9 +48,10 @@ class PollerManager:
         random: Callable[[], float],
     ) -> None:
         self._services = Services(store, event_log, telemetry, rate_limiter, clock, random, store.tombstones)
+        self._event_queues = EventQueues(self._services, self.wake, self.fail)
         self._targets: tuple[PolledTarget, ...] = ()
         self._policy: Policy | None = None
-        self._workers: WorkerThreads | None = None
+        self._workers: WorkerPool | None = None
         self._stopped: Callable[[], bool] = lambda: False
         """Whether the exporter ends, so that long work is left to the next start."""
         self._was_ready = False
@@ -79,9 +80,14 @@ class PollerManager:
         return self._was_ready
 
     @property
-    def complete(self) -> bool:
+    def full_poll_done(self) -> bool:
         """Whether every job was polled, including jobs that ended before they were discovered."""
         return all(target.full_poll_done for target in self._targets)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was polled: every job, and the devices and spending limits."""
+        return self.full_poll_done and all(target.optional_polls_done for target in self._targets)
 
     @property
     def healthy(self) -> bool:
@@ -103,7 +109,16 @@ class PollerManager:
         for target in self._targets:
             target.drop_expired(self._stopped)
         self._prune_orphans()
+        self._drop_optional()
         self.enforce_limit()
+
+    def _drop_optional(self) -> None:
+        """Drop the devices and spending limits that are not polled any more."""
+        store, policy = self._services.store, self._policy
+        if policy is not None:
+            store.devices.drop_expired(self._services.clock.monotonic() if policy.device_interval else float("inf"))
+            polled = {target.target for target in self._targets} if policy.spending_limit_interval else ()
+            store.spending_limits.retain(polled)
 
     def _prune_orphans(self) -> None:
         """Drop old tombstones of removed targets, since no target does."""
@@ -126,10 +141,16 @@ class PollerManager:
         self.enforce_limit()
 
     def start(self, threads: int, stop: threading.Event) -> None:
-        """Poll until ``stop`` is set, with the given number of threads for each target."""
+        """Poll until ``stop`` is set, with at most the given number of threads."""
         self._stopped = stop.is_set
-        self._workers = WorkerThreads(self._pollers(), threads, stop)
+        self._workers = WorkerPool(self._pollers(), threads, stop)
         self._workers.start()
+        self._event_queues.start(stop)
+
+    def wake(self, target: PolledTarget) -> None:
+        """Have a target make its next call at once, if one is due."""
+        if self._workers is not None:
+            self._workers.wake(target.poller)
 
     def join(self) -> None:
         """Wait up to a second for the threads to end; raise the bug that ended one of them."""
@@ -142,7 +163,13 @@ class PollerManager:
             self._workers.fail(bug)
 
     def plan(
-        self, configs: Sequence[TargetConfig], policy: Policy, rate: float, connect: Callable[[TargetConfig], JobClient]
+        self,
+        configs: Sequence[TargetConfig],
+        policy: Policy,
+        rate: float,
+        connect: Callable[[TargetConfig], JobClient],
+        *,
+        connect_queue: ConnectQueue | None = None,
     ) -> Plan:
         """Plan to poll these targets. Nothing changes yet.
 
@@ -151,21 +178,24 @@ class PollerManager:
             policy: the polling policy.
             rate: the rate limit for each account, Region and operation, requests a second.
             connect: returns the client of a new target.
+            connect_queue: returns the client of a target's event queue; ``None`` for no events.
         """
-        return plan_polling(self._targets, configs, policy, rate, connect)
+        return plan_polling(self._targets, configs, policy, rate, connect, connect_queue=connect_queue)
 
     def follow(self, plan: Plan, saved: SavedState | None = None) -> Changes:
         """Poll the targets of a plan.
 
         Args:
             plan: the plan.
-            saved: the state from before a restart; its jobs and tombstones are in the store already.
+            saved: the state from before a restart; its jobs and tombstones are in the store already. If the file could
+                be read in part only, it is missing, and the store has some of the jobs.
         """
         with self._changing:
             self._was_ready = self._policy is not None and self._update_ready()
             changes = self._change(plan, saved)
         if self._workers is not None:
             self._workers.replace(self._pollers())
+        self._event_queues.follow(self._targets, plan.connect_queue)
         return changes
 
     def _pollers(self) -> list[Poller]:
@@ -178,21 +208,20 @@ class PollerManager:
     def _change(self, plan: Plan, saved: SavedState | None) -> Changes:
         services, before = self._services, self._targets
         services.rate_limiter.set_limit(plan.rate)
-        state = saved or SavedState(services.clock.wall())
         new_jobs = {arn for config, _ in plan.new for arn in config.jobs if arn not in services.store}
         kept, new = {target: config for config, target in plan.kept}, [config for config, _ in plan.new]
-        transfer = release_jobs(services, before, kept, new, state.polled)
+        transfer = release_jobs(services, before, kept, new, services.clock.wall() if saved is None else saved.polled)
         changed = [pair for pair in plan.kept if plan.policy != self._policy or pair[1].config != pair[0]]
         for config, target in changed:
             transfer |= target.reconfigure(config, plan.policy, claimed(config, transfer))
-        added = [
-            self._add(
-                config, client, plan.policy, saved=saved, new_jobs=new_jobs, transferred=claimed(config, transfer)
-            )
-            for config, client in plan.new
-        ]
+        added = [self._add(config, client, plan.policy, saved, new_jobs) for config, client in plan.new]
+        for target in added:
+            if transferred := claimed(target.config, transfer):
+                target.reconfigure(target.config, plan.policy, transferred)
         self._targets, self._policy = (*kept, *added), plan.policy
-        assign_jobs(services, self._targets, {**transfer, **resume_jobs(services, self._targets, state)}, self._stopped)
+        if not before:  # a start: the jobs of the store are from the state file
+            transfer |= resume_jobs(services, self._targets, new_jobs)
+        assign_jobs(services, self._targets, transfer, self._stopped)
         return Changes(added=len(added), removed=len(before) - len(kept), changed=len(changed))
 
     def _add(
@@ -200,12 +229,10 @@ class PollerManager:
         config: TargetConfig,
         client: JobClient,
         policy: Policy,
-        *,
         saved: SavedState | None,
         new_jobs: Collection[str],
-        transferred: JobTransfer,
     ) -> PolledTarget:
-        target = build_target(
+        return build_target(
             config,
             client,
             self._services,
@@ -213,6 +240,3 @@ class PollerManager:
             new_jobs=[arn for arn in config.jobs if arn in new_jobs],
             baseline_at=None if saved is None else saved.baselines.get(config.key, saved.polled),
         )
-        if transferred:
-            target.reconfigure(config, policy, transferred)
-        return target

@@ -1,12 +1,17 @@
-"""The poller of a target: a loop over call sources."""
+"""The poller of a target: makes the due calls of its call sources."""
 
+from collections.abc import Callable, Hashable
 from typing import Final
 
 from exporter.polling.sources import Call, RoundRobin
 from exporter.polling.target_state import TargetState
 
-IDLE: Final = 1.0
-"""The longest sleep of a thread, seconds. Each step shows that the thread is not stuck."""
+IDLE: Final = 10.0
+"""The longest time until the sources are asked again, seconds."""
+
+
+def _nothing() -> None:
+    pass
 
 
 class TargetPoller:
@@ -22,13 +27,23 @@ class TargetPoller:
     def __init__(self, state: TargetState, sources: RoundRobin) -> None:
         self._state, self._sources = state, sources
 
-    def step(self) -> float:
-        """Make one due call and return 0, or return the seconds until a call is due."""
+    @property
+    def group(self) -> Hashable:
+        """The credentials of the target."""
+        return self._state.config.credentials
+
+    def step(self, starting: Callable[[], None] = _nothing) -> float:
+        """Make one due call and return 0, or return the seconds until a call may be due.
+
+        Args:
+            starting: is called before the call is made. From then on, another thread can ask for the next call.
+        """
         now = self._state.clock.monotonic()
         with self._state.lock:
             call = self._sources.due(now)
         if not isinstance(call, Call):
             return max(0.0, min(IDLE, call))
+        starting()
         record_outcome = call.outcome()
         with self._state.outcome_lock:
             if call.is_current():

@@ -1,16 +1,18 @@
 """The polling plan: which targets stay, and which targets are new."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from exporter.core import TargetConfig, predecessors
-from exporter.polling.client import JobClient
+from exporter.polling.client import EventQueueClient, JobClient
 from exporter.polling.policy import Policy
 from exporter.polling.polled_target import PolledTarget
 
+ConnectQueue = Callable[[TargetConfig], EventQueueClient]
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+
+class Plan(NamedTuple):
     """The targets to poll. To follow a plan cannot fail.
 
     Attributes:
@@ -18,16 +20,17 @@ class Plan:
         new: the other targets, each with its client.
         policy: the polling policy.
         rate: the rate limit for each account, Region and operation, requests a second.
+        connect_queue: returns the client of a target's event queue; ``None`` for no events.
     """
 
     kept: Sequence[tuple[TargetConfig, PolledTarget]]
     new: Sequence[tuple[TargetConfig, JobClient]]
     policy: Policy
     rate: float
+    connect_queue: ConnectQueue | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """The numbers of targets that a plan changed."""
 
     added: int
@@ -41,6 +44,8 @@ def plan_polling(
     policy: Policy,
     rate: float,
     connect: Callable[[TargetConfig], JobClient],
+    *,
+    connect_queue: ConnectQueue | None = None,
 ) -> Plan:
     """Match the configurations with the polled targets, and connect the new targets.
 
@@ -50,6 +55,7 @@ def plan_polling(
         policy: the polling policy.
         rate: the rate limit for each account, Region and operation, requests a second.
         connect: returns the client of a new target.
+        connect_queue: returns the client of a target's event queue; ``None`` for no events.
     """
     known = [replace(target.config, target=target.target) for target in targets]
     kept: list[tuple[TargetConfig, PolledTarget]] = []
@@ -59,4 +65,4 @@ def plan_polling(
             new.append((config, connect(config)))
         else:
             kept.append((config, targets[number]))
-    return Plan(kept, new, policy, rate)
+    return Plan(kept, new, policy, rate, connect_queue)

@@ -180,4 +180,7 @@ class RateLimiter:
                     self._buckets.setdefault((after, operation), copy)
 
     def _bucket(self, target: Target, operation: str) -> TokenBucket:
-        return self._buckets.setdefault((target, operation), TokenBucket.full(self._limit))
+        bucket = self._buckets.get((target, operation))
+        if bucket is None:
+            bucket = self._buckets[target, operation] = TokenBucket.full(self._limit)
+        return bucket

@@ -5,7 +5,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from exporter.core import JobRecord, Target, TargetConfig, parse_job_arn
@@ -29,8 +28,7 @@ class Place(NamedTuple, Generic[T]):
     discovers: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Moves(Generic[T]):
+class Moves(NamedTuple, Generic[T]):
     """The new targets of jobs.
 
     Attributes:

@@ -36,6 +36,8 @@ class Subject(Enum):
     """One job. The job itself may cause the error."""
     TARGET = auto()
     """All jobs of the target."""
+    OPTIONAL = auto()
+    """A device, or the spending limits: data beside the jobs."""
 
 
 class OnRequest(Enum):
@@ -64,6 +66,8 @@ class OnOperation(Enum):
 class OnTarget(Enum):
     """The number of consecutive errors after which the target is down."""
 
+    NONE = auto()
+    """The error does not count."""
     UP = auto()
     """The error is a response, so the target is up."""
     ALL_JOBS = auto()
@@ -108,6 +112,11 @@ RETRY_POLICY: Final[Mapping[Subject, Mapping[type[BraketError], Rule]]] = {
         ThrottledError: Rule(OnRequest.RETRY, OnOperation.SLOW_DOWN, OnTarget.SEVERAL_CALLS),
         UnauthenticatedError: Rule(OnRequest.RETRY, OnOperation.PAUSE, OnTarget.AT_ONCE),
         BraketError: Rule(OnRequest.RETRY, OnOperation.PAUSE, OnTarget.SEVERAL_CALLS),
+    },
+    Subject.OPTIONAL: {
+        JobError: Rule(OnRequest.REFUSED, OnOperation.CONTINUE, OnTarget.NONE),
+        ThrottledError: Rule(OnRequest.RETRY, OnOperation.SLOW_DOWN, OnTarget.NONE),
+        BraketError: Rule(OnRequest.RETRY, OnOperation.PAUSE, OnTarget.NONE),
     },
 }
 """The rule of an error is the row of its class, or of the nearest base class."""

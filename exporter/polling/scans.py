@@ -4,7 +4,7 @@ Each scan holds its pending calls and the time of its next start. Times are mono
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar, Final
 
@@ -12,6 +12,7 @@ from exporter.aws import PAGE_SIZE
 from exporter.core import SearchPage, Span
 from exporter.polling.search import PageEnd, PageHistory, ScanKind, Search
 from exporter.polling.time_windows import CreationIndex, cover, partition
+from exporter.storage import BATCH_JOBS
 
 OVERLAP_SECONDS: Final = 600.0
 """A scan for new jobs starts this long before the newest known job: SearchJobs may show a job late."""
@@ -170,6 +171,8 @@ class NewJobsScan(Scan):
 class StatusScan(Scan):
     """Reads the status of active jobs, in windows of creation time that hold several of them.
 
+    The windows are planned in batches, so that the target's lock is released in between.
+
     Args:
         now: when the first scan may start.
         interval: the poll interval.
@@ -180,6 +183,20 @@ class StatusScan(Scan):
     def __init__(self, now: float, interval: float) -> None:
         super().__init__(now)
         self.interval = interval
+        self._alone: list[str] = []
+        self._unplanned: deque[str] = deque()
+        self._windows: Iterator[tuple[float, float, int]] = iter(())
+        """The jobs without a possible window, and the jobs of the windows to plan, in the order of the windows."""
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether every active job is planned."""
+        return not self._alone and not self._unplanned
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every job is planned, and no call is pending or in flight."""
+        return self.is_planned and super().is_idle
 
     def set_interval(self, interval: float, now: float) -> None:
         """Start scans at another interval."""
@@ -192,8 +209,8 @@ class StatusScan(Scan):
 
     def start(
         self, active: Sequence[tuple[float | None, str]], now: float, known_from: float, index: CreationIndex
-    ) -> list[str]:
-        """Add the calls for the windows of the active jobs; return the jobs that share a window with no other job.
+    ) -> None:
+        """Start a scan of the active jobs; ``plan`` adds its calls.
 
         Args:
             active: creation time in unix seconds, where it is known, and ARN of each active job.
@@ -203,11 +220,17 @@ class StatusScan(Scan):
         """
         self.skip(now)
         inside = sorted((created, arn) for created, arn in active if created is not None and created >= known_from)
-        alone = [arn for created, arn in active if created is None or created < known_from]
-        first = 0
-        for start, end, jobs in cover([created for created, _ in inside], index):
-            arns = tuple(arn for _, arn in inside[first : first + jobs])
-            first += jobs
+        self._alone = [arn for created, arn in active if created is None or created < known_from]
+        self._unplanned = deque(arn for _, arn in inside)
+        self._windows = cover([created for created, _ in inside], index)
+
+    def plan(self, index: CreationIndex) -> list[str]:
+        """Add the calls for a batch of jobs; return the jobs that share a window with no other job."""
+        alone, left = self._alone[-BATCH_JOBS:], len(self._unplanned) - BATCH_JOBS
+        del self._alone[-BATCH_JOBS:]
+        while self._unplanned and len(self._unplanned) > left:
+            start, end, jobs = next(self._windows)
+            arns = tuple(self._unplanned.popleft() for _ in range(jobs))
             if jobs == 1:
                 alone += arns
             else:

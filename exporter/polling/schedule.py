@@ -60,6 +60,7 @@ class JobSchedule:
         created: when the job was created, unix seconds, if that is known.
         listed_at: when SearchJobs last showed the job's status.
         listed_status: the status that SearchJobs last showed.
+        relaxed: whether the job is polled less often than every poll interval, because events report its changes.
     """
 
     arn: str
@@ -74,6 +75,7 @@ class JobSchedule:
     created: float | None = None
     listed_at: float | None = None
     listed_status: str | None = None
+    relaxed: bool = False
 
     @property
     def rank(self) -> Rank:
@@ -101,11 +103,11 @@ def first_priority(calls: int, *, get_job_only: bool) -> Priority:
     return turns[calls % len(turns)]
 
 
-def get_job_suffices(active: int, *, rate: float, interval: float) -> bool:
+def get_job_suffices(active: float, *, rate: float, interval: float) -> bool:
     """Return whether GetJob alone keeps all active jobs fresh. It returns more details than SearchJobs.
 
     Args:
-        active: the number of active jobs.
+        active: the number of active jobs; a job that is polled less often counts as a part of one.
         rate: the rate limit of GetJob, requests a second.
         interval: the poll interval, seconds.
     """
@@ -132,7 +134,13 @@ def discovered_schedule(job: JobSummary, priority: Priority, now: float) -> JobS
 
 
 def after_response(
-    schedule: JobSchedule, record: JobRecord, *, requested_at: float, interval: float, wall: float
+    schedule: JobSchedule,
+    record: JobRecord,
+    *,
+    requested_at: float,
+    interval: float,
+    wall: float,
+    relaxed_interval: float | None = None,
 ) -> JobSchedule | None:
     """Return the schedule after a successful poll; ``None`` if no further details are expected.
 
@@ -142,9 +150,12 @@ def after_response(
         requested_at: when GetJob was called.
         interval: the poll interval, seconds.
         wall: unix time now, to compare with the end of the job.
+        relaxed_interval: the poll interval of a RUNNING job while events report its changes; ``None`` without events.
     """
-    fresh = replace(schedule, responded_at=requested_at, failures=0, never_returned=False)
+    fresh = replace(schedule, responded_at=requested_at, failures=0, never_returned=False, relaxed=False)
     if record.active:
+        if relaxed_interval is not None and record.snapshot is not None and record.snapshot.status == "RUNNING":
+            interval, fresh = relaxed_interval, replace(fresh, relaxed=True)
         created = None if record.snapshot is None else record.snapshot.created
         return _after_active_response(replace(fresh, ended=False, created=created), requested_at, interval)
     if is_complete(record) or schedule.polls_after_end >= MAX_POLLS_AFTER_END or _ended_long_ago(record, wall):

@@ -112,15 +112,24 @@ class SearchPlanner:
         """Return whether a status scan starts now; never before the first scan for new jobs is complete."""
         return self.first_scan_complete and self._status_scan.is_due(now)
 
-    def start_status_scan(self, active: Sequence[tuple[float | None, str]], now: float, wall: float) -> list[str]:
-        """Start a status scan; return the jobs that share a window with no other job.
+    def start_status_scan(self, active: Sequence[tuple[float | None, str]], now: float, wall: float) -> None:
+        """Start a status scan; ``plan_status_scan`` plans its calls.
 
         Args:
             active: creation time in unix seconds, where it is known, and ARN of each active job.
             now: the time.
             wall: the time in unix seconds.
         """
-        return self._status_scan.start(active, now, wall - self._lookback, self.index)
+        self._status_scan.start(active, now, wall - self._lookback, self.index)
+
+    @property
+    def status_scan_planned(self) -> bool:
+        """Whether every job of the status scan is planned."""
+        return self._status_scan.is_planned
+
+    def plan_status_scan(self) -> list[str]:
+        """Plan the calls for a batch of the status scan; return the jobs that share a window with no other job."""
+        return self._status_scan.plan(self.index)
 
     def skip_status_scan(self, now: float) -> None:
         """Start no status scan for an interval."""

@@ -1,7 +1,7 @@
 """Builds a polled target from its configuration."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exporter.core import Clock, TargetConfig
 from exporter.polling.circuit_breaker import CircuitBreaker
@@ -9,6 +9,7 @@ from exporter.polling.client import JobClient
 from exporter.polling.policy import Policy
 from exporter.polling.polled_target import PolledTarget
 from exporter.polling.rate_limiter import RateLimiter
+from exporter.polling.shared_polls import SharedPolls
 from exporter.polling.sources import call_sources
 from exporter.polling.target_state import Start, TargetState
 from exporter.storage import Store, Tombstones
@@ -27,6 +28,7 @@ class Services:
         clock: the time.
         random: returns a random number in [0, 1).
         tombstones: the tombstones of all targets.
+        shared_polls: the polls that targets share.
     """
 
     store: Store
@@ -36,6 +38,7 @@ class Services:
     clock: Clock
     random: Callable[[], float]
     tombstones: Tombstones
+    shared_polls: SharedPolls = field(default_factory=SharedPolls)
 
 
 def build_target(
@@ -73,4 +76,6 @@ def build_target(
         policy=policy,
         start=Start(wall, now, baseline_at),
     )
-    return PolledTarget(state, call_sources(state, now), config.jobs if new_jobs is None else new_jobs)
+    return PolledTarget(
+        state, call_sources(state, now, services.shared_polls), config.jobs if new_jobs is None else new_jobs
+    )

@@ -7,11 +7,24 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, NamedTuple
 
-from exporter.core import GET_JOB, MALFORMED, SEARCH_JOBS, BraketError, Clock, TargetConfig, TargetStatus
+from exporter.core import (
+    GET_JOB,
+    MALFORMED,
+    SEARCH_JOBS,
+    BraketError,
+    Clock,
+    Health,
+    Target,
+    TargetConfig,
+    TargetStatus,
+    combined_health,
+)
 from exporter.polling.circuit_breaker import CircuitBreaker
 from exporter.polling.client import JobClient
 from exporter.polling.discovery import Discovery
+from exporter.polling.pending_events import PendingEvents, expedited
 from exporter.polling.policy import Policy
+from exporter.polling.queue_health import QueueHealth
 from exporter.polling.retry_policy import ATTEMPTS_AT_START
 from exporter.polling.schedule import get_job_suffices
 from exporter.polling.watched_jobs import WatchedJobs
@@ -45,18 +58,35 @@ class Start(NamedTuple):
         return min(baseline, true_start) if baseline == self.resumed else baseline + true_start - self.wall
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(NamedTuple):
     """The state of a target that scrapes and probes read, without waiting for the poller.
 
+    A target publishes after each call, far more often than anybody reads. So readers make the ``TargetStatus``.
+
     Attributes:
-        status: the status, without the values that depend on the time of the scrape.
+        target: the account and Region.
+        name: the name of the target in the settings.
+        healths: the health of each operation but the optional ones.
+        operations: the operations that are called.
+        active: the number of active jobs.
+        watched: the number of watched jobs.
+        waiting: the number of jobs that are not polled yet since the start.
+        poll_duration: the duration of the last poll cycle, seconds; ``None`` before the first.
+        listed: whether the first scan for new jobs is complete.
         oldest: when the status of the least recently polled active job was confirmed, monotonic seconds.
         first_poll_done: whether every active job was polled once, or polling it is paused for a while.
         full_poll_done: whether the same holds for every job, including jobs that ended before they were discovered.
     """
 
-    status: TargetStatus
+    target: Target
+    name: str
+    healths: tuple[Health, ...]
+    operations: tuple[str, ...]
+    active: int
+    watched: int
+    waiting: int
+    poll_duration: float | None
+    listed: bool
     oldest: float | None
     first_poll_done: bool
     full_poll_done: bool
@@ -82,6 +112,8 @@ class TargetState:
         lock: held while the fields below are read or changed, except ``published``.
         jobs: the watched jobs.
         discovery: discovers jobs; ``None`` for a target without a selector.
+        events: the pending events.
+        queue_health: the health of the target's event queue; ``None`` without one.
         start_is_true: whether a response has shown the true time, so that the start and all later times are true.
         published: the state that scrapes and probes read. It is replaced after each change, and never changes itself.
     """
@@ -100,6 +132,8 @@ class TargetState:
     lock: threading.Lock = field(default_factory=threading.Lock)
     jobs: WatchedJobs = field(default_factory=WatchedJobs)
     discovery: Discovery | None = None
+    events: PendingEvents = field(default_factory=PendingEvents)
+    queue_health: QueueHealth | None = None
     start_is_true: bool = False
     published: Published = field(init=False)
 
@@ -125,34 +159,37 @@ class TargetState:
 
     def status(self) -> TargetStatus:
         """Return the published status, with the data age and the rates of this moment. No lock of polling is taken."""
-        published, now = self.published, self.clock.monotonic()
-        target, operations = published.status.target, published.status.budget
-        return replace(
-            published.status,
+        published, now, limiter = self.published, self.clock.monotonic(), self.circuit_breaker.rate_limiter
+        return TargetStatus(
+            target=published.target,
+            health=combined_health(published.healths).settled(),
+            active=published.active,
+            finished=published.watched - published.active,
+            waiting=published.waiting,
             staleness=None if published.oldest is None else now - published.oldest,
-            budget={each: self.circuit_breaker.rate_limiter.rate(target, each, now) for each in operations},
-            used={each: self.circuit_breaker.rate_limiter.used(target, each, now) for each in operations},
+            poll_duration=published.poll_duration,
+            budget={each: limiter.rate(published.target, each, now) for each in published.operations},
+            used={each: limiter.used(published.target, each, now) for each in published.operations},
+            listed=published.listed,
+            name=published.name,
         )
 
     def publish(self) -> None:
         """Publish the state. The caller holds the lock."""
-        self.published = Published(
-            self._status(), self.jobs.queue.active.oldest(), self._first_poll_done(), self._full_poll_done()
-        )
-
-    def _status(self) -> TargetStatus:
         progress, active = self.jobs.progress, self.jobs.queue.active
-        return TargetStatus(
-            target=self.client.target,
-            health=self.circuit_breaker.health.settled(),
-            active=len(active),
-            finished=self.watched_jobs - len(active),
-            waiting=len(progress.pending_active) + len(progress.pending_finished),
-            staleness=None,
-            poll_duration=active.cycle.duration,
-            budget=self.circuit_breaker.rates(self.clock.monotonic()),
-            listed=self.discovery is None or self.discovery.planner.first_scan_complete,
+        self.published = Published(
+            target=self.circuit_breaker.current_target(),  # so that its rate limit is under this name
             name=self.config.name,
+            healths=self.circuit_breaker.healths,
+            operations=self.circuit_breaker.operations,
+            active=len(active),
+            watched=self.watched_jobs,
+            waiting=len(progress.pending_active) + len(progress.pending_finished),
+            poll_duration=active.cycle.duration,
+            listed=self.discovery is None or self.discovery.planner.first_scan_complete,
+            oldest=active.oldest(),
+            first_poll_done=self._first_poll_done(),
+            full_poll_done=self._full_poll_done(),
         )
 
     def _first_poll_done(self) -> bool:
@@ -177,8 +214,22 @@ class TargetState:
         """Return whether GetJob alone can poll the active jobs in time, without a status scan."""
         if self.discovery is None:
             return True
-        active, rate = self.jobs.queue.active, self.circuit_breaker.rates(now)[GET_JOB]
-        return get_job_suffices(len(active), rate=rate, interval=self.policy.poll_interval)
+        active, rate = self.jobs.queue.active, self.circuit_breaker.rate(GET_JOB, now)
+        jobs, interval = float(len(active)), self.policy.poll_interval
+        if active.relaxed and self.policy.event_poll_interval:
+            jobs -= active.relaxed * (1 - interval / self.policy.event_poll_interval)
+        return get_job_suffices(jobs, rate=rate, interval=interval)
+
+    def relaxed_interval(self, now: float) -> float | None:
+        """Return the poll interval of RUNNING jobs, if events report their changes."""
+        healthy = self.queue_health is not None and self.queue_health.is_healthy(now)
+        return self.policy.event_poll_interval if healthy else None
+
+    def expedite(self, arn: str, now: float) -> None:
+        """Have a job polled now, unless a call for it is in flight. The caller holds the lock."""
+        schedule = self.jobs.queue.get(arn)
+        if schedule is not None:
+            self.jobs.queue.put(expedited(schedule, now))
 
     def count_malformed(self, error: BraketError) -> None:
         """Count a malformed response."""

@@ -3,12 +3,13 @@
 All times are monotonic seconds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from exporter.polling.job_queue import JobQueue
 from exporter.polling.poll_progress import PollProgress
 from exporter.polling.schedule import JobSchedule, Priority, brought_forward
+from exporter.storage import BATCH_JOBS
 
 JobTransfer = Mapping[str, JobSchedule | None]
 """Known jobs that move to another target, each with its schedule; ``None`` if no further details are expected."""
@@ -31,6 +32,10 @@ class WatchedJobs:
 
     def __len__(self) -> int:
         return len(self.queue) + len(self.in_flight)
+
+    def get(self, arn: str) -> JobSchedule | None:
+        """Return the schedule of a job that is still polled."""
+        return self.queue.get(arn) or self.in_flight.get(arn)
 
     def is_in_flight(self, schedule: JobSchedule) -> bool:
         """Return whether the call for exactly this schedule is in flight: the job may be removed meanwhile."""
@@ -78,7 +83,28 @@ class WatchedJobs:
         # A copy, so that ``is_in_flight`` does not accept the response of a call in flight for it.
         return None if schedule is None else replace(schedule)
 
-    def bring_forward(self, now: float, interval: float) -> None:
-        """Have each job polled within a poll interval that is shorter now."""
-        for schedule in [*self.queue]:
-            self.queue.put(brought_forward(schedule, now=now, interval=interval))
+    def close(self) -> dict[str, JobSchedule]:
+        """Remove all jobs; return the schedules of those for which further details are expected.
+
+        No other thread uses the object any more, except for the outcomes of calls in flight, which are ignored.
+        """
+        in_flight, self.in_flight = self.in_flight, {}
+        return {schedule.arn: schedule for schedule in (*self.queue, *in_flight.values())}
+
+    def tighten(self, now: float, interval: float) -> None:
+        """Have a batch of the relaxed jobs polled within the poll interval again, because no events arrive."""
+        for arn in self.queue.active.take_relaxed(BATCH_JOBS):
+            if (schedule := self.queue.get(arn)) is not None:
+                due = max(now, schedule.confirmed_at + interval)
+                self.queue.put(replace(schedule, relaxed=False, due=min(schedule.due, due)))
+
+    def bring_forward(self, arns: Iterable[str], now: float, interval: Callable[[JobSchedule], float]) -> None:
+        """Have jobs in the queue polled within a poll interval that is shorter now.
+
+        Args:
+            arns: the jobs; those that are not in the queue are ignored.
+            now: the time.
+            interval: returns the poll interval of a job, seconds.
+        """
+        for schedule in filter(None, map(self.queue.get, arns)):
+            self.queue.put(brought_forward(schedule, now=now, interval=interval(schedule)))

@@ -32,18 +32,27 @@ A world of exact jobs under a clock of the test's own::
   a function of the time.
 * `World(jobs, births=None, accounts=None, disorder=None)`: `put(*jobs)` adds or replaces. `accounts` maps an
   access key id to an account; `Disorder(seed, shift=0)` shuffles SearchJobs.
+* `World(..., devices=(), limits=())`: `SimulatedDevice(arn, states, since, cycle_seconds)` follows its
+  `DeviceState`s; other devices are online. `SimulatedLimit(arn, device, start, end, limit, ...)` fills up.
+* `World(..., queues=[Queue(name="braket-events", visibility_seconds=30.0)])`: SQS queues that receive an event for each
+  change of a status; `server.queue_url()` is the URL, and `queue.send(*bodies)` adds messages.
+* `generate_devices(plan)` and `generate_limits(plan)` give those of the demo.
 * `generate_fleet(Plan(seed, epoch, speed=1.0, regions=..., account=...), count)` gives believable jobs, and
   `Births(plan, per_minute)` an endless stream of them.
-* `Fault(kind, operation=None, arn=None, times=None, seconds=None, status=502, delay=1.0, above_rate=None)`.
+* `Fault(kind, operation=None, arn=None, times=None, seconds=None, status=502, delay=1.0, above_rate=None,
+  burst=None)`.
 * `SimulatorServer(world, clock=..., faults=(), address=("127.0.0.1", 0), keep_requests=True)`: `url`,
   `world`, `faults`, `requests` (a list of `RequestRecord`).
 * `python -m exporter.simulator --help` for a process of its own, which is controlled over HTTP.
 """
 
+from exporter.simulator.device_fleet import generate_devices, generate_limits
+from exporter.simulator.devices import DeviceState, SimulatedDevice, SimulatedLimit, limit_arn
 from exporter.simulator.faults import Fault, FaultKind
 from exporter.simulator.fleet import REGIONS, Births, Plan, generate_fleet
 from exporter.simulator.jobs import Job, SimulatedJob, job_arn
 from exporter.simulator.phases import RECORDED_LIFE, Event, Phase, Status
+from exporter.simulator.queues import Queue
 from exporter.simulator.scripted import ScriptedJob
 from exporter.simulator.search import Disorder
 from exporter.simulator.server import SimulatorServer
@@ -53,6 +62,7 @@ __all__ = [
     "RECORDED_LIFE",
     "REGIONS",
     "Births",
+    "DeviceState",
     "Disorder",
     "Event",
     "Fault",
@@ -60,11 +70,17 @@ __all__ = [
     "Job",
     "Phase",
     "Plan",
+    "Queue",
     "ScriptedJob",
+    "SimulatedDevice",
     "SimulatedJob",
+    "SimulatedLimit",
     "SimulatorServer",
     "Status",
     "World",
+    "generate_devices",
     "generate_fleet",
+    "generate_limits",
     "job_arn",
+    "limit_arn",
 ]

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Thread
 
+from exporter.simulator.device_fleet import generate_devices, generate_limits
 from exporter.simulator.fleet import REGIONS, Births, Plan, generate_fleet
+from exporter.simulator.queues import Queue
 from exporter.simulator.server import SimulatorServer
 from exporter.simulator.world import World
 
@@ -25,7 +27,12 @@ start the endpoint; it writes one line to stdout as soon as it listens:
   {"url": "http://127.0.0.1:43210", "jobs": ["arn:aws:braket:...", ...]}
 
 call it with the AWS SDK, the AWS CLI or braket-exporter:
-  AWS_ENDPOINT_URL_BRAKET=http://127.0.0.1:43210 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x ...
+  AWS_ENDPOINT_URL_BRAKET=http://127.0.0.1:43210 AWS_ENDPOINT_URL_STS=http://127.0.0.1:43210 \
+    AWS_ENDPOINT_URL_SQS=http://127.0.0.1:43210 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x ...
+
+it answers GetJob, SearchJobs, CancelJob, GetDevice and SearchSpendingLimits of Braket, and GetCallerIdentity of STS.
+with --events, the line also has "queue_url": an SQS queue with an event of EventBridge for each change of a job's or a
+device's status.
 
 SIGTERM and SIGINT stop it with exit status 0."""
 
@@ -38,10 +45,10 @@ control requests, below the printed URL:
   DELETE /_simulator/faults    remove all faults
 
 faults are JSON objects; only the key kind is required:
-  {"kind": "throttle", "operation": "GetJob", "above_rate": 5, "seconds": 60}
+  {"kind": "throttle", "operation": "GetJob", "above_rate": 5, "burst": 25, "seconds": 60}
   {"kind": "gateway", "status": 502, "times": 3}
   {"kind": "delay", "delay": 2.5, "arn": "job/9d1c"}
-kinds: throttle, internal_error, access_denied, expired_token, not_found, gateway, delay, hang, reset,
+kinds: throttle, internal_error, access_denied, expired_token, not_found, no_queue, gateway, delay, hang, reset,
 truncated_json, cut_body, empty_body"""
 
 
@@ -57,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _held_signals(), simulator as server:
         jobs = [job.arn for job in server.world.existing(time.time())]
         with suppress(BrokenPipeError):  # the parent process has ended, and the end of stdin stops this one
-            sys.stdout.write(json.dumps({"url": server.url, "jobs": jobs}) + "\n")
+            queue = {"queue_url": server.queue_url()} if options.events else {}
+            sys.stdout.write(json.dumps({"url": server.url, "jobs": jobs, **queue}) + "\n")
             sys.stdout.flush()
         if options.exit_with_stdin:
             Thread(target=_stop_at_the_end_of, args=(sys.stdin.fileno(),), daemon=True).start()
@@ -68,7 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _world(options: argparse.Namespace) -> World:
     plan = Plan(options.seed, time.time(), options.speed, tuple(options.region or REGIONS))
     births = Births(plan, options.births_per_minute) if options.births_per_minute else None
-    return World(generate_fleet(plan, options.jobs), births=births)
+    devices, limits = generate_devices(plan), generate_limits(plan)
+    queues = [Queue()] if options.events else []
+    return World(generate_fleet(plan, options.jobs), births=births, devices=devices, limits=limits, queues=queues)
 
 
 @contextmanager
@@ -124,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         help="number of new jobs per minute (default: %(default)g)",
     )
     add("--region", action="append", choices=REGIONS, help="Region with jobs; repeatable (default: all)")
+    add("--events", action="store_true", help="add an SQS queue with the events of jobs and devices")
     add(
         "--exit-with-stdin",
         action="store_true",

@@ -43,12 +43,14 @@ class Kind:
         course: What follows the queue.
         failure_reason: As the service would answer it.
         starts: Whether it ever leaves the queue for a run.
+        reserved: Whether it runs in a reservation of its device.
     """
 
     hardware: Hardware
     course: Course
     failure_reason: str | None = None
     starts: bool = True
+    reserved: bool = False
 
 
 def life(rng: Random, kind: Kind, seconds: float) -> Phases:
@@ -166,7 +168,10 @@ _MISSING_FILE = (
     "AlgorithmError: FileNotFoundError: [Errno 2] No such file or directory: "
     "'/opt/braket/input/data/hamiltonian.json', exit code: 1"
 )
-_BAD_SHAPE = "AlgorithmError: ValueError: operands could not be broadcast together, exit code: 1"
+_LIMIT_REACHED = (
+    "AlgorithmError: ValidationException: An error occurred (ValidationException) when calling the CreateQuantumTask "
+    "operation: the task would exceed the spending limit of the device, exit code: 1"
+)
 _NO_ACCESS = (
     "ClientError: Data download failed: Access Denied while reading the input data; "
     "check the permissions of the execution role"
@@ -179,7 +184,7 @@ _CAPACITY = (
 
 # A fleet goes round this table, so that each kind is met early.
 KINDS = (
-    Kind(Hardware.QPU, _completed),
+    Kind(Hardware.QPU, _completed, reserved=True),
     Kind(Hardware.LOCAL, _failed, _MISSING_FILE),
     Kind(Hardware.SIMULATOR, _completed),
     Kind(Hardware.QPU, _cancelled_in_the_queue, starts=False),
@@ -193,5 +198,5 @@ KINDS = (
     Kind(Hardware.QPU, _deprioritized(8)),
     Kind(Hardware.SIMULATOR, _failed, _NO_ACCESS),
     Kind(Hardware.LOCAL, _exceeded(Status.CANCELLED, Event.CANCELLED)),
-    Kind(Hardware.QPU, _failed, _BAD_SHAPE),
+    Kind(Hardware.QPU, _failed, _LIMIT_REACHED),
 )

@@ -1,16 +1,29 @@
 """What the server does with a request, short of the network: answer it, spoil it, remember it."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Lock
+from threading import Event, Lock
 
-from exporter.simulator.faults import Fault, FaultBoard, FaultKind, fault_from_json, spoiled
+from exporter.simulator.faults import (
+    OF_THE_RESPONSE,
+    OPERATIONS,
+    Fault,
+    FaultBoard,
+    FaultKind,
+    fault_from_json,
+    spoiled,
+)
 from exporter.simulator.jobs import SimulatedJob
 from exporter.simulator.service import Call, Request, call_of, reply_to
+from exporter.simulator.sqs import RECEIVE_MESSAGE, is_empty, wait_seconds
 from exporter.simulator.wire import JsonObject, Reply, error_reply, json_reply
 from exporter.simulator.world import World
+
+# How long a message may be there before a long poll delivers it.
+_LOOK_SECONDS = 0.02
 
 CONTROL_PREFIX = "/_simulator/"
 
@@ -24,8 +37,8 @@ class RequestRecord:
 
     Attributes:
         time: Unix seconds by the injected clock.
-        operation: `GetJob`, `SearchJobs`, or None for an unknown one.
-        arn: The job of a GetJob request.
+        operation: As in `Call`.
+        arn: The job of a GetJob or CancelJob request.
         region: The Region that the caller signed for.
         access_key_id: The caller's key.
         status: HTTP status of the response; None when a fault suppresses it.
@@ -56,29 +69,51 @@ class Endpoint:
         world: The jobs.
         clock: Unix seconds.
         keep_requests: Whether `requests` grows; a process that runs for weeks only counts.
+
+    Attributes:
+        world: The jobs.
+        faults: The faults in place.
+        requests: Every request so far.
+        closing: Set at the end; whoever waits for something gives up then.
     """
 
     def __init__(self, world: World, clock: Callable[[], float], *, keep_requests: bool) -> None:
         self.world = world
         self.faults = FaultBoard(clock)
         self.requests: list[RequestRecord] = []
+        self.closing = Event()
         self._clock = clock
         self._keep_requests = keep_requests
         self._counts: Counter[tuple[str, str]] = Counter()
         self._counting = Lock()
 
-    def respond(self, request: Request) -> Outcome:
-        """The outcome of a request now."""
+    def respond(self, request: Request, is_gone: Callable[[], bool] = lambda: False) -> Outcome:
+        """The outcome of a request now; a long poll ends when its client `is_gone`."""
         now = self._clock()
         self.world.advance(now)
         if request.target.startswith(CONTROL_PREFIX):
             return Outcome(self._control(request, now))
         call = call_of(request)
-        fault = None if call.operation is None else self.faults.strike(call.operation, call.arn)
-        reply = reply_to(call, self.world, now)
+        fault = self.faults.strike(call.operation, call.arn) if call.operation in OPERATIONS else None
+        if call.operation == RECEIVE_MESSAGE:
+            reply = json_reply({}) if fault and fault.kind not in OF_THE_RESPONSE else self._received(call, is_gone)
+        else:
+            reply = reply_to(call, self.world, now)
         outcome = Outcome(reply if fault is None else spoiled(fault, reply), fault)
         self._note(_record(call, outcome, now))
         return outcome
+
+    def _received(self, call: Call, is_gone: Callable[[], bool]) -> Reply:
+        """Wait for messages as long as a ReceiveMessage request wants."""
+        until = time.monotonic() + wait_seconds(call.body)
+        while True:
+            if is_gone():
+                return json_reply({})  # nobody reads it, and no message is delivered to nobody
+            now = self._clock()
+            self.world.advance(now)
+            reply = reply_to(call, self.world, now)
+            if not is_empty(reply) or time.monotonic() >= until or self.closing.wait(_LOOK_SECONDS):
+                return reply
 
     def _note(self, record: RequestRecord) -> None:
         answer = str(record.fault if record.status is None else record.status)

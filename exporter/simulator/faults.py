@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from threading import Lock
 
-from exporter.simulator.wire import Reply, error_reply
+from exporter.simulator.sqs import OPERATIONS as QUEUE_OPERATIONS
+from exporter.simulator.wire import Reply, error_reply, queue_error
 
-OPERATIONS = ("GetJob", "SearchJobs")
+JOB_OPERATIONS = ("GetJob", "SearchJobs")
+OPERATIONS = (*JOB_OPERATIONS, "GetDevice", "SearchSpendingLimits", *QUEUE_OPERATIONS)
 
 _LONGEST_DELAY_SECONDS = 3600.0
 # Answers with these carry no body, so a gateway's page cannot come with them.
@@ -27,6 +29,7 @@ class FaultKind(StrEnum):
         ACCESS_DENIED: 403 AccessDeniedException.
         EXPIRED_TOKEN: 403 ExpiredTokenException.
         NOT_FOUND: 404 ResourceNotFoundException.
+        NO_QUEUE: 400 QueueDoesNotExist, as for a queue that was deleted; for operations on queues only.
         GATEWAY: An HTML page with a configurable status, as a gateway in front of the service sends it.
         DELAY: The correct response, delayed.
         HANG: No response on an open connection.
@@ -41,6 +44,7 @@ class FaultKind(StrEnum):
     ACCESS_DENIED = "access_denied"
     EXPIRED_TOKEN = "expired_token"  # noqa: S105 - the name of an error
     NOT_FOUND = "not_found"
+    NO_QUEUE = "no_queue"
     GATEWAY = "gateway"
     DELAY = "delay"
     HANG = "hang"
@@ -56,7 +60,7 @@ class Fault:
 
     Attributes:
         kind: The kind of fault.
-        operation: `GetJob` or `SearchJobs`; None for both.
+        operation: One of `OPERATIONS`; None for each of `JOB_OPERATIONS`.
         arn: Only for jobs with this text in their ARN; None for every request. SearchJobs has no ARN, so a
             fault with an ARN does not apply to it.
         times: The number of requests; None for any number.
@@ -64,7 +68,9 @@ class Fault:
         status: HTTP status of a `gateway` fault.
         delay: Seconds of a `delay` fault.
         above_rate: Only for `throttle`: requests a second that succeed, counted over all requests that the
-            fault applies to, with a burst of one second's requests (at least one).
+            fault applies to.
+        burst: Only with `above_rate`: requests that succeed at once after a pause; None for those of one second (at
+            least one). AWS allows 25 for GetJob, and 50 for SearchJobs.
 
     Raises:
         ValueError: If a member is outside its range.
@@ -78,6 +84,7 @@ class Fault:
     status: int = 502
     delay: float = 1.0
     above_rate: float | None = None
+    burst: float | None = None
 
     def __post_init__(self) -> None:
         problem = _problem(self)
@@ -86,7 +93,8 @@ class Fault:
 
     def concerns(self, operation: str, arn: str | None) -> bool:
         """Whether a request is one of those that this fault is meant for."""
-        return self.operation in (None, operation) and (self.arn is None or (arn is not None and self.arn in arn))
+        meant = operation in JOB_OPERATIONS if self.operation is None else operation == self.operation
+        return meant and (self.arn is None or (arn is not None and self.arn in arn))
 
 
 @dataclass(slots=True)
@@ -110,7 +118,7 @@ class _Armed:
         return True
 
     def _lets_through(self, now: float, rate: float) -> bool:
-        self.allowance = min(max(rate, 1.0), self.allowance + (now - self.refilled) * rate)
+        self.allowance = min(_burst(self.fault), self.allowance + (now - self.refilled) * rate)
         self.refilled = now
         if self.allowance < 1:
             return False
@@ -150,13 +158,17 @@ class FaultBoard:
             return next((armed.fault for armed in meant if armed.strikes(now)), None)
 
 
-# What is sent whatever the right answer would have been.
+# Faults that send the right response, or a part of it.
+OF_THE_RESPONSE = frozenset({FaultKind.DELAY, FaultKind.TRUNCATED_JSON, FaultKind.CUT_BODY})
+
+# Faults that send the same response to each request.
 _FIXED_REPLIES = {
     FaultKind.THROTTLE: error_reply(429, "ThrottlingException", "Rate exceeded"),
     FaultKind.INTERNAL_ERROR: error_reply(500, "InternalServiceException", "An internal error occurred"),
     FaultKind.ACCESS_DENIED: error_reply(403, "AccessDeniedException", "User is not authorized to do this"),
     FaultKind.EXPIRED_TOKEN: error_reply(403, "ExpiredTokenException", "The security token is expired"),
     FaultKind.NOT_FOUND: error_reply(404, "ResourceNotFoundException", "The job cannot be found"),
+    FaultKind.NO_QUEUE: queue_error("QueueDoesNotExist", "The specified queue does not exist."),
     FaultKind.EMPTY_BODY: Reply(200, b""),
 }
 
@@ -172,7 +184,10 @@ def spoiled(fault: Fault, reply: Reply) -> Reply:
         case FaultKind.CUT_BODY:
             return replace(reply, body=half, declared_length=len(reply.body))
         case kind:
-            return _FIXED_REPLIES.get(kind, reply)
+            fixed = _FIXED_REPLIES.get(kind, reply)
+    if fault.operation in QUEUE_OPERATIONS and fixed.error_type is not None:
+        return queue_error(fixed.error_type, "A fault of the simulator", fixed.status)
+    return fixed
 
 
 def fault_from_json(document: object) -> Fault:
@@ -203,6 +218,7 @@ _MEMBERS = {
     "status": _WHOLE,
     "delay": _NUMBER,
     "above_rate": _NUMBER,
+    "burst": _NUMBER,
 }
 
 
@@ -224,8 +240,16 @@ def _problem(fault: Fault) -> str | None:
         f"delay must be 0 to {_LONGEST_DELAY_SECONDS:g} seconds": 0 <= fault.delay <= _LONGEST_DELAY_SECONDS,
         "above_rate must be greater than 0": fault.above_rate is None or fault.above_rate > 0,
         "above_rate goes with throttle only": fault.above_rate is None or fault.kind == FaultKind.THROTTLE,
+        "burst must be 1 or more": fault.burst is None or fault.burst >= 1,
+        f"no_queue needs an operation, one of {', '.join(QUEUE_OPERATIONS)}": fault.kind != FaultKind.NO_QUEUE
+        or fault.operation in QUEUE_OPERATIONS,
+        "burst goes with above_rate only": fault.burst is None or fault.above_rate is not None,
     }
     return next((problem for problem, holds in checks.items() if not holds), None)
+
+
+def _burst(fault: Fault) -> float:
+    return max(fault.above_rate or 0.0, 1.0) if fault.burst is None else fault.burst
 
 
 def _armed(fault: Fault, now: float) -> _Armed:
@@ -233,7 +257,7 @@ def _armed(fault: Fault, now: float) -> _Armed:
         fault,
         until=math.inf if fault.seconds is None else now + fault.seconds,
         left=math.inf if fault.times is None else fault.times,
-        allowance=max(fault.above_rate or 0.0, 1.0),
+        allowance=_burst(fault),
         refilled=now,
     )
 

@@ -26,15 +26,16 @@ _AGE_SHARES = (0.1, 0.6)
 _ENDED_BEFORE_SECONDS = (12 * 3600.0, 10 * 86_400.0)
 _LIFE_SECONDS = (SHORTEST_LIFE_SECONDS, 6 * 3600.0)
 
+QPUS = (
+    ("us-east-1", "arn:aws:braket:us-east-1::device/qpu/ionq/Aria-1"),
+    ("us-east-1", "arn:aws:braket:us-east-1::device/qpu/ionq/Forte-1"),
+    ("us-east-1", "arn:aws:braket:us-east-1::device/qpu/quera/Aquila"),
+    ("us-west-1", "arn:aws:braket:us-west-1::device/qpu/rigetti/Ankaa-3"),
+    ("eu-north-1", "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet"),
+    ("eu-north-1", "arn:aws:braket:eu-north-1::device/qpu/iqm/Emerald"),
+)
 _PLACES = {
-    Hardware.QPU: (
-        ("us-east-1", "arn:aws:braket:us-east-1::device/qpu/ionq/Aria-1"),
-        ("us-east-1", "arn:aws:braket:us-east-1::device/qpu/ionq/Forte-1"),
-        ("us-east-1", "arn:aws:braket:us-east-1::device/qpu/quera/Aquila"),
-        ("us-west-1", "arn:aws:braket:us-west-1::device/qpu/rigetti/Ankaa-3"),
-        ("eu-north-1", "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet"),
-        ("eu-north-1", "arn:aws:braket:eu-north-1::device/qpu/iqm/Emerald"),
-    ),
+    Hardware.QPU: QPUS,
     Hardware.SIMULATOR: (
         ("us-east-1", SV1),
         ("us-west-1", SV1),
@@ -149,10 +150,11 @@ def _spread(rng: Random, limits: tuple[float, float]) -> float:
 def _job(rng: Random, plan: Plan, kind: Kind, *, created: float, seconds: float) -> SimulatedJob:
     region, device = _place(rng, kind.hardware, plan.regions)
     team = rng.choice(tuple(_TOPICS))
-    name = f"{rng.choice(_TOPICS[team])}-{rng.randint(1, 9)}"
+    topic = f"{rng.choice(_TOPICS[team])}-{rng.randint(1, 9)}"
     phases = life(rng, kind, seconds)
+    identity, name = _identity(rng, topic)
     job = SimulatedJob(
-        arn=job_arn(_identity(rng, name), region, plan.account),
+        arn=job_arn(identity, region, plan.account),
         name=name,
         created=round(created, 3),
         phases=phases,
@@ -163,14 +165,18 @@ def _job(rng: Random, plan: Plan, kind: Kind, *, created: float, seconds: float)
         tags={"team": team, "stage": rng.choice(_STAGES), "owner": rng.choice(_OWNERS)},
         hyper_parameters={"n_qubits": str(rng.randint(4, 24)), "shots": str(rng.choice((100, 1000, 8192)))},
         failure_reason=kind.failure_reason,
+        reservation_arn=f"arn:aws:braket:{region}:{plan.account}:reservation/{team}" if kind.reserved else None,
     )
     return _compressed(job, plan.speed)
 
 
-def _identity(rng: Random, name: str) -> str:
-    """A UUID, or for one job in eight the older form that ends in the job's name."""
+def _identity(rng: Random, topic: str) -> tuple[str, str]:
+    """The end of a job's ARN and its name: a UUID, or for one job in eight the older form, which is the name."""
     bits = rng.getrandbits(128)
-    return f"{name}-{bits % 10**13}" if rng.random() < 1 / 8 else str(UUID(int=bits, version=4))
+    if rng.random() < 1 / 8:
+        name = f"{topic}-{bits % 10**13}"
+        return name, name
+    return str(UUID(int=bits, version=4)), topic
 
 
 def _place(rng: Random, hardware: Hardware, regions: tuple[str, ...]) -> tuple[str, str]:

@@ -6,16 +6,18 @@ Times are unix seconds, offsets are seconds after the job's creation.
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from exporter.simulator.phases import RECORDED_LIFE, TERMINAL, Phase, Status
+from exporter.simulator.phases import RECORDED_LIFE, TERMINAL, Event, Phase, Status
 from exporter.simulator.wire import JsonObject, account_of, plain, region_of, timestamp
 
 # The service model allows no longer list of events in an answer.
 MOST_EVENTS = 20
 # The service model's upper limit of maxRuntimeInSeconds: five days.
 LONGEST_RUNTIME_SECONDS = 432_000
+# CancelJob returns at once; the job ends later.
+_CANCELLING_SECONDS = 5.0
 SV1 = "arn:aws:braket:::device/quantum-simulator/amazon/sv1"
 
 
@@ -56,6 +58,7 @@ class SimulatedJob:
         tags: The job's tags.
         hyper_parameters: The job's hyperparameters.
         failure_reason: Text that is answered once the job has ended; None for none.
+        reservation_arn: The reservation in which the job runs; None for none.
 
     Raises:
         ValueError: If the phases are no such life.
@@ -72,6 +75,7 @@ class SimulatedJob:
     tags: Mapping[str, str] = field(default_factory=dict)
     hyper_parameters: Mapping[str, str] = field(default_factory=dict)
     failure_reason: str | None = None
+    reservation_arn: str | None = None
 
     def __post_init__(self) -> None:
         offsets = [phase.offset for phase in self.phases]
@@ -89,6 +93,7 @@ class SimulatedJob:
             **self._shared(past),
             **_configuration(self),
             **self._ending(past),
+            **self._associations(),
             "events": [self._event(phase) for phase in past if phase.event is not None][-MOST_EVENTS:],
             **({"queueInfo": _queue_info(past)} if queue_info else {}),
         }
@@ -97,6 +102,25 @@ class SimulatedJob:
         """The entry in SearchJobs at `now` (unix seconds); None before the job is created."""
         past = self._past(now)
         return {**self._shared(past), "device": self.device} if past else None
+
+    def cancelled(self, now: float) -> "SimulatedJob | None":
+        """The job as CancelJob at `now` changes it; None when it has ended. A second call changes nothing."""
+        past = self._past(now)
+        status = _latest_status(past)
+        if status in TERMINAL or status is None:
+            return None
+        if status == Status.CANCELLING:
+            return self
+        offset = round(now - self.created, 3)
+        ending = (
+            Phase(offset, Status.CANCELLING),
+            Phase(offset + _CANCELLING_SECONDS, Status.CANCELLED, Event.CANCELLED),
+        )
+        return replace(self, phases=(*past, *ending), failure_reason=None)
+
+    def changes(self, now: float) -> list[tuple[float, str]]:
+        """The changes of its status up to `now`: unix seconds and status."""
+        return [(self.created + phase.offset, phase.status) for phase in self._past(now) if phase.status is not None]
 
     def truth(self) -> JsonObject:
         """The whole schedule, future included: times in unix seconds."""
@@ -145,6 +169,11 @@ class SimulatedJob:
             }
         )
 
+    def _associations(self) -> JsonObject:
+        if self.reservation_arn is None:
+            return {}
+        return {"associations": [{"arn": self.reservation_arn, "type": "RESERVATION_TIME_WINDOW_ARN"}]}
+
     def _ending(self, past: Sequence[Phase]) -> JsonObject:
         started, ended = self._time_of(past, {Status.RUNNING}), self._time_of(past, TERMINAL)
         if ended is None:
@@ -168,10 +197,13 @@ def _latest_status(past: Sequence[Phase]) -> str | None:
 
 
 def _queue_info(past: Sequence[Phase]) -> JsonObject:
-    """The queue position; outside the queue the service writes the string `None`."""
-    queued = _latest_status(past) == Status.QUEUED
+    """The queue position; outside the queue the service writes the string `None`, and a message."""
+    status = _latest_status(past)
     place = next((phase.position for phase in reversed(past) if phase.position is not None), None)
-    return {"queue": "JOBS_QUEUE", "position": place if queued and place is not None else "None"}
+    if status == Status.QUEUED:
+        return {"queue": "JOBS_QUEUE", "position": "None" if place is None else place}
+    message = f"Job is in {status} status. Amazon Braket does not show a queue position for this status."
+    return {"queue": "JOBS_QUEUE", "position": "None", "message": message}
 
 
 def _configuration(job: SimulatedJob) -> JsonObject:

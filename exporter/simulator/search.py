@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from itertools import chain, islice
 from random import Random
 from typing import TypeAlias
 
-from exporter.simulator.wire import invalid, unix_seconds
+from exporter.simulator.wire import JsonObject, invalid, unix_seconds
 
 MOST_FILTERS = 10
 MOST_VALUES = 10
@@ -22,11 +23,17 @@ Entry: TypeAlias = tuple[float, str]
 # A comparison with the creation: LT, LTE, GT or GTE, and unix seconds.
 Cut: TypeAlias = tuple[str, float]
 Test: TypeAlias = Callable[[Entry], bool]
+SummaryTest: TypeAlias = Callable[[JsonObject], bool]
 
 _OPERATORS = {
     "createdAt": ("LT", "LTE", "EQUAL", "GT", "GTE", "BETWEEN"),
-    "jobArn": ("EQUAL", "CONTAINS"),
+    "jobArn": ("EQUAL",),
+    "jobName": ("EQUAL", "CONTAINS"),
+    "deviceArn": ("EQUAL",),
 }
+_MEMBERS = {"jobName": "jobName", "deviceArn": "device"}
+"""The member of a summary that a filter compares."""
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _VALUES_WANTED = {"LT": 1, "LTE": 1, "GT": 1, "GTE": 1, "BETWEEN": 2}
 _FIRST_INSIDE = {"GT": bisect_right, "GTE": bisect_left}
 _FIRST_BEYOND = {"LT": bisect_left, "LTE": bisect_right}
@@ -38,15 +45,21 @@ class Query:
 
     Attributes:
         cuts: Limits of the creation, all of which hold.
-        tests: Further conditions, all of which hold.
+        tests: Further conditions on creation and ARN, all of which hold.
+        summary_tests: Conditions on a summary, all of which hold.
         limit: Most jobs on the page.
         after: The last job of the page before; None for the first page.
     """
 
     cuts: tuple[Cut, ...]
     tests: tuple[Test, ...]
+    summary_tests: tuple[SummaryTest, ...]
     limit: int
     after: Entry | None
+
+    def matches(self, summary: JsonObject) -> bool:
+        """Whether a summary meets the conditions on it."""
+        return all(test(summary) for test in self.summary_tests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +91,12 @@ def parsed(body: bytes) -> Query:
     """
     document = _document(body)
     filters = [_filter(entry) for entry in _filter_list(document)]
+    if len(filters) > 1 and any(entry.name == "jobArn" for entry in filters):
+        raise invalid("a jobArn filter cannot be combined with other filters")
     return Query(
         cuts=tuple(chain.from_iterable(_cuts(entry) for entry in filters)),
         tests=tuple(chain.from_iterable(_tests(entry) for entry in filters)),
+        summary_tests=tuple(_summary_test(entry) for entry in filters if entry.name in _MEMBERS),
         limit=_limit(document.get("maxResults")),
         after=_entry(document.get("nextToken")),
     )
@@ -180,9 +196,11 @@ def _cuts(entry: _Filter) -> tuple[Cut, ...]:
 
 def _moment(text: str) -> float:
     try:
-        return unix_seconds(text)
-    except ValueError:
-        raise invalid(f"createdAt must be compared with an ISO 8601 time, not {text!r}") from None
+        if _RFC_3339.fullmatch(text):
+            return unix_seconds(text.upper())
+    except ValueError:  # such as the 30th of February
+        pass
+    raise invalid(f"createdAt must be compared with an RFC 3339 time, not {text!r}")
 
 
 def _tests(entry: _Filter) -> tuple[Test, ...]:
@@ -192,10 +210,15 @@ def _tests(entry: _Filter) -> tuple[Test, ...]:
             return (lambda candidate: candidate[0] in moments,)
         case "jobArn", "EQUAL":
             return (lambda candidate: candidate[1] in entry.values,)
-        case "jobArn", "CONTAINS":
-            return (lambda candidate: any(value in candidate[1] for value in entry.values),)
         case _:
             return ()
+
+
+def _summary_test(entry: _Filter) -> SummaryTest:
+    member = _MEMBERS[entry.name]
+    if entry.operator == "CONTAINS":
+        return lambda summary: any(value in str(summary.get(member, "")) for value in entry.values)
+    return lambda summary: summary.get(member) in entry.values
 
 
 def _window(entries: Sequence[Entry], cuts: Sequence[Cut]) -> slice:

@@ -8,14 +8,14 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from socketserver import TCPServer
-from threading import Event, Lock, Thread
+from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, Self
 
 from exporter.simulator.endpoint import Endpoint, Outcome, RequestRecord
 from exporter.simulator.faults import Fault, FaultBoard, FaultKind
 from exporter.simulator.service import Request
-from exporter.simulator.wire import encoded
+from exporter.simulator.wire import encoded, error_reply
 from exporter.simulator.world import World
 
 # How long a shutdown may go unnoticed by the loop that accepts connections.
@@ -46,14 +46,19 @@ class SimulatorServer:
     ) -> None:
         self._endpoint = Endpoint(world, clock, keep_requests=keep_requests)
         self._endpoint.faults.put(*faults)
+        world.advance(clock())  # events are those of later changes
         self._listener = _Listener(address, self._endpoint)
         self._thread = Thread(target=self._listener.serve_forever, args=(_POLL_SECONDS,), name="simulator")
 
     @property
     def url(self) -> str:
-        """Where it listens; the value for AWS_ENDPOINT_URL_BRAKET."""
+        """Where it listens; the value for AWS_ENDPOINT_URL_BRAKET, AWS_ENDPOINT_URL_STS and AWS_ENDPOINT_URL_SQS."""
         host, port = self._listener.socket.getsockname()
         return f"http://{host}:{port}"
+
+    def queue_url(self, name: str = "braket-events") -> str:
+        """The URL of a queue of the world."""
+        return next(self.url + path for path, queue in self.world.queues.items() if queue.name == name)
 
     @property
     def world(self) -> World:
@@ -67,7 +72,7 @@ class SimulatorServer:
 
     @property
     def requests(self) -> list[RequestRecord]:
-        """Every Braket request so far, in the order they came."""
+        """Every request so far, apart from control requests, in the order they came."""
         return self._endpoint.requests
 
     def __enter__(self) -> Self:
@@ -95,7 +100,6 @@ class _Listener(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self.closing = Event()
         self.request_numbers = count(1)
         self._connections: set[socket.socket] = set()
         self._connecting = Lock()
@@ -122,7 +126,7 @@ class _Listener(ThreadingHTTPServer):
 
     def disconnect(self) -> None:
         """Close every connection, including those that hang or are delayed."""
-        self.closing.set()
+        self.endpoint.closing.set()
         with self._connecting:
             for connection in self._connections:
                 # Its client, or a reset on purpose, may have been faster.
@@ -146,13 +150,32 @@ class _Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         self._serve()
 
+    def do_PUT(self) -> None:
+        self._serve()
+
+    def do_PATCH(self) -> None:
+        self._serve()
+
+    def do_HEAD(self) -> None:
+        self._serve()
+
+    def do_OPTIONS(self) -> None:
+        self._serve()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """Send JSON where Python's server sends HTML: for a method or a request line that it does not accept."""
+        self.close_connection = True
+        self._send(Outcome(error_reply(code, "UnknownOperationException", message or "The request is not valid HTTP")))
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is inherited
         """There is no access log."""
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         authorization = self.headers.get("Authorization", "")
-        outcome = self.server.endpoint.respond(Request(self.command, self.path, authorization, body))
+        amz_target = self.headers.get("X-Amz-Target", "")
+        request = Request(self.command, self.path, authorization, body, amz_target)
+        outcome = self.server.endpoint.respond(request, self._is_gone)
         match outcome.fault:
             case Fault(kind=FaultKind.HANG):
                 self._hang()
@@ -163,14 +186,23 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 self._send(outcome)
 
+    def _is_gone(self) -> bool:
+        """Whether the client has closed the connection."""
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     def _send(self, outcome: Outcome) -> None:
         request_id = f"00000000-0000-4000-8000-{next(self.server.request_numbers):012x}"
-        self.wfile.write(encoded(outcome.reply, request_id))
+        self.wfile.write(encoded(outcome.reply, request_id, head_only=self.command == "HEAD"))
         if outcome.reply.declared_length is not None:
             self.close_connection = True
 
     def _send_late(self, outcome: Outcome, seconds: float) -> None:
-        if self.server.closing.wait(seconds):
+        if self.server.endpoint.closing.wait(seconds):
             self.close_connection = True
         else:
             self._send(outcome)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 JsonObject: TypeAlias = dict[str, object]
 
 # Of signature version 4 only the scope matters here: who asks, and in which Region.
-_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([a-z0-9-]+)/braket/aws4_request")
+_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([a-z0-9-]+)/([a-z]+)/aws4_request")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,13 @@ def error_reply(status: int, error_type: str, message: str) -> Reply:
     return Reply(status, json.dumps({"message": message}).encode(), error_type=error_type)
 
 
-def encoded(reply: Reply, request_id: str) -> bytes:
+def queue_error(code: str, message: str, status: int = 400) -> Reply:
+    """An error as SQS writes it: the type in the body."""
+    document = {"__type": f"com.amazonaws.sqs#{code}", "message": message}
+    return Reply(status, json.dumps(document).encode(), content_type="application/x-amz-json-1.0")
+
+
+def encoded(reply: Reply, request_id: str, *, head_only: bool = False) -> bytes:
     """The whole answer, head and body, as one piece of bytes: one write, one segment."""
     length = len(reply.body) if reply.declared_length is None else reply.declared_length
     head = [
@@ -81,18 +87,19 @@ def encoded(reply: Reply, request_id: str) -> bytes:
     ]
     if reply.error_type is not None:
         head.append(f"x-amzn-errortype: {reply.error_type}")
-    return "\r\n".join((*head, "\r\n")).encode("latin-1") + reply.body
+    return "\r\n".join((*head, "\r\n")).encode("latin-1") + (b"" if head_only else reply.body)
 
 
-def credential(authorization: str) -> Credential | None:
-    """Who signed a request; None when it was not signed for Braket.
+def credential(authorization: str, service: str) -> Credential | None:
+    """Who signed a request; None when it was not signed for this service.
 
     Args:
         authorization: The header, `AWS4-HMAC-SHA256 Credential=AKID/20250101/us-east-1/braket/aws4_request,
             ...`. The signature itself is not checked.
+        service: The service's name in the scope of the signature, such as `braket`.
     """
     scope = _CREDENTIAL.search(authorization)
-    return None if scope is None else Credential(scope[1], scope[2])
+    return None if scope is None or scope[3] != service else Credential(scope[1], scope[2])
 
 
 def timestamp(seconds: float) -> str:

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import count, takewhile
 from threading import Lock
 
+from exporter.simulator.devices import SimulatedDevice, SimulatedLimit
+from exporter.simulator.events import EventFeed
 from exporter.simulator.fleet import Births
 from exporter.simulator.jobs import Job
+from exporter.simulator.queues import Queue
 from exporter.simulator.search import Disorder, Entry
 from exporter.simulator.wire import region_of
 
@@ -23,6 +26,14 @@ class World:
         accounts: Which account an access key id belongs to, so that each sees its own jobs only. Without
             it any key sees every account's jobs.
         disorder: How SearchJobs shuffles its results; None for the order of creation.
+        devices: Devices that are not always online.
+        limits: Spending limits.
+        queues: SQS queues that receive an event for each change of a job's or a device's status.
+
+    Attributes:
+        devices: The devices by ARN.
+        limits: The spending limits by ARN.
+        queues: The queues by the path of their URL.
     """
 
     def __init__(
@@ -32,7 +43,14 @@ class World:
         births: Births | None = None,
         accounts: Mapping[str, str] | None = None,
         disorder: Disorder | None = None,
+        devices: Iterable[SimulatedDevice] = (),
+        limits: Iterable[SimulatedLimit] = (),
+        queues: Iterable[Queue] = (),
     ) -> None:
+        self.queues = {queue.path: queue for queue in queues}
+        self._feeds = {path: EventFeed(queue.account) for path, queue in self.queues.items()}
+        self.devices = {device.arn: device for device in devices}
+        self.limits = {limit.arn: limit for limit in limits}
         self.accounts = accounts
         self.disorder = disorder
         self._births = births
@@ -48,7 +66,12 @@ class World:
             self._put({job.arn: job for job in jobs})
 
     def advance(self, now: float) -> None:
-        """Add the new jobs that are created up to `now`, unix seconds."""
+        """Add the new jobs that are created up to `now`, unix seconds, and send the events up to then."""
+        self._add_births(now)
+        for path, feed in self._feeds.items():
+            self.queues[path].send(*feed.due(self._jobs.copy().values(), self.devices.values(), now))
+
+    def _add_births(self, now: float) -> None:
         births = self._births
         if births is None or births.created(self._born) > now:
             return
@@ -61,6 +84,10 @@ class World:
     def job(self, arn: str) -> Job | None:
         """The job of that ARN, whether it exists at any given time or not."""
         return self._jobs.get(arn)
+
+    def arns(self) -> tuple[str, ...]:
+        """The ARN of every job, whether it exists at any given time or not."""
+        return tuple(self._jobs)
 
     def entries(self, region: str) -> tuple[Entry, ...]:
         """The creation and ARN of each job in `region`, sorted."""

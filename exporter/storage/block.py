@@ -19,18 +19,21 @@ class Block:
     """Sealed jobs.
 
     Attributes:
-        arns: the jobs.
-        packed: their records.
+        packed: the records.
         segments: the compressed lines of each family.
         lowest: the lowest rank of a job.
         summary: the summary for the status page.
     """
 
-    arns: tuple[str, ...]
     packed: PackedRecords
     segments: tuple[Segment, ...]
     lowest: Rank
     summary: BlockSummary
+
+    @property
+    def arns(self) -> tuple[str, ...]:
+        """The jobs."""
+        return self.packed.arns
 
     def records(self) -> list[JobRecord]:
         """Return the records of all jobs."""
@@ -54,7 +57,6 @@ def seal(records: Sequence[JobRecord], rows: Iterable[Row]) -> Block:
     """
     packed = pack(records)
     return Block(
-        arns=tuple(record.arn for record in records),
         packed=packed,
         segments=tuple(compress(b"".join(lines), BEST_LEVEL) for lines in zip(*rows, strict=True)),
         lowest=min(map(rank_of, records)),

@@ -3,16 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from threading import Lock
-from typing import Final
 
 from exporter.core import JobRecord
-from exporter.storage.batches import BATCH_JOBS, in_batches
-from exporter.storage.block import BLOCK_JOBS, Block
+from exporter.storage.batches import in_batches
+from exporter.storage.block import Block
 from exporter.storage.rendered_lines import RenderedLines
-from exporter.storage.sealed_jobs import SealedJobs
+from exporter.storage.sealed_jobs import BATCH_BLOCKS, SealedJobs
 from exporter.storage.series_limit import Ranked, SeriesLimit
-
-BATCH_BLOCKS: Final = BATCH_JOBS // BLOCK_JOBS
 
 
 class Enforcement:

@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from exporter.storage.state_errors import StateLostError, StateUnreadableError, mapped_errors
+from exporter.storage.sqlite_errors import mapped_errors
+from exporter.storage.state_errors import StateLostError, StateUnreadableError
 
 
 class _Mark(NamedTuple):

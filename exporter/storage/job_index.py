@@ -1,7 +1,6 @@
 """Summaries of many jobs: the number of jobs in each status, and the urgency of the most urgent one. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from exporter.core import MAX_RUNTIME_EXCEEDED, JobRecord, is_failure, ran_out_of_time
@@ -30,8 +29,7 @@ class StatusSummary(NamedTuple):
     first: tuple[int, float]
 
 
-@dataclass(frozen=True, slots=True)
-class BlockSummary:
+class BlockSummary(NamedTuple):
     """Summary of a block: it shows whether one of the jobs is among the most urgent, without unpacking them.
 
     Attributes:

@@ -1,11 +1,11 @@
 """Persistent state: entries with changes, the state saved before a restart, and the port that writes entries. Pure."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, NamedTuple, Protocol
 
-from exporter.core import JobRecord, parse_job_arn, parse_time
+from exporter.core import JobRecord, check_time, parse_job_arn
 from exporter.metrics import Series, Totals
 
 _TOO_MUCH: Final = 1e300
@@ -31,14 +31,14 @@ class Entry:
     """Changes since the previous entry. Values are absolute, so writing an entry again has no effect.
 
     Attributes:
-        records: new or changed records.
+        records: new or changed records; they may be an iterator, so that not all of them are in memory.
         gone: ARNs of removed jobs.
         tombstones: tombstones by ``mark_of`` their ARN; ``None`` deletes one.
         totals: changed counters and histograms.
         floor: the floor of the tombstones, unix seconds; 0 when it did not rise.
     """
 
-    records: Sequence[JobRecord] = ()
+    records: Iterable[JobRecord] = ()
     gone: Sequence[str] = ()
     tombstones: Mapping[int, Tombstone | None] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
@@ -130,23 +130,33 @@ class DirtySet:
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
-    """State from before a restart.
+    """State from before a restart, without what a ``Restorer`` takes.
 
     Attributes:
         polled: the time of the last write, unix seconds; jobs created later are news.
-        records: the records; each iteration may read them from the file, so they need no memory.
+        jobs: the number of jobs.
         tombstones: tombstones by ``mark_of`` their ARN.
         baselines: the baseline time of each target that discovers jobs, unix seconds, by its key.
-        totals: counters and histograms.
         floor: the floor of the tombstones, unix seconds.
     """
 
     polled: float
-    records: Collection[JobRecord] = ()
+    jobs: int = 0
     tombstones: Mapping[int, Tombstone] = field(default_factory=dict)
     baselines: Mapping[str, float] = field(default_factory=dict)
-    totals: Totals = field(default_factory=Totals)
     floor: float = 0.0
+
+
+class Restorer(Protocol):
+    """Takes saved state while it is read, so that few records are in memory."""
+
+    def restore_totals(self, totals: Totals) -> None:
+        """Take all counters and histograms, before the first job."""
+        ...
+
+    def restore_job(self, record: JobRecord) -> None:
+        """Take a job."""
+        ...
 
 
 class Persistence(Protocol):
@@ -184,7 +194,8 @@ def check_record(record: JobRecord) -> None:
             if not 0 <= (amount or 0) < _TOO_MUCH:
                 raise ValueError(f"an amount is not valid: {amount}")
     for time in times:
-        parse_time(time or 0.0)
+        if time is not None:
+            check_time(time)
 
 
 def is_saved(record: JobRecord) -> bool:

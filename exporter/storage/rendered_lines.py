@@ -1,16 +1,19 @@
 """The rendered lines of jobs, ready for a scrape."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from operator import itemgetter
+from typing import NamedTuple, overload
 
 from exporter.core import JobRecord
 from exporter.metrics import Family, JobFamily, Lines, Row, SegmentChain, render
 from exporter.storage.block import Block, chains_of
 
+Chains = tuple[SegmentChain, ...]
+"""The compressed lines of all blocks, for each family."""
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """The content of one scrape, all of one moment: job families and aggregate families, each with its lines."""
+
+class View(NamedTuple):
+    """The content of one scrape: job families and other families, each with its lines."""
 
     job_families: Sequence[JobFamily]
     job_rows: Sequence[Row]
@@ -20,9 +23,33 @@ class View:
     def families(self) -> Iterator[tuple[Family, Lines]]:
         """Yield each family with its lines."""
         for index, (family, sealed) in enumerate(zip(self.job_families, self.sealed, strict=True)):
-            yield family, Lines([row[index] for row in self.job_rows], sealed)
+            yield family, Lines(_Column(self.job_rows, index), sealed)
         for aggregate_family, lines in self.aggregates:
             yield aggregate_family, Lines([lines])
+
+
+class _Column(Sequence[bytes]):
+    """The lines of one family. The rows are not copied: a slow reader of the page would keep each copy."""
+
+    def __init__(self, rows: Sequence[Row], index: int) -> None:
+        self._rows, self._index = rows, index
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[bytes]: ...
+
+    def __getitem__(self, place: int | slice) -> bytes | Sequence[bytes]:
+        if isinstance(place, slice):
+            return _Column(self._rows[place], self._index)
+        return self._rows[place][self._index]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(itemgetter(self._index), self._rows)
 
 
 class RenderedLines:
@@ -39,7 +66,7 @@ class RenderedLines:
         finished: the ARNs of the finished jobs among them, which can be sealed.
         hidden: open jobs without lines. ``True`` where ``max_jobs`` was enforced; ``False`` where there was no room
             when the job was added.
-        chains: the lines of all blocks, for each family.
+        chains: the lines of all blocks, for each family; ``None`` after a block was unsealed, until the next scrape.
     """
 
     def __init__(self, families: Sequence[JobFamily]) -> None:
@@ -47,17 +74,20 @@ class RenderedLines:
         self.rows: dict[str, Row] = {}
         self.finished: set[str] = set()
         self.hidden: dict[str, bool] = {}
-        self.chains = chains_of((), len(self.families))
+        self.chains: Chains | None = self.chains_of(())
 
     def render(self, record: JobRecord) -> Row:
         """Render the lines of a job."""
         return render(self.families, record)
 
-    def chains_with(self, block: Block) -> tuple[SegmentChain, ...]:
+    def chains_with(self, block: Block) -> Chains | None:
         """Return the chains with one more block."""
-        return tuple(each.add(segment) for each, segment in zip(self.chains, block.segments, strict=True))
+        chains = self.chains
+        if chains is None:
+            return None
+        return tuple(each.add(segment) for each, segment in zip(chains, block.segments, strict=True))
 
-    def chains_of(self, blocks: Iterable[Block]) -> tuple[SegmentChain, ...]:
+    def chains_of(self, blocks: Iterable[Block]) -> Chains:
         """Return the chains of some blocks."""
         return chains_of(blocks, len(self.families))
 
@@ -94,16 +124,16 @@ class RenderedLines:
         self.finished.discard(arn)
         self.hidden.pop(arn, None)
 
-    def seal(self, arns: Collection[str], chains: tuple[SegmentChain, ...]) -> None:
+    def seal(self, arns: Collection[str], chains: Chains | None) -> None:
         """Replace the lines of open jobs by chains that include their block."""
         self.finished.difference_update(arns)
         for arn in arns:
             del self.rows[arn]
         self.chains = chains
 
-    def unseal(self, rows: Mapping[str, Row], hidden: Iterable[str], chains: tuple[SegmentChain, ...]) -> None:
-        """Replace the chains after some blocks were unsealed; their jobs are open again, with lines or hidden."""
+    def unseal(self, rows: Mapping[str, Row], hidden: Iterable[str]) -> None:
+        """Drop the chains because some blocks were unsealed; their jobs are open again, with lines or hidden."""
         self.rows |= rows
         self.finished.update(rows)
         self.hidden.update(dict.fromkeys(hidden, False))
-        self.chains = chains
+        self.chains = None

@@ -3,10 +3,9 @@
 An invalid row is skipped and reported; the other rows are read.
 """
 
-import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
@@ -14,9 +13,11 @@ from typing import Final, NamedTuple, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from exporter.core import JobRecord, check_time
-from exporter.metrics import Histogram, Series, Totals
-from exporter.storage.persistence import Entry, Tombstone, mark_of
+from exporter.metrics import Totals
+from exporter.storage.job_rows import rows_by_end
+from exporter.storage.persistence import Entry, Restorer, Tombstone, mark_of
 from exporter.storage.state_errors import first_line
+from exporter.storage.total_rows import counter_of, histogram_of, sum_of, write_totals
 
 _RECORD: Final = TypeAdapter(JobRecord)
 
@@ -38,12 +39,33 @@ class Skipped(NamedTuple):
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+@dataclass(slots=True)
+class ValidJobs:
+    """What is kept of the valid jobs of a file.
+
+    Attributes:
+        count: their number.
+        polled: the latest poll, unix seconds; 0 if unknown.
+        created: the latest creation, unix seconds; 0 if unknown.
+    """
+
+    count: int = 0
+    polled: float = 0.0
+    created: float = 0.0
+
+    def add(self, record: JobRecord) -> None:
+        """Add a job."""
+        self.count += 1
+        self.polled = max(self.polled, record.polled_at or 0.0)
+        if record.snapshot is not None:
+            self.created = max(self.created, record.snapshot.created or 0.0)
+
+
+class Contents(NamedTuple):
     """The valid rows of a file, without its records, and the keys of the invalid rows.
 
     Attributes:
-        jobs: times of the last poll and of the creation of each job, unix seconds; 0 where unknown.
+        jobs: the number of jobs, and their latest times.
         tombstones: tombstones by ``mark_of`` their ARN.
         baselines: the baseline time of each target that discovers jobs, unix seconds, by its key.
         totals: counters and histograms.
@@ -51,9 +73,10 @@ class Contents:
         saved_floor: the saved floor of the tombstones, unix seconds.
         bad: the first columns of the invalid rows, by table.
         skipped: their number, and the error of the first.
+        other_tags: whether the labels of some counters or histograms are of other tag keys.
     """
 
-    jobs: Sequence[tuple[float, float]]
+    jobs: ValidJobs
     tombstones: Mapping[int, Tombstone]
     baselines: Mapping[str, float]
     totals: Totals
@@ -61,11 +84,12 @@ class Contents:
     saved_floor: float
     bad: Mapping[str, Sequence[object]]
     skipped: Skipped
+    other_tags: bool
 
     @property
     def polled(self) -> float | None:
         """The time of the last write; without it, the latest poll of a job."""
-        latest = max((*(poll for poll, _ in self.jobs), *self.baselines.values()), default=0.0)
+        latest = max((self.jobs.polled, *self.baselines.values()))
         return self.written if self.written is not None else latest or None
 
     @property
@@ -76,30 +100,52 @@ class Contents:
         """
         if not any(self.bad.get(table) for table in ("jobs", "tombstones", "floor")):
             return self.saved_floor
-        created = (*(time for _, time in self.jobs), *(tombstone.created for tombstone in self.tombstones.values()))
-        return max(self.saved_floor, self.polled or 0.0, *created)
+        created = (tombstone.created for tombstone in self.tombstones.values())
+        return max(self.saved_floor, self.polled or 0.0, self.jobs.created, *created)
 
 
-def read_contents(connection: sqlite3.Connection, check: Check) -> Contents:
-    """Read all rows of a file."""
+def read_contents(
+    connection: sqlite3.Connection, restorer: Restorer, check: Check, tag_keys: Sequence[str] = ()
+) -> Contents:
+    """Read all rows of a file, each once.
+
+    Args:
+        connection: to the file.
+        restorer: takes the counters and histograms, then each job.
+        check: raises a ``ValueError`` for an invalid record.
+        tag_keys: the tag keys that are labels of counters and histograms; series that differ in others are added.
+    """
     reader = _RowReader(connection)
-    jobs = [*map(_times, reader.rows("jobs", partial(_job, check)))]
     tombstones = dict(reader.rows("tombstones", partial(_tombstone, check)))
     baselines = dict(reader.rows("baselines", _baseline))
-    totals = _sum((*reader.rows("counters", _counter), *reader.rows("histograms", _histogram)))
+    counters = [*reader.rows("counters", partial(counter_of, tag_keys))]
+    histograms = [*reader.rows("histograms", partial(histogram_of, tag_keys))]
+    totals = sum_of(each for each, _ in (*counters, *histograms))
+    other_tags = any(keys != sorted(tag_keys) for _, keys in (*counters, *histograms))
     written = next(reader.rows("polled", _only_time), None)
     floor = next(reader.rows("floor", _only_time), 0.0)
+    restorer.restore_totals(totals)
+    jobs = ValidJobs()
+    for record in reader.jobs(partial(_job, check)):
+        jobs.add(record)
+        restorer.restore_job(record)
     skipped = Skipped(sum(map(len, reader.bad.values())), reader.reason)
-    return Contents(jobs, tombstones, baselines, totals, written, floor, dict(reader.bad), skipped)
+    return Contents(jobs, tombstones, baselines, totals, written, floor, dict(reader.bad), skipped, other_tags)
 
 
-def write_entry(connection: sqlite3.Connection, entry: Entry) -> None:
-    """Write an entry, in the transaction of the caller."""
+def write_entry(connection: sqlite3.Connection, entry: Entry, tag_keys: Sequence[str] = ()) -> None:
+    """Write an entry, in the transaction of the caller.
+
+    Args:
+        connection: to the file.
+        entry: the changes.
+        tag_keys: the tag keys that are labels of counters and histograms.
+    """
     write = connection.executemany
     write("REPLACE INTO jobs VALUES (?, ?)", ((mark_of(each.arn), _text(each)) for each in entry.records))
     write("DELETE FROM jobs WHERE mark = ?", ((mark_of(arn),) for arn in entry.gone))
     _write_tombstones(connection, entry.tombstones)
-    _write_totals(connection, entry.totals)
+    write_totals(connection, entry.totals, tag_keys)
     if entry.floor:
         write("REPLACE INTO floor VALUES (0, ?)", [(entry.floor,)])
 
@@ -124,30 +170,6 @@ def delete_invalid(connection: sqlite3.Connection, bad: Mapping[str, Sequence[ob
         connection.execute(f"DELETE FROM {table}")  # noqa: S608 -- our names
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRecords(Collection[JobRecord]):
-    """The records in the file. Each iteration reads them again, so few of them are in memory.
-
-    Attributes:
-        connection: to the file.
-        unread: the marks of invalid rows that could not be deleted.
-    """
-
-    connection: sqlite3.Connection
-    unread: frozenset[object] = frozenset()
-
-    def __iter__(self) -> Iterator[JobRecord]:
-        for mark, text in self.connection.execute("SELECT mark, record FROM jobs"):
-            if mark not in self.unread:
-                yield _RECORD.validate_json(text)
-
-    def __len__(self) -> int:
-        return int(self.connection.execute("SELECT count(*) FROM jobs").fetchone()[0]) - len(self.unread)
-
-    def __contains__(self, record: object) -> bool:
-        return any(each == record for each in self)
-
-
 @dataclass(slots=True)
 class _RowReader:
     """Reads rows one by one, and notes the invalid ones.
@@ -164,7 +186,14 @@ class _RowReader:
 
     def rows(self, table: str, read: Callable[..., T]) -> Iterator[T]:
         """Yield the result of ``read`` for the columns of each row."""
-        for row in self.connection.execute(f"SELECT * FROM {table}"):  # noqa: S608 -- a name of ours
+        return self._valid(table, self.connection.execute(f"SELECT * FROM {table}"), read)  # noqa: S608 -- a name of ours
+
+    def jobs(self, read: Callable[..., T]) -> Iterator[T]:
+        """Yield the result of ``read`` for the columns of each job, in the order of their ends."""
+        return self._valid("jobs", rows_by_end(self.connection), read)
+
+    def _valid(self, table: str, rows: Iterable[Sequence[object]], read: Callable[..., T]) -> Iterator[T]:
+        for row in rows:
             try:
                 value = read(*row)
             except _INVALID as error:
@@ -188,28 +217,6 @@ def _write_tombstones(connection: sqlite3.Connection, tombstones: Mapping[int, T
     )
 
 
-def _write_totals(connection: sqlite3.Connection, totals: Totals) -> None:
-    connection.executemany(
-        "REPLACE INTO counters VALUES (?, ?, ?)",
-        ((metric, json.dumps(labels), value) for (metric, labels), value in totals.counters.items()),
-    )
-    connection.executemany(
-        "REPLACE INTO histograms VALUES (?, ?, ?, ?)",
-        (
-            (metric, json.dumps(labels), json.dumps(histogram.observations), histogram.sum)
-            for (metric, labels), histogram in totals.histograms.items()
-        ),
-    )
-
-
-def _sum(parts: Iterable[Totals]) -> Totals:
-    counters, histograms = dict[Series, float](), dict[Series, Histogram]()
-    for totals in parts:
-        counters |= totals.counters
-        histograms |= totals.histograms
-    return Totals(counters, histograms)
-
-
 def _text(record: JobRecord) -> str:
     return _RECORD.dump_json(record, exclude_defaults=True).decode()
 
@@ -231,11 +238,6 @@ def _job(check: Check, mark: int, text: str) -> JobRecord:
     return record
 
 
-def _times(record: JobRecord) -> tuple[float, float]:
-    """Return the times of a job's last poll and creation; 0 if unknown."""
-    return record.polled_at or 0.0, 0.0 if record.snapshot is None else record.snapshot.created or 0.0
-
-
 def _tombstone(check: Check, mark: int, created: float, owner: str, text: str | None) -> tuple[int, Tombstone]:
     record = None if text is None else _RECORD.validate_json(text)
     if record is not None:
@@ -249,15 +251,6 @@ def _baseline(key: str, since: float) -> tuple[str, float]:
 
 def _only_time(_: int, at: float) -> float:
     return _time(at)
-
-
-def _counter(metric: str, labels: str, value: float) -> Totals:
-    return Totals({(metric, tuple(json.loads(labels))): float(value)}).checked()
-
-
-def _histogram(metric: str, labels: str, observations: str, total: float) -> Totals:
-    histogram = Histogram(tuple(map(int, json.loads(observations))), float(total))
-    return Totals({}, {(metric, tuple(json.loads(labels))): histogram}).checked()
 
 
 def _reason(error: Exception) -> str:

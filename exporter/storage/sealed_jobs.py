@@ -1,17 +1,23 @@
 """Sealed jobs: finished jobs in blocks. Jobs are moved into blocks (sealed) and out of them (unsealed)."""
 
-import heapq
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Final
 
 from exporter.core import JobRecord
+from exporter.storage.batches import BATCH_JOBS, in_batches
 from exporter.storage.block import BLOCK_JOBS, Block, seal
-from exporter.storage.rendered_lines import RenderedLines
+from exporter.storage.rendered_lines import Chains, RenderedLines
 
 OPEN_FINISHED_JOBS: Final = 2 * BLOCK_JOBS
 """The number of open finished jobs at which a block of them is sealed."""
+
+BATCH_BLOCKS: Final = BATCH_JOBS // BLOCK_JOBS
+"""The blocks that are unsealed under one lock."""
+
+MOST_SEALED: Final = 40
+"""The blocks that one call seals. It takes half a second."""
 
 
 class SealedJobs:
@@ -59,51 +65,64 @@ class SealedJobs:
     def _unseal(self, blocks: Collection[Block], without: Collection[str]) -> None:
         records = {record.arn: record for block in blocks for record in block.records()}
         rows = {arn: self._lines.render(record) for arn, record in records.items() if arn not in without}
-        chains = self._lines.chains_of(other for other in self.blocks if other not in blocks)
         with self._lock:
             for block in blocks:
                 del self.blocks[block]
-            self._lines.unseal(rows, records.keys() - rows.keys(), chains)
+            self._lines.unseal(rows, records.keys() - rows.keys())
             self._records.update(records)
             for arn in records:
                 del self.by_arn[arn]
 
+    def chains(self, blocks: Sequence[Block], known: Chains | None) -> Chains:
+        """Return the chains of all blocks for a scrape, and keep them. They are not made for each change of a block.
+
+        Args:
+            blocks: the blocks.
+            known: their chains, if they are known.
+        """
+        if known is not None:
+            return known
+        chains = self._lines.chains_of(blocks)
+        with self._lock:
+            if [*self.blocks] == blocks:
+                self._lines.chains = chains
+        return chains
+
     def seal_newest(self) -> None:
-        """Seal the newest finished jobs if enough of them are open, unless another thread is sealing."""
-        if len(self._lines.finished) < OPEN_FINISHED_JOBS or not self.sealing.acquire(blocking=False):
+        """Seal the newest finished jobs while enough of them are open, unless another thread is sealing."""
+        if len(self._lines.finished) < OPEN_FINISHED_JOBS:
             return
-        try:
-            self._seal_newest()
-        finally:
-            self.sealing.release()
-
-    def _unseal_blocks_of(self, arns: Iterable[str], without: Collection[str]) -> None:
-        sealed = [arn for arn in arns if arn in self.by_arn]
-        if not sealed:
-            return
-        with self.sealing:
-            blocks = {block for arn in sealed if (block := self.by_arn.get(arn)) is not None}
-            if blocks:
-                self._unseal(blocks, frozenset(without))
-
-    def _seal_newest(self) -> None:
         with self._lock:
             finished = [self._records[arn] for arn in self._lines.finished]
-        newest = heapq.nlargest(BLOCK_JOBS, finished, key=_end_of)
+        blocks = min(MOST_SEALED, len(finished) // BLOCK_JOBS - 1)
+        newest = sorted(finished, key=_end_of, reverse=True)[: blocks * BLOCK_JOBS]
+        for records in in_batches(newest, BLOCK_JOBS):
+            if not self.sealing.acquire(blocking=False):
+                return
+            try:
+                self._seal(records)
+            finally:
+                self.sealing.release()
+
+    def _unseal_blocks_of(self, arns: Iterable[str], without: Collection[str]) -> None:
+        blocks = {block: None for arn in arns if (block := self.by_arn.get(arn)) is not None}
+        for group in in_batches(blocks, BATCH_BLOCKS):
+            self.unseal(group, frozenset(without))
+
+    def _seal(self, candidates: Iterable[JobRecord]) -> None:
         with self._lock:
-            records = [record for record in newest if self._is_shown(record)]
+            records = [record for record in candidates if self._is_shown(record)]
             rows = [self._lines.rows[record.arn] for record in records]
         if not records:
             return
-        arns = tuple(record.arn for record in records)
         block = seal(records, rows)
         chains = self._lines.chains_with(block)
         with self._lock:
             if not all(self._is_shown(record) for record in records):
                 return
             self.blocks[block] = None
-            self._lines.seal(arns, chains)
-            for arn in arns:
+            self._lines.seal(block.arns, chains)
+            for arn in block.arns:
                 del self._records[arn]
                 self.by_arn[arn] = block
 

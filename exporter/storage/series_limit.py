@@ -4,7 +4,6 @@ Active jobs keep them longest, then failed ones, then other finished ones; among
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from heapq import nsmallest
 from operator import itemgetter
@@ -91,8 +90,7 @@ def lowest(count: int, jobs: Iterable[Ranked], groups: Iterable[Group] = ()) -> 
     return nsmallest(count, found)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The state of the limit at one moment, which determines the jobs beyond it. Pure.
 
     Attributes:

@@ -14,11 +14,10 @@ from typing import Final
 
 from exporter.core import JobRecord
 from exporter.storage.file_changes import FileChanges
-from exporter.storage.persistence import Entry, SavedState
+from exporter.storage.persistence import Entry, Restorer, SavedState
 from exporter.storage.rows import (
     Contents,
     Skipped,
-    StoredRecords,
     delete_invalid,
     read_contents,
     write_baselines,
@@ -26,10 +25,14 @@ from exporter.storage.rows import (
     write_polled,
 )
 from exporter.storage.schema import MIGRATIONS, TABLES, check_pages, check_schema, migrate, pragma
-from exporter.storage.state_errors import StateError, StateUnreadableError, mapped_errors
+from exporter.storage.sqlite_errors import mapped_errors
+from exporter.storage.state_errors import StateError, StateUnreadableError
 
 FREE_PAGES: Final = 256
 """Minimum number of free pages, besides a quarter of the file, that are kept for later writes."""
+
+CACHE_KIB: Final = 256
+"""Size of SQLite's page cache, KiB. Jobs are read once and written at random places, so a larger one saves no time."""
 
 LARGEST_LOG: Final = 4 * 1024 * 1024
 """Size in bytes at which the write-ahead log is written to the file and truncated."""
@@ -41,6 +44,7 @@ class State:
     Args:
         path: the file; it is created if it does not exist.
         migrations: the migrations of its schema.
+        tag_keys: the tag keys that are labels of counters and histograms.
 
     Attributes:
         skipped: the rows that ``read`` skipped.
@@ -49,8 +53,8 @@ class State:
         StateError: it cannot be opened; the subclass is the kind of failure.
     """
 
-    def __init__(self, path: str, migrations: Sequence[str] = MIGRATIONS) -> None:
-        self._changes = FileChanges(path)
+    def __init__(self, path: str, migrations: Sequence[str] = MIGRATIONS, tag_keys: Sequence[str] = ()) -> None:
+        self._changes, self._tag_keys = FileChanges(path), tag_keys
         self.skipped = Skipped()
         with mapped_errors():
             self._connection = _connect(path)
@@ -90,10 +94,11 @@ class State:
                 for table in TABLES
             )
 
-    def read(self, check: Callable[[JobRecord], object] = lambda _: None) -> SavedState | None:
-        """Read the saved state; ``None`` if the file is empty. Invalid rows are dropped.
+    def read(self, restorer: Restorer, check: Callable[[JobRecord], object] = lambda _: None) -> SavedState | None:
+        """Read the saved state once; ``None`` if the file is empty. Invalid rows are dropped.
 
         Args:
+            restorer: takes the aggregates and the jobs. After an error it may have a part of them, which is valid.
             check: raises a ``ValueError`` for an invalid record.
 
         Raises:
@@ -102,14 +107,13 @@ class State:
         if not self.used:
             return None
         with mapped_errors():
-            contents = read_contents(self._connection, check)
+            contents = read_contents(self._connection, restorer, check, self._tag_keys)
         self.skipped, polled = contents.skipped, contents.polled
         if polled is None:
             raise StateUnreadableError("the time of the last write is missing")
-        dropped = not self.skipped.rows or self._drop_invalid(contents, polled)
-        unread = frozenset[object]() if dropped else frozenset(contents.bad.get("jobs", ()))
-        records = StoredRecords(self._connection, unread)
-        return SavedState(polled, records, contents.tombstones, contents.baselines, contents.totals, contents.floor)
+        if self.skipped.rows or contents.other_tags:
+            self._replace_rows(contents, polled)
+        return SavedState(polled, contents.jobs.count, contents.tombstones, contents.baselines, contents.floor)
 
     def write(self, entry: Entry, *, polled: float, baselines: Mapping[str, float] | None = None) -> None:
         """Write a whole entry or nothing.
@@ -125,7 +129,7 @@ class State:
         self.check()
         with mapped_errors():
             with self._transaction():
-                write_entry(self._connection, entry)
+                write_entry(self._connection, entry, self._tag_keys)
                 write_polled(self._connection, polled)
                 if baselines is not None:
                     write_baselines(self._connection, baselines)
@@ -162,25 +166,29 @@ class State:
         connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
         version = check_schema(connection, migrations)
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
+        connection.execute("PRAGMA temp_store=MEMORY")  # the directory of temporary files may be read-only
         check_pages(connection)
         with self._transaction():  # even without migrations, since this locks the file
             migrate(connection, version, migrations)
 
-    def _drop_invalid(self, contents: Contents, polled: float) -> bool:
-        """Delete the invalid rows, so they are not read again; return whether that succeeded."""
-        try:
-            with mapped_errors(), self._transaction():
-                delete_invalid(self._connection, contents.bad)
-                write_entry(self._connection, Entry(totals=contents.totals, floor=contents.floor))
-                write_baselines(self._connection, contents.baselines)
-                write_polled(self._connection, polled)
-        except StateError:
-            return False
-        return True
+    def _replace_rows(self, contents: Contents, polled: float) -> None:
+        """Delete invalid rows and those of other tag keys, so that the next start does not read them; it may fail.
+
+        Raises:
+            StateError: it failed, and there are rows of other tag keys. A later write would add rows of the new keys,
+                and the next start would count both.
+        """
+        ignored = () if contents.other_tags else (StateError,)
+        with suppress(*ignored), mapped_errors(), self._transaction():
+            delete_invalid(self._connection, contents.bad)
+            write_entry(self._connection, Entry(totals=contents.totals, floor=contents.floor), self._tag_keys)
+            write_baselines(self._connection, contents.baselines)
+            write_polled(self._connection, polled)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -2,17 +2,19 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from exporter.core import Clock
-from exporter.storage.persistence import Entry, SavedState, check_record
-from exporter.storage.sqlite_file import State
+from exporter.storage.persistence import Entry, Restorer, SavedState, check_record
 from exporter.storage.state_errors import StateError, StateInUseError, StateLostError, StateUnreadableError
 from exporter.telemetry import EventLog, SelfMetrics
+
+if TYPE_CHECKING:
+    from exporter.storage.sqlite_file import State
 
 RETRY_INTERVAL: Final = 5.0
 """Seconds between two attempts to write a file that could not be written."""
@@ -29,9 +31,13 @@ class StateWriter:
         event_log: the log.
         telemetry: the metrics of the state file.
         clock: the time.
+        tag_keys: the tag keys that are labels of counters and histograms.
     """
 
-    def __init__(self, path: str, event_log: EventLog, telemetry: SelfMetrics, clock: Clock) -> None:
+    def __init__(
+        self, path: str, event_log: EventLog, telemetry: SelfMetrics, clock: Clock, tag_keys: Sequence[str] = ()
+    ) -> None:
+        self._tag_keys = tag_keys
         self._path, self._event_log, self._telemetry, self._clock = os.path.realpath(path), event_log, telemetry, clock
         self._state: State | None = None
         self._baselines: Mapping[str, float] = {}
@@ -47,25 +53,29 @@ class StateWriter:
         """Whether a write may succeed now."""
         return self._failing_since is None or self._clock.monotonic() >= self._last_try + RETRY_INTERVAL
 
-    def load(self) -> SavedState | None:
-        """Open and read the file; ``None`` if it is empty.
+    def load(self, restorer: Restorer, everything: Callable[[], Entry]) -> SavedState | None:
+        """Open and read the file; ``None`` if it is empty or cannot be read.
 
         An unreadable file is set aside, and an invalid row is skipped. A file that cannot be opened now is opened with
-        a later write.
+        a later write. What was read before an error is valid: it stays in memory, and a new file is written from there.
+
+        Args:
+            restorer: takes the aggregates and the jobs.
+            everything: returns the whole state, for a new file.
 
         Raises:
             StateInUseError: another process uses it.
         """
         with self._lock:
             try:
-                saved = self._open_and_read()
+                saved = self._open_and_read(restorer, everything)
             except StateInUseError:
                 raise
             except StateError as error:
                 self._report_failure(error)
                 return None
         if saved is not None:
-            self._event_log.state_loaded(self._path, jobs=len(saved.records), polled=saved.polled)
+            self._event_log.state_loaded(self._path, jobs=saved.jobs, polled=saved.polled)
         return saved
 
     def set_baselines(self, baselines: Mapping[str, float]) -> None:
@@ -102,17 +112,18 @@ class StateWriter:
             self._closed = True
             self._close()
 
-    def _open_and_read(self) -> SavedState | None:
+    def _open_and_read(self, restorer: Restorer, everything: Callable[[], Entry]) -> SavedState | None:
         try:
-            state = State(self._path)
+            state = self._open()
             try:
-                saved = state.read(check_record)
+                saved = state.read(restorer, check_record)
             except StateError:
                 state.close()
                 raise
         except StateUnreadableError as error:
             self._set_aside(error)
-            state, saved = State(self._path), None
+            self._start_new_file(Entry(), everything)
+            return None
         self._state = state
         self._telemetry.state_written(self._clock.wall(), state.size)
         if state.skipped.rows:
@@ -146,15 +157,15 @@ class StateWriter:
         """Write the whole state to a new file."""
         self._close()
         try:
-            state = State(self._path)
+            state = self._open()
         except StateUnreadableError as error:
             self._set_aside(error)
-            state = State(self._path)
+            state = self._open()
         try:
             if state.used:
                 self._state = state
                 self._set_aside(StateUnreadableError("it was not read at the start"))
-                state = State(self._path)
+                state = self._open()
             self._baselines_written = False
             self._write_to(state, everything())
         except StateError:
@@ -163,13 +174,18 @@ class StateWriter:
         self._state = state  # it is complete, even if writing the entry fails
         self._write_to(state, entry)
 
-    def _write_to(self, state: State, entry: Entry) -> None:
+    def _write_to(self, state: "State", entry: Entry) -> None:
         wall = self._clock.wall()
         state.write(entry, polled=wall, baselines=None if self._baselines_written else self._baselines)
         self._baselines_written = True
         if entry.gone:
             state.compact()
         self._telemetry.state_written(wall, state.size)
+
+    def _open(self) -> "State":
+        from exporter.storage.sqlite_file import State  # noqa: PLC0415 -- 12 ms and 1 MB, for which a start needs a file
+
+        return State(self._path, tag_keys=self._tag_keys)
 
     def _close(self) -> None:
         if self._state is not None:

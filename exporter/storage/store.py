@@ -25,21 +25,24 @@ Locks, in the order in which a thread takes them; it may skip some:
 4. ``Store._lock``: guards records, lines, blocks, counters, limit and dirty set. Held for copies of references and
    small updates: under it, no other lock is taken, no file is written, and nothing is rendered or compressed.
 
-The ledger calls ``everything`` under ``writing`` and its own lock; that takes ``Store._lock``, then the lock of the
+The ledger calls ``everything`` under ``writing`` and its own lock, and at the start ``restore_totals``,
+``restore_job`` and ``everything`` under its own lock. ``everything`` takes ``Store._lock``, then the lock of the
 tombstones.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 
-from exporter.core import Increment, JobRecord
-from exporter.metrics import AGGREGATE_FAMILIES, Aggregates, JobFamily, Row, Totals, render
+from exporter.core import Increment, JobRecord, Target
+from exporter.metrics import Aggregates, JobFamily, Row, TagValues, Totals, aggregate_families, render
+from exporter.storage.device_store import DeviceStore
 from exporter.storage.enforcement import Enforcement
 from exporter.storage.job_index import BlockSummary
-from exporter.storage.persistence import Entry, Persistence, SavedState, Tombstone, is_saved
+from exporter.storage.persistence import Entry, Persistence, Tombstone, is_saved
 from exporter.storage.rendered_lines import RenderedLines, View
 from exporter.storage.sealed_jobs import SealedJobs
 from exporter.storage.series_limit import Rank, Ranked, SeriesLimit
+from exporter.storage.spending_limit_store import SpendingLimitStore
 from exporter.storage.tombstones import Tombstones
 from exporter.storage.write_behind import WriteBehind
 
@@ -49,25 +52,36 @@ class Store:
 
     Attributes:
         tombstones: the forgotten jobs.
+        devices: the devices.
+        spending_limits: the spending limits.
 
     Args:
         job_families: the families to render for each job; none with ``per_job_metrics: false``.
         persistence: where changes are persisted; ``None`` for nowhere.
         most: the number of jobs that may have lines.
+        tag_keys: the tag keys that are labels of the aggregate families.
+        count_other: counts a job with a value too many of a tag key.
     """
 
     def __init__(
-        self, job_families: Sequence[JobFamily], persistence: Persistence | None = None, most: float = float("inf")
+        self,
+        job_families: Sequence[JobFamily],
+        persistence: Persistence | None = None,
+        most: float = float("inf"),
+        tag_keys: Sequence[str] = (),
+        count_other: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._count_other = count_other
         self._lock = Lock()
         self._records: dict[str, JobRecord] = {}
         """Records of the open jobs."""
-        self._aggregates = Aggregates()
+        self._aggregate_families = aggregate_families(tag_keys)
+        self._aggregates = Aggregates(tag_values=TagValues(tag_keys))
         self._lines = RenderedLines(job_families)
         self._sealed = SealedJobs(self._records, self._lines, self._lock)
         self._limit = SeriesLimit()
         self._enforcement = Enforcement(self._limit, self._records, self._lines, self._sealed, self._lock)
-        self.tombstones = Tombstones()
+        self.tombstones, self.devices, self.spending_limits = Tombstones(), DeviceStore(), SpendingLimitStore()
         self._write_behind = WriteBehind(persistence, self._lock, self.find, self._aggregates.totals, self.everything)
         self.set_limit(most)
 
@@ -127,17 +141,18 @@ class Store:
         self._sealed.seal_newest()
         return True
 
-    def restore(self, saved: SavedState) -> None:
-        """Add the jobs and aggregates from before a restart, which are already persisted."""
-        for record in saved.records:
-            row = self._lines.render(record)
-            with self._lock:
-                self._aggregates.move(None, record.snapshot)
-                self._set(record, row)
-            self._sealed.seal_newest()
+    def restore_totals(self, totals: Totals) -> None:
+        """Set the aggregates to those from before a restart, which are already persisted."""
         with self._lock:
-            self._aggregates.set(saved.totals)
-        self.tombstones.restore(saved.tombstones, saved.floor)
+            self._aggregates.restore(totals)
+
+    def restore_job(self, record: JobRecord) -> None:
+        """Add a job from before a restart, which is already persisted; the aggregates are restored before."""
+        row = self._lines.render(record)
+        with self._lock:
+            self._aggregates.move(None, record.snapshot)
+            self._set(record, row)
+        self._sealed.seal_newest()
 
     def records(self) -> list[JobRecord]:
         """Return the record of every job."""
@@ -157,24 +172,37 @@ class Store:
             blocks, records = [*self._sealed.blocks], [*self._records.values()]
         return records, [block.summary for block in blocks]
 
-    def put(self, record: JobRecord, increments: Iterable[Increment] = ()) -> None:
+    def put(self, record: JobRecord, increments: Sequence[Increment] = ()) -> None:
         """Persist and replace a job's record, and add its increments to the aggregates."""
         with self._write_behind.writing:
-            totals = self._aggregates.after(increments)
+            with self._lock:
+                labelled, others = self._aggregates.labelled(increments), self._aggregates.others(increments)
+            totals = self._aggregates.after(labelled)
             written = self._write_behind.write(record, totals)
-            self._take_in(record, totals, note=None if written else self._write_behind.incremented)
+            self._take_in((record,), totals, note=None if written else self._write_behind.incremented)
+        for key in others:
+            self._count_other(key)
         self._sealed.seal_newest()
 
-    def amend(self, record: JobRecord) -> None:
-        """Replace a job's record; the next write persists it."""
-        self._take_in(record, Totals(), note=self._write_behind.changed)
+    def amend(self, *records: JobRecord) -> None:
+        """Replace the records of jobs; the next write persists them."""
+        self._take_in(records, Totals(), note=self._write_behind.changed)
         self._sealed.seal_newest()
+
+    def open(self, arns: Iterable[str], *, leaving: bool = False) -> None:
+        """Unseal jobs, so that a change of them soon afterwards takes no long time.
+
+        Args:
+            arns: the jobs; other ARNs are ignored.
+            leaving: whether the change is that they are forgotten, so that they need no lines any more.
+        """
+        with self._sealed.opened(*arns, leaving=leaving):
+            self._limit.moved |= leaving  # a job that is not forgotten after all gets its lines back
 
     def by_block(self, arns: Iterable[str]) -> list[str]:
         """Return jobs in an order in which a batch of them unseals few blocks."""
-        with self._lock:
-            blocks = [(id(self._sealed.by_arn.get(arn)), arn) for arn in arns]
-        return [arn for _, arn in sorted(blocks)]
+        blocks = sorted((id(self._sealed.by_arn.get(arn)), arn) for arn in arns)
+        return [arn for _, arn in blocks]
 
     def forget(self, tombstones: Mapping[str, Mapping[int, Tombstone]]) -> None:
         """Drop a batch of jobs and their series; the aggregates keep their increments.
@@ -209,35 +237,43 @@ class Store:
         """Delete persisted tombstones, and persist their new floor, unix seconds."""
         self._write_behind.drop_tombstones(marks, floor)
 
-    def flush(self) -> None:
-        """Persist the changes that are not persisted yet."""
-        self._write_behind.flush()
+    def flush(self) -> bool:
+        """Persist the changes that are not persisted yet; return whether none is left. Without a state file none is."""
+        return self._write_behind.flush()
+
+    def active_devices(self, target: Target) -> frozenset[str]:
+        """Return the devices of the active jobs of an account and Region."""
+        with self._lock:
+            return self._aggregates.active_devices(target)
 
     def everything(self) -> Entry:
-        """Return the whole state, for a new state file."""
+        """Return the whole state, for a new state file. Its records can be read once, one block at a time."""
         with self._lock:
             totals = self._aggregates.totals()
-        records = [record for record in self.scan() if is_saved(record)]
+        records = filter(is_saved, self.scan())
         return Entry(records, tombstones=self.tombstones.all(), totals=totals, floor=self.tombstones.floor)
 
     def view(self) -> View:
         """Return the content of a scrape."""
         with self._lock:
             rows = list(self._lines.rows.values())
-            sealed = list(self._lines.chains)
+            blocks, chains = [*self._sealed.blocks], self._lines.chains
             values = self._aggregates.values()
-        aggregates = zip(AGGREGATE_FAMILIES, render(AGGREGATE_FAMILIES, values), strict=True)
-        return View(self._lines.families, rows, sealed, [*aggregates])
+        sealed = self._sealed.chains(blocks, chains)
+        aggregates = zip(self._aggregate_families, render(self._aggregate_families, values), strict=True)
+        others = (*self.devices.lines(), *self.spending_limits.lines())
+        return View(self._lines.families, rows, sealed, [*aggregates, *others])
 
-    def _take_in(self, record: JobRecord, totals: Totals, note: Callable[[str], None] | None) -> None:
-        row = self._lines.render(record)
-        with self._sealed.opened(record.arn):
-            before = self._records.get(record.arn)
-            self._aggregates.move(None if before is None else before.snapshot, record.snapshot)
+    def _take_in(self, records: Sequence[JobRecord], totals: Totals, note: Callable[[str], None] | None) -> None:
+        rows = [self._lines.render(record) for record in records]
+        with self._sealed.opened(*(record.arn for record in records)):
             self._aggregates.set(totals)
-            self._set(record, row)
-            if note is not None:
-                note(record.arn)
+            for record, row in zip(records, rows, strict=True):
+                before = self._records.get(record.arn)
+                self._aggregates.move(None if before is None else before.snapshot, record.snapshot)
+                self._set(record, row)
+                if note is not None:
+                    note(record.arn)
 
     def _set(self, record: JobRecord, row: Row) -> None:
         before = self._records.get(record.arn)

@@ -8,8 +8,8 @@ time from Braket, so a wrong local clock cannot move it past a future job.
 
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
-from heapq import heapify, heappop, heappush
+from collections.abc import Iterator, Mapping
+from heapq import heappop, heappush
 
 from exporter.storage.batches import BATCH_JOBS
 from exporter.storage.persistence import Tombstone, mark_of
@@ -18,7 +18,7 @@ from exporter.storage.persistence import Tombstone, mark_of
 class Tombstones:
     """Tombstones by the mark of the job's ARN. Thread-safe.
 
-    Except for ``all`` and ``change_owner``, the duration of a method does not grow with the number of tombstones.
+    Except for ``all``, no method holds the lock longer if there are more tombstones.
 
     Args:
         known: tombstones from before a restart.
@@ -71,20 +71,21 @@ class Tombstones:
         with self._lock:
             return None if self._by_mark.pop(mark, None) is None else mark
 
-    def change_owner(self, before: str, after: str) -> dict[int, Tombstone]:
-        """Move the tombstones of one target to another; return them by mark."""
-        if before == after:
-            return {}
-        with self._lock:
-            marks = {mark for _, mark in self._ages.pop(before, ())}
-            own = {mark: self._by_mark[mark] for mark in marks if mark in self._by_mark}
-            moved = {
-                mark: tombstone._replace(owner=after) for mark, tombstone in own.items() if tombstone.owner == before
-            }
-            self._by_mark |= moved
-            self._ages[after] += [(tombstone.created, mark) for mark, tombstone in moved.items()]
-            heapify(self._ages[after])
-        return moved
+    def change_owner(self, before: str, after: str) -> Iterator[dict[int, Tombstone]]:
+        """Move the tombstones of one target to another; yield them by mark, in batches."""
+        while before != after and before in self._ages:
+            moved: dict[int, Tombstone] = {}
+            with self._lock:
+                ages = self._ages[before]
+                for _, mark in ages[-BATCH_JOBS:]:
+                    tombstone = self._by_mark.get(mark)
+                    if tombstone is not None and tombstone.owner == before:
+                        moved[mark] = tombstone._replace(owner=after)
+                        self._put(mark, moved[mark])
+                del ages[-BATCH_JOBS:]  # the rest is still a heap
+                if not ages:
+                    del self._ages[before]
+            yield moved
 
     def prune(self, owner: str, before: float) -> list[int]:
         """Drop a batch of old tombstones of an owner, raise the floor, and return the marks; empty if none is left.

@@ -70,14 +70,19 @@ class WriteBehind:
                 self.dirty.tombstones |= dropped
                 self.dirty.floor = max(self.dirty.floor, floor)
 
-    def flush(self) -> None:
-        """Write the dirty set in batches. A response can be written between two of them."""
+    def flush(self) -> bool:
+        """Write the dirty set in batches. A response can be written between two of them.
+
+        Returns:
+            Whether it succeeded.
+        """
         written = more = True
         while written and more:
             with self.writing:
                 written = self.write(None, Totals())
                 with self._lock:
                     more = bool(self.dirty)
+        return written
 
     def write(self, record: JobRecord | None, totals: Totals) -> bool:
         """Write a batch of the dirty set, and a record and totals that the store does not have yet.

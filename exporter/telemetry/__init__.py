@@ -1,5 +1,6 @@
 """What the exporter reports about itself: log events and its own metrics."""
 
+from exporter.telemetry.exposition import expose
 from exporter.telemetry.log_events import (
     EventLog,
     job_fields,
@@ -14,6 +15,7 @@ from exporter.telemetry.self_metrics import SelfMetrics
 __all__ = [
     "EventLog",
     "SelfMetrics",
+    "expose",
     "job_fields",
     "make_logger",
     "outcome_fields",

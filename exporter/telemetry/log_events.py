@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter.core import (
     MAX_RUNTIME_EXCEEDED,
     BraketError,
+    DeviceObservation,
     EntryProblem,
     FirstPollProgress,
     JobEvent,
@@ -46,8 +47,7 @@ class EventLog:
         if job is None:
             return
         if observation.discovered:
-            status = (observation.transition and observation.transition.from_status) or job.status
-            self._logger.info("job_discovered", **job_fields(job), status=status, created_time=rfc3339(job.created))
+            self._logger.info("job_discovered", **job_fields(job), **_discovery_fields(observation, job))
         for event in observation.events:
             self._event(job, event)
         if observation.transition is not None:
@@ -55,12 +55,37 @@ class EventLog:
         for field, value in observation.unknown:
             self._logger.warning("unknown_value", **_identity(job), field=field, value=value)
 
+    def device_observed(self, observation: DeviceObservation) -> None:
+        """Log the news of one GetDevice response."""
+        device = observation.record.snapshot
+        identity = {"device": device.key.arn, "aws_region": device.key.region}
+        if observation.from_status is not None:
+            level = logging.INFO if device.status == "ONLINE" else logging.WARNING
+            self._logger.log(
+                level,
+                "device_status_changed",
+                **identity,
+                from_status=observation.from_status,
+                to_status=device.status,
+                reason=device.reason or None,
+                estimated_end=rfc3339(device.estimated_end),
+            )
+        for field, value in observation.unknown:
+            self._logger.warning("unknown_value", **identity, field=field, value=value)
+
     def forgotten(self, arn: str, job: JobSnapshot | None, reason: str) -> None:
         """Log that the series of a job are dropped."""
         self._logger.info("job_forgotten", **({"job_arn": arn} if job is None else _identity(job)), reason=reason)
 
     def poll_failed(
-        self, target: Target, operation: str, error: BraketError, retry_in: float | None, arn: str | None = None
+        self,
+        target: Target,
+        operation: str,
+        error: BraketError,
+        retry_in: float | None,
+        arn: str | None = None,
+        *,
+        device: str | None = None,
     ) -> None:
         """Log a failed call, and the seconds until the next attempt, if there is one."""
         self._logger.warning(
@@ -69,10 +94,26 @@ class EventLog:
             code=error.code,
             retry_in_seconds=_rounded(retry_in),
             **({} if arn is None else {"job_arn": arn}),
+            **({} if device is None else {"device": device}),
             aws_account_id=target.account,
             aws_region=target.region,
             message=str(error),
         )
+
+    def event_queue_failing(self, url: str, operation: str, error: BraketError, retry_in: float) -> None:
+        """Log that an event queue fails, and the seconds until the next call; each new error code once."""
+        self._logger.warning(
+            "event_queue_failing",
+            queue=url,
+            operation=operation,
+            code=error.code,
+            retry_in_seconds=_rounded(retry_in),
+            message=str(error),
+        )
+
+    def event_queue_recovered(self, url: str) -> None:
+        """Log that an event queue responds again."""
+        self._logger.info("event_queue_recovered", queue=url)
 
     def search_abandoned(self, target: Target, reason: str) -> None:
         """Log that the pages of a SearchJobs span do not end, so the rest of the span is skipped."""
@@ -172,6 +213,17 @@ def _identity(job: JobSnapshot) -> dict[str, Any]:
 def job_fields(job: JobSnapshot) -> dict[str, Any]:
     """Return the log fields that identify and describe a job."""
     return _identity(job) | {"device": job.device, "instance_type": job.instance_type}
+
+
+def _discovery_fields(observation: Observation, job: JobSnapshot) -> dict[str, Any]:
+    """Return the status of a discovered job, and its queue and reservation, where Braket reports them."""
+    queue = {"queue": observation.queue, "queue_message": observation.queue_message}
+    given = {**queue, "reservation_arn": job.reservation_arn}
+    return {
+        "status": (observation.transition and observation.transition.from_status) or job.status,
+        "created_time": rfc3339(job.created),
+        **{name: value for name, value in given.items() if value},
+    }
 
 
 def transition_fields(transition: Transition) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 from exporter import __version__
 from exporter.core import DROP_REASONS, Target, TargetStatus
 from exporter.metrics import ACCOUNT_LABELS, EXPORTER_FAMILIES, Format, Series
+from exporter.telemetry.event_metrics import EventMetrics
 
 UNKNOWN_FIELDS: Final = ("status", "eventType", "queuePosition")
 
@@ -31,7 +32,11 @@ _M = TypeVar("_M", bound=MetricWrapperBase)
 
 
 class SelfMetrics:
-    """Counts what the exporter does and renders it."""
+    """Counts what the exporter does and renders it.
+
+    Attributes:
+        events: the metrics of the event queues.
+    """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -44,12 +49,15 @@ class SelfMetrics:
         self._dropped = self._make(Counter, "braket_exporter_jobs_dropped_total")
         self._parse_errors = self._make(Counter, "braket_exporter_parse_errors_total")
         self._unknown = self._make(Counter, "braket_exporter_unknown_values_total")
+        self._tag_values = self._make(Counter, "braket_exporter_tag_values_dropped_total")
         self._log_lines_dropped = self._make(Counter, "braket_exporter_log_lines_dropped_total")
         self._reload_ok = self._make(Gauge, "braket_exporter_config_last_reload_successful")
         self._reload_time = self._make(Gauge, "braket_exporter_config_last_reload_success_timestamp_seconds")
         self._settings_invalid = self._web_config_invalid = False
         self._state = _StateCollector()
         self._registry.register(self._state)
+        self.events = EventMetrics()
+        self._registry.register(self.events)
         for reason in DROP_REASONS:
             self._dropped.labels(reason)
         for field in UNKNOWN_FIELDS:
@@ -73,6 +81,15 @@ class SelfMetrics:
     def unknown_value(self, field: str) -> None:
         """Count a value that this release does not know."""
         self._unknown.labels(field).inc()
+
+    def tag_keys_used(self, keys: Iterable[str]) -> None:
+        """Start the counters of these tag keys at 0."""
+        for key in keys:
+            self._tag_values.labels(key)
+
+    def tag_value_dropped(self, key: str) -> None:
+        """Count a job with a value too many of a tag key for the aggregate metrics."""
+        self._tag_values.labels(key).inc()
 
     def log_line_dropped(self) -> None:
         """Count a log line that was not written."""

@@ -1,13 +1,12 @@
 """HTTP for scrapers, probes and browsers."""
 
 from exporter.web.jobs_api import job_document
-from exporter.web.routes import PROBES, RELOAD, Reloaded, Web, expose
+from exporter.web.routes import PROBES, RELOAD, Reloaded, Web
 
 __all__ = [
     "PROBES",
     "RELOAD",
     "Reloaded",
     "Web",
-    "expose",
     "job_document",
 ]

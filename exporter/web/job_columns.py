@@ -1,115 +1,19 @@
 """The columns of the job table: title, sort key and cell of each. Pure.
 
-A new column is one more entry of ``COLUMNS``. Cells are data; the template escapes them and writes the HTML.
+A new column is one more entry of ``COLUMNS``.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final
 
-from exporter.core import MAX_RUNTIME_EXCEEDED, JobRecord, JobSnapshot, Target, format_span, parse_job_arn, short_device
+from exporter.core import JobRecord, JobSnapshot, format_span, short_device
 from exporter.storage import statuses_of
 from exporter.web.console_links import jobs_url, logs_url
+from exporter.web.device_cell import device_cell
+from exporter.web.status_cell import status_cell, unpolled_status_cell
+from exporter.web.table_cells import EMPTY, Cell, Column, Note, RowContext, Value
 from exporter.web.time_text import age, date_and_time
-
-MAX_STATUS_LENGTH: Final = 40
-"""The number of characters of a status on the page."""
-
-STATUS_COLOURS: Final = {
-    "FAILED": "red",
-    MAX_RUNTIME_EXCEEDED: "purple",
-    "RUNNING": "blue",
-    "QUEUED": "yellow",
-    "CANCELLING": "orange",
-    "COMPLETED": "green",
-    "CANCELLED": "grey",
-}
-"""The colours of the dashboards, in the order of the status links."""
-
-OTHER_STATUS_COLOUR: Final = "grey"
-
-NO_DATA: Final = "no data"
-"""The status on the page of a job without a GetJob response."""
-
-Order = Literal["asc", "desc"]
-_Value = Any
-"""Text or a number, of one type for all jobs; ``None`` for a job without a value."""
-
-
-class RowContext(NamedTuple):
-    """The arguments that all cells share.
-
-    Attributes:
-        now: Unix time, seconds.
-        several_accounts: whether the targets belong to more than one account.
-        failing: the failing targets.
-    """
-
-    now: float
-    several_accounts: bool = False
-    failing: Collection[Target] = ()
-
-
-class Note(NamedTuple):
-    """A small text, in a colour of the style sheet where it has one."""
-
-    text: str
-    colour: str = ""
-
-
-class Cell(NamedTuple):
-    """The content of a cell. ``job_table.html`` depends on the order of the members.
-
-    Attributes:
-        text: the text.
-        title: the text in full, as a tooltip. Such a text comes from AWS and is isolated from the text around it.
-        colour: a colour of the style sheet; the text becomes a badge.
-        time: a date and time in UTC; the text is its age.
-        url: the address of a link to another site.
-        limit: a small text behind the text.
-        notes: small texts below the text.
-    """
-
-    text: str = ""
-    title: str = ""
-    colour: str = ""
-    time: str = ""
-    url: str | None = None
-    limit: str = ""
-    notes: Sequence[Note] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the job table.
-
-    Attributes:
-        key: the column's name in the page's address.
-        title: the title.
-        hint: the meaning of the values, as a tooltip of the title.
-        cell: returns the cell of a job.
-        unpolled: returns the cell of a job without a GetJob response so far; by default it is empty.
-        value: returns the value that a job is sorted by; without it, the column cannot be sorted.
-        numeric: whether the cells are right-aligned.
-        wraps: whether long texts are wrapped.
-        labelled: whether a narrow screen shows the title beside the value; without it, the cell has a line of its own.
-        first_order: the direction of the first sort.
-    """
-
-    key: str
-    title: str
-    cell: Callable[[JobRecord, JobSnapshot, RowContext], Cell]
-    unpolled: Callable[[JobRecord, RowContext], Cell] = lambda _, __: Cell()
-    value: Callable[[JobRecord, float], _Value] | None = None
-    numeric: bool = False
-    wraps: bool = False
-    labelled: bool = True
-    hint: str = ""
-    first_order: Order = "asc"
-
-
-_EMPTY: Final = Cell()
 
 
 def ran_seconds(record: JobRecord, now: float) -> float | None:
@@ -129,33 +33,9 @@ def billable_seconds(record: JobRecord) -> float | None:
     return job.billable_seconds * (job.instance_count or 1)
 
 
-def _from_snapshot(read: Callable[[JobSnapshot], _Value]) -> Callable[[JobRecord, float], _Value]:
+def _from_snapshot(read: Callable[[JobSnapshot], Value]) -> Callable[[JobRecord, float], Value]:
     """Return a sort key that reads the snapshot; a job without one has no value."""
     return lambda record, _: None if record.snapshot is None else read(record.snapshot)
-
-
-def _status(record: JobRecord, job: JobSnapshot, _: RowContext) -> Cell:
-    own, *more = statuses_of(record)
-    notes = [Note("maximum run time exceeded", STATUS_COLOURS[status]) for status in more]
-    if job.failure_category:
-        notes.append(Note(job.failure_category))
-    if record.failing:
-        notes.append(Note(record.failing))
-    return Cell(own[:MAX_STATUS_LENGTH], colour=STATUS_COLOURS.get(own, OTHER_STATUS_COLOUR), notes=notes)
-
-
-def _unpolled_status(record: JobRecord, context: RowContext) -> Cell:
-    reason = record.failing or ("target failing" if _is_of(record, context.failing) else "not polled yet")
-    return Cell(NO_DATA, colour=OTHER_STATUS_COLOUR, notes=[Note(reason)])
-
-
-def _is_of(record: JobRecord, targets: Collection[Target]) -> bool:
-    """Return whether one of the targets has the job; a target without a known account has all jobs of its Region."""
-    try:
-        job = parse_job_arn(record.arn)
-    except ValueError:
-        return False
-    return any(target.region == job.region and target.account in ("", job.account) for target in targets)
 
 
 def _name(record: JobRecord) -> str:
@@ -168,12 +48,12 @@ def _region(_: JobRecord, job: JobSnapshot, context: RowContext) -> Cell:
 
 def _queue_position(_: JobRecord, job: JobSnapshot, __: RowContext) -> Cell:
     if job.queue_position is None:
-        return _EMPTY
+        return EMPTY
     return Cell(f"{'>' * job.queue_position_is_floor}{job.queue_position}")
 
 
 def _created(_: JobRecord, job: JobSnapshot, context: RowContext) -> Cell:
-    return _EMPTY if job.created is None else _age(job.created, context)
+    return EMPTY if job.created is None else _age(job.created, context)
 
 
 def _data_age(record: JobRecord, now: float) -> float | None:
@@ -193,7 +73,7 @@ def _age(time: float, context: RowContext) -> Cell:
 def _run_time(record: JobRecord, job: JobSnapshot, context: RowContext) -> Cell:
     ran, limit = ran_seconds(record, context.now), job.max_runtime_seconds
     if ran is None:
-        return _EMPTY
+        return EMPTY
     return Cell(format_span(ran), limit="" if limit is None else _limit(limit))
 
 
@@ -212,20 +92,20 @@ def _used_share(record: JobRecord, now: float) -> float | None:
 
 def _billable(record: JobRecord, _: JobSnapshot, __: RowContext) -> Cell:
     billable = billable_seconds(record)
-    return _EMPTY if billable is None else Cell(format_span(billable))
+    return EMPTY if billable is None else Cell(format_span(billable))
 
 
 def _logs(record: JobRecord, job: JobSnapshot, _: RowContext) -> Cell:
     url = logs_url(record.arn, job.name)
-    return _EMPTY if url is None else Cell("logs", url=url)
+    return EMPTY if url is None else Cell("logs", url=url)
 
 
 COLUMNS: Final = (
     Column(
         "status",
         "Status",
-        _status,
-        _unpolled_status,
+        status_cell,
+        unpolled_status_cell,
         value=lambda record, _: statuses_of(record)[0],
         labelled=False,
     ),
@@ -241,7 +121,7 @@ COLUMNS: Final = (
     Column(
         "device",
         "Device",
-        lambda _, job, __: Cell(short_device(job.device), job.device),
+        device_cell,
         value=_from_snapshot(lambda job: short_device(job.device).casefold() or None),
     ),
     Column(

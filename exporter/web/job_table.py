@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 from exporter.core import JobRecord
 from exporter.storage import LEAST_URGENT, BlockSummary, statuses_of, urgency_of
-from exporter.web.job_columns import SORTABLE, Order
+from exporter.web.job_columns import SORTABLE
+from exporter.web.table_cells import Order
 
 MAX_ROWS: Final = 500
 """The highest number of jobs on the page; more would make a browser slow."""

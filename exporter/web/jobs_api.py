@@ -1,21 +1,34 @@
 """``GET /api/v1/jobs``: every known job as JSON. Pure."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Final
 
-from exporter.core import JobRecord, JobSnapshot, Transition, entered_at, parse_job_arn, ran_out_of_time
+from exporter.core import (
+    DeviceKey,
+    DeviceRecord,
+    JobRecord,
+    JobSnapshot,
+    Transition,
+    entered_at,
+    parse_job_arn,
+    ran_out_of_time,
+)
 from exporter.telemetry import job_fields, outcome_fields, rfc3339, transition_fields
 from exporter.web.console_links import jobs_url, logs_url
+from exporter.web.device_cell import device_of
+
+Devices = Mapping[DeviceKey, DeviceRecord]
 
 _JOBS_PER_PART: Final = 100
 """Jobs that are rendered at once; a client that reads slowly never keeps the whole list in memory."""
 
 
-def render_jobs(records: Iterable[JobRecord]) -> Iterator[bytes]:
-    """Render ``{"jobs": [...]}``, a job a line, in parts."""
-    documents, separator = (json.dumps(job_document(record)) for record in records), "\n"
+def render_jobs(records: Iterable[JobRecord], devices: Devices = MappingProxyType({})) -> Iterator[bytes]:
+    """Render ``{"jobs": [...]}``, a job a line, in parts; ``devices`` are those with a record."""
+    documents, separator = (json.dumps(job_document(record, devices)) for record in records), "\n"
     yield b'{"jobs": ['
     while part := [*islice(documents, _JOBS_PER_PART)]:
         yield (separator + ",\n".join(part)).encode()
@@ -23,7 +36,7 @@ def render_jobs(records: Iterable[JobRecord]) -> Iterator[bytes]:
     yield b"\n]}\n"
 
 
-def job_document(record: JobRecord) -> dict[str, Any]:
+def job_document(record: JobRecord, devices: Devices = MappingProxyType({})) -> dict[str, Any]:
     """Return a job as JSON values: the fields of the log event ``job_transition``, and more that the page shows.
 
     The transition is the one into the current status. ``None`` stands for an unknown value; for a job without a GetJob
@@ -40,7 +53,9 @@ def job_document(record: JobRecord) -> dict[str, Any]:
         "poll_error": record.failing,
         "url": jobs_url(arn.region),
     }
-    return document if record.snapshot is None else document | _polled_fields(record.snapshot)
+    if record.snapshot is None:
+        return document
+    return document | _polled_fields(record.snapshot) | _device_fields(record.snapshot, devices)
 
 
 def _polled_fields(job: JobSnapshot) -> dict[str, Any]:
@@ -59,6 +74,18 @@ def _polled_fields(job: JobSnapshot) -> dict[str, Any]:
     }
 
 
+def _device_fields(job: JobSnapshot, devices: Devices) -> dict[str, Any]:
+    """Return the state of the device of an active job."""
+    record = None if job.finished else device_of(job, devices)
+    if record is None:
+        return {}
+    return {
+        "device_status": record.snapshot.status,
+        "device_status_reason": record.snapshot.reason or None,
+        "device_status_estimated_end": rfc3339(record.snapshot.estimated_end),
+    }
+
+
 def _transition_fields(job: JobSnapshot) -> dict[str, Any]:
     """Return the fields of the transition into the current status that follow from the last response alone."""
     entered = None if job.status == "QUEUED" and job.started is not None else entered_at(None, job)
@@ -74,6 +101,7 @@ _FIELDS: Final = (
     *("failure_reason", "billable_duration_seconds", "queue_duration_seconds", "run_duration_seconds"),
     *("status", "created", "started", "ended", "queue_position", "queue_position_is_floor"),
     *("instances", "max_runtime_exceeded", "poll_error"),
+    *("device_status", "device_status_reason", "device_status_estimated_end"),
     *("url", "logs_url"),
 )
 """Every field of a job; the first three rows are those of the log event ``job_transition``."""

@@ -5,9 +5,9 @@ from typing import Final, NamedTuple
 
 from exporter import __version__
 from exporter.core import Clock, TargetStatus
-from exporter.metrics import CONTENT_TYPES, Format, Page, compressed_page, plain_page, sample_names
+from exporter.metrics import CONTENT_TYPES
 from exporter.storage import Store
-from exporter.telemetry import SelfMetrics
+from exporter.telemetry import SelfMetrics, expose
 from exporter.web.browser_requests import sent_by_page
 from exporter.web.http import Body, Request, Response
 from exporter.web.job_table import parse_query
@@ -19,36 +19,6 @@ PROBES: Final = ("/-/healthy", "/-/ready")
 
 RELOAD: Final = "/-/reload"
 """The path of a reload, which may take as long as the state file or the SDK; no other request waits for it."""
-
-
-def expose(
-    store: Store,
-    telemetry: SelfMetrics,
-    targets: Iterable[TargetStatus],
-    form: Format,
-    *,
-    disabled: frozenset[str],
-    names: frozenset[str] = frozenset(),
-    compressed: bool = False,
-) -> Page:
-    """Render the whole exposition.
-
-    Args:
-        store: the jobs.
-        telemetry: the exporter's own metrics.
-        targets: the status of each target.
-        form: the format.
-        disabled: families to leave out.
-        names: families, or samples of them, to keep; all when empty.
-        compressed: as a gzip stream.
-    """
-
-    def wanted(name: str, kind: str) -> bool:
-        return name not in disabled and (not names or not names.isdisjoint(sample_names(name, kind)))
-
-    families = ((family, lines) for family, lines in store.view().families() if wanted(family.name, family.type))
-    make = compressed_page if compressed else plain_page
-    return make(families, telemetry.render(form, wanted, targets), form)
 
 
 class Reloaded(NamedTuple):
@@ -117,14 +87,15 @@ class Web:
         names = frozenset(request.query.get("name[]", ()))
         compressed = accepts_gzip(request.headers.get("accept-encoding", ""))
         disabled = frozenset(self._disabled())
-        page = expose(
-            self._store, self._telemetry, self._targets(), form, disabled=disabled, names=names, compressed=compressed
-        )
+        families, targets = self._store.view().families(), self._targets()
+        page = expose(families, self._telemetry, targets, form, disabled=disabled, names=names, compressed=compressed)
         headers = {"Vary": "Accept, Accept-Encoding", **({"Content-Encoding": "gzip"} if compressed else {})}
         return Response(200, Body(page.size, page.parts), CONTENT_TYPES[form], headers)
 
     def _jobs(self, _: Request) -> Response:
-        return Response(200, Body(None, render_jobs(self._store.scan())), "application/json")
+        return Response(
+            200, Body(None, render_jobs(self._store.scan(), self._store.devices.records())), "application/json"
+        )
 
     def _health(self, _: Request) -> Response:
         if self._healthy():
@@ -152,8 +123,17 @@ class Web:
 
         uptime, query = self._clock.monotonic() - self._began, parse_query(request.query)
         targets, hidden, (records, summaries) = [*self._targets()], self._store.hidden, self._store.summaries()
-        now = self._clock.wall()
-        page = render_page(__version__, uptime, targets, records, now, summaries=summaries, query=query, hidden=hidden)
+        page = render_page(
+            __version__,
+            uptime,
+            targets,
+            records,
+            self._clock.wall(),
+            summaries=summaries,
+            query=query,
+            hidden=hidden,
+            devices=self._store.devices.records(),
+        )
         headers = {
             "Content-Security-Policy": SECURITY_POLICY,
             "Referrer-Policy": "no-referrer",

@@ -8,25 +8,29 @@ this module is imported at the first request for the page.
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from exporter.core import MAX_RUNTIME_EXCEEDED, JobRecord, TargetStatus, first_poll_progress, format_span
+from exporter.core import (
+    MAX_RUNTIME_EXCEEDED,
+    SERVICE_QUOTA,
+    DeviceKey,
+    DeviceRecord,
+    JobRecord,
+    TargetStatus,
+    first_poll_progress,
+    format_span,
+)
 from exporter.storage import NO_ANSWER, BlockSummary
 from exporter.web.console_links import jobs_url
-from exporter.web.job_columns import (
-    COLUMNS,
-    MAX_STATUS_LENGTH,
-    NO_DATA,
-    OTHER_STATUS_COLOUR,
-    STATUS_COLOURS,
-    RowContext,
-    row_of,
-)
+from exporter.web.job_columns import COLUMNS, row_of
 from exporter.web.job_table import ALL_JOBS, MAX_QUERY_LENGTH, JobQuery, Listing, list_jobs
+from exporter.web.status_cell import MAX_STATUS_LENGTH, NO_DATA, OTHER_STATUS_COLOUR, STATUS_COLOURS
+from exporter.web.table_cells import RowContext
 from exporter.web.time_text import age, date_and_time
 
 MAX_ERROR_LENGTH: Final = 300
@@ -66,6 +70,7 @@ def render_page(
     summaries: Sequence[BlockSummary] = (),
     query: JobQuery = ALL_JOBS,
     hidden: int = 0,
+    devices: Mapping[DeviceKey, DeviceRecord] = MappingProxyType({}),
 ) -> str:
     """Render the page.
 
@@ -78,12 +83,13 @@ def render_page(
         summaries: the other jobs.
         query: which jobs to list, and in which order.
         hidden: the number of jobs without series, because of ``max_jobs``.
+        devices: the devices with a record.
     """
     listing = list_jobs(records, query, now, summaries)
     failing = [status for status in targets if status.health.up is False]
     responding = [status for status in targets if status.health.up is not False]
     several_accounts = len({status.target.account for status in targets}) > 1
-    context = RowContext(now, several_accounts, failing={status.target for status in failing})
+    context = RowContext(now, several_accounts, {status.target for status in failing}, devices)
     return _PAGE.render(
         version=version,
         uptime=uptime,
@@ -92,6 +98,8 @@ def render_page(
         failing=failing,
         first_poll=first_poll_progress(responding),
         targets=targets,
+        rate=max((rate for status in targets for rate in status.budget.values()), default=0.0),
+        quota=SERVICE_QUOTA,
         columns=COLUMNS,
         rows=(row_of(record, context) for record in listing.shown),
         query=query,

@@ -10,6 +10,16 @@ def date_and_time(time: float) -> str:
     return str(datetime.fromtimestamp(time, UTC))[:19]
 
 
+def time_of_day(time: float) -> str:
+    """Write the hour and minute of a Unix time in UTC, such as ``22:13``."""
+    return date_and_time(time)[11:16]
+
+
 def age(time: float, now: float) -> str:
     """Write the time since ``time``, such as ``3 min 5 s ago``."""
     return f"{format_span(now - time)} ago"
+
+
+def time_until(time: float, now: float) -> str:
+    """Write the time until ``time``, such as ``in 3 min 5 s``."""
+    return f"in {format_span(time - now)}"

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from exporter.core import GET_JOB, NOT_FOUND, BraketError, JobRecord, JobSnapshot, observe
+from exporter.core import GET_JOB, NOT_FOUND, BraketError, JobRecord, JobSnapshot, Observation, observe
 from exporter.polling.retry_policy import ATTEMPTS_AT_START, GONE_AFTER, OnRequest, Rule, Subject, rule_for
 from exporter.polling.schedule import (
     JobSchedule,
@@ -38,6 +38,8 @@ class GetJobSource:
     def due(self, now: float) -> Call[JobSnapshot] | float:
         """Return the call for the most urgent job, or the seconds until a job may be due."""
         state = self._state
+        if state.relaxed_interval(now) is None:
+            state.jobs.tighten(now, state.policy.poll_interval)
         ready = max(state.jobs.queue.next_due(), state.circuit_breaker.paused_until(GET_JOB))
         if ready > now:
             return ready - now
@@ -66,16 +68,29 @@ class GetJobSource:
         record = state.store.record(schedule.arn)
         observation = observe(record, snapshot, since=record.baseline_at, now=wall)
         state.event_log.observed(observation)
+        self._count_transition(observation)
         for field, _ in observation.unknown:
             state.telemetry.unknown_value(field)
         state.store.put(observation.record, observation.increments)
         interval = state.policy.poll_interval
+        now, record = state.clock.monotonic(), observation.record
+        relaxed = state.relaxed_interval(now)
         following = after_response(
-            schedule, observation.record, requested_at=requested_at, interval=interval, wall=wall
+            schedule, record, requested_at=requested_at, interval=interval, wall=wall, relaxed_interval=relaxed
         )
         with state.lock:
-            state.circuit_breaker.succeeded(GET_JOB, requested_at=requested_at, now=state.clock.monotonic(), wall=wall)
-            self._end_poll(observation.record, following, attempted=True)
+            state.circuit_breaker.succeeded(GET_JOB, requested_at=requested_at, now=now, wall=wall)
+            status = snapshot.status
+            following = state.events.after_poll(record.arn, status, following, requested_at=requested_at, now=now)
+            self._end_poll(record, following, attempted=True)
+
+    def _count_transition(self, observation: Observation) -> None:
+        """Count what has found a transition, where events should."""
+        state = self._state
+        if observation.transition is not None and state.queue_health is not None:
+            with state.lock:
+                found_by = "event" if observation.record.arn in state.events else "poll"
+            state.telemetry.events.transition_found(found_by)
 
     def _failed(self, schedule: JobSchedule, requested_at: float, error: BraketError) -> None:
         self._state.count_malformed(error)
@@ -90,6 +105,8 @@ class GetJobSource:
             if self._state.discovery and gone:
                 self._state.discovery.discovered_jobs.let_go(record, NOT_FOUND, self._state.clock.wall())
             self._end_poll(record, following, attempted=attempted)
+            if refused:
+                self._state.events.after_refusal(schedule.arn)
             paused_until = self._state.circuit_breaker.paused_until(GET_JOB)
         retry_in = None if following is None else max(0.0, following.due - now, paused_until - now)
         self._state.event_log.poll_failed(self._state.client.target, GET_JOB, error, retry_in, schedule.arn)

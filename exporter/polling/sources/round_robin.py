@@ -24,6 +24,11 @@ class RoundRobin:
         """The operations of the active sources."""
         return tuple(source.operation for source in self._active())
 
+    @property
+    def polled_once(self) -> bool:
+        """Whether every optional call was made once."""
+        return all(getattr(source, "polled_once", True) for source in self._sources)
+
     def due(self, now: float) -> Call[Any] | float:
         """Return a due call, or the seconds until a call may be due."""
         sources, waits = self._active(), list[float]()

@@ -5,7 +5,7 @@ from typing import Final
 
 from exporter.core import GET_CALLER_IDENTITY, MAX_JOBS, SEARCH_JOBS, BraketError, EntryProblem, SearchPage
 from exporter.polling.discovery import Discovery
-from exporter.polling.expiry import drop_beyond_limit
+from exporter.polling.expiry import PAUSE, drop_beyond_limit
 from exporter.polling.retry_policy import OnRequest
 from exporter.polling.search import ScanKind, Search
 from exporter.polling.search_planner import SearchPlanner
@@ -51,6 +51,9 @@ class SearchJobsSource:
                 discovery.planner.skip_status_scan(now)
             else:
                 discovery.start_status_scan(now, wall)
+        if not discovery.planner.status_scan_planned:
+            discovery.plan_status_scan()
+            return PAUSE  # the rest follows when the target's lock was released
         ready = max(discovery.planner.next_due(), state.circuit_breaker.paused_until(SEARCH_JOBS))
         if ready > now:
             return ready - now

@@ -62,7 +62,8 @@ class Connection:
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
         self._clock = asyncio.get_running_loop().time
         address = writer.get_extra_info("peername")
-        self._peer = str(address[0]) if address else ""
+        # A socket for IPv4 and IPv6 shows the addresses of IPv4 as ::ffff:192.0.2.1.
+        self._peer = str(address[0]).removeprefix("::ffff:") if address else ""
         self._used = False
         self.responding = False
         self.changed_at = self._clock()

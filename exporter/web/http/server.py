@@ -2,7 +2,7 @@
 
 The server sends short responses to scrapers, probes and browsers. The handshake, the request and the transfer of the
 response each have a time limit. A connection that exceeds a limit is closed, so a silent or slow peer uses one socket
-and no thread. When there are too many connections, a new one replaces the one that has waited longest.
+and no thread. When there are too many connections, a new one replaces the longest idle one.
 
 The ``AccessPolicy`` decides on TLS and authentication.
 """

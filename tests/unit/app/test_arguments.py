@@ -43,7 +43,7 @@ def read(*arguments: str) -> CommandLine:
     ],
 )
 def test_a_command_line_is_read(arguments: tuple[str, ...], command: str, flags: dict[str, str]) -> None:
-    assert read(*arguments) == CommandLine(command, flags)
+    assert read(*arguments) == CommandLine(command, flags, names_command=command in arguments)
 
 
 @pytest.mark.parametrize(

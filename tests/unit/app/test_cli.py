@@ -1,6 +1,9 @@
 """Commands that run in this process: output, exit statuses, and messages about bad settings."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,9 +11,9 @@ import pytest
 import yaml
 
 from exporter import __version__
-from exporter.app import cli, help_text
+from exporter.app import cli, command_help, help_text
 from exporter.app.arguments import read_arguments
-from exporter.app.settings import SCALAR_KEYS
+from exporter.app.settings import SCALAR_KEYS, flag_of
 
 ARN = "arn:aws:braket:us-west-2:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
 OTHER = "arn:aws:braket:eu-north-1:123456789012:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f02"
@@ -53,22 +56,78 @@ def test_version_tells_the_version(terminal: Terminal) -> None:
     assert terminal("once", "--version") == (0, f"braket-exporter {__version__}\n", "")
 
 
-@pytest.mark.parametrize("before", [(), ("run",), ("once",), ("check-config",), ("demo",)])
-def test_help_names_every_command_and_setting(before: tuple[str, ...], terminal: Terminal) -> None:
-    status, out, err = terminal(*before, "--help")
+STATUSES = {
+    "run": ("SIGTERM or SIGINT", "any other error", "invalid settings"),
+    "once": ("every target", "a target, or a job in jobs, did not respond", "invalid settings"),
+    "jobs": ("the list is complete", "the running exporter cannot be read", "invalid settings"),
+    "check-config": ("the settings are valid", "with --online, a call failed", "invalid settings"),
+    "demo": ("SIGTERM or SIGINT", "any other error", "invalid settings"),
+}
+
+
+def flags_in(text: str) -> list[str]:
+    return re.findall(r"^  (?:-h, )?(--?[a-z-]+)", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_without_a_command_names_every_command_and_flag(flag: str, terminal: Terminal) -> None:
+    status, out, err = terminal(flag)
     assert (status, err) == (0, "")
-    for key in SCALAR_KEYS:
-        assert f"--{key.replace('_', '-')} {'[VALUE]' if key in ('all_jobs', 'per_job_metrics') else 'VALUE'}" in out
-    for name in ("run", "once", "check-config", "demo"):
-        assert re.search(rf"^  {name} +\w", out, re.MULTILINE)
+    assert re.findall(
+        r"^  ([a-z-]+)  +\w", out.partition("\ncommands:")[2].partition("\noptions:")[0], re.MULTILINE
+    ) == [*cli.COMMANDS]
+    assert sorted(flags_in(out.partition("\noptions:")[2].partition("\nsources of")[0])) == sorted(
+        ["--help", "--version", "--config", *command_help.OWN_FLAGS, *map(flag_of, SCALAR_KEYS)]
+    )
+    assert re.findall(r"--all-jobs (\S+)", out.partition("job selection")[2])[0] == "[VALUE]"
+    assert "braket-exporter COMMAND --help describes one command." in out
     assert "BRAKET_EXPORTER_CONFIG" in out
     assert "(default: 30s)" in out
-    assert "--timeout DURATION" in out
-    assert re.findall(r"^  ([012])  (\w+)", out.partition("\nexit status:\n")[2], re.MULTILINE) == [
-        ("0", "success"),
-        ("1", "any"),
-        ("2", "invalid"),
-    ]
+    assert [
+        number for number, _ in re.findall(r"^  ([012])  (\w+)", out.partition("\nexit status:\n")[2], re.MULTILINE)
+    ] == [*"012"]
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+@pytest.mark.parametrize("first", ["command", "--help"])
+def test_help_of_a_command_has_its_purpose_flags_exit_statuses_and_an_example(
+    command: str,
+    first: str,
+    terminal: Terminal,
+) -> None:
+    status, out, err = terminal(*((command, "--help") if first == "command" else ("--help", command)))
+    assert (status, err) == (0, "")
+    usage, purpose, _ = out.split("\n\n", 2)
+    assert usage.startswith(f"usage: braket-exporter {command} [--config FILE] ")
+    assert re.match(r"[A-Z][a-z]+ ", purpose)
+    assert purpose.endswith(".")
+    known = command_help.COMMANDS[command]
+    settings = [flag_of(key) for key in SCALAR_KEYS if key not in known.without]
+    assert sorted(flags_in(out.partition("\noptions:")[2].partition("\nexit status:")[0])) == sorted(
+        ["--help", "--version", "--config", *known.flags, *settings]
+    )
+    assert all(f"[{flag}" in usage for flag in known.flags)
+    statuses = re.findall(r"^  ([012])  (.*)$", out.partition("\nexit status:\n")[2], re.MULTILINE)
+    assert [number for number, _ in statuses] == [*"012"]
+    for (_, text), start in zip(statuses, STATUSES[command], strict=True):
+        assert text.startswith(start)
+    assert len(re.findall(r"^  braket-exporter ", out.partition("\nexample:\n")[2], re.MULTILINE)) == 1
+    assert max(map(len, out.splitlines())) <= help_text.WIDTH
+
+
+def test_help_of_the_demo_shows_the_defaults_of_the_demo(terminal: Terminal) -> None:
+    out = " ".join(terminal("demo", "--help").out.split())
+    assert "watch every job of the account and Region (default: true)" in out
+    assert "AWS allows 5 to all clients together (default: 20)" in out
+    assert "The rate limit is raised above the quota of AWS" in out
+
+
+def test_a_flag_is_valid_with_the_commands_that_list_it_in_their_help(terminal: Terminal) -> None:
+    values = {"--timeout": ("1s",), "-o": ("wide",), "--status": ("x",), "--since": ("1h",), "--url": ("http://a",)}
+    for command, known in command_help.COMMANDS.items():
+        for flag in command_help.OWN_FLAGS:
+            said = terminal(command, flag, *values.get(flag, ()), "--zzz").err
+            assert (f"{flag} is valid only with" in said) == (flag not in known.flags)
 
 
 def test_help_groups_each_setting_once() -> None:
@@ -76,10 +135,16 @@ def test_help_groups_each_setting_once() -> None:
 
 
 def test_the_examples_of_help_are_valid_command_lines(terminal: Terminal) -> None:
-    lines = re.findall(r"^  braket-exporter (.*)$", terminal("--help").out.partition("\nexamples:\n")[2], re.MULTILINE)
-    assert len(lines) == 5
-    for line in lines:
-        assert read_arguments(line.split(), cli.GRAMMAR).problems == ()
+    found = []
+    for command in (None, *cli.COMMANDS):
+        text = terminal(*filter(None, (command, "--help"))).out
+        lines = re.findall(r"^  braket-exporter (.*)$", re.split(r"\nexamples?:\n", text)[1], re.MULTILINE)
+        found.append(len(lines))
+        for line in lines:
+            read = read_arguments(line.split(), cli.GRAMMAR)
+            assert read.problems == ()
+            assert command in (None, read.command)
+    assert found == [6, 1, 1, 1, 1, 1]
 
 
 HELP = "braket-exporter --help lists commands and flags."
@@ -95,6 +160,7 @@ HELP = "braket-exporter --help lists commands and flags."
             ("x.yaml", "--poll-interval", "soon"),
             "unknown command x.yaml (did you mean --config x.yaml?)",
         ),
+        (("serve", "--help"), "unknown command serve; commands are run, once, jobs, check-config, demo"),
         (("",), 'unknown command ""; commands are run, once, jobs, check-config, demo'),
     ],
 )
@@ -262,7 +328,10 @@ def test_a_bad_file_is_told_beside_other_problems(terminal: Terminal, tmp_path: 
     ("text", "words"),
     [
         (b"jobs: [a\npoll_interval: 5s\n", ("line 2", "not valid YAML")),
-        (b"\tjobs: x\n", ("line 1", "not valid YAML")),
+        (b"\tjobs: x\n", ("line 1, column 1: YAML does not accept this tab; replace it with spaces",)),
+        (b"targets:\n  - name: a\n\t  all_jobs: true\n", ("line 3, column 1: YAML does not accept this tab",)),
+        (b"all_jobs:\ttrue\n", ("line 1, column 10: YAML does not accept this tab",)),
+        (b"regions:\n  - us-west-2\n  -\tus-east-1\n", ("line 3, column 4: YAML does not accept this tab",)),
         (b"jobs: \xff\xfe\n", ("not UTF-8 text",)),
         (b"jobs: \x00\n", ("not valid YAML",)),
         (b"- jobs\n", ("expected keys with values",)),
@@ -314,7 +383,13 @@ def test_check_config_tells_the_settings_in_force_and_their_cost(terminal: Termi
         "per_job_metrics": True,
         "disabled_metrics": [],
         "tag_labels": [],
+        "aggregate_tag_labels": [],
         "api_requests_per_second": 2.5,
+        "device_metrics": "used",
+        "device_interval": "1m",
+        "spending_limits": "auto",
+        "spending_limit_interval": "5m",
+        "event_poll_interval": "5m",
         "listen_address": ":9834",
         "log_level": "info",
         "log_format": "auto",
@@ -327,13 +402,15 @@ def test_check_config_tells_the_settings_in_force_and_their_cost(terminal: Termi
         "#   API calls",
         "#     now: 12.0 calls per minute",
         "#     per additional active job: 6.0 calls per minute",
+        "#     per device in use: 1.0 calls per minute",
+        "#     spending limits: 0.4 calls per minute",
         "#     ceiling: 300 calls per minute",
         "#   Data age",
         "#     ceiling of an active job: 10s",
         "#   Series",
         "#     jobs now: 60 series",
         "#     per job: 30 series",
-        "#     per device: 87 series",
+        "#     per device: 99 series",
         "#     ceiling of all jobs: 300000 series",
     ]
 
@@ -376,11 +453,31 @@ def test_check_config_tells_what_found_jobs_will_cost(terminal: Terminal) -> Non
         "# Predicted for 1 active job in 2 targets (discovered jobs are not counted; use --online):",
         "#     now: at least 5.0 calls per minute",
         "#     per additional active job: 3.0 calls per minute",
+        "#     per device in use: 1.0 calls per minute",
+        "#     spending limits: 0.4 calls per minute",
         "#     ceiling: 600 calls per minute (per target and operation: 150)",
         "#     ceiling of an active job: at least 20s",
         "#     jobs now: at least 30 series",
     ):
         assert f"{line}\n" in out
+
+
+def test_check_config_shows_the_event_queue_and_what_events_save(terminal: Terminal) -> None:
+    queue = "https://sqs.us-west-2.amazonaws.com/123456789012/braket-events"
+    given = ("--jobs", ARN, "--event-queue-url", queue, "--event-poll-interval", "10m")
+    status, out, _ = terminal("check-config", *given)
+    assert status == 0
+    for line in (
+        f"event_queue_url: {queue}",
+        "#     now: 2.0 calls per minute",
+        "#     per additional active job: 2.0 calls per minute",
+        "#     per RUNNING job with events: 0.1 calls per minute",
+        "#     event queues: at least 3 ReceiveMessage calls per minute",
+        "#     ceiling of an active job: 30s",
+        "#     ceiling of a RUNNING job with events: 10m",
+    ):
+        assert f"{line}\n" in out
+    assert "events" not in terminal("check-config", "--jobs", ARN).out.replace("event_poll_interval", "")
 
 
 def test_check_config_does_not_predict_for_discovered_jobs_that_it_cannot_count(terminal: Terminal) -> None:
@@ -391,13 +488,15 @@ def test_check_config_does_not_predict_for_discovered_jobs_that_it_cannot_count(
         "#   API calls",
         "#     now: unknown without --online",
         "#     per additional active job: 2.0 calls per minute",
+        "#     per device in use: 1.0 calls per minute",
+        "#     spending limits: 0.2 calls per minute",
         "#     ceiling: 300 calls per minute (per operation: 150)",
         "#   Data age",
         "#     ceiling of an active job: unknown without --online",
         "#   Series",
         "#     jobs now: unknown without --online",
         "#     per job: 30 series",
-        "#     per device: 87 series",
+        "#     per device: 99 series",
         "#     ceiling of all jobs: 300000 series",
     ]
 
@@ -523,3 +622,27 @@ def test_what_kubernetes_puts_beside_a_service_of_our_name_is_no_setting(
     monkeypatch.setenv("BRAKET_EXPORTER_SERVICE_HOST", "10.0.0.1")
     monkeypatch.setenv("BRAKET_EXPORTER_PORT_9834_TCP_ADDR", "10.0.0.1")
     assert terminal("check-config", "--jobs", ARN).status == 0
+
+
+def test_garbage_collection_begins_after_the_imports_of_a_daemon() -> None:
+    script = """
+import gc
+gc.disable()
+from exporter.app import cli
+with cli._loading():
+    from exporter.app import daemon
+print(gc.isenabled(), gc.get_threshold()[0], gc.get_freeze_count() > 10_000)
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert result.stdout == "True 5000 True\n"
+
+
+@pytest.mark.parametrize("library", ["boto3", "jinja2", "sqlite3", "yaml"])
+def test_a_daemon_starts_without_a_library_that_it_may_not_need(library: str) -> None:
+    """The memory and the time of a start, see ``docs/understand/performance.md``."""
+    script = f"import exporter.app.daemon, sys; print({library!r} in sys.modules)"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COV")}  # coverage has SQLite
+    result = subprocess.run(
+        [sys.executable, "-I", "-c", script], env=env, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert result.stdout == "False\n"

@@ -123,7 +123,7 @@ def test_the_fleet_has_as_many_series_for_each_device_as_one_completed_job_makes
     fleet.move(None, job)
     fleet.apply(observe(JobRecord(job.arn), job, since=0.0, now=122.0).increments)
     series = b"".join(render(AGGREGATE_FAMILIES, fleet.values())).count(b"\n")
-    assert prediction(1).series_per_device == series == 87
+    assert prediction(1).series_per_device == series == 99
 
 
 @given(

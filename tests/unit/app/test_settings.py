@@ -26,6 +26,8 @@ TWO = "arn:aws:braket:eu-north-1:123456789012:job/two"
 DURATION = "expected a duration above 0, such as 30s, 5m, 24h, 7d, 2w, 1h30m or a number of seconds"
 LISTEN = "expected HOST:PORT, :PORT or [::1]:PORT, with a port from 0 to 65535"
 NOTHING = "nothing to watch: "
+QUEUE = "https://sqs.us-west-2.amazonaws.com/123456789012/braket-events"
+QUEUE_URL = "not the URL of an SQS queue; expected https://sqs.<region>.amazonaws.com/<account>/<queue name>"
 
 
 @dataclass
@@ -87,7 +89,14 @@ def test_the_defaults_are_those_of_the_contract(world: World) -> None:
         "per_job_metrics": True,
         "disabled_metrics": (),
         "tag_labels": (),
+        "aggregate_tag_labels": (),
         "api_requests_per_second": 2.5,
+        "device_metrics": "used",
+        "device_interval": "1m",
+        "spending_limits": "auto",
+        "spending_limit_interval": "5m",
+        "event_queue_url": None,
+        "event_poll_interval": "5m",
         "listen_address": ":9834",
         "web_config_file": None,
         "state_file": None,
@@ -130,7 +139,14 @@ def test_every_key_can_be_given_in_every_way(world: World) -> None:
         "per_job_metrics": "false",
         "disabled_metrics": "braket_jobs",
         "tag_labels": "team",
+        "aggregate_tag_labels": "stage",
         "api_requests_per_second": "1.5",
+        "device_metrics": "off",
+        "device_interval": "77s",
+        "spending_limits": "off",
+        "spending_limit_interval": "7m",
+        "event_queue_url": QUEUE,
+        "event_poll_interval": "3m",
         "listen_address": "localhost:1",
         "web_config_file": "web.yml",
         "state_file": "state.sqlite",
@@ -160,7 +176,14 @@ def test_every_key_can_be_given_in_every_way(world: World) -> None:
         "per_job_metrics": False,
         "disabled_metrics": ("braket_jobs",),
         "tag_labels": ("team",),
+        "aggregate_tag_labels": ("stage",),
         "api_requests_per_second": 1.5,
+        "device_metrics": "off",
+        "device_interval": "77s",
+        "spending_limits": "off",
+        "spending_limit_interval": "7m",
+        "event_queue_url": QUEUE,
+        "event_poll_interval": "3m",
         "listen_address": "localhost:1",
         "web_config_file": "web.yml",
         "state_file": "state.sqlite",
@@ -264,6 +287,7 @@ def test_an_empty_list_of_jobs_is_nothing_to_watch(world: World, empty: str) -> 
             "team,cost-centre,cost.centre",
             "tag_labels: cost-centre and cost.centre become the same label tag_cost_centre; keep one of them",
         ),
+        ("aggregate_tag_labels", "a,b,c,d", "aggregate_tag_labels: 4 keys; expected at most 3"),
         ("api_requests_per_second", "0", 'api_requests_per_second = "0": expected a number > 0'),
         ("api_requests_per_second", "inf", 'api_requests_per_second = "inf": expected a number > 0'),
         ("api_requests_per_second", "nan", 'api_requests_per_second = "nan": expected a number > 0'),
@@ -277,6 +301,28 @@ def test_an_empty_list_of_jobs_is_nothing_to_watch(world: World, empty: str) -> 
         ("listen_address", ":70000", f'listen_address = ":70000": {LISTEN}'),
         ("log_level", "loud", 'log_level = "loud": expected one of debug, info, warning, error'),
         ("log_format", "xml", 'log_format = "xml": expected one of auto, json, console'),
+        ("device_metrics", "all", 'device_metrics = "all": expected used or off'),
+        ("spending_limits", "on", 'spending_limits = "on": expected auto or off'),
+        ("device_interval", "0", f'device_interval = "0": {DURATION}'),
+        ("event_poll_interval", "0", f'event_poll_interval = "0": {DURATION}'),
+        ("event_queue_url", "braket-events", f'event_queue_url = "braket-events": {QUEUE_URL}'),
+        (
+            "event_queue_url",
+            "http://sqs.us-west-2.amazonaws.com/123456789012/q",
+            (
+                'event_queue_url = "http://sqs.us-west-2.amazonaws.com/123456789012/q": '
+                "http is valid only for a server outside AWS; use https"
+            ),
+        ),
+        (
+            "event_queue_url",
+            "https://exporter:hunter2@sqs.us-west-2.amazonaws.com/123456789012/q",
+            (
+                "event_queue_url: the URL of a queue cannot contain a user, a password or @; "
+                "expected https://sqs.<region>.amazonaws.com/<account>/<queue name>"
+            ),
+        ),
+        ("event_queue_url", f"{QUEUE}?X-Amz-Signature=hunter2", f"event_queue_url: {QUEUE_URL}"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_key_and_what_would_be_right(
@@ -285,6 +331,12 @@ def test_a_wrong_value_is_told_with_its_key_and_what_would_be_right(
     jobs = {} if key == "jobs" else {"jobs": ONE}
     assert world.problem({**jobs, key: value}) == problem
     assert world.problem(jobs, env={key.upper(): value}) == problem
+
+
+@pytest.mark.parametrize("text", ["off", "'off'", "false"])
+def test_off_is_off_however_yaml_reads_it(world: World, text: str) -> None:
+    settings = world.load({"jobs": ONE}, yaml=f"device_metrics: {text}\nspending_limits: {text}\n")
+    assert (settings.device_metrics, settings.spending_limits) == ("off", "off")
 
 
 @pytest.mark.parametrize(
@@ -371,6 +423,11 @@ def test_that_there_is_nothing_to_watch_is_told_beside_the_other_problems(world:
 )
 def test_an_unknown_key_is_told_with_a_near_one(world: World, key: str, hint: str) -> None:
     assert world.problem({"jobs": ONE}, yaml=f"{key}: 1") == f"unknown setting {key}{hint}"
+
+
+@pytest.mark.parametrize("key", ["_case_sensitive", "_cli_parse_args", "_env_prefix", "self"])
+def test_an_argument_of_the_settings_library_is_an_unknown_setting(world: World, key: str) -> None:
+    assert world.problem({"jobs": ONE}, yaml=f"{key}: 1").startswith(f"unknown setting {key}")
 
 
 def test_a_key_of_the_file_that_is_no_text_is_unknown(world: World) -> None:
@@ -634,7 +691,14 @@ def test_defaults_are_written_as_people_would() -> None:
         "per_job_metrics": "true",
         "disabled_metrics": "",
         "tag_labels": "",
+        "aggregate_tag_labels": "",
         "api_requests_per_second": "2.5",
+        "device_metrics": "used",
+        "device_interval": "1m",
+        "spending_limits": "auto",
+        "spending_limit_interval": "5m",
+        "event_queue_url": "",
+        "event_poll_interval": "5m",
         "listen_address": ":9834",
         "web_config_file": "",
         "state_file": "",
@@ -719,6 +783,25 @@ def test_without_anything_to_watch_the_three_ways_are_told(world: World, flags: 
 )
 def test_a_wrong_choice_is_told(world: World, flags: dict[str, str], problem: str) -> None:
     assert world.problem(flags) == problem
+
+
+@pytest.mark.parametrize(
+    "queue", [f"event_queue_url: {QUEUE}\njobs: {ONE}", f"targets: [{{jobs: {ONE}, event_queue_url: '{QUEUE}'}}]"]
+)
+@pytest.mark.parametrize("interval", ["", "event_poll_interval: 300\n"])
+def test_running_jobs_are_not_polled_more_often_because_of_events(world: World, queue: str, interval: str) -> None:
+    expected = "expected at least poll_interval, which is 10m"
+    problem = world.problem(yaml=f"poll_interval: 10m\n{interval}{queue}\n")
+    assert problem == f'event_poll_interval = "5m": {expected}'
+
+
+def test_a_poll_interval_above_five_minutes_needs_no_other_setting_without_an_event_queue(world: World) -> None:
+    assert world.load({"jobs": ONE, "poll_interval": "10m"}).poll_interval == 600.0
+
+
+def test_a_poll_interval_equal_to_that_with_events_is_valid(world: World) -> None:
+    given = {"jobs": ONE, "event_queue_url": QUEUE, "poll_interval": "1m", "event_poll_interval": "60s"}
+    assert world.load(given).event_poll_interval == 60.0
 
 
 def test_a_tag_rule_with_a_comma_in_it_can_be_written_in_json(world: World) -> None:
@@ -974,7 +1057,7 @@ HOSTILE: list[Any] = [
     *(b"\xff", [], [None], [[]], [1, "x", {}], {}, {"a": 1}, {1: 2}, "[", "[1]", '["x", 5]', (), {"name": []}),
 ]
 PYDANTIC = re.compile(
-    r"input should|unable to|valid (string|integer|number|boolean|list|tuple|dict)|value error|type=|https?:|pydantic"
+    r"input should|unable to|valid (string|integer|number|boolean|list|tuple|dict)|value error|type=|https?://errors|pydantic"
     r"|greater than|less than or|finite|extra inputs|tuple|instance of|python",
     re.IGNORECASE,
 )
@@ -1067,6 +1150,31 @@ def test_an_unknown_region_that_the_settings_do_not_name_is_the_sdks(world: Worl
     assert warnings_of(settings, ["eu-central-1", "eu-central-1", "us-west-2"]) == (
         ("regions", f"the AWS SDK's Region eu-central-1 is not known to this release; {KNOWN}"),
     )
+
+
+def test_a_queue_of_another_region_than_its_jobs_is_a_warning(world: World) -> None:
+    def message(regions: str) -> str:
+        return (
+            f"a rule sends to queues of its own Region only; events from {regions} reach the queue in us-west-2 only "
+            "through an event bus there. Without one, RUNNING jobs are polled every event_poll_interval, and no event "
+            "reports their changes; set a queue of the Region in targets"
+        )
+
+    settings = {"all_jobs": "true", "event_queue_url": QUEUE}
+    three = settings | {"regions": "us-west-2,us-east-1,eu-west-2"}
+    assert warnings_of(world.load(three)) == (("event_queue_url", message("us-east-1, eu-west-2")),)
+    assert warnings_of(world.load(settings), ["us-west-2"]) == ()
+    assert warnings_of(world.load(settings), ["us-east-1"]) == (("event_queue_url", message("us-east-1")),)
+    elsewhere = settings | {"regions": "us-east-1", "event_queue_url": "http://localhost:4566/123456789012/q"}
+    assert warnings_of(world.load(elsewhere)) == ()
+    yaml = (
+        f"targets: [{{all_jobs: true, regions: [us-west-2], event_queue_url: '{QUEUE}'}}, "
+        f"{{all_jobs: true, regions: [us-east-1], event_queue_url: '{QUEUE}'}}, "
+        "{all_jobs: true, regions: [eu-west-2]}]"
+    )
+    assert warnings_of(world.load(yaml=yaml)) == (("targets[1].event_queue_url", message("us-east-1")),)
+    shared = f"event_queue_url: '{QUEUE}'\ntargets: [{{all_jobs: true, regions: [us-east-1]}}, {{jobs: ['{ONE}']}}]"
+    assert warnings_of(world.load(yaml=shared)) == (("event_queue_url", message("us-east-1")),)
 
 
 def test_tags_beside_all_jobs_are_a_warning(world: World) -> None:

@@ -1,23 +1,31 @@
 """The state file in the life of an exporter: the start, a reload, tidying up, the end."""
 
+import sqlite3
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import FakeTime, snapshot
+from disks import fail_midway
+from ledgers import Past, past_in
 from structlog import wrap_logger
 from structlog.testing import LogCapture
 
 from exporter.app.active_settings import ActiveSettings
-from exporter.app.build import StartError, build_parts
-from exporter.app.config_files import check_state_file
+from exporter.app.build import build_parts
+from exporter.app.command_errors import StartError
+from exporter.app.file_watch import FileWatch
 from exporter.app.first_poll_log import FirstPollLog
 from exporter.app.reload import Reloader
 from exporter.app.settings import Settings, SettingsError
+from exporter.app.state_file_path import check_state_file
 from exporter.core import JobRecord
-from exporter.storage import SavedState
+from exporter.metrics import Totals
+from exporter.storage import Entry, SavedState
+from exporter.storage.job_rows import ROWS_AT_ONCE
+from exporter.storage.persistence import mark_of
 from exporter.storage.sqlite_file import State
 from exporter.telemetry import SelfMetrics
 
@@ -69,11 +77,11 @@ def stateful(file: Path, **members: Any) -> House:
     return House(SETTINGS.model_copy(update={"state_file": str(file), **members}))
 
 
-def past_of(file: Path) -> SavedState:
+def past_of(file: Path) -> Past:
     with closing(State(str(file))) as state:
-        past = state.read()
+        past = past_in(state)
         assert past is not None
-        return replace(past, records=[*past.records])
+        return past
 
 
 def test_without_a_state_file_there_is_no_keeper_and_no_past() -> None:
@@ -95,7 +103,7 @@ def test_what_an_exporter_begins_with_is_in_its_file_at_once_and_another_goes_on
     house.exporter.close()
     began = house.time.wall
     known = JobRecord(LOST, baseline_at=began)
-    assert past_of(tmp_path / "state.db") == SavedState(began, [known], baselines={lane: began})
+    assert past_of(tmp_path / "state.db") == Past(began, [known], baselines={lane: began})
     again = stateful(tmp_path / "state.db", all_jobs=True)
     again.time.advance(60.0)
     again.begin()
@@ -125,7 +133,7 @@ def test_a_setting_that_is_probably_a_mistake_is_logged_at_the_start_and_with_a_
     house.begin()
     house.active.warn()
     again = SETTINGS.model_copy(update={"regions": ("us-west-9",)})
-    Reloader(house.exporter, house.active, lambda: again, "a.yaml", None).reload()
+    Reloader(house.exporter, house.active, lambda: again, FileWatch("a.yaml"), None).reload()
     told = [(line["setting"], line["message"]) for line in house.log.entries if line["event"] == "config_warning"]
     assert [setting for setting, _ in told] == ["api_requests_per_second", "regions"]
     assert told[0][1].startswith("10 calls per second are more than Braket's default quota of 5")
@@ -229,6 +237,51 @@ def test_a_file_that_makes_no_sense_is_no_past(tmp_path: Path) -> None:
     assert house.recall() is None
     assert house.told == ["state_set_aside"]
     house.exporter.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [
+        (sqlite3.DatabaseError("database disk image is malformed"), ["state_set_aside"]),
+        (sqlite3.OperationalError("disk I/O error"), ["state_failing", "state_set_aside", "state_recovered"]),
+    ],
+)
+def test_what_was_read_of_a_file_that_fails_midway_is_kept_and_the_next_file_has_it_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: sqlite3.Error, logged: list[str]
+) -> None:
+    file, count = tmp_path / "state.db", 2 * ROWS_AT_ONCE
+    totals = Totals({("braket_job_outcomes_total", (ACCOUNT, REGION, "d", "COMPLETED")): 7.0})
+    house = stateful(file, jobs=(), all_jobs=True)
+    house.begin()
+    (lane,) = house.exporter.manager.baselines
+    house.exporter.close()
+    jobs = [
+        JobRecord(arn(number), snapshot(arn=arn(number), account=ACCOUNT, region=REGION), configured=False, owner=lane)
+        for number in range(2, 2 + count)
+    ]
+    with closing(State(str(file))) as state:
+        state.write(Entry(jobs, totals=totals), polled=house.time.wall)
+    with monkeypatch.context() as broken:
+        fail_midway(broken, error)
+        again = stateful(file, all_jobs=True)
+        again.time.advance(60.0)
+        assert again.recall() is None
+    again.active.apply(again.settings)
+    began = again.time.wall
+    taken = sorted(jobs, key=lambda one: mark_of(one.arn))[:ROWS_AT_ONCE]
+    assert [*again.exporter.store.scan()] == [*taken, JobRecord(LOST, baseline_at=began)]
+    (target,) = again.exporter.manager.targets
+    assert target.jobs == {LOST, *(one.arn for one in taken)}
+    assert again.exporter.manager.baselines == {lane: began}
+    again.time.advance(30.0)
+    again.exporter.maintain()
+    again.exporter.close()
+    assert again.told == logged
+    past = past_of(file)
+    assert (past.totals, past.baselines, past.polled) == (totals, {lane: began}, again.time.wall)
+    assert {one.arn: one for one in past.records} == {one.arn: one for one in again.exporter.store.scan()}
+    (aside,) = tmp_path.glob("state.db.*Z")
+    assert {one.arn: one for one in past_of(aside).records} == {one.arn: one for one in jobs}
 
 
 def test_a_state_file_that_can_never_be_is_a_bad_setting(tmp_path: Path) -> None:

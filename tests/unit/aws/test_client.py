@@ -7,31 +7,45 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from processes import GARNET, LONG_AGO, closed_port, iso, wire_event, wire_job
 
-import exporter.aws.sessions
+import exporter.aws.sdk_session
 from exporter.aws.client import BraketClient
 from exporter.aws.sessions import CredentialsSession
 from exporter.core import (
     BraketError,
     CredentialsRef,
     DeniedError,
+    DeviceKey,
     EventKey,
     JobEvent,
     JobSnapshot,
     MalformedError,
     NotFoundError,
+    QueueSize,
     RejectedError,
+    SpendingLimit,
     Target,
     ThrottledError,
     UnauthenticatedError,
     UnavailableError,
 )
-from exporter.simulator import Fault, FaultKind, ScriptedJob, SimulatorServer, World
+from exporter.simulator import (
+    DeviceState,
+    Fault,
+    FaultKind,
+    ScriptedJob,
+    SimulatedDevice,
+    SimulatedLimit,
+    SimulatorServer,
+    World,
+    limit_arn,
+)
 
 REGION = "eu-north-1"
 TARGET = Target("123456789012", REGION)
@@ -162,6 +176,7 @@ def test_a_good_answer_becomes_a_snapshot(braket: Callable[..., Simulated]) -> N
         failure_reason="AlgorithmError: exit code: 1",
         events=(JobEvent(EventKey("FAILED", 1750000122.154), "The job failed."),),
         tags=(("team", "chemistry"),),
+        queue="JOBS_QUEUE",
     )
     assert boundary.counts == [(Target("123456789012", "eu-north-1"), "GetJob", "ok")]
     assert 0 < boundary.seconds[0] < 10
@@ -243,7 +258,7 @@ def test_each_fault_has_its_error_and_is_one_attempt(
     braket: Callable[..., Simulated],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(exporter.aws.sessions, "READ_TIMEOUT", 0.1)
+    monkeypatch.setattr(exporter.aws.sdk_session, "READ_TIMEOUT", 0.1)
     boundary = braket(GOOD, fault)
     error = boundary.error()
     assert type(error) is kind
@@ -447,7 +462,7 @@ def test_an_endpoint_that_is_not_there_is_a_connection_error(monkeypatch: pytest
 
 
 def test_a_host_that_never_accepts_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter.aws.sessions, "CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr(exporter.aws.sdk_session, "CONNECT_TIMEOUT", 0.2)
     with ExitStack() as stack:
         full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(3):
@@ -469,7 +484,7 @@ def test_an_idle_connection_that_the_server_closed_is_replaced(braket: Callable[
 
 
 def test_four_calls_are_under_way_at_once(braket: Callable[..., Simulated]) -> None:
-    boundary = braket(GOOD, Fault(FaultKind.DELAY, delay=0.3))
+    boundary = braket(GOOD, Fault(FaultKind.DELAY, delay=1.0))
     client = boundary.client()
     began = time.monotonic()
     threads = [threading.Thread(target=client.get_job, args=(ARN,)) for _ in range(4)]
@@ -477,5 +492,48 @@ def test_four_calls_are_under_way_at_once(braket: Callable[..., Simulated]) -> N
         thread.start()
     for thread in threads:
         thread.join()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 3.5  # one after the other they take 4 s
     assert boundary.counts == [(TARGET, "GetJob", "ok")] * 4
+
+
+# Devices and spending limits.
+
+
+def test_a_device_is_read_with_the_name_of_its_region(braket: Callable[..., Simulated]) -> None:
+    boundary = braket()
+    states = (DeviceState(0.0, "PAUSED", "MAINTENANCE", 50.0, jobs=">15"),)
+    boundary.server.world.devices[GARNET] = SimulatedDevice(GARNET, states, since=LONG_AGO)
+    device = boundary.client().get_device(DeviceKey(REGION, GARNET))
+    assert (device.status, device.reason, device.estimated_end) == ("PAUSED", "MAINTENANCE", LONG_AGO + 50.0)
+    assert QueueSize("jobs", "", 15, is_floor=True) in device.queues
+    assert boundary.counts == [(TARGET, "GetDevice", "ok")]
+
+
+def test_a_denied_device_is_a_denied_error(braket: Callable[..., Simulated]) -> None:
+    boundary = braket(GOOD, Fault(FaultKind.ACCESS_DENIED, operation="GetDevice"))
+    with pytest.raises(DeniedError):
+        boundary.client().get_device(DeviceKey(REGION, GARNET))
+    assert boundary.counts == [(TARGET, "GetDevice", "AccessDeniedException")]
+
+
+def test_spending_limits_are_read_page_by_page(braket: Callable[..., Simulated]) -> None:
+    boundary = braket()
+    for number in range(101):
+        arn = limit_arn(f"{number:03d}", REGION)
+        boundary.server.world.limits[arn] = SimulatedLimit(arn, GARNET, LONG_AGO, LONG_AGO + 60.0, 100.0, 79.9)
+    client = boundary.client()
+    first = client.search_spending_limits()
+    last = client.search_spending_limits(first.token)
+    assert (len(first.limits), len(last.limits), last.token) == (100, 1, None)
+    assert first.limits[0] == SpendingLimit(
+        "000", TARGET, GARNET, LONG_AGO, LONG_AGO + 60.0, Decimal("100.00"), Decimal("79.90"), Decimal("0.00")
+    )
+    assert boundary.counts == [(TARGET, "SearchSpendingLimits", "ok")] * 2
+
+
+@pytest.mark.parametrize("operation", ["GetDevice", "SearchSpendingLimits"])
+def test_half_of_a_response_about_devices_is_malformed(operation: str, braket: Callable[..., Simulated]) -> None:
+    boundary = braket(GOOD, Fault(FaultKind.TRUNCATED_JSON, operation=operation))
+    client = boundary.client()
+    with pytest.raises((MalformedError, UnavailableError)):
+        client.get_device(DeviceKey(REGION, GARNET)) if operation == "GetDevice" else client.search_spending_limits()

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,17 +18,17 @@ import botocore.parsers
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from odd import Odd, odd_endpoint
+from odd import Odd, deadline_of, odd_endpoint
 from processes import closed_port, eventually, wire_job
 from profiles import examples
 
-import exporter.aws.client
 import exporter.aws.credential_process
-import exporter.aws.sessions
-from exporter.app.permission_check import Access, CallResult, Verdict
+from exporter.app.access_results import Access, CallResult, Verdict
 from exporter.app.permission_report import report
+from exporter.aws import sdk_session
 from exporter.aws.attempt import Attempt, Operation, Phase
 from exporter.aws.client import BraketClient
+from exporter.aws.credential_failures import configuration_problem
 from exporter.aws.failures import failure
 from exporter.aws.sessions import CredentialsSession
 from exporter.core import BraketError, CredentialsRef, Target, UnauthenticatedError, UnavailableError
@@ -54,8 +55,8 @@ class Caller:
     def works(self) -> bool:
         return self.client.get_job(ARN).status == "RUNNING"
 
-    def error(self) -> BraketError:
-        with pytest.raises(BraketError) as caught:
+    def error(self, within: float = 15.0) -> BraketError:
+        with deadline_of(self.client, within), pytest.raises(BraketError) as caught:
             self.client.get_job(ARN)
         assert caught.value.__cause__ is caught.value.__context__ is None
         return caught.value
@@ -82,11 +83,6 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the keys in the environment away."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-
-
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter.aws.client, "CALL_DEADLINE", 0.5)
 
 
 class Files:
@@ -184,22 +180,22 @@ def test_an_odd_command_is_a_failure_like_any_other(command: str, files: Files) 
     assert Caller(X).refusal().startswith("no credentials")
 
 
-@pytest.mark.usefixtures("bare", "hasty")
+@pytest.mark.usefixtures("bare")
 def test_a_hanging_credential_process_is_killed_with_its_children(odd: Odd, files: Files) -> None:
     pids = files.folder / "pids"
     script = files.folder / "hang.sh"  # a shell: on a busy machine Python takes longer to start than the deadline
     script.write_text(f"sleep 600 & echo $$ $! > {pids}; wait\n")
     files.config.write_text(f"[profile x]\ncredential_process = /bin/sh {script}\n")
     caller, began = Caller(X), time.monotonic()
-    error = caller.error()
-    assert (type(error), error.code, str(error)) == (UnavailableError, "timeout", "no credentials within 0.5 s")
+    error = caller.error(within=2)
+    assert (type(error), error.code, str(error)) == (UnavailableError, "timeout", "no credentials within 2 s")
     assert time.monotonic() - began < 30
     assert caller.counts == []
     assert odd.heard == []
     running = [int(pid) for pid in pids.read_text().split()]
     assert len(running) == 2
     eventually(lambda: all(ended(pid) for pid in running))
-    eventually(lambda: caller.client._deadline._hanging == 0)
+    eventually(lambda: caller.client._calls._deadline._hanging == 0)
     files.process(printing(GIVEN))
     assert caller.works()
 
@@ -263,15 +259,15 @@ def test_a_profile_with_mfa_never_prompts(
 
 
 def test_the_parts_of_botocore_that_are_replaced_are_there() -> None:
-    session = exporter.aws.sessions._Session(None)
-    providers = {type(each).__name__: each for each in exporter.aws.sessions._resolver(session, REGION).providers}
-    assert providers["AssumeRoleProvider"]._prompter is exporter.aws.sessions._refuse_to_prompt
+    session = sdk_session.SdkSession(None)
+    providers = {type(each).__name__: each for each in sdk_session.restricted_resolver(session, REGION).providers}
+    assert providers["AssumeRoleProvider"]._prompter is sdk_session._refuse_to_prompt
     assert providers["ProcessProvider"]._popen is exporter.aws.credential_process.CredentialProcess
     nested = providers["AssumeRoleProvider"]._profile_provider_builder.providers(profile_name="x")
     assert [each._popen for each in nested if hasattr(each, "_popen")] == [
         exporter.aws.credential_process.CredentialProcess
     ]
-    client = CredentialsSession(CredentialsRef()).client("braket", REGION)
+    client = CredentialsSession(CredentialsRef()).access("braket", REGION).client
     assert set(client._endpoint.http_session._pool_classes_by_scheme.values()) == {
         exporter.aws.transport._Pool,
         exporter.aws.transport._SecurePool,
@@ -391,27 +387,39 @@ def test_container_credentials_that_fail_are_tried_again(odd: Odd, monkeypatch: 
     assert used_key(odd) == "AKIDPOD"
 
 
-@pytest.mark.usefixtures("bare", "hasty")
+@pytest.mark.usefixtures("bare")
 def test_container_credentials_that_hang_are_a_failure_at_the_deadline(
     odd: Odd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{odd.url}/credentials")
     odd.says(write=odd.hangs, operation="GetJob")
     caller = Caller()
-    error = caller.error()
+    error = caller.error(within=0.5)
     assert (type(error), error.code, str(error)) == (UnavailableError, "timeout", "no credentials within 0.5 s")
     assert caller.counts == []
+
+
+MISSING = "does not exist in the AWS configuration files"
 
 
 @pytest.mark.usefixtures("odd")
 @pytest.mark.parametrize(
     ("variables", "login", "why"),
     [
-        ({}, CredentialsRef(profile="nobody"), "this profile does not exist in the AWS configuration files"),
         (
-            {"AWS_PROFILE": "nobody"},
+            {},
+            CredentialsRef(profile="deb"),
+            f"this profile {MISSING}; known profiles: default, dev (did you mean dev?)",
+        ),
+        (
+            {"AWS_PROFILE": "x y"},
             CredentialsRef(),
-            "the profile in AWS_PROFILE does not exist in the AWS configuration files",
+            f"the profile in AWS_PROFILE {MISSING}; known profiles: default, dev",
+        ),
+        (
+            {"AWS_PROFILE": "deb", "AWS_DEFAULT_PROFILE": "nobody"},
+            CredentialsRef(),
+            f"the profile nobody in AWS_DEFAULT_PROFILE {MISSING}; known profiles: default, dev",
         ),
         (
             {"AWS_PROFILE": ""},
@@ -420,12 +428,29 @@ def test_container_credentials_that_hang_are_a_failure_at_the_deadline(
         ),
     ],
 )
-def test_a_profile_that_does_not_exist_is_told(
-    variables: dict[str, str], login: CredentialsRef, why: str, monkeypatch: pytest.MonkeyPatch
+def test_a_profile_that_does_not_exist_is_named_with_the_known_ones(
+    variables: dict[str, str], login: CredentialsRef, why: str, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    files.config.write_text("[default]\nregion = us-west-2\n[profile dev]\nregion = us-west-2\n")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert Caller(login).refusal().endswith(f": {why}")
+
+
+@pytest.mark.usefixtures("odd")
+@pytest.mark.parametrize("name", ["AKIDEXAMPLEAKIDEXAMPLE", "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab"])
+def test_a_key_that_is_mistaken_for_a_profile_is_not_shown(
+    name: str, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.credentials.write_text(f"[{name}]\naws_access_key_id = x\n")
+    monkeypatch.setenv("AWS_PROFILE", f"{name}x")
+    assert name not in Caller().refusal()
+
+
+@pytest.mark.usefixtures("odd", "files")
+def test_without_any_profile_the_next_step_is_to_check_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "dev")
+    assert "they have no profiles; check AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE" in Caller().refusal()
 
 
 @pytest.mark.usefixtures("bare", "odd")
@@ -441,6 +466,19 @@ def test_files_that_cannot_be_read_are_a_failure_like_any_other(files: Files) ->
     for content in ("hunter2hunter2", "[profile x\n", "[x]\nhunter2hunter2\n"):
         files.config.write_text(content)
         assert "hunter2" not in Caller(X).refusal()
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OSError(24, "Too many open files"), "the AWS SDK failed: Too many open files"),
+        (ssl.SSLError(786688, "malloc failure"), "the AWS SDK failed: SSLError"),
+        (OSError(), "the AWS SDK failed: OSError"),
+        (OSError(13, "no", "/etc/secret"), "a file cannot be read: Permission denied"),
+    ],
+)
+def test_a_failure_without_a_file_blames_no_file(error: OSError, why: str) -> None:
+    assert configuration_problem(error, None) == why
 
 
 def test_making_a_session_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -527,19 +565,18 @@ def test_a_denied_job_renews_nothing(odd: Odd, files: Files) -> None:
     assert used_key(odd) == "AKIDOLD"
 
 
-@pytest.mark.usefixtures("hasty")
 def test_a_file_that_hangs_is_left_behind(irsa: Path, odd: Odd) -> None:
     irsa.unlink()
     os.mkfifo(irsa)
     caller = Caller()
-    assert str(caller.error()) == "no credentials within 0.5 s"
+    assert str(caller.error(within=0.5)) == "no credentials within 0.5 s"
     assert odd.heard == []
     read_end = os.open(irsa, os.O_RDWR)  # the reader gets on, and waits for the end of the file
     irsa.unlink()
     irsa.write_text("again")
     assert caller.works()
     os.close(read_end)
-    eventually(lambda: caller.client._deadline._hanging == 0)
+    eventually(lambda: caller.client._calls._deadline._hanging == 0)
     assert odd.heard == ["AssumeRoleWithWebIdentity", "GetJob"]
 
 

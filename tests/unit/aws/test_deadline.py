@@ -65,7 +65,7 @@ def test_a_call_past_its_deadline_is_given_up(gate: threading.Event) -> None:
     began = time.monotonic()
     with pytest.raises(DeadlineError) as caught:
         Deadline(0.1).run(lambda _: gate.wait(30), None)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
     assert (caught.value.hanging, caught.value.started) == (1, True)
 
 
@@ -75,7 +75,7 @@ def test_a_deadline_may_have_begun_before_the_call(gate: threading.Event) -> Non
         Deadline(60).run(lambda _: gate.wait(30), None, began + 0.1)
     with pytest.raises(DeadlineError):
         Deadline(60).run(lambda _: gate.wait(30), None, began - 1)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
 
 
 def test_a_hanging_thread_is_replaced_up_to_a_bound_and_missed_no_longer_when_it_ends(gate: threading.Event) -> None:

@@ -16,7 +16,7 @@ import botocore.exceptions
 import botocore.httpsession
 import botocore.session
 import pytest
-from odd import Odd, odd_endpoint
+from odd import Odd, deadline_of, odd_endpoint
 from processes import eventually, wire_job
 from profiles import some
 
@@ -56,13 +56,13 @@ class Caller:
     def _count(self, target: Target, operation: str, code: str, seconds: float) -> None:  # noqa: ARG002
         self.counts.append((operation, code))
 
-    def error(self, operation: str = "GetJob") -> BraketError:
+    def error(self, operation: str = "GetJob", within: float = 15.0) -> BraketError:
         calls: dict[str, Callable[[], Any]] = {
             "GetJob": lambda: self.client.get_job(ARN),
             "SearchJobs": lambda: self.client.search_jobs(EVERYTHING),
             "GetCallerIdentity": self.client.identify,
         }
-        with pytest.raises(BraketError) as caught:
+        with deadline_of(self.client, within), pytest.raises(BraketError) as caught:
             calls[operation]()
         assert caught.value.__cause__ is None
         assert caught.value.__context__ is None
@@ -76,11 +76,6 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Odd]:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
         server.says(JOB, operation="GetJob")
         yield server
-
-
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter.aws.client, "CALL_DEADLINE", 0.3)
 
 
 # Whose failure it is.
@@ -287,11 +282,19 @@ def test_the_date_of_a_response_shows_how_wrong_the_clock_is(
 
 # The deadline.
 
+
+def warm_caller() -> Caller:
+    """Return a caller whose client is made and has counted nothing: that takes a slow machine long."""
+    caller = Caller()
+    assert caller.client.get_job(ARN).status == "RUNNING"
+    caller.counts.clear()
+    return caller
+
+
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
 
 
-@pytest.mark.usefixtures("hasty")
-@pytest.mark.parametrize("speed", [0.02, 0.1])
+@pytest.mark.parametrize("speed", some([0.02, 0.1]))
 @pytest.mark.parametrize("data", [HEAD, b"X" * 1000, HEAD + b"{" * 900], ids=["head", "garbage", "body"])
 def test_a_response_that_drips_is_a_failure_at_the_deadline(data: bytes, speed: float, odd: Odd) -> None:
     whole_at_once = data.partition(b"{")[0] if b"{" in data else b""
@@ -301,75 +304,73 @@ def test_a_response_that_drips_is_a_failure_at_the_deadline(data: bytes, speed: 
         send(whole_at_once)
         drip(send)
 
+    caller = warm_caller()
     odd.says(write=write, operation="GetJob")
-    caller, began = Caller(), time.monotonic()
-    error = caller.error()
+    began = time.monotonic()
+    error = caller.error(within=1)
     assert (type(error), error.code) == (UnavailableError, "timeout")
     # The wait for the next byte and the whole call end at the same time; either may be noticed first.
-    whole, next_byte = r"no complete response from \S+ within 0\.3 s", r"\S+ did not respond in time"
+    whole, next_byte = r"no complete response from \S+ within 1 s", r"\S+ did not respond in time"
     assert re.fullmatch(f"{whole}|{next_byte}", str(error))
-    assert 0.3 <= time.monotonic() - began < 3
+    assert 1.0 <= time.monotonic() - began < 10
     assert caller.counts == [("GetJob", "timeout")]
-    eventually(lambda: caller.client._deadline._hanging == 0)  # the thread gave up, too
+    eventually(lambda: caller.client._calls._deadline._hanging == 0)  # the thread gave up, too
     odd.says(JOB, operation="GetJob")
     assert caller.client.get_job(ARN).status == "RUNNING"
     assert caller.counts == [("GetJob", "timeout"), ("GetJob", "ok")]
 
 
-@pytest.mark.usefixtures("hasty")
 def test_an_endpoint_that_hangs_costs_a_bounded_number_of_threads(odd: Odd) -> None:
+    caller = warm_caller()
     odd.says(write=odd.hangs, operation="GetJob")
-    caller = Caller()
-    for _ in range(8):
-        assert caller.error().code == "timeout"
+    while caller.client._calls._deadline._hanging < 8:  # on a slow machine, a thread may begin too late for its call
+        assert caller.error(within=0.3).code == "timeout"
+    sent = len(caller.counts)
     error = caller.error()
     assert (type(error), error.code) == (UnavailableError, "timeout")
     assert str(error) == "GetJob was not sent: 8 earlier calls have not ended"
-    assert caller.counts == [("GetJob", "timeout")] * 8
+    assert caller.counts == [("GetJob", "timeout")] * sent
     odd.over.set()
     odd.says(JOB, operation="GetJob")
-    eventually(lambda: caller.client._deadline._hanging == 0)
+    eventually(lambda: caller.client._calls._deadline._hanging == 0)
     assert caller.client.get_job(ARN).status == "RUNNING"
 
 
-@pytest.mark.usefixtures("hasty")
 def test_a_late_response_changes_nothing(odd: Odd) -> None:
     def late(send: Callable[[bytes], object]) -> None:
-        time.sleep(0.4)
+        time.sleep(1.1)
         whole(200, {}, JOB)(send)
 
+    caller = warm_caller()
     odd.says(write=late, operation="GetJob")
-    caller = Caller()
-    assert caller.error().code == "timeout"
-    eventually(lambda: caller.client._deadline._hanging == 0)
+    assert caller.error(within=1).code == "timeout"
+    eventually(lambda: caller.client._calls._deadline._hanging == 0)
     assert caller.counts == [("GetJob", "timeout")]
 
 
-@pytest.mark.usefixtures("hasty")
 def test_sts_that_accepts_and_never_responds_is_a_failure_at_the_deadline(odd: Odd) -> None:
     odd.says(write=odd.hangs, operation="AssumeRole")
     caller = Caller(CredentialsRef(role_arn=f"arn:aws:iam::{ACCOUNT}:role/watch"))
-    error = caller.error()
+    error = caller.error(within=3)  # time to make the client of STS on a slow machine
     assert (type(error), error.code) == (UnavailableError, "timeout")
-    assert str(error) == "no response of STS to AssumeRole within 0.3 s"
+    assert str(error) == "no response of STS to AssumeRole within 3 s"
     assert caller.counts == []
     assert odd.heard == ["AssumeRole"]
 
 
-@pytest.mark.usefixtures("hasty")
 def test_nothing_is_sent_after_the_deadline(odd: Odd, monkeypatch: pytest.MonkeyPatch) -> None:
     sign, signed = botocore.auth.SigV4Auth.add_auth, threading.Event()
 
     def slowly(auth: Any, request: Any) -> None:
-        time.sleep(0.5)
+        time.sleep(1.5)
         sign(auth, request)
         signed.set()
 
     monkeypatch.setattr(botocore.auth.SigV4Auth, "add_auth", slowly)
     caller = Caller()
-    assert str(caller.error()) == "no credentials within 0.3 s"
+    assert str(caller.error(within=1)) == "no credentials within 1 s"
     assert signed.wait(5)
-    eventually(lambda: caller.client._deadline._hanging == 0)
+    eventually(lambda: caller.client._calls._deadline._hanging == 0)
     assert odd.heard == []
     assert caller.counts == []
 

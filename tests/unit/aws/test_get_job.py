@@ -33,7 +33,9 @@ from exporter.telemetry import EventLog
 
 CREATED = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 
+RESERVED = "arn:aws:braket:us-west-2:123456789012:reservation/0d5c2b7e-8d4e-4d57-9c1e-1f1f1f1f1f1f"
 RECORDED: dict[str, Any] = {
+    "associations": [{"arn": RESERVED, "type": "RESERVATION_TIME_WINDOW_ARN"}],
     "algorithmSpecification": {
         "scriptModeConfig": {"entryPoint": "job", "s3Uri": "s3://b/k", "compressionType": "GZIP"}
     },
@@ -50,7 +52,7 @@ RECORDED: dict[str, Any] = {
     "jobArn": ARN,
     "jobName": "vqe-h2",
     "outputDataConfig": {"s3Path": "s3://b/out"},
-    "queueInfo": {"position": "None", "queue": "JOBS_QUEUE"},
+    "queueInfo": {"position": "None", "queue": "JOBS_QUEUE", "message": "The job is complete."},
     "roleArn": "arn:aws:iam::123456789012:role/x",
     "startedAt": "2023-11-14T22:14:02.800Z",
     "status": "COMPLETED",
@@ -87,7 +89,27 @@ def test_a_recorded_answer_is_read_whole() -> None:
         ),
         tags=(("owner", "ada"), ("team", "chemistry")),
         unknown=(),
+        reservation_arn=RESERVED,
+        queue="JOBS_QUEUE",
+        queue_message="The job is complete.",
     )
+
+
+@pytest.mark.parametrize(
+    ("associations", "reservation", "unknown"),
+    [
+        ([], None, ()),
+        ([{"type": "RESERVATION_TIME_WINDOW_ARN"}], "", ()),
+        ([{"type": "A_NEW_TYPE", "arn": "arn:x"}], None, (("associationType", "A_NEW_TYPE"),)),
+        ([{"arn": "arn:x"}, {"type": "RESERVATION_TIME_WINDOW_ARN", "arn": RESERVED}], RESERVED, ()),
+        ("none", None, (("associations", "expected a list, got text"),)),
+    ],
+)
+def test_only_an_association_with_a_reservation_makes_a_job_reserved(
+    associations: object, reservation: str | None, unknown: tuple[tuple[str, str], ...]
+) -> None:
+    job = parse(associations=associations)
+    assert (job.reservation_arn, job.unknown) == (reservation, unknown)
 
 
 def test_reading_an_answer_changes_nothing_in_it() -> None:

@@ -3,7 +3,6 @@
 import copy
 import json
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -129,7 +128,7 @@ def test_an_entry_without_tags_differs_from_one_whose_job_has_none() -> None:
     ],
 )
 def test_odd_tags_cost_only_the_tags(tags: object, kept: dict[str, str] | None) -> None:
-    assert summary(tags=tags) == replace(summary(), tags=kept)
+    assert summary(tags=tags) == summary()._replace(tags=kept)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +146,7 @@ def test_odd_tags_cost_only_the_tags(tags: object, kept: dict[str, str] | None) 
 def test_a_member_of_the_wrong_shape_costs_an_entry_only_that_member(
     member: str, field: str, nothing: Any, value: object
 ) -> None:
-    assert summary(**{member: value}) == replace(summary(), **{field: nothing})
+    assert summary(**{member: value}) == summary()._replace(**{field: nothing})
 
 
 def test_every_tag_of_an_entry_is_kept_but_those_without_a_value() -> None:

@@ -13,7 +13,7 @@ from processes import environment
 
 from exporter.core.jobs import Target
 from exporter.core.selector import Selector, TagRule
-from exporter.core.targets import CredentialsRef, TargetConfig, TargetSpec, plan_targets, predecessors
+from exporter.core.targets import CredentialsRef, TargetConfig, TargetSpec, plan_targets, predecessors, receiver_of
 
 OTHER = "210987654321"
 EVERY = Selector(all_jobs=True)
@@ -107,6 +107,16 @@ def test_each_lane_of_an_entry_has_its_name() -> None:
 def test_the_order_of_named_jobs_is_kept() -> None:
     jobs = [arn(number) for number in (3, 1, 2)]
     assert plan_targets([TargetSpec(USUAL, jobs)])[0].jobs == tuple(jobs)
+
+
+def test_a_queue_is_received_by_a_target_in_its_account_or_by_the_first() -> None:
+    queue = f"https://sqs.us-west-2.amazonaws.com/{OTHER}/braket-events"
+    first, second = (
+        TargetConfig(USUAL, Target(ACCOUNT, region), (), EVERY, event_queue_url=queue) for region in (WEST, NORTH)
+    )
+    of_owner = TargetConfig(ROLE, Target(OTHER, WEST), (), EVERY, event_queue_url=queue)
+    assert receiver_of([first, second, of_owner]) == of_owner
+    assert receiver_of([first, second]) == first
 
 
 def test_a_named_job_that_is_no_job_is_refused() -> None:

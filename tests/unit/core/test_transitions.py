@@ -37,6 +37,8 @@ BILLABLE = "braket_billable_seconds_total"
 TRANSITIONS = "braket_job_transitions_total"
 QUEUE = "braket_job_queue_duration_seconds"
 RUN = "braket_job_run_duration_seconds"
+PHASE_SECONDS = "braket_job_phase_seconds_total"
+PHASE_COUNT = "braket_job_phases_total"
 
 
 def look(job: JobSnapshot, known: JobRecord | None = None, *, since: float = BEFORE, now: float = NOW) -> Observation:
@@ -54,8 +56,16 @@ def watch(jobs: Iterable[JobSnapshot], *, since: float = BEFORE) -> list[Observa
 
 
 def steps(*observations: Observation) -> list[Increment]:
-    """Return what was counted, without the zeros that make series exist, sorted."""
-    return sorted(step for seen in observations for step in seen.increments if step.amount)
+    """Return what was counted but the phases, without the zeros that make series exist, sorted."""
+    every = (step for seen in observations for step in seen.increments if step.amount)
+    return sorted(step for step in every if step.metric not in (PHASE_SECONDS, PHASE_COUNT))
+
+
+def phases(*observations: Observation) -> list[tuple[str, str, float]]:
+    """Return the phases that were counted, as (metric, phase, amount)."""
+    every = (step for seen in observations for step in seen.increments)
+    counted = ((step.metric, step.labels[-1], step.amount) for step in every if step.amount is not None)
+    return [each for each in counted if each[0] in (PHASE_SECONDS, PHASE_COUNT)]
 
 
 def outcome(name: str) -> Increment:
@@ -102,6 +112,14 @@ def test_what_a_baseline_job_has_done_so_far_is_known_though_not_told() -> None:
     seen = look(job, since=AFTER)
     assert seen.record.events == (job.events[0].key, job.events[1].key)
     assert look(job, seen.record, since=AFTER).events == ()
+
+
+@pytest.mark.parametrize("since", [BEFORE, AFTER])
+def test_the_queue_of_a_response_is_in_the_observation_and_not_in_the_record(since: float) -> None:
+    seen = look(snapshot(queue="JOBS_QUEUE", queue_message="Waiting."), since=since)
+    assert (seen.queue, seen.queue_message) == ("JOBS_QUEUE", "Waiting.")
+    assert seen.record.snapshot is not None
+    assert (seen.record.snapshot.queue, seen.record.snapshot.queue_message) == ("", "")
 
 
 @pytest.mark.parametrize("status", [*STATUSES, "PAUSED"])
@@ -160,6 +178,7 @@ def test_what_a_baseline_job_tells_after_its_end_counts_nowhere(status: str) -> 
     full = finished(status, events=(event(status, CREATED + 120.0), late))
     seen = watch([bare, full], since=AFTER)
     assert steps(*seen) == []
+    assert phases(*seen) == []
     assert [item.key.type for item in seen[1].events] == [MAX_RUNTIME_EXCEEDED, status]
 
 
@@ -177,6 +196,18 @@ def test_every_counter_that_can_be_known_exists_from_zero_at_first_sight(job: Jo
         Increment(RUN, (*GROUP, "COMPLETED"), None),
         Increment(RUN, (*GROUP, "FAILED"), None),
         Increment(RUN, (*GROUP, "CANCELLED"), None),
+        Increment(PHASE_SECONDS, (*GROUP, "queued"), None),
+        Increment(PHASE_SECONDS, (*GROUP, "starting"), None),
+        Increment(PHASE_SECONDS, (*GROUP, "downloading"), None),
+        Increment(PHASE_SECONDS, (*GROUP, "running"), None),
+        Increment(PHASE_SECONDS, (*GROUP, "uploading"), None),
+        Increment(PHASE_SECONDS, (*GROUP, "deprioritized"), None),
+        Increment(PHASE_COUNT, (*GROUP, "queued"), None),
+        Increment(PHASE_COUNT, (*GROUP, "starting"), None),
+        Increment(PHASE_COUNT, (*GROUP, "downloading"), None),
+        Increment(PHASE_COUNT, (*GROUP, "running"), None),
+        Increment(PHASE_COUNT, (*GROUP, "uploading"), None),
+        Increment(PHASE_COUNT, (*GROUP, "deprioritized"), None),
     ]
 
 
@@ -349,6 +380,35 @@ def test_a_job_that_is_queued_again_counts_its_queue_duration_once() -> None:
     again = snapshot(started=CREATED + 400.0)
     seen = watch([back, snapshot(), back, again, finished(started=CREATED + 100.0)])
     assert [step for step in steps(*seen) if step.metric == QUEUE] == [queued(40.0)]
+
+
+def test_the_phases_of_a_job_count_once_at_its_end() -> None:
+    ended = finished(events=(event("RUNNING", CREATED + 50.0), event("COMPLETED", CREATED + 120.0)))
+    seen = watch([snapshot(), ended, ended])
+    assert phases(seen[0]) == []
+    assert phases(seen[1]) == [
+        (PHASE_SECONDS, "queued", 40.0),
+        (PHASE_COUNT, "queued", 1.0),
+        (PHASE_SECONDS, "downloading", 10.0),
+        (PHASE_COUNT, "downloading", 1.0),
+        (PHASE_SECONDS, "running", 70.0),
+        (PHASE_COUNT, "running", 1.0),
+    ]
+    assert phases(seen[2]) == []
+
+
+def test_the_phases_include_events_that_braket_dropped_before_the_end() -> None:
+    seen = watch([snapshot(events=(event("STARTING_INSTANCE", CREATED + 2.0),)), finished()])
+    assert [(phase, amount) for metric, phase, amount in phases(seen[1]) if metric == PHASE_SECONDS] == [
+        ("queued", 2.0),
+        ("starting", 38.0),
+        ("running", 80.0),
+    ]
+
+
+def test_the_phases_of_a_job_whose_end_comes_late_count_once_it_is_known() -> None:
+    seen = watch([snapshot(), finished(ended=None), finished(), finished()])
+    assert [len(phases(each)) for each in seen] == [0, 0, 4, 0]
 
 
 def test_an_answer_from_before_the_end_does_not_bring_a_job_back() -> None:
@@ -545,6 +605,7 @@ def test_a_job_is_counted_at_most_once_whatever_the_answers_are(jobs: list[JobSn
     )
     observed = (step for item in seen for step in item.increments if step.amount is not None)
     counted.update((step.metric, False) for step in observed if step.metric in (QUEUE, RUN))
+    counted.update((phase, False) for metric, phase, _ in phases(*seen) if metric == PHASE_COUNT)
     assert set(counted.values()) <= {1}
     ends = [item for item in seen if item.record.snapshot is not None and item.record.snapshot.finished]
     was_baseline_and_over = jobs[0].finished and seen[0].transition is None

@@ -7,24 +7,28 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from exporter.app.event_queue_check import check_queue
 from exporter.app.permission_check import check_access
 from exporter.app.permission_report import policies, report
-from exporter.app.settings import TargetSettings
+from exporter.app.settings import Settings, TargetSettings, optional_operations
 from exporter.core import (
     AssumeRoleDeniedError,
     BraketError,
     CredentialsRef,
     DeniedError,
+    DeviceKey,
+    DeviceSnapshot,
     NotFoundError,
     SearchPage,
     Selector,
     Span,
+    SpendingLimitPage,
     Target,
     TargetConfig,
 )
 
 if TYPE_CHECKING:
-    from exporter.aws import BraketClient
+    from exporter.aws import BraketClient, EventQueueClient
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs/operate/permissions.md").read_text(encoding="utf-8")
@@ -75,16 +79,29 @@ class Aws:
         self._refuse("GetJob")
         raise NotFoundError("ResourceNotFoundException", arn)
 
+    def get_device(self, key: DeviceKey) -> DeviceSnapshot:
+        self._refuse("GetDevice")
+        return DeviceSnapshot(key, "ONLINE")
+
+    def search_spending_limits(self) -> SpendingLimitPage:
+        self._refuse("SearchSpendingLimits")
+        return SpendingLimitPage((), 0, None)
+
     def _refuse(self, operation: str) -> None:
         if operation in self._denied:
             raise self._trouble
 
 
-def asked_for(*denied: str, jobs: tuple[str, ...] = (), selector: Selector | None = None) -> dict[str, Any]:
+def asked_for(
+    *denied: str, jobs: tuple[str, ...] = (), selector: Selector | None = None, optional: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Return the policy that check-config --online prints when these operations are denied."""
     target = Target(ACCOUNT, "us-west-2")
     access = check_access(
-        TargetConfig(CredentialsRef(), target, jobs, selector), cast("BraketClient", Aws(target, *denied)), 0.0
+        TargetConfig(CredentialsRef(), target, jobs, selector),
+        cast("BraketClient", Aws(target, *denied)),
+        0.0,
+        optional,
     )
     (policy,) = policies([access]).values()
     return policy
@@ -92,7 +109,7 @@ def asked_for(*denied: str, jobs: tuple[str, ...] = (), selector: Selector | Non
 
 def test_every_policy_parses_and_has_only_what_a_policy_has() -> None:
     blocks = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 8
     for block in blocks:
         policy = json.loads(block)
         assert [*policy] == ["Version", "Statement"]
@@ -110,6 +127,35 @@ def test_the_policy_for_named_jobs_is_the_one_that_check_config_asks_for() -> No
 def test_the_policy_for_jobs_that_are_found_is_the_one_that_check_config_asks_for() -> None:
     everything = asked_for("SearchJobs", "GetJob", selector=Selector(all_jobs=True))
     assert policies_of("Discovered jobs") == [everything]
+
+
+def test_the_policy_for_devices_and_spending_limits_is_the_one_that_check_config_asks_for() -> None:
+    operations = optional_operations(Settings(all_jobs=True))
+    assert policies_of("Devices and spending limits") == [
+        asked_for(*operations, selector=Selector(all_jobs=True), optional=operations)
+    ]
+
+
+def test_the_policy_for_the_event_queue_is_the_one_that_check_config_asks_for() -> None:
+    class Refusing:
+        target, label, endpoint = Target(ACCOUNT, "us-west-2"), f"{ACCOUNT}/braket-exporter-events", ""
+        arn = f"arn:aws:sqs:us-west-2:{ACCOUNT}:braket-exporter-events"
+
+        def count_messages(self) -> int:
+            raise DENIED
+
+    config = TargetConfig(CredentialsRef(), Target(ACCOUNT, "us-west-2"), (ARN,), None)
+    access = check_queue(cast("EventQueueClient", Refusing()), config)
+    assert policies([access]) == {OWN: policies_of("Event queue")[0]}
+
+
+def test_check_config_does_not_call_operations_that_are_off() -> None:
+    operations = optional_operations(Settings(all_jobs=True, device_metrics="off", spending_limits="off"))
+    target = Target(ACCOUNT, "us-west-2")
+    source = Aws(target, "GetDevice", "SearchSpendingLimits")
+    config = TargetConfig(CredentialsRef(), target, (ARN,), None)
+    access = check_access(config, cast("BraketClient", source), 0.0, operations)
+    assert [result.operation for result in access.results] == ["GetCallerIdentity", "GetJob"]
 
 
 def test_the_policy_for_several_accounts_is_the_one_that_check_config_asks_for() -> None:
@@ -139,11 +185,26 @@ def test_the_policies_grant_every_operation_that_the_code_calls_and_no_other() -
         "GET_JOB",
         "SEARCH_JOBS",
         "GET_CALLER_IDENTITY",
+        "GET_DEVICE",
+        "SEARCH_SPENDING_LIMITS",
+        "RECEIVE_MESSAGE",
+        "DELETE_MESSAGE_BATCH",
+        "GET_QUEUE_ATTRIBUTES",
     }
     assert set(re.findall(r"\bclient\.([a-z]+_[a-z_]+)\(", source)) == {"assume_role"}
-    granted = [*policies_of("Named jobs"), *policies_of("Discovered jobs"), policies_of("Several accounts")[1]]
+    granted = [*policies_of("Named jobs"), *policies_of("Discovered jobs"), *policies_of("Devices and spending limits")]
+    granted += [*policies_of("Event queue"), policies_of("Several accounts")[1]]
     # Nobody needs a permission for GetCallerIdentity.
-    assert set.union(*map(actions, granted)) == {"braket:GetJob", "braket:SearchJobs", "sts:AssumeRole"}
+    assert set.union(*map(actions, granted)) == {
+        "braket:GetJob",
+        "braket:SearchJobs",
+        "braket:GetDevice",
+        "braket:SearchSpendingLimits",
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sts:AssumeRole",
+    }
 
 
 def test_roles_of_eks_are_trusted_as_the_chart_says() -> None:
@@ -164,10 +225,16 @@ def test_roles_of_eks_are_trusted_as_the_chart_says() -> None:
 def test_the_answer_that_is_shown_is_the_one_that_check_config_prints() -> None:
     target = Target(ACCOUNT, "us-west-2")
     lane = TargetConfig(CredentialsRef(), target, (), Selector(all_jobs=True))
-    printed = report([check_access(lane, cast("BraketClient", Aws(target, "SearchJobs")), 0.0)])
+    printed = report(
+        [
+            check_access(
+                lane, cast("BraketClient", Aws(target, "SearchJobs")), 0.0, optional_operations(Settings(all_jobs=True))
+            )
+        ]
+    )
     assert printed in section("Check permissions")
 
 
-@pytest.mark.parametrize("operation", ["AssumeRole", "GetCallerIdentity", "SearchJobs", "GetJob"])
+@pytest.mark.parametrize("operation", ["AssumeRole", "GetCallerIdentity", "SearchJobs", "GetJob", "GetQueueAttributes"])
 def test_each_question_has_its_row(operation: str) -> None:
     assert re.search(rf"^\| {operation}[ ,]", section("Check permissions"), re.MULTILINE)

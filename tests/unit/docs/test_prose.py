@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 import pytest
 import yaml
 
+from exporter.app.command_help import COMMANDS
+from exporter.app.help_text import help_text
 from exporter.app.settings import Settings
 from exporter.metrics import EXPORTER_FAMILIES, job_families
 
@@ -61,6 +63,8 @@ def program_texts() -> Iterator[Text]:
     """Yield the texts that the exporter shows, and those of the rules, the dashboards and the chart."""
     for key, field in Settings.model_fields.items():
         yield Text(f"setting {key}", str(field.description))
+    for command in (None, *COMMANDS):
+        yield Text(f"help of {command}", help_text(command))
     for family in (*job_families(), *EXPORTER_FAMILIES):
         yield Text(f"metric {family.name}", family.help)
     for path in sorted((CHART / "rules").glob("*.yaml")):

@@ -29,8 +29,9 @@ from exporter.metrics.exposition import (
     render_sample,
     sample_names,
 )
-from exporter.metrics.family import Family
-from exporter.metrics.job_metrics import JobFamily, job_families, tag_label
+from exporter.metrics.family import Family, tag_label
+from exporter.metrics.gzip_stream import PIECE_BYTES, chain, compress
+from exporter.metrics.job_metrics import JobFamily, job_families
 
 FORMATS: tuple[Format, Format] = ("text", "openmetrics")
 END = b"# EOF\n"
@@ -98,6 +99,17 @@ def page_of(families: Sequence[JobFamily], jobs: Sequence[JobRecord], form: Form
 
 def joined(families: Iterable[tuple[Family, Sequence[bytes]]], own: bytes, form: Format) -> bytes:
     return b"".join(plain_page(((family, Lines(lines)) for family, lines in families), own, form).parts)
+
+
+def test_a_slow_reader_of_a_page_holds_a_small_piece_of_it() -> None:
+    family = job_families()[0]
+    open_lines, sealed_lines = [b"braket_job_info %d\n" % number for number in range(50_000)], b"braket 1\n" * 100_000
+    page = plain_page([(family, Lines(open_lines, chain([compress(sealed_lines, 1)])))], END, "text")
+    pieces = [*page.parts]
+    assert max(map(len, pieces)) <= PIECE_BYTES
+    assert len(pieces) < 3 * page.size / PIECE_BYTES
+    assert b"".join(pieces) == b"".join((render_header(family, "text"), *open_lines, sealed_lines, END))
+    assert page.size == sum(map(len, pieces))
 
 
 def lines_of(family: AggregateFamily, aggregates: Aggregates) -> bytes:
@@ -295,7 +307,7 @@ def test_names_and_values_that_do_not_match_raise_rather_than_being_cut(
 
 
 def test_a_family_whose_labels_and_values_do_not_match_raises_at_the_first_job() -> None:
-    crooked = JobFamily("m", "Crooked.", "gauge", ("one", "two"), samples=lambda _: [(("only one",), 1.0)])
+    crooked = JobFamily("m", "Crooked.", "gauge", ("one", "two"), own_samples=lambda _: [(("only one",), 1.0)])
     with pytest.raises(ValueError, match="m has 2 labels, got 1 values"):
         render([crooked], record(snapshot()))
 

@@ -11,8 +11,8 @@ from exporter.metrics.aggregate_metrics import AGGREGATE_FAMILIES
 from exporter.metrics.exporter_metrics import EXPORTER_FAMILIES
 from exporter.metrics.exposition import render
 from exporter.metrics.families import all_families
-from exporter.metrics.family import Family
-from exporter.metrics.job_metrics import job_families, tag_label
+from exporter.metrics.family import Family, tag_label
+from exporter.metrics.job_metrics import job_families
 
 GARNET = "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet"
 SV1 = "arn:aws:braket:::device/quantum-simulator/amazon/sv1"
@@ -21,6 +21,8 @@ JOB = ("job_arn", "job_name")
 ACCOUNT = ("aws_account_id", "aws_region")
 TARGET = (*ACCOUNT, "target")
 GROUP = (*ACCOUNT, "device")
+DEVICE = ("aws_region", "device")
+LIMIT = (*GROUP, "spending_limit")
 
 CONTRACT = {
     "braket_job_info": (
@@ -39,6 +41,7 @@ CONTRACT = {
     "braket_job_events_total": ("counter", (*JOB, "event_type")),
     "braket_job_event_timestamp_seconds": ("gauge", (*JOB, "event_type")),
     "braket_job_failure": ("gauge", (*JOB, "category")),
+    "braket_job_reserved": ("gauge", JOB),
     "braket_job_last_poll_timestamp_seconds": ("gauge", JOB),
     "braket_job_poll_failing": ("gauge", (*JOB, "code")),
     "braket_jobs": ("gauge", (*GROUP, "status")),
@@ -47,6 +50,22 @@ CONTRACT = {
     "braket_billable_seconds_total": ("counter", (*GROUP, "instance_type")),
     "braket_job_queue_duration_seconds": ("histogram", GROUP),
     "braket_job_run_duration_seconds": ("histogram", (*GROUP, "outcome")),
+    "braket_job_phase_seconds_total": ("counter", (*GROUP, "phase")),
+    "braket_job_phases_total": ("counter", (*GROUP, "phase")),
+    "braket_device_info": ("gauge", (*DEVICE, "device_name", "device_provider", "device_type")),
+    "braket_device_status": ("gauge", (*DEVICE, "status")),
+    "braket_device_status_reason": ("gauge", (*DEVICE, "reason")),
+    "braket_device_status_reason_started_timestamp_seconds": ("gauge", DEVICE),
+    "braket_device_status_estimated_end_timestamp_seconds": ("gauge", DEVICE),
+    "braket_device_queue_size": ("gauge", (*DEVICE, "queue", "priority")),
+    "braket_device_queue_size_is_floor": ("gauge", (*DEVICE, "queue", "priority")),
+    "braket_device_running_priority_jobs": ("gauge", DEVICE),
+    "braket_device_last_poll_timestamp_seconds": ("gauge", DEVICE),
+    "braket_spending_limit_usd": ("gauge", LIMIT),
+    "braket_spending_limit_spent_usd": ("gauge", LIMIT),
+    "braket_spending_limit_queued_usd": ("gauge", LIMIT),
+    "braket_spending_limit_start_timestamp_seconds": ("gauge", LIMIT),
+    "braket_spending_limit_end_timestamp_seconds": ("gauge", LIMIT),
     "braket_exporter_build_info": ("gauge", ("version", "python_version", "boto3_version")),
     "braket_exporter_target_up": ("gauge", TARGET),
     "braket_exporter_target_last_success_timestamp_seconds": ("gauge", TARGET),
@@ -60,11 +79,17 @@ CONTRACT = {
     "braket_exporter_parse_errors_total": ("counter", ()),
     "braket_exporter_log_lines_dropped_total": ("counter", ()),
     "braket_exporter_unknown_values_total": ("counter", ("field",)),
+    "braket_exporter_tag_values_dropped_total": ("counter", ("tag",)),
     "braket_exporter_config_last_reload_successful": ("gauge", ()),
     "braket_exporter_config_last_reload_success_timestamp_seconds": ("gauge", ()),
     "braket_exporter_state_up": ("gauge", ()),
     "braket_exporter_state_size_bytes": ("gauge", ()),
     "braket_exporter_state_last_write_timestamp_seconds": ("gauge", ()),
+    "braket_exporter_event_queue_up": ("gauge", ()),
+    "braket_exporter_event_queue_last_receive_timestamp_seconds": ("gauge", ()),
+    "braket_exporter_events_total": ("counter", ("detail_type", "outcome")),
+    "braket_exporter_event_delay_seconds": ("histogram", ()),
+    "braket_exporter_transitions_found_total": ("counter", ("by",)),
 }
 
 ALL_FAMILIES: tuple[Family, ...] = all_families()
@@ -199,6 +224,8 @@ def test_a_status_that_is_new_is_added_under_its_own_name() -> None:
         ("braket_job_created_timestamp_seconds", {"created": 1700000000.123}, "1.700000000123e+09"),
         ("braket_job_started_timestamp_seconds", {"started": 1700000040.0}, "1.70000004e+09"),
         ("braket_job_ended_timestamp_seconds", {"ended": 0.0}, "0.0"),
+        ("braket_job_reserved", {"reservation_arn": "arn:aws:braket:us-west-2:123456789012:reservation/1"}, "1.0"),
+        ("braket_job_reserved", {"reservation_arn": ""}, "1.0"),
     ],
 )
 def test_a_number_of_the_answer_becomes_one_sample(family: str, members: dict[str, object], text: str) -> None:
@@ -217,6 +244,7 @@ def test_a_number_of_the_answer_becomes_one_sample(family: str, members: dict[st
         ("braket_job_started_timestamp_seconds", "started"),
         ("braket_job_ended_timestamp_seconds", "ended"),
         ("braket_job_failure", "failure_reason"),
+        ("braket_job_reserved", "reservation_arn"),
     ],
 )
 def test_a_member_that_braket_does_not_give_is_no_sample(family: str, member: str) -> None:

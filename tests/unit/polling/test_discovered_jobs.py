@@ -100,6 +100,23 @@ def show(known: DiscoveredJobs, record: JobRecord, job: JobSummary, now: float) 
             known.reselect(job.arn)
 
 
+def test_a_job_whose_time_has_come_is_dropped_once_although_it_was_announced_before() -> None:
+    known = with_member(COMPLETED)
+    assert (*known.due(ENDED),) == ()
+    assert (*known.due(ENDED + 1e9),) == (*known.due(ENDED + 1e9),) == (ARN,)
+    assert known.has_more(ENDED + 1e9)
+    assert gone(known, COMPLETED, now=ENDED + 1e9) == [(ARN, RETENTION)]
+    assert gone(known, COMPLETED, now=ENDED + 1e9) == []
+    assert not known.has_more(ENDED + 1e9)
+
+
+def test_a_job_that_another_target_watches_since_its_time_came_is_not_dropped() -> None:
+    known = with_member(COMPLETED)
+    known.due(ENDED + 1e9)
+    known.release(ARN)
+    assert gone(known, COMPLETED, now=ENDED + 1e9) == []
+
+
 # Jobs that are discovered again.
 
 

@@ -89,7 +89,14 @@ class World:
         while (search := self.discovery.planner.next(NOW, WALL)) is not None:
             self.discovery.planner.succeeded(search, SearchPage((), (), None), NOW)
 
+    def scans(self, now: float, wall: float) -> None:
+        """Start and plan a status scan."""
+        self.discovery.start_status_scan(now, wall)
+        while not self.discovery.planner.status_scan_planned:
+            self.discovery.plan_status_scan()
+
     def forgotten(self, wall: float, in_flight: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+        self.discovery.expiring(wall)
         gone = self.discovery.remove_expired(wall, in_flight).jobs
         for one, _ in gone:
             self.store.forget({one.arn: {}})
@@ -310,7 +317,7 @@ def crowd(world: World, *numbers: int, between: int = 0) -> None:
 def test_jobs_that_share_a_page_are_left_to_the_status_scan() -> None:
     world = watched()
     crowd(world, 1, 2, 3)
-    world.discovery.start_status_scan(NOW, WALL)
+    world.scans(NOW, WALL)
     search = world.discovery.planner.next(NOW, WALL)
     assert search == Search(ScanKind.STATUS, Span(CREATED, None), arns=(arn(1), arn(2), arn(3)))
     assert {schedule.priority for schedule in world.job_queue} == {REFRESH}
@@ -319,7 +326,7 @@ def test_jobs_that_share_a_page_are_left_to_the_status_scan() -> None:
 def test_jobs_that_stand_alone_are_left_to_getjob() -> None:
     world = watched()
     crowd(world, 1, 2, between=100)
-    world.discovery.start_status_scan(NOW + 5.0, WALL)
+    world.scans(NOW + 5.0, WALL)
     assert world.discovery.planner.next(NOW, WALL) is None
     assert [(schedule.priority, schedule.due) for schedule in world.job_queue] == [(DUE, NOW + 30.0)] * 2
 
@@ -328,7 +335,7 @@ def test_a_job_that_stands_alone_and_was_shown_by_a_page_is_polled_an_interval_l
     world = watched()
     crowd(world, 1, 2, between=100)
     world.lists(summary(1, created=CREATED), now=NOW + 20.0)
-    world.discovery.start_status_scan(NOW + 30.0, WALL)
+    world.scans(NOW + 30.0, WALL)
     assert [(schedule.arn, schedule.due) for schedule in world.job_queue] == [
         (arn(1), NOW + 49.5),
         (arn(2), NOW + 30.0),
@@ -341,7 +348,7 @@ def test_ended_and_failing_jobs_take_no_part_in_a_status_scan() -> None:
     world.job_queue.put(replace(world.schedule(3), ended=True))
     world.job_queue.put(replace(world.schedule(4), failures=1))
     before = [world.schedule(3), world.schedule(4)]
-    world.discovery.start_status_scan(NOW, WALL)
+    world.scans(NOW, WALL)
     search = world.discovery.planner.next(NOW, WALL)
     assert search is not None
     assert search.arns == (arn(1), arn(2))
@@ -353,8 +360,8 @@ def test_a_job_that_left_the_queue_while_its_status_scan_was_planned_is_not_put_
 ) -> None:
     world = watched(known())
     before = [*world.job_queue]
-    monkeypatch.setattr(world.discovery.planner, "start_status_scan", lambda *_: [arn(9)])
-    world.discovery.start_status_scan(NOW, WALL)
+    monkeypatch.setattr(world.discovery.planner, "plan_status_scan", lambda: [arn(9)])
+    world.discovery.plan_status_scan()
     assert [*world.job_queue] == before
 
 
@@ -396,7 +403,7 @@ def test_jobs_that_stand_alone_have_their_turns_fairly_when_there_are_more_than_
     crowd(world, *range(1, 21), between=100)
     for round_number in range(40):
         now = NOW + INTERVAL * round_number
-        world.discovery.start_status_scan(now, WALL)
+        world.scans(now, WALL)
         for turn in range(5):
             schedule = world.job_queue.due(now + 6.0 * turn)
             if schedule is not None:

@@ -9,10 +9,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from builders import ACCOUNT, CREATED, REGION, FakeTime, arn, event, finished, kept, record, snapshot, text_of
+from builders import (
+    ACCOUNT,
+    CREATED,
+    REGION,
+    FakeTime,
+    NoCalls,
+    arn,
+    event,
+    finished,
+    kept,
+    record,
+    snapshot,
+    text_of,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledgers import Book
+from ledgers import Book, Past
 from profiles import examples, some
 from structlog import wrap_logger
 from structlog.testing import LogCapture
@@ -47,7 +60,7 @@ from exporter.polling.policy import Policy, Retention
 from exporter.polling.rate_limiter import RateLimiter
 from exporter.polling.schedule import JobSchedule, Priority
 from exporter.polling.target_builder import Services, build_target
-from exporter.storage import BATCH_JOBS, SavedState, Store, Tombstone, Tombstones
+from exporter.storage import BATCH_JOBS, Store, Tombstone, Tombstones
 from exporter.storage.persistence import mark_of
 from exporter.telemetry import EventLog, SelfMetrics
 
@@ -73,7 +86,7 @@ Answer = JobSnapshot | BraketError
 
 
 @dataclass
-class Source:
+class Source(NoCalls):
     """Responds for each job from its script, and repeats the last response."""
 
     time: FakeTime
@@ -93,12 +106,6 @@ class Source:
         if isinstance(answer, BraketError):
             raise type(answer)(answer.code, str(answer))
         return answer
-
-    def search_jobs(self, span: Span, token: str | None) -> SearchPage:
-        raise AssertionError(f"nobody looks for jobs: {span} {token}")
-
-    def identify(self) -> None:
-        raise AssertionError("the account is known")
 
     def times(self, job: str) -> list[float]:
         return [time for polled, time in self.polled if polled == job]
@@ -326,16 +333,16 @@ def test_failures_are_paid_for_from_the_same_rate_limit() -> None:
     assert len(harness.source.polled) <= 302
 
 
-def test_a_step_without_anything_to_do_waits_a_second_at_most() -> None:
+def test_a_step_without_anything_to_do_waits_ten_seconds_at_most() -> None:
     harness = Harness({A: [running()], B: [ended(B)]})
-    assert [harness.target.poller.step() for _ in range(3)] == [0.0, 0.0, 1.0]
+    assert [harness.target.poller.step() for _ in range(3)] == [0.0, 0.0, 10.0]
     harness.time.advance(29.75)
     assert harness.target.poller.step() == 0.25
 
 
 def test_a_target_without_jobs_is_idle_and_done() -> None:
     harness = Harness({})
-    assert harness.target.poller.step() == 1.0
+    assert harness.target.poller.step() == 10.0
     assert harness.target.first_poll_done
     assert (harness.status().active, harness.status().finished, harness.status().staleness) == (0, 0, None)
 
@@ -862,7 +869,7 @@ DAY = 86400.0
 
 
 @dataclass
-class Region:
+class Region(NoCalls):
     """A Region full of jobs, each given by its snapshots in order of time, for SearchJobs and GetJob."""
 
     time: FakeTime
@@ -1218,7 +1225,7 @@ def test_the_rate_limit_is_checked_before_a_job_is_searched(monkeypatch: pytest.
     state, calls = harness.target._state, len(harness.region.polled)
     monkeypatch.setattr(state.circuit_breaker, "acquire", lambda *_: 7.0)
     monkeypatch.setattr(state.jobs.queue, "due", None)
-    assert harness.target.poller.step() == 1.0
+    assert harness.target.poller.step() == 7.0
     assert len(harness.region.polled) == calls
 
 
@@ -1229,7 +1236,7 @@ def with_finished_jobs(jobs: int) -> Search:
         record(ended(arn(number), ended=CREATED + DAY - 500.0 + number / jobs), configured=False, owner=harness.owner)
         for number in range(jobs)
     ]
-    harness.store.restore(SavedState(CREATED, known))
+    Past(CREATED, known).give(harness.store)
     harness.begin(since=CREATED)
     harness.target.resume([(one, None) for one in known])
     return harness
@@ -1482,7 +1489,7 @@ def test_a_configured_job_that_it_resumes_is_watched_as_it_was() -> None:
     harness = Search(None, account=ACCOUNT)
     harness.region.put(A, born(1, 100.0))
     known = JobRecord(A, kept(born(1, 100.0)[1]), polled_at=NOW - 60.0)
-    harness.store.restore(SavedState(NOW, [known]))
+    Past(NOW, [known]).give(harness.store)
     harness.begin(NOW)
     harness.target.resume([(known, JobSchedule(A, due=5000.0, responded_at=4940.0, priority=Priority.NEW))])
     assert harness.target.jobs == {A}

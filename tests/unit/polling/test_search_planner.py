@@ -50,6 +50,16 @@ def drain(plan: SearchPlanner, answer: SearchPage, now: float = NOW, wall: float
     return searches
 
 
+def start_scan(plan: SearchPlanner, active: Sequence[tuple[float | None, str]], now: float, wall: float) -> list[str]:
+    """Start and plan a status scan; return the jobs that share a window with no other job."""
+    alone: list[str] = []
+    plan.start_status_scan(active, now, wall)
+    while not plan.status_scan_planned:
+        assert plan.status_scan_due(now) is False
+        alone += plan.plan_status_scan()
+    return alone
+
+
 def take_full_scan(plan: SearchPlanner, now: float = NOW + HOUR, wall: float = WALL) -> Search:
     """Take the next call of the full scan; other calls before it get an empty page."""
     while (search := take(plan, now, wall)).scan is not FULL:
@@ -276,7 +286,7 @@ def test_there_is_no_status_scan_before_the_first_scan_for_new_jobs_is_complete(
 def test_a_status_scan_reads_the_windows_of_the_active_jobs() -> None:
     plan = after_first_scan(*spread(300))
     active = [(WALL - 290.0, arn(1)), (WALL - 5.0, arn(2)), (WALL - 280.0, arn(3)), (WALL - 200.0, arn(4))]
-    assert plan.start_status_scan(active, NOW, WALL) == [arn(2)]
+    assert start_scan(plan, active, NOW, WALL) == [arn(2)]
     assert drain(plan, page()) == [
         Search(STATUS, Span(WALL - 290.0, WALL - 200.0), arns=(arn(1), arn(3), arn(4))),
     ]
@@ -284,38 +294,59 @@ def test_a_status_scan_reads_the_windows_of_the_active_jobs() -> None:
 
 def test_the_newest_window_looks_for_new_jobs_too_while_they_fit_its_page() -> None:
     plan = after_first_scan(*spread(300))
-    assert plan.start_status_scan([(WALL - 5.0, arn(1)), (WALL - 2.0, arn(2))], NOW, WALL) == []
+    assert start_scan(plan, [(WALL - 5.0, arn(1)), (WALL - 2.0, arn(2))], NOW, WALL) == []
     assert drain(plan, page()) == [Search(STATUS, Span(WALL - 5.0, None), arns=(arn(1), arn(2)))]
 
 
 def test_a_newest_window_without_room_ends_with_its_last_job() -> None:
     plan = after_first_scan(*spread(300))
-    plan.start_status_scan([(WALL - 95.0, arn(1)), (WALL - 2.0, arn(2))], NOW, WALL)
+    start_scan(plan, [(WALL - 95.0, arn(1)), (WALL - 2.0, arn(2))], NOW, WALL)
     assert take(plan).span == Span(WALL - 95.0, WALL - 2.0)
 
 
 def test_jobs_of_unknown_creation_or_older_than_the_lookback_stand_alone() -> None:
     plan = after_first_scan(*spread(10))
     active = [(None, arn(1)), (WALL - LOOKBACK - 1.0, arn(2)), (WALL - LOOKBACK, arn(3)), (WALL, arn(4))]
-    assert plan.start_status_scan(active, NOW, WALL) == [arn(1), arn(2)]
+    assert start_scan(plan, active, NOW, WALL) == [arn(1), arn(2)]
     assert take(plan).arns == (arn(3), arn(4))
+
+
+def test_a_status_scan_of_many_jobs_is_planned_in_batches_with_the_same_windows() -> None:
+    plan = after_first_scan(*spread(2000))
+    plan.start_status_scan([(WALL - number, arn(number)) for number in range(1000)], NOW, WALL)
+    assert (plan.plan_status_scan(), plan.status_scan_planned) == ([], False)
+    calls = drain(plan, page())
+    assert [len(call.arns) for call in calls] == [96] * 6
+    assert not plan.status_scan_due(NOW + 30.0)
+    assert (plan.plan_status_scan(), plan.status_scan_planned) == ([], True)
+    calls += drain(plan, page())
+    assert [len(call.arns) for call in calls] == [96] * 10 + [40]
+    assert len(set(arns_of(calls))) == 1000
+    assert plan.status_scan_due(NOW + 30.0)
+
+
+def test_many_jobs_that_stand_alone_are_planned_in_batches() -> None:
+    plan = after_first_scan(*spread(10))
+    plan.start_status_scan([(None, arn(number)) for number in range(1000)], NOW, WALL)
+    assert (len(plan.plan_status_scan()), plan.status_scan_planned) == (512, False)
+    assert (len(plan.plan_status_scan()), plan.status_scan_planned) == (488, True)
 
 
 def test_jobs_of_the_same_millisecond_share_a_window() -> None:
     plan = after_first_scan(WALL)
-    assert plan.start_status_scan([(WALL, arn(2)), (WALL, arn(1))], NOW, WALL) == []
+    assert start_scan(plan, [(WALL, arn(2)), (WALL, arn(1))], NOW, WALL) == []
     assert take(plan).arns == (arn(1), arn(2))
 
 
 def test_a_status_scan_without_jobs_makes_no_call() -> None:
     plan = after_first_scan(WALL)
-    assert plan.start_status_scan([], NOW, WALL) == []
+    assert start_scan(plan, [], NOW, WALL) == []
     assert plan.next(NOW, WALL) is None
 
 
 def test_the_next_status_scan_counts_from_the_beginning_of_the_last_and_never_overtakes_it() -> None:
     plan = after_first_scan(*spread(5))
-    plan.start_status_scan([(WALL, arn(1)), (WALL - 1.0, arn(2))], NOW, WALL)
+    start_scan(plan, [(WALL, arn(1)), (WALL - 1.0, arn(2))], NOW, WALL)
     assert not plan.status_scan_due(NOW + 30.0)  # its call is pending
     slow = take(plan)
     assert not plan.status_scan_due(NOW + 30.0)
@@ -335,14 +366,14 @@ def test_a_status_scan_that_is_skipped_comes_an_interval_later() -> None:
 
 def test_a_window_of_several_pages_is_followed_for_the_jobs_that_are_still_missing() -> None:
     plan = after_first_scan(*spread(5))
-    plan.start_status_scan([(WALL, arn(1)), (WALL - 1.0, arn(2))], NOW, WALL)
+    start_scan(plan, [(WALL, arn(1)), (WALL - 1.0, arn(2))], NOW, WALL)
     plan.succeeded(take(plan), SearchPage((JobSummary(arn(1), "", "RUNNING", WALL, tags={}),), (), "a"), NOW)
     assert take(plan) == Search(STATUS, Span(WALL - 1.0, None), token="a", arns=(arn(2),))
 
 
 def test_a_window_is_not_followed_for_ever() -> None:
     plan = after_first_scan(*spread(5))
-    plan.start_status_scan([(WALL, arn(1)), (WALL - 1.0, arn(2))], NOW, WALL)
+    start_scan(plan, [(WALL, arn(1)), (WALL - 1.0, arn(2))], NOW, WALL)
     for number in range(4):
         call = take(plan)
         answer = page(token=str(number))
@@ -384,7 +415,7 @@ def test_a_job_from_the_future_does_not_hide_those_that_are_created_until_then()
 
 def test_a_status_scan_indexes_the_jobs_that_it_reads() -> None:
     plan = after_first_scan(*spread(5))
-    plan.start_status_scan([(WALL, arn(1)), (WALL - 1.0, arn(2))], NOW, WALL)
+    start_scan(plan, [(WALL, arn(1)), (WALL - 1.0, arn(2))], NOW, WALL)
     plan.succeeded(take(plan), page(WALL + 7.0), NOW)
     assert plan.index.newest == WALL + 7.0
 
@@ -491,7 +522,7 @@ def test_a_plan_that_starts_again_knows_the_jobs_and_makes_all_calls_again() -> 
 def test_the_three_scans_take_turns() -> None:
     plan = after_first_scan(*spread(9600))
     later = NOW + HOUR
-    plan.start_status_scan([(WALL - 2.0 * number, arn(number)) for number in range(4800)], later, WALL)
+    start_scan(plan, [(WALL - 2.0 * number, arn(number)) for number in range(4800)], later, WALL)
     scans = []
     for number in range(48):
         call = take(plan, later)
@@ -588,7 +619,7 @@ def test_a_full_scan_that_failed_is_made_again() -> None:
 
 def test_a_status_scan_whose_call_failed_waits_for_the_next_one() -> None:
     plan = after_first_scan(*spread(5))
-    plan.start_status_scan([(WALL, arn(1)), (WALL - 1.0, arn(2))], NOW, WALL)
+    start_scan(plan, [(WALL, arn(1)), (WALL - 1.0, arn(2))], NOW, WALL)
     plan.failed(take(plan), NOW, refused=False)
     assert plan.next(NOW, WALL) is None
     assert not plan.status_scan_due(NOW + 29.0)
@@ -666,7 +697,7 @@ class Watcher:
         if self.plan.status_scan_due(self.now):
             assert self.plan.next_due() <= self.now
             active = [(one.created, one.arn) for one in self.known.values() if (one.created or 0.0) % 3 < 1]
-            alone = self.plan.start_status_scan(active, self.now, self.wall)
+            alone = start_scan(self.plan, active, self.now, self.wall)
             assert set(alone) <= {name for _, name in active}
         ready = self.plan.next_due()
         search = self.plan.next(self.now, self.wall)
@@ -767,7 +798,7 @@ def arns_of(searches: Iterable[Search]) -> list[str]:
 def test_a_status_scan_covers_each_active_job_exactly_once(jobs: Sequence[int], active: Sequence[int | None]) -> None:
     plan = after_first_scan(*(WALL - number for number in jobs), lookback=500.0)
     pairs = [(None if age is None else WALL - 500.0 + age, arn(number)) for number, age in enumerate(active)]
-    alone = plan.start_status_scan(pairs, NOW, WALL)
+    alone = start_scan(plan, pairs, NOW, WALL)
     searches = drain(plan, page())
     assert sorted([*alone, *arns_of(searches)]) == [name for _, name in pairs]
     created = {name: time for time, name in pairs}

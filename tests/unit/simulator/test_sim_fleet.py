@@ -142,7 +142,7 @@ def test_jobs_live_in_every_region_unless_some_are_chosen() -> None:
 def test_names_are_not_unique_and_some_arns_end_in_one() -> None:
     fleet = generate_fleet(PLAN, 200)
     assert len({job.name for job in fleet}) < 200
-    old = [job for job in fleet if job.arn.rpartition("/")[2].startswith(job.name)]
+    old = [job for job in fleet if job.arn.rpartition("/")[2] == job.name]
     assert 10 < len(old) < 50
     uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
     assert all(uuid.fullmatch(job.arn.rpartition("/")[2]) for job in fleet if job not in old)

@@ -1,12 +1,14 @@
 """The endpoint over real HTTP: raw JSON against the service model, and the real boto3 client."""
 
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from sim_shapes import problems
-from sim_support import ALL, ARN, START, job_path, raw_get, signature, simulator
+from sim_support import ALL, ARN, START, Simulator, job_path, raw_get, signature, simulator
 
 from exporter.simulator import (
     Births,
@@ -35,7 +37,8 @@ def test_boto3_reads_a_completed_job() -> None:
     assert answer["status"] == "COMPLETED"
     assert answer["startedAt"] == datetime(2025, 6, 15, 15, 7, 22, 800_000, tzinfo=UTC)
     assert answer["billableDuration"] == 80_000
-    assert answer["queueInfo"] == {"queue": "JOBS_QUEUE", "position": "None"}
+    assert (answer["queueInfo"]["queue"], answer["queueInfo"]["position"]) == ("JOBS_QUEUE", "None")
+    assert answer["queueInfo"]["message"].startswith("Job is in COMPLETED status.")
     assert answer["tags"] == {"team": "chemistry"}
     assert answer["instanceConfig"]["instanceCount"] == 1
     assert answer["ResponseMetadata"]["RequestId"] == "00000000-0000-4000-8000-000000000001"
@@ -105,7 +108,11 @@ def test_an_unknown_additional_attribute_is_invalid() -> None:
         ("POST", "/job"),
         ("DELETE", job_path()),
         ("GET", f"/job/{ARN}"),
-        ("GET", "/device/sv1"),
+        ("GET", "/quantum-task/sv1"),
+        ("POST", "/"),
+        ("PUT", job_path()),
+        ("PATCH", job_path()),
+        ("OPTIONS", "/jobs"),
     ],
 )
 def test_an_unknown_path_is_an_unknown_operation(method: str, target: str) -> None:
@@ -113,6 +120,77 @@ def test_an_unknown_path_is_an_unknown_operation(method: str, target: str) -> No
         answer = sim.http(method, target)
         assert (answer.status, answer.headers["x-amzn-errortype"]) == (404, "UnknownOperationException")
         assert sim.server.requests[0].operation is None
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 404), ("BREW", 501)])
+def test_a_method_that_no_operation_has_gets_json_and_no_page(method: str, status: int) -> None:
+    with simulator(JOB) as sim:
+        answer = sim.http(method, job_path())
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/json")
+    assert answer.headers["x-amzn-errortype"] == "UnknownOperationException"
+    assert method == "HEAD" or answer.json == {"message": "Unsupported method ('BREW')"}
+    assert (answer.body == b"") == (method == "HEAD")
+
+
+def test_a_line_that_is_not_http_gets_json_and_the_connection_ends() -> None:
+    with simulator(JOB) as sim, sim.connect() as connection:
+        connection.sendall(b"one two\r\n\r\n")
+        received = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert b"application/json" in received
+    assert b"<html" not in received.lower()
+
+
+def test_boto3_cancels_a_job_which_ends_later() -> None:
+    with simulator(JOB) as sim:
+        sim.clock.now = JOB.created + 60
+        client = sim.client()
+        assert client.get_job(jobArn=ARN)["status"] == "RUNNING"
+        for _ in range(2):
+            found = client.cancel_job(jobArn=ARN)
+            assert (found["jobArn"], found["cancellationStatus"]) == (ARN, "CANCELLING")
+            assert client.get_job(jobArn=ARN)["status"] == "CANCELLING"
+        sim.clock.now += 5
+        ended = client.get_job(jobArn=ARN)
+        assert (ended["status"], ended["events"][-1]["eventType"]) == ("CANCELLED", "CANCELLED")
+        assert ended["billableDuration"] == 23_000
+        with pytest.raises(ClientError) as caught:
+            client.cancel_job(jobArn=ARN)
+        assert failure(caught) == (409, "ConflictException")
+        with pytest.raises(ClientError) as caught:
+            client.cancel_job(jobArn=OTHER_ACCOUNT.arn)
+        assert failure(caught) == (404, "ResourceNotFoundException")
+        assert [record.operation for record in sim.server.requests].count("CancelJob") == 4
+
+
+def identity(sim: Simulator, key: str = "AKIDEXAMPLE") -> dict[str, Any]:
+    client = boto3.client(
+        "sts",
+        region_name="us-east-1",
+        endpoint_url=sim.server.url,
+        aws_access_key_id=key,
+        aws_secret_access_key="secret",
+    )
+    with closing(client):
+        found: dict[str, Any] = client.get_caller_identity()
+        return found
+
+
+def test_boto3_reads_an_identity_of_the_account_of_the_jobs() -> None:
+    with simulator(JOB) as sim:
+        found = identity(sim)
+        assert (found["Account"], found["Arn"]) == ("123456789012", "arn:aws:iam::123456789012:user/simulated")
+        assert sim.server.requests[-1].operation == "GetCallerIdentity"
+    with simulator(OTHER_ACCOUNT) as sim:
+        assert identity(sim)["Account"] == "999999999999"
+    with simulator(world=World([JOB], accounts={"AKIDTWO": "999999999999"})) as sim:
+        assert identity(sim, "AKIDTWO")["Account"] == "999999999999"
+
+
+def test_an_identity_request_without_a_signature_for_sts_is_refused_in_its_own_form() -> None:
+    with simulator(JOB) as sim:
+        answer = sim.http("POST", "/", b"Action=GetCallerIdentity&Version=2011-06-15")
+    assert (answer.status, answer.headers["Content-Type"]) == (403, "text/xml")
+    assert b"<Code>MissingAuthenticationToken</Code>" in answer.body
 
 
 @pytest.mark.parametrize("authorization", ["", "Basic eDp5", signature().replace("braket", "s3")])

@@ -98,7 +98,11 @@ def test_a_queued_qpu_job_counts_down_from_more_than_fifteen() -> None:
 @pytest.mark.parametrize("status", ["RUNNING", "CANCELLING", "COMPLETED", "FAILED", "CANCELLED"])
 def test_outside_the_queue_the_position_is_the_word_none(status: str) -> None:
     it = job(phases=(Phase(0.0, Status.QUEUED, position="3"), Phase(5.0, status)))
-    assert queue_info(it, 5.0) == {"queue": "JOBS_QUEUE", "position": "None"}
+    assert queue_info(it, 5.0) == {
+        "queue": "JOBS_QUEUE",
+        "position": "None",
+        "message": f"Job is in {status} status. Amazon Braket does not show a queue position for this status.",
+    }
 
 
 def test_a_queued_job_without_a_place_has_the_position_none_too() -> None:

@@ -53,7 +53,7 @@ def test_an_entry_with_anything_new_is_one(entry: Entry) -> None:
 
 
 def test_a_past_and_an_origin_are_empty_unless_they_tell_something() -> None:
-    assert SavedState(CREATED) == SavedState(CREATED, (), {}, {}, Totals({}, {}))
+    assert SavedState(CREATED) == SavedState(CREATED, 0, {}, {}, 0.0)
     assert replace(SavedState(CREATED), baselines={"lane": 1.0}).baselines == {"lane": 1.0}
     assert Tombstone(CREATED, None) == (CREATED, None, "")
 

@@ -7,13 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import CREATED, FakeTime, arn, finished, record
 from disks import no_file_larger_than
+from ledgers import Past, past_in
 from processes import environment
 from structlog import wrap_logger
 from structlog.testing import LogCapture
@@ -46,6 +46,10 @@ class Harness:
         self.state_writer = StateWriter(str(path), event_log, self.telemetry, self.time.clock)
         self.state_writer.set_baselines(BASELINES)
         self.everything: Callable[[], Entry] = Entry
+        self.past = Past()
+
+    def load(self) -> SavedState | None:
+        return self.state_writer.load(self.past, self.everything)
 
     def write(self, entry: Entry) -> bool:
         return self.state_writer.write(entry, self.everything)
@@ -74,20 +78,20 @@ class Harness:
         samples = (line.partition(" ") for line in lines if not line.startswith("#"))
         return {name.removeprefix("braket_exporter_state_"): float(value) for name, _, value in samples}
 
-    def reopened(self) -> SavedState:
+    def reopened(self) -> Past:
         """Let go of the file, and read what it tells."""
         self.close()
         return content(self.path)
 
 
-def content(path: Path) -> SavedState:
+def content(path: Path) -> Past:
     with closing(State(str(path))) as state:
-        saved = state.read()
-        assert saved is not None
-        return replace(saved, records=[*saved.records])
+        past = past_in(state)
+        assert past is not None
+        return past
 
 
-def jobs(saved: SavedState) -> set[str]:
+def jobs(saved: Past) -> set[str]:
     return {each.arn[-1] for each in saved.records}
 
 
@@ -123,21 +127,22 @@ def newer(path: Path) -> None:
 
 
 def test_a_new_file_has_no_past_and_is_there_to_be_written(harness: Harness) -> None:
-    assert harness.state_writer.load() is None
+    assert harness.load() is None
     assert harness.logged == []
     assert harness.metrics()["up"] == 1.0
     assert harness.metrics()["last_write_timestamp_seconds"] == harness.time.wall
     assert harness.write(Entry([ONE]))
-    assert harness.reopened() == SavedState(harness.time.wall, [ONE], baselines=BASELINES)
+    assert harness.reopened() == Past(harness.time.wall, [ONE], baselines=BASELINES)
 
 
 def test_what_a_file_tells_is_loaded_and_told_once(harness: Harness) -> None:
     with_past(
         harness.path, Entry([ONE, TWO], tombstones={7: Tombstone(1.0, None, "lane")}, totals=Totals({SERIES: 2.0}))
     )
-    saved = harness.state_writer.load()
+    saved = harness.load()
     assert saved is not None
-    assert (jobs(saved), saved.tombstones, saved.totals.counters) == (
+    assert (saved.jobs, jobs(harness.past), saved.tombstones, harness.past.totals.counters) == (
+        2,
         {"1", "2"},
         {7: (1.0, None, "lane")},
         {SERIES: 2.0},
@@ -151,7 +156,7 @@ def test_what_a_file_tells_is_loaded_and_told_once(harness: Harness) -> None:
 
 def test_a_file_that_another_process_has_is_refused(harness: Harness) -> None:
     with closing(State(str(harness.path))), pytest.raises(StateInUseError, match="another process uses it"):
-        harness.state_writer.load()
+        harness.load()
     assert harness.logged == []
 
 
@@ -163,7 +168,7 @@ def test_a_file_that_makes_no_sense_is_set_aside_and_a_new_one_begins(
     ruin(harness.path)
     ruined = harness.path.read_bytes()
     harness.time.wall = 1_700_001_000.9
-    assert harness.state_writer.load() is None
+    assert harness.load() is None
     assert harness.logged == [("state_set_aside", "error")]
     aside = harness.path.with_name(ASIDE)
     assert harness.log("state_set_aside")["moved_to"] == str(aside)
@@ -195,11 +200,11 @@ def test_what_belongs_to_a_file_is_set_aside_with_it(harness: Harness) -> None:
     harness.time.wall = 1_700_001_000.0
     # Where there is no room, the log of writes cannot be brought into its file when that is closed.
     with no_file_larger_than(0):
-        assert harness.state_writer.load() is None
+        assert harness.load() is None
     assert [name for name, _ in harness.logged] == ["state_set_aside", "state_failing"]
     assert {ASIDE, f"{ASIDE}-wal", f"{ASIDE}-shm"} <= {*harness.files}
     with closing(State(str(harness.path.with_name(ASIDE)), (*MIGRATIONS, ""))) as aside:
-        past = aside.read()
+        past = past_in(aside)
         assert past is not None
         assert len(past.records) == 200
     assert harness.write(Entry([TWO]))
@@ -243,16 +248,16 @@ def test_a_row_that_makes_no_sense_is_skipped_and_reported_once(
 ) -> None:
     with_past(harness.path, Entry([ONE, TWO], totals=Totals({SERIES: 2.0})))
     edited(harness.path, statement)
-    saved = harness.state_writer.load()
+    saved = harness.load()
     assert saved is not None
-    assert (jobs(saved), saved.totals.counters) == (left, {SERIES: 2.0})
+    assert (saved.jobs, jobs(harness.past), harness.past.totals.counters) == (len(left), left, {SERIES: 2.0})
     assert harness.logged == [("state_rows_skipped", "error"), ("state_loaded", "info")]
     entry = harness.log("state_rows_skipped")
     assert (entry["file"], entry["rows"], entry["error"]) == (str(harness.path), 1, error)
     assert harness.metrics()["up"] == 1.0
     assert jobs(harness.reopened()) == left
     again = Harness(harness.path)
-    assert again.state_writer.load() is not None
+    assert again.load() is not None
     again.close()
     assert again.logged == [("state_loaded", "info")]
 
@@ -265,7 +270,7 @@ def test_a_link_is_followed_once_and_the_file_behind_it_counts(harness: Harness,
     target.parent.mkdir()
     harness.path.symlink_to(target)
     linked = Harness(harness.path)
-    assert linked.state_writer.load() is None
+    assert linked.load() is None
     assert linked.write(Entry([ONE]))
     assert linked.metrics()["size_bytes"] == sum(each.stat().st_size for each in target.parent.iterdir())
     assert len([*target.parent.iterdir()]) == 2
@@ -284,7 +289,7 @@ def test_the_file_behind_a_link_is_set_aside_and_the_link_stays(harness: Harness
     harness.path.symlink_to(target)
     linked = Harness(harness.path)
     linked.time.wall = 1_700_001_000.0
-    assert linked.state_writer.load() is None
+    assert linked.load() is None
     assert linked.log("state_set_aside")["file"] == str(target)
     assert linked.write(Entry([ONE]))
     linked.close()
@@ -297,7 +302,7 @@ def test_a_file_that_makes_no_sense_and_cannot_be_set_aside_stays_and_that_is_to
     harness.path.write_bytes(b"no database at all")
     harness.path.with_name("state.db.20231114T223000Z").mkdir()
     harness.time.wall = 1_700_001_000.0
-    assert harness.state_writer.load() is None
+    assert harness.load() is None
     assert harness.logged == [("state_failing", "error")]
     assert harness.log("state_failing")["error"] == "file is not a database, and it cannot be renamed: Is a directory"
     assert harness.metrics() == {"up": 0.0}
@@ -313,7 +318,7 @@ def test_a_file_that_makes_no_sense_and_cannot_be_set_aside_stays_and_that_is_to
 
 
 def test_a_file_that_takes_nothing_is_told_once_and_left_alone_between_tries(harness: Harness) -> None:
-    harness.state_writer.load()
+    harness.load()
     harness.write(Entry([ONE]))
     written, tries = harness.metrics()["last_write_timestamp_seconds"], []
     with no_file_larger_than(0):
@@ -336,7 +341,7 @@ def test_a_file_that_takes_nothing_is_told_once_and_left_alone_between_tries(har
 
 
 def test_trouble_that_comes_again_is_told_again(harness: Harness) -> None:
-    harness.state_writer.load()
+    harness.load()
     for _ in range(2):
         with no_file_larger_than(0):
             assert not harness.write(Entry([ONE]))
@@ -346,7 +351,7 @@ def test_trouble_that_comes_again_is_told_again(harness: Harness) -> None:
 
 def test_a_file_that_cannot_be_opened_at_the_start_is_begun_once_it_can(tmp_path: Path) -> None:
     harness = Harness(tmp_path / "mount" / "state.db")
-    assert harness.state_writer.load() is None
+    assert harness.load() is None
     assert harness.logged == [("state_failing", "error")]
     assert harness.metrics() == {"up": 0.0}
     harness.everything = lambda: Entry([ONE])
@@ -356,12 +361,12 @@ def test_a_file_that_cannot_be_opened_at_the_start_is_begun_once_it_can(tmp_path
     assert [name for name, _ in harness.logged] == ["state_failing", "state_recovered"]
     past = harness.reopened()
     assert jobs(past) == {"1", "2"}
-    assert past == SavedState(harness.time.wall, past.records, baselines=BASELINES)
+    assert past == Past(harness.time.wall, past.records, baselines=BASELINES)
 
 
 def test_a_file_that_has_content_once_it_can_be_opened_is_set_aside_and_not_overwritten(tmp_path: Path) -> None:
     harness = Harness(tmp_path / "mount" / "state.db")
-    assert harness.state_writer.load() is None
+    assert harness.load() is None
     harness.path.parent.mkdir()
     with_past(harness.path, Entry([ONE]))
     harness.everything = lambda: Entry([TWO])
@@ -375,7 +380,7 @@ def test_a_file_that_has_content_once_it_can_be_opened_is_set_aside_and_not_over
 
 def test_a_file_that_makes_no_sense_once_it_can_be_opened_is_set_aside(tmp_path: Path) -> None:
     harness = Harness(tmp_path / "mount" / "state.db")
-    assert harness.state_writer.load() is None
+    assert harness.load() is None
     harness.path.parent.mkdir()
     harness.path.write_bytes(b"no database at all")
     assert harness.write(Entry([ONE]))
@@ -385,7 +390,7 @@ def test_a_file_that_makes_no_sense_once_it_can_be_opened_is_set_aside(tmp_path:
 
 def test_a_file_that_another_process_has_later_is_tried_again_until_that_is_gone(tmp_path: Path) -> None:
     harness = Harness(tmp_path / "mount" / "state.db")
-    assert harness.state_writer.load() is None
+    assert harness.load() is None
     harness.path.parent.mkdir()
     with closing(State(str(harness.path))):
         assert not harness.write(Entry([ONE]))
@@ -403,7 +408,7 @@ def test_a_file_that_could_be_opened_and_not_be_read_at_the_start_is_not_written
 
     with monkeypatch.context() as broken:
         broken.setattr(State, "read", fail)
-        assert harness.state_writer.load() is None
+        assert harness.load() is None
     assert harness.log("state_failing")["error"] == "disk I/O error"
     harness.time.wall = 1_700_001_000.0
     assert harness.write(Entry([TWO]))
@@ -415,7 +420,7 @@ def test_a_file_that_could_be_opened_and_not_be_read_at_the_start_is_not_written
 
 
 def test_a_file_that_was_removed_is_written_whole(harness: Harness) -> None:
-    harness.state_writer.load()
+    harness.load()
     harness.write(Entry([ONE]))
     for each in harness.files:
         harness.path.with_name(each).unlink()
@@ -427,11 +432,11 @@ def test_a_file_that_was_removed_is_written_whole(harness: Harness) -> None:
     assert harness.metrics()["up"] == 1.0
     past = harness.reopened()
     assert jobs(past) == {"1", "2"}
-    assert past == SavedState(harness.time.wall, past.records, {}, BASELINES, Totals({SERIES: 2.0}))
+    assert past == Past(harness.time.wall, past.records, {}, BASELINES, Totals({SERIES: 2.0}))
 
 
 def test_a_file_in_whose_place_there_is_another_one_is_written_whole_and_the_other_is_kept(harness: Harness) -> None:
-    harness.state_writer.load()
+    harness.load()
     harness.write(Entry([ONE]))
     for each in harness.files:
         harness.path.with_name(each).unlink()
@@ -473,7 +478,7 @@ def test_a_file_that_is_damaged_while_it_is_open_is_set_aside_and_written_whole(
     harness: Harness, damage: Callable[[Path], object], tmp_path: Path
 ) -> None:
     with_past(harness.path, Entry([record(finished(arn=arn(number))) for number in range(500)]))
-    harness.state_writer.load()
+    harness.load()
     harness.write(Entry([ONE]))
     damage(harness.path)
     harness.everything = lambda: Entry([ONE], totals=Totals({SERIES: 7.0}))
@@ -497,7 +502,7 @@ def test_a_file_that_is_damaged_while_it_is_open_is_set_aside_and_written_whole(
 def test_damage_is_found_by_the_next_beat_where_there_is_nothing_to_write(
     harness: Harness, damage: Callable[[Path], object]
 ) -> None:
-    harness.state_writer.load()
+    harness.load()
     harness.write(MANY)
     damage(harness.path)
     harness.everything = lambda: Entry([TWO])
@@ -509,7 +514,7 @@ def test_damage_is_found_by_the_next_beat_where_there_is_nothing_to_write(
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
 def test_damage_since_the_last_write_is_found_at_the_end(harness: Harness, damage: Callable[[Path], object]) -> None:
-    harness.state_writer.load()
+    harness.load()
     harness.write(MANY)
     damage(harness.path)
     harness.everything = lambda: Entry([TWO])
@@ -519,7 +524,7 @@ def test_damage_since_the_last_write_is_found_at_the_end(harness: Harness, damag
 
 
 def test_what_is_set_aside_is_as_the_damage_left_it(harness: Harness) -> None:
-    harness.state_writer.load()
+    harness.load()
     harness.write(MANY)
     overwrite(harness.path, 4096)
     left = harness.path.read_bytes(), log_of(harness.path).read_bytes()
@@ -533,7 +538,7 @@ def test_the_log_of_a_removed_file_is_not_applied_to_the_one_in_its_place(harnes
     other = tmp_path / "other" / "state.db"
     other.parent.mkdir()
     with_past(other, Entry([record(finished(arn=arn(3)))]))
-    harness.state_writer.load()
+    harness.load()
     harness.write(MANY)
     other.rename(harness.path)
     harness.time.wall = 1_700_001_000.0
@@ -542,7 +547,7 @@ def test_the_log_of_a_removed_file_is_not_applied_to_the_one_in_its_place(harnes
 
 
 def test_a_file_that_begins_again_has_lanes_tombstones_and_floor_as_before(harness: Harness) -> None:
-    harness.state_writer.load()
+    harness.load()
     harness.state_writer.set_baselines({"lane": CREATED})
     harness.write(Entry([ONE]))
     harness.path.unlink()
@@ -555,7 +560,7 @@ def test_a_file_that_begins_again_has_lanes_tombstones_and_floor_as_before(harne
 
 
 def test_a_file_that_began_anew_and_took_no_more_than_the_whole_is_not_set_aside_for_it(harness: Harness) -> None:
-    harness.state_writer.load()
+    harness.load()
     harness.write(Entry([ONE]))
     harness.path.unlink()
     harness.everything = lambda: Entry([ONE])
@@ -570,7 +575,7 @@ def test_a_file_that_began_anew_and_took_no_more_than_the_whole_is_not_set_aside
 
 
 def test_a_file_that_cannot_take_the_whole_is_tried_again_and_takes_it_once_there_is_room(harness: Harness) -> None:
-    harness.state_writer.load()
+    harness.load()
     harness.write(Entry([ONE]))
     harness.path.unlink()
     harness.everything = lambda: MANY
@@ -588,7 +593,7 @@ def test_a_file_that_cannot_take_the_whole_is_tried_again_and_takes_it_once_ther
 
 
 def test_the_time_is_written_where_nothing_else_was_for_a_while(harness: Harness) -> None:
-    harness.state_writer.load()
+    harness.load()
     began = harness.time.wall
     harness.write(Entry([ONE]))
     harness.time.advance(HEARTBEAT_INTERVAL - 1.0)
@@ -603,7 +608,7 @@ def test_the_time_is_written_where_nothing_else_was_for_a_while(harness: Harness
 
 
 def test_the_time_is_not_tried_more_often_where_the_file_takes_nothing(harness: Harness) -> None:
-    harness.state_writer.load()
+    harness.load()
     with no_file_larger_than(0):
         harness.time.advance(HEARTBEAT_INTERVAL)
         harness.beat()
@@ -614,14 +619,14 @@ def test_the_time_is_not_tried_more_often_where_the_file_takes_nothing(harness: 
 
 
 def test_lanes_are_written_when_they_changed_and_only_then(harness: Harness) -> None:
-    harness.state_writer.load()
+    harness.load()
     harness.write(Entry([ONE]))
     assert harness.state_writer._state is not None
     with harness.state_writer._state._transaction():  # to see whether they are written again
         harness.state_writer._state._connection.execute("DELETE FROM baselines")
     harness.state_writer.set_baselines(dict(BASELINES))
     harness.write(Entry([ONE]))
-    state = harness.state_writer._state.read()
+    state = past_in(harness.state_writer._state)
     assert state is not None
     assert state.baselines == {}
     harness.state_writer.set_baselines({"other": CREATED + 5.0})
@@ -630,7 +635,7 @@ def test_lanes_are_written_when_they_changed_and_only_then(harness: Harness) -> 
 
 
 def test_lanes_that_could_not_be_written_are_written_with_the_next(harness: Harness) -> None:
-    harness.state_writer.load()
+    harness.load()
     harness.write(Entry([ONE]))
     harness.state_writer.set_baselines({"other": CREATED + 5.0})
     with no_file_larger_than(0):
@@ -641,19 +646,19 @@ def test_lanes_that_could_not_be_written_are_written_with_the_next(harness: Harn
 
 def test_a_file_from_which_jobs_are_gone_becomes_smaller(harness: Harness) -> None:
     many = [record(finished(arn=arn(number))) for number in range(5000)]
-    harness.state_writer.load()
+    harness.load()
     harness.write(Entry(many))
     harness.close()
     before = harness.path.stat().st_size
     again = Harness(harness.path)
-    again.state_writer.load()
+    again.load()
     assert again.write(Entry(gone=[each.arn for each in many[500:]]))
     again.close()
     assert harness.path.stat().st_size < 0.2 * before + 256 * 4096
 
 
 def test_a_keeper_that_was_closed_leaves_the_file_to_others_and_writes_no_more(harness: Harness) -> None:
-    harness.state_writer.load()
+    harness.load()
     harness.write(Entry([ONE]))
     harness.close()
     harness.close()
@@ -672,4 +677,4 @@ def test_a_keeper_that_never_opened_its_file_can_be_closed(harness: Harness) -> 
 def test_one_without_anything_to_tell_begins_an_empty_file(harness: Harness) -> None:
     assert harness.everything() == Entry()
     assert harness.write(Entry())
-    assert harness.reopened() == SavedState(harness.time.wall, [], baselines=BASELINES)
+    assert harness.reopened() == Past(harness.time.wall, [], baselines=BASELINES)

@@ -10,15 +10,25 @@ import pytest
 from builders import ACCOUNT, ARN, CREATED, REGION, SV1, arn, finished, record, snapshot, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ledgers import Book
+from ledgers import Book, Past
 from profiles import examples
 
-from exporter.core import Increment, JobRecord
-from exporter.metrics import AGGREGATE_FAMILIES, Histogram, JobFamily, Row, SegmentChain, Totals, job_families, render
+from exporter.core import Increment, JobRecord, observe
+from exporter.metrics import (
+    AGGREGATE_FAMILIES,
+    Histogram,
+    JobFamily,
+    Row,
+    SegmentChain,
+    Series,
+    Totals,
+    job_families,
+    render,
+)
 from exporter.storage.batches import BATCH_JOBS
 from exporter.storage.block import BLOCK_JOBS, Block, seal
 from exporter.storage.job_index import status_summaries
-from exporter.storage.persistence import DirtySet, Entry, SavedState, Tombstone, mark_of
+from exporter.storage.persistence import DirtySet, Entry, Tombstone, mark_of
 from exporter.storage.rendered_lines import View
 from exporter.storage.series_limit import Rank, Standing, rank_of
 from exporter.storage.store import Store
@@ -36,6 +46,12 @@ def store_with(*records: JobRecord) -> Store:
     for known in records:
         store.put(known)
     return store
+
+
+def whole(store: Store) -> Entry:
+    """Return the whole state with its records in memory."""
+    everything = store.everything()
+    return replace(everything, records=[*everything.records])
 
 
 def test_a_record_comes_back_as_it_was_put() -> None:
@@ -142,11 +158,38 @@ def test_the_samples_of_one_family_stand_together_in_the_order_of_the_table() ->
         "braket_billable_seconds_total",
         "braket_job_queue_duration_seconds",
         "braket_job_run_duration_seconds",
+        "braket_job_phase_seconds_total",
+        "braket_job_phases_total",
     ]
     assert lines["braket_job_instances"] == (
         f'braket_job_instances{{job_arn="{arn(1)}",job_name="one"}} 1.0\n'
         f'braket_job_instances{{job_arn="{arn(2)}",job_name="two"}} 1.0\n'
     )
+
+
+def test_the_aggregates_have_the_tags_of_a_job_and_values_beyond_the_first_hundred_are_counted() -> None:
+    counted: list[str] = []
+    store = Store((), tag_keys=("team",), count_other=counted.append)
+    for number in range(102):
+        job = snapshot(arn=arn(number), tags=(("team", f"t{number}"),))
+        seen = observe(JobRecord(job.arn), job, since=0.0, now=CREATED + 130.0)
+        store.put(seen.record, seen.increments)
+        store.put(seen.record)
+    lines = page(store.view())["braket_jobs"]
+    assert 'status="RUNNING",tag_team="t99"} 1.0\n' in lines
+    assert 'status="RUNNING",tag_team="other"} 2.0\n' in lines
+    assert 'tag_team="t100"' not in lines
+    assert counted == ["team", "team"]
+
+
+def test_after_a_restart_the_tags_of_saved_jobs_are_those_of_their_series() -> None:
+    series: dict[Series, float] = {
+        (OUTCOMES, (ACCOUNT, REGION, SV1, f"t{number}", "COMPLETED")): 1.0 for number in range(100)
+    }
+    store = Store((), tag_keys=("team",))
+    job = snapshot(tags=(("team", "late"),))
+    Past(CREATED, [record(job)], totals=Totals(series)).give(store)
+    assert 'status="RUNNING",tag_team="other"} 1.0\n' in page(store.view())["braket_jobs"]
 
 
 def test_what_a_job_adds_to_the_fleet_shows_at_once_and_once() -> None:
@@ -211,7 +254,7 @@ def test_the_list_of_records_is_a_copy() -> None:
 
 def test_a_label_that_is_too_many_is_a_bug_and_changes_nothing() -> None:
     family = job_families()[0]
-    broken = type(family)(family.name, "", "gauge", ("one",), samples=lambda _: [(("1", "2"), 1.0)])
+    broken = type(family)(family.name, "", "gauge", ("one",), own_samples=lambda _: [(("1", "2"), 1.0)])
     store = Store([broken])
     with pytest.raises(ValueError, match="has 1 labels, got 2 values"):
         store.put(record(snapshot()), [COMPLETED])
@@ -724,7 +767,7 @@ def test_a_job_that_had_ended_and_was_never_asked_for_is_not_written_until_it_an
     store.add(JobRecord(ARN, configured=False, owner="lane"))
     store.flush()
     assert book.entries == []
-    assert store.everything() == Entry([])
+    assert whole(store) == Entry([])
     store.add(JobRecord(arn(2), configured=False, first_listed_status="RUNNING"))
     store.put(record(finished(), configured=False))
     assert book.jobs.keys() == {ARN, arn(2)}
@@ -773,10 +816,45 @@ def test_a_ledger_may_ask_for_everything_while_it_writes_and_hears_what_is_shown
     store, book = written_down()
     logged: list[Entry] = []
     store.put(record(snapshot()), [Increment(*SERIES, None)])
-    book.meanwhile = lambda: logged.append(store.everything())
+    book.meanwhile = lambda: logged.append(whole(store))
     store.put(record(finished()), [COMPLETED])
     assert logged == [Entry([record(snapshot())], totals=Totals({SERIES: 0.0}))]
-    assert store.everything() == Entry([record(finished())], totals=Totals({SERIES: 1.0}))
+    assert whole(store) == Entry([record(finished())], totals=Totals({SERIES: 1.0}))
+
+
+def test_the_whole_state_is_read_one_block_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(job_families())
+    for number in range(4 * BLOCK_JOBS):
+        store.add(record(finished(arn=arn(number), ended=CREATED + 500.0 + number)))
+    unpacked: list[Block] = []
+    records_of = Block.records
+
+    def counted(block: Block) -> list[JobRecord]:
+        unpacked.append(block)
+        return records_of(block)
+
+    monkeypatch.setattr(Block, "records", counted)
+    records = iter(store.everything().records)
+    next(records)
+    assert len(unpacked) == 1
+    assert len([*records]) == 4 * BLOCK_JOBS - 1
+    assert len(unpacked) == 3
+
+
+def test_jobs_of_many_blocks_are_sealed_again_once_others_of_their_blocks_are_forgotten() -> None:
+    store = Store(job_families())
+    for number in range(8 * BLOCK_JOBS):
+        store.add(record(finished(arn=arn(number), ended=CREATED + 500.0 + number)))
+    store.forget({arn(number): {} for number in range(0, 8 * BLOCK_JOBS, 64)})
+    left = [number for number in range(8 * BLOCK_JOBS) if number % 64]
+    assert len(store.view().job_rows) < 2 * BLOCK_JOBS
+    expected = Store(job_families())
+    for number in left:
+        expected.add(record(finished(arn=arn(number), ended=CREATED + 500.0 + number)))
+    shown, wanted = page(store.view()), page(expected.view())
+    assert {name: sorted(text.splitlines()) for name, text in shown.items()} == {
+        name: sorted(text.splitlines()) for name, text in wanted.items()
+    }
 
 
 def test_sealed_jobs_are_written_when_they_change_or_go_and_belong_to_everything() -> None:
@@ -803,10 +881,10 @@ def test_changes_of_an_outage_are_written_in_batches_and_counted_jobs_with_their
     book.open = True
     store.flush()
     counted, *others = book.entries
-    assert len(counted.records) == BATCH_JOBS + 4 + BATCH_JOBS
+    assert len([*counted.records]) == BATCH_JOBS + 4 + BATCH_JOBS
     assert (len(counted.gone), len(counted.tombstones)) == (5, 5)
     assert counted.totals == Totals({SERIES: BATCH_JOBS + 9.0})
-    assert [len(entry.records) for entry in others] == [BATCH_JOBS - 9]
+    assert [len([*entry.records]) for entry in others] == [BATCH_JOBS - 9]
     assert {each.arn: each for each in store.everything().records} == book.jobs
 
 
@@ -817,10 +895,10 @@ def test_a_failed_write_of_a_batch_loses_nothing() -> None:
         store.add(record(snapshot(arn=arn(number))))
     book.open, book.takes = True, False
     store.flush()
-    assert [len(entry.records) for entry in book.entries] == [BATCH_JOBS]
+    assert [len([*entry.records]) for entry in book.entries] == [BATCH_JOBS]
     book.takes = True
     store.flush()
-    assert [len(entry.records) for entry in book.entries] == [BATCH_JOBS] * 3
+    assert [len([*entry.records]) for entry in book.entries] == [BATCH_JOBS] * 3
     assert len(book.jobs) == 2 * BATCH_JOBS
 
 
@@ -862,7 +940,7 @@ def test_what_was_known_before_a_restart_is_shown_and_not_written_again() -> Non
     store, book = written_down()
     queue = Histogram((0, 0, 2, *[0] * 19), 80.0)
     known = [record(finished(arn=arn(number), ended=CREATED + 500.0 + number)) for number in range(MANY)]
-    store.restore(SavedState(CREATED, [*known, JobRecord(ARN)], {}, {}, Totals({SERIES: 7.0}, {QUEUED[:2]: queue})))
+    Past(CREATED, [*known, JobRecord(ARN)], {}, {}, Totals({SERIES: 7.0}, {QUEUED[:2]: queue})).give(store)
     assert {each.arn for each in [*store.scan()]} == {ARN, *(each.arn for each in known)}
     assert is_sealed(store.view()) == {"open": BLOCK_JOBS + 1, "chunks": 1}
     lines = page(store.view())
@@ -999,6 +1077,6 @@ def test_locks_are_taken_in_their_order_and_the_last_one_is_not_held_while_a_led
     store.enforce_limit()
     store.flush()
     store.view()
-    assert store.everything().records
+    assert [*store.everything().records]
     assert {*map(tuple, held)} == {(0,)}
     assert RankedLock.held.ranks == []

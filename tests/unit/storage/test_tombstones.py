@@ -49,10 +49,21 @@ def test_a_job_that_was_buried_again_is_pruned_by_its_last_tombstone() -> None:
 
 def test_tombstones_that_change_hands_are_pruned_with_the_others_of_their_lane() -> None:
     tombstones = buried((A, 10.0, "west"), (B, 20.0, "north"))
-    assert tombstones.change_owner("west", "west") == {}
-    assert tombstones.change_owner("west", "north") == {mark_of(A): Tombstone(10.0, None, "north")}
+    assert [*tombstones.change_owner("west", "west")] == []
+    assert [*tombstones.change_owner("south", "west")] == []
+    assert [*tombstones.change_owner("west", "north")] == [{mark_of(A): Tombstone(10.0, None, "north")}]
     assert tombstones.prune("west", 100.0) == []
     assert tombstones.prune("north", 100.0) == [mark_of(A), mark_of(B)]
+
+
+def test_many_tombstones_change_hands_in_batches() -> None:
+    tombstones = buried(*((arn(number), float(number), "west") for number in range(1100)))
+    batches = tombstones.change_owner("west", "north")
+    assert len(next(batches)) == 512
+    tombstones.add(arn(2000), Tombstone(5.5, None, "west"))
+    assert [len(batch) for batch in batches] == [512, 77]
+    assert {tombstone.owner for tombstone in tombstones.all().values()} == {"north"}
+    assert len(tombstones.prune("north", 10.0)) == 11
 
 
 def test_tombstones_of_lanes_that_are_no_more_are_pruned_for_them() -> None:

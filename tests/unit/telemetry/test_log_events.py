@@ -107,6 +107,21 @@ def test_a_discovered_job_is_logged_with_its_status() -> None:
     ]
 
 
+def test_a_discovered_job_is_logged_with_its_queue_and_reservation_where_braket_reports_them() -> None:
+    lines = Lines()
+    arn = "arn:aws:braket:us-west-2:123456789012:reservation/1"
+    job = snapshot(status="QUEUED", reservation_arn=arn)
+    lines.event_log.observed(
+        observation(job, discovered=True, queue="JOBS_QUEUE", queue_message="Waiting for the device.")
+    )
+    line = lines.entries[0]
+    assert (line["queue"], line["queue_message"], line["reservation_arn"]) == (
+        "JOBS_QUEUE",
+        "Waiting for the device.",
+        arn,
+    )
+
+
 def test_a_transition_is_logged_with_both_times_and_its_lag() -> None:
     lines = Lines()
     change = Transition(snapshot(), "QUEUED", CREATED + 40.25, CREATED + 45.0)

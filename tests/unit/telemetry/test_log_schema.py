@@ -10,15 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import ARN, event, record, snapshot
+from builders import ARN, GARNET, event, record, snapshot
 from jsonschema import Draft202012Validator
 
 from exporter.core import (
     DROP_REASONS,
     GET_CALLER_IDENTITY,
+    GET_DEVICE,
     GET_JOB,
     SEARCH_JOBS,
+    SEARCH_SPENDING_LIMITS,
     TERMINAL_STATUSES,
+    BraketError,
+    DeviceKey,
+    DeviceObservation,
+    DeviceRecord,
+    DeviceSnapshot,
     EntryProblem,
     FirstPollProgress,
     JobEvent,
@@ -71,7 +78,7 @@ def test_its_lists_of_values_are_those_of_the_code() -> None:
     operation = SCHEMA["$defs"]["poll_failed"]["properties"]["operation"]
     end = SCHEMA["$defs"]["job_transition"]["allOf"][0]["if"]["properties"]["to_status"]
     assert reason == {"enum": [*DROP_REASONS]}
-    assert operation == {"enum": [GET_JOB, SEARCH_JOBS, GET_CALLER_IDENTITY]}
+    assert operation == {"enum": [GET_JOB, SEARCH_JOBS, GET_DEVICE, SEARCH_SPENDING_LIMITS, GET_CALLER_IDENTITY]}
     assert end == {"enum": [*TERMINAL_STATUSES]}
 
 
@@ -164,6 +171,64 @@ def test_troubles_with_lists_fit(written: io.StringIO) -> None:
         "search_without_tags",
     ]
     assert all(map(fits, lines))
+
+
+def test_the_failure_and_the_recovery_of_an_event_queue_fit(written: io.StringIO) -> None:
+    event_log, url = (
+        EventLog(make_logger("info", "json", written)),
+        "https://sqs.us-west-2.amazonaws.com/123456789012/q",
+    )
+    event_log.event_queue_failing(url, "ReceiveMessage", BraketError("timeout", "late"), 1.5)
+    event_log.event_queue_recovered(url)
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert all(map(fits, lines))
+    failing, recovered = ({name: value for name, value in line.items() if name != "timestamp"} for line in lines)
+    assert failing == {
+        "level": "warning",
+        "event": "event_queue_failing",
+        "queue": url,
+        "operation": "ReceiveMessage",
+        "code": "timeout",
+        "retry_in_seconds": 1.5,
+        "message": "late",
+    }
+    assert recovered == {"level": "info", "event": "event_queue_recovered", "queue": url}
+
+
+def test_the_news_of_a_device_fits(written: io.StringIO) -> None:
+    event_log = EventLog(make_logger("info", "json", written))
+    key = DeviceKey("eu-north-1", GARNET)
+    paused = DeviceSnapshot(key, "PAUSED", reason="MAINTENANCE", estimated_end=1_700_003_600.0)
+    unknown = (("deviceStatus", "RESTING"),)
+    event_log.device_observed(DeviceObservation(DeviceRecord(paused, 1.0), "ONLINE", ()))
+    event_log.device_observed(DeviceObservation(DeviceRecord(DeviceSnapshot(key, "ONLINE"), 2.0), "PAUSED", unknown))
+    event_log.device_observed(DeviceObservation(DeviceRecord(paused, 3.0), None, ()))
+    event_log.poll_failed(Target("", "eu-north-1"), GET_DEVICE, BraketError("timeout", "late"), 1.0, device=GARNET)
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert all(map(fits, lines))
+    place = {"device": GARNET, "aws_region": "eu-north-1"}
+    assert [{name: value for name, value in line.items() if name != "timestamp"} for line in lines[:3]] == [
+        {
+            "level": "warning",
+            "event": "device_status_changed",
+            **place,
+            "from_status": "ONLINE",
+            "to_status": "PAUSED",
+            "reason": "MAINTENANCE",
+            "estimated_end": "2023-11-14T23:13:20.000Z",
+        },
+        {
+            "level": "info",
+            "event": "device_status_changed",
+            **place,
+            "from_status": "PAUSED",
+            "to_status": "ONLINE",
+            "reason": None,
+            "estimated_end": None,
+        },
+        {"level": "warning", "event": "unknown_value", **place, "field": "deviceStatus", "value": "RESTING"},
+    ]
+    assert (lines[3]["event"], lines[3]["device"]) == ("poll_failed", GARNET)
 
 
 GOOD = {

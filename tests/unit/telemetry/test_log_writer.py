@@ -28,7 +28,7 @@ class Sink:
 
     def write(self, text: str) -> None:
         self.entered.release()
-        assert self.works.wait(SOON)
+        self.works.wait(SOON)  # a test may end while the sink is stuck, and its thread must not fail in a later one
         try:
             if self.error is not None:
                 raise self.error

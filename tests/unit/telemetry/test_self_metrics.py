@@ -1,6 +1,7 @@
 """The exporter's own metrics, literally."""
 
 import platform
+import re
 import sys
 from collections.abc import Callable, Iterable
 
@@ -10,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 import exporter
-from exporter.core import Health, Target, TargetStatus
+from exporter.core import Health, QueueStatus, Target, TargetStatus
 from exporter.metrics import EXPORTER_FAMILIES, Format
 from exporter.telemetry.self_metrics import SelfMetrics
 
@@ -29,6 +30,13 @@ def status(target: Target = ONE, health: Health | None = None, **members: object
     }
     good = Health(up=True, last_success=1700000000.5)
     return TargetStatus(target=target, health=health or good, **{**usual, **members})  # type: ignore[arg-type]
+
+
+UP, NEVER_CALLED = QueueStatus(up=True, last_receive=1700000000.0), QueueStatus(up=None, last_receive=None)
+
+
+def watch_queues(telemetry: SelfMetrics, *statuses: QueueStatus) -> None:
+    telemetry.events.watch(lambda: statuses)
 
 
 def everything(_: str, __: str) -> bool:
@@ -64,6 +72,8 @@ def test_every_family_of_the_exporter_is_there_with_its_type_and_the_labels_of_i
     telemetry.request(ONE, "GetJob", "ok", 0.1)
     telemetry.dropped("retention")
     telemetry.unknown_value("status")
+    telemetry.tag_value_dropped("team")
+    watch_queues(telemetry, UP)
     telemetry.state_written(1700000000.0, 4096)
     page = telemetry.render("text", everything, [status()]).decode()
     found = {family.name: family for family in parse_text(page)}
@@ -153,6 +163,15 @@ def test_requests_count_by_what_came_of_them_and_their_durations_fall_into_bucke
         f'{name}_count{{{where},operation="GetJob"}} 3.0',
         f'{name}_sum{{{where},operation="GetJob"}} 20.25',
     ]
+
+
+def test_the_counter_of_a_tag_key_starts_at_0() -> None:
+    telemetry = SelfMetrics()
+    telemetry.tag_keys_used(["team"])
+    assert 'braket_exporter_tag_values_dropped_total{tag="team"} 0.0' in own_lines(telemetry)
+    telemetry.tag_value_dropped("team")
+    telemetry.tag_keys_used(["team"])
+    assert 'braket_exporter_tag_values_dropped_total{tag="team"} 1.0' in own_lines(telemetry)
 
 
 def test_what_was_dropped_unreadable_or_unknown_is_counted() -> None:
@@ -296,6 +315,7 @@ def test_only_families_that_are_wanted_are_rendered_and_types_are_told_to_the_ch
         return name == "braket_exporter_target_up"
 
     telemetry = SelfMetrics()
+    watch_queues(telemetry, UP)
     telemetry.state_written(1700000000.0, 4096)
     page = telemetry.render("text", wanted, [status()]).decode()
     assert page == (
@@ -321,11 +341,47 @@ def test_openmetrics_ends_with_exactly_one_end_mark_and_text_with_none() -> None
 def test_openmetrics_names_a_counter_without_its_ending_and_parses() -> None:
     telemetry = SelfMetrics()
     telemetry.request(ONE, "GetJob", "ok", 0.1)
+    watch_queues(telemetry, UP)
     telemetry.state_written(1700000000.0, 4096)
     page = telemetry.render("openmetrics", everything, [status()]).decode()
     assert "\n# TYPE braket_exporter_api_requests counter\n" in page
     names = {family.name for family in parse_openmetrics(page)}
     assert {row.name.removesuffix("_total") for row in EXPORTER_FAMILIES} <= names
+
+
+def event_lines(*statuses: QueueStatus) -> list[str]:
+    telemetry = SelfMetrics()
+    watch_queues(telemetry, *statuses)
+    return [line for line in own_lines(telemetry) if "_event_queue_" in line]
+
+
+def test_without_a_queue_there_is_no_family_of_events() -> None:
+    names = ("braket_exporter_event", "braket_exporter_transitions_found")
+    assert not any(line.startswith(names) for line in own_lines(SelfMetrics()))
+
+
+def test_a_queue_that_was_never_called_has_counters_only() -> None:
+    telemetry = SelfMetrics()
+    watch_queues(telemetry, NEVER_CALLED)
+    lines = own_lines(telemetry)
+    assert not any("_event_queue_" in line for line in lines)
+    assert 'braket_exporter_transitions_found_total{by="event"} 0.0' in lines
+    assert 'braket_exporter_transitions_found_total{by="poll"} 0.0' in lines
+    counters = [line for line in lines if line.startswith("braket_exporter_events_total")]
+    assert [re.findall(r'"([^"]*)"', line) for line in counters] == [
+        ["Braket Job State Change", outcome] for outcome in ("applied", "known", "unselected", "foreign", "malformed")
+    ]
+
+
+def test_one_queue_that_fails_is_not_hidden_by_another_one() -> None:
+    assert event_lines(UP, QueueStatus(up=False, last_receive=1600000000.0), NEVER_CALLED) == [
+        "braket_exporter_event_queue_up 0.0",
+        "braket_exporter_event_queue_last_receive_timestamp_seconds 1.6e+09",
+    ]
+    assert event_lines(UP, UP) == [
+        "braket_exporter_event_queue_up 1.0",
+        "braket_exporter_event_queue_last_receive_timestamp_seconds 1.7e+09",
+    ]
 
 
 def test_two_telemetries_share_nothing() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from exporter.core import JobRecord
 from exporter.storage import BlockSummary, statuses_of
 from exporter.storage.job_index import status_summaries
-from exporter.web.job_columns import SORTABLE, Order
+from exporter.web.job_columns import SORTABLE
 from exporter.web.job_table import (
     ALL_JOBS,
     MAX_ROWS,
@@ -19,6 +19,7 @@ from exporter.web.job_table import (
     list_jobs,
     parse_query,
 )
+from exporter.web.table_cells import Order
 
 NOW = CREATED + 1000.0
 OUT_OF_TIME = (event("MAX_RUNTIME_EXCEEDED", CREATED + 100.0),)

@@ -3,9 +3,9 @@
 import json
 from dataclasses import replace
 
-from builders import ARN, CREATED, SV1, arn, finished, record, snapshot
+from builders import ARN, CREATED, GARNET, SV1, arn, finished, record, snapshot
 
-from exporter.core import EventKey, JobRecord
+from exporter.core import DeviceKey, DeviceRecord, DeviceSnapshot, EventKey, JobRecord, JobSnapshot
 from exporter.core.transitions import diff
 from exporter.telemetry import job_fields, outcome_fields, transition_fields
 from exporter.web.jobs_api import job_document, render_jobs
@@ -45,6 +45,9 @@ def test_a_failed_job_has_the_fields_of_its_last_transition_and_of_the_page() ->
         "instances": 1,
         "max_runtime_exceeded": False,
         "poll_error": None,
+        "device_status": None,
+        "device_status_reason": None,
+        "device_status_estimated_end": None,
         "url": "https://us-west-2.console.aws.amazon.com/braket/home?region=us-west-2#/jobs",
         "logs_url": LOGS,
     }
@@ -107,3 +110,20 @@ def test_hostile_names_stay_text() -> None:
     name = '"</script>\ud800\x1b[31m'
     text = b"".join(render_jobs([record(snapshot(name=name))])).decode("ascii")
     assert json.loads(text)["jobs"][0]["job_name"] == name
+
+
+def test_an_active_job_has_the_state_of_its_device() -> None:
+    key = DeviceKey("eu-north-1", GARNET)
+    paused = DeviceSnapshot(key, "PAUSED", reason="MAINTENANCE", estimated_end=CREATED + 3600.0)
+    devices = {key: DeviceRecord(paused, CREATED)}
+
+    def fields(job: JobSnapshot) -> list[object]:
+        document = job_document(record(job), devices)
+        return [document[name] for name in ("device_status", "device_status_reason", "device_status_estimated_end")]
+
+    assert fields(snapshot(status="QUEUED", device=GARNET)) == ["PAUSED", "MAINTENANCE", "2023-11-14T23:13:20.000Z"]
+    assert fields(snapshot(status="QUEUED", device=SV1)) == [None, None, None]
+    assert fields(finished(device=GARNET)) == [None, None, None]
+    assert b'"device_status": "PAUSED"' in b"".join(
+        render_jobs([record(snapshot(status="RUNNING", device=GARNET))], devices)
+    )

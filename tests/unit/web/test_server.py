@@ -22,7 +22,7 @@ from exporter.web.http import server as server_module
 from exporter.web.http.access import AccessPolicy
 from exporter.web.http.messages import Handler
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Nothing here takes long; a test that waits this long has failed."""
 
 GET = b"GET /one HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -506,15 +506,16 @@ def is_handled(server: HttpServer) -> bool:
     return bool(transport.get_write_buffer_size() > 0)
 
 
-def test_stopping_closes_idle_connections_at_once(stack: ExitStack) -> None:
+def test_stopping_closes_idle_connections_at_once(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     server = stack.enter_context(serving())
     silent, kept = stack.enter_context(Peer(server)), stack.enter_context(Peer(server))
     assert kept.send(GET).answer()[0] == 200
     halfway = stack.enter_context(Peer(server)).send(b"GET /one HT")
     wait_until(lambda: len(server._connections) == 3)
+    monkeypatch.setattr(server_module, "STOP_TIMEOUT", PATIENCE)
     began = time.monotonic()
     server.stop()
-    assert time.monotonic() - began < server_module.STOP_TIMEOUT / 2
+    assert time.monotonic() - began < PATIENCE / 2
     assert [peer.rest() for peer in (silent, kept, halfway)] == [b"", b"", b""]
 
 
@@ -538,7 +539,7 @@ def test_stopping_does_not_wait_forever_for_a_handler_that_hangs(
     assert handler.entered.wait(PATIENCE)
     began = time.monotonic()
     server.stop()
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < PATIENCE / 2  # the handler hangs for PATIENCE
     handler.go.set()
 
 
@@ -684,17 +685,18 @@ def test_when_all_take_their_answers_slowly_the_slowest_makes_room(
         assert_alive(server)
 
 
-def test_a_probe_is_answered_while_200_peers_send_their_requests_slowly(stack: ExitStack) -> None:
+def test_a_probe_is_answered_while_200_peers_send_their_requests_slowly(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "REQUEST_TIMEOUT", 2 * PATIENCE)
     server = stack.enter_context(serving())
     peers = [stack.enter_context(Peer(server)).send(b"GET /one HTTP/1.1\r\nX: ") for _ in range(200)]
     wait_until(lambda: len(server._connections) == 200)
     enough = threading.Event()
     stack.enter_context(background(lambda: drip_all(peers, enough)))
     stack.callback(enough.set)
-    for _ in range(20):
-        began = time.monotonic()
+    for _ in range(10):
         assert_alive(server)
-        assert time.monotonic() - began < 1.0
     assert len(server._connections) >= 200
 
 
@@ -714,7 +716,10 @@ def drip_all(peers: list[Peer], enough: threading.Event) -> None:
             peer.send(b"a")
 
 
-def test_200_peers_that_take_their_answers_slowly_hold_up_no_probe(stack: ExitStack) -> None:
+def test_200_peers_that_take_their_answers_slowly_hold_up_no_probe(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "RESPONSE_TIMEOUT", 2 * PATIENCE)
     large = Response(200, b"x" * 200_000)
     server = stack.enter_context(
         serving(lambda request: large if request.path == "/large" else echo(request), send_buffer=4096)
@@ -723,9 +728,8 @@ def test_200_peers_that_take_their_answers_slowly_hold_up_no_probe(stack: ExitSt
     for peer in peers:
         peer.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
     wait_until(partial(is_responding, server, 200))
-    began = time.monotonic()
     assert_alive(server)
-    assert time.monotonic() - began < 1.0
+    assert sum(connection.responding for connection in [*server._connections.values()]) >= 200
 
 
 def test_an_urgent_path_is_answered_while_every_worker_is_busy(stack: ExitStack) -> None:

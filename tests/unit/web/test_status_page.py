@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import ARN, CREATED, event, finished, record, snapshot
+from builders import ARN, CREATED, GARNET, event, finished, record, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from profiles import examples
 
 from exporter.aws.get_job import parse_job
 from exporter.aws.members import ParseError
-from exporter.core import Health, JobRecord, Target, TargetStatus
+from exporter.core import DeviceKey, DeviceRecord, DeviceSnapshot, Health, JobRecord, Target, TargetStatus
 from exporter.web.job_columns import COLUMNS
 from exporter.web.job_table import ALL_JOBS, JobQuery
 from exporter.web.status_page import SECURITY_POLICY, render_page
@@ -314,6 +314,15 @@ def test_every_text_that_came_over_the_network_is_escaped() -> None:
     assert "script" not in seen.tags
 
 
+def test_the_texts_of_a_device_are_escaped_and_isolated() -> None:
+    key = DeviceKey("eu-north-1", GARNET)
+    hostile = DeviceRecord(DeviceSnapshot(key, "<b>\u202e", reason="<i>&"), NOW)
+    job = record(snapshot(status="QUEUED", device=GARNET, region="eu-north-1"))
+    page = render_page("1", 1.0, [], [job], NOW, devices={key: hostile})
+    assert '<bdi class="grey">&lt;b&gt;\u202e</bdi>, <bdi>&lt;i&gt;&amp;</bdi>' in page
+    assert Reader(page).jobs[0][DEVICE] == "iqm/Garnet<b>\u202e, <i>&"
+
+
 def test_a_hostile_device_cannot_hide_markup_behind_the_part_that_is_cut() -> None:
     assert row(record(snapshot(device="arn:aws:braket:::device/qpu/<b>/<i>")))[DEVICE] == "<b>/<i>"
     assert row(record(snapshot(device="<b>device/<i>")))[DEVICE] == "<b>device/<i>"
@@ -432,6 +441,14 @@ def test_a_target_shows_what_it_used_of_each_operations_budget() -> None:
         {"max": "150", "value": "87", "aria-label": "GetJob 87 of 150"},
         {"max": "0.6", "value": "0", "aria-label": "SearchJobs 0 of 0.6"},
     ]
+
+
+@pytest.mark.parametrize(("rate", "raised"), [(20.0, True), (5.5, True), (5.0, False), (2.5, False)])
+def test_the_page_says_that_a_rate_limit_is_above_the_quota(rate: float, raised: bool) -> None:  # noqa: FBT001
+    page = read(targets=(status(budget={"GetJob": 2.5}), status(budget={"GetJob": rate})))
+    text = f"The rate limit is raised to {rate:g} calls per second; the quota of AWS is 5."
+    assert (text in page.text) == raised
+    assert ("The rate limit is raised" in page.text) == raised
 
 
 def test_an_error_does_not_show_whose_credentials_these_are() -> None:

@@ -1,11 +1,9 @@
-"""Checks of the state file and the web configuration file."""
+"""Checks the path of the state file."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from exporter.app.settings import Settings, SettingsError
-from exporter.web.http import FileAccessPolicy, WebConfigError
 
 
 def check_state_file(settings: Settings) -> None:
@@ -30,27 +28,3 @@ def check_state_file(settings: Settings) -> None:
         raise SettingsError(
             [f"state_file: {file}: directory {file.parent} does not exist; create it or set another path"]
         )
-
-
-def access_policy_of(settings: Settings) -> FileAccessPolicy | None:
-    """Read the web configuration file, if configured.
-
-    Raises:
-        SettingsError: the file is invalid.
-    """
-    file = settings.web_config_file
-    with web_config_errors(file):
-        return None if file is None else FileAccessPolicy(file)
-
-
-@contextmanager
-def web_config_errors(file: str | None) -> Iterator[None]:
-    """Report problems of the web configuration file as problems of the settings.
-
-    Raises:
-        SettingsError: the file is invalid.
-    """
-    try:
-        yield
-    except WebConfigError as error:
-        raise SettingsError([f"web_config_file {file}: {problem}" for problem in error.problems]) from error

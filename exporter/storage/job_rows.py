@@ -1,0 +1,33 @@
+"""Rows of jobs in the state file, in the order of their ends. Few of them are in memory at a time."""
+
+import sqlite3
+from array import array
+from collections.abc import Iterator
+from typing import Final
+
+from exporter.storage.batches import in_batches
+
+ROWS_AT_ONCE: Final = 256
+"""The rows of one query."""
+
+_MARKS_BY_END: Final = """
+    SELECT mark FROM jobs
+    ORDER BY CASE
+        WHEN typeof(record) = 'text' AND json_valid(record)
+        THEN CAST(json_extract(record, '$.snapshot.ended') AS REAL)
+    END, mark
+"""
+"""SQLite has only the marks and ends in memory, not the records. A row that is not JSON has no end."""
+
+
+def rows_by_end(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
+    """Yield the mark and the record of each row, valid or not; first those without an end.
+
+    Jobs that end one after the other expire together, so the store has them in the same blocks.
+    """
+    marks = array("q", (mark for (mark,) in connection.execute(_MARKS_BY_END)))
+    for group in in_batches(marks, ROWS_AT_ONCE):
+        places = ",".join("?" * len(group))
+        rows = dict(connection.execute(f"SELECT mark, record FROM jobs WHERE mark IN ({places})", group))  # noqa: S608 -- only question marks
+        for mark in group:
+            yield mark, rows[mark]
