@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := exporter grafana compose scripts tests bench
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
-# Some tests wait: a worker more than there are processors keeps all of these busy.
+# Some tests wait: more workers than there are processors keep all of these busy.
 WORKERS = $(shell expr 1 + "$$(getconf _NPROCESSORS_ONLN)")
+QUICK_WORKERS = $(shell expr 2 + "$$(getconf _NPROCESSORS_ONLN)")
 UNIT_TESTS = --numprocesses=$(WORKERS) --dist=worksteal tests/unit
 # Tests that share a server, a browser or an image run in the same worker.
 OTHER_TESTS = --numprocesses=$(WORKERS) --dist=loadgroup --ignore=tests/unit
@@ -20,11 +21,13 @@ demo: .venv/runtime ## try it: simulated jobs and the exporter, on http://localh
 	@exec $(BIN)/braket-exporter demo
 
 quick: .venv/development ## run the unit tests in parallel, in half a minute
-	$(PYTEST) --quiet $(UNIT_TESTS) --hypothesis-profile=quick
+	$(PYTEST) --quiet $(UNIT_TESTS) --numprocesses=$(QUICK_WORKERS) --hypothesis-profile=quick
 
 test: check ## run everything: lint, types, all tests, coverage
-	$(PYTEST) $(UNIT_TESTS) --cov --cov-report= --cov-fail-under=0
-	$(PYTEST) $(OTHER_TESTS) --cov --cov-append --cov-report=term-missing
+	@unit=0; \
+	set -x; \
+	$(PYTEST) $(UNIT_TESTS) --cov --cov-report= --cov-fail-under=0 || unit=$$?; \
+	$(PYTEST) $(OTHER_TESTS) --cov --cov-append --cov-report=term-missing && exit $$unit
 
 check: .venv/development ## lint, types, layers, prose
 	$(BIN)/ruff check $(SOURCES)
@@ -35,12 +38,19 @@ check: .venv/development ## lint, types, layers, prose
 
 bench: .venv/development ## measure against named peers; print ratios
 	$(BIN)/python bench/plan.py
+	$(BIN)/python bench/calls_an_hour.py
 	$(BIN)/python bench/calls.py
+	$(BIN)/python bench/events.py
 	$(BIN)/python bench/get_job_cost.py
+	$(BIN)/python bench/first_fill.py
 	$(BIN)/python bench/batches.py
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/scrape.py
+	$(BIN)/python bench/readers.py
+	$(BIN)/python bench/memory.py
 	$(BIN)/python bench/restart.py
+	PYTHONPATH=tests $(BIN)/python bench/targets.py
+	$(BIN)/python bench/under_load.py
 
 docs: .venv/development ## build the documentation site into .cache/site; check its links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -51,7 +61,8 @@ docs-tables: .venv/development ## write the tables of costs, metrics and setting
 dashboards: .venv/development ## rebuild the Grafana dashboards from their code in grafana/
 	$(BIN)/python -m grafana
 
-chart: ## rebuild the table of the chart's README
+chart: .venv/development ## rebuild the table of the chart's README and its file of defaults
+	$(BIN)/python -m scripts.chart_defaults
 	cd helm/braket-exporter && "$(CURDIR)/.cache/tools/bin/readme-generator" -v values.yaml -r README.md
 
 lock: .venv/development ## update the image's pinned packages

@@ -47,8 +47,8 @@ def finished(number: int, jobs: int) -> JobRecord:
 def known_jobs(jobs: int) -> tuple[Services, PolledTarget]:
     """Return a target that has discovered finished jobs, as after a restart."""
     service = Service([], now=EPOCH)
-    services = replace(services_for(service, 2.5), store=Store(job_families()))
-    services = replace(services, tombstones=services.store.tombstones)
+    store = Store(job_families())
+    services = replace(services_for(service, 2.5), store=store, tombstones=store.tombstones)
     target = build_target(CONFIG, service, services, KEPT)
     for start in range(0, jobs, 1000):
         records = [finished(number, jobs) for number in range(start, min(jobs, start + 1000))]

@@ -22,11 +22,14 @@ from exporter.core import (
     SEARCH_JOBS,
     Clock,
     CredentialsRef,
+    DeviceKey,
+    DeviceSnapshot,
     JobSnapshot,
     JobSummary,
     SearchPage,
     Selector,
     Span,
+    SpendingLimitPage,
     Target,
     TargetConfig,
 )
@@ -113,6 +116,18 @@ class Service:
             created=job.created,
             ended=job.ended if over else None,
         )
+
+    def get_device(self, key: DeviceKey) -> DeviceSnapshot:
+        """Refuse to be called."""
+        raise AssertionError(key)
+
+    def search_spending_limits(self, token: str | None) -> SpendingLimitPage:
+        """Refuse to be called."""
+        raise AssertionError(token)
+
+    def search_job(self, arn: str) -> SearchPage:
+        """Refuse to be called."""
+        raise AssertionError(arn)
 
     def search_jobs(self, span: Span, token: str | None) -> SearchPage:
         """Answer SearchJobs."""

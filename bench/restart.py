@@ -1,17 +1,17 @@
 """A restart with a state file: seconds to ready, calls made until then, file and memory; beside one without a file."""
 
-import os
-import subprocess
-import sys
+import socket
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import Popen
+
+import installed
 
 from exporter.aws.get_job import parse_job
 from exporter.core import CredentialsRef, JobRecord, Selector, Target, TargetConfig, observe
@@ -25,7 +25,15 @@ FLEETS = ((1_000, 100), (10_000, 500), (100_000, 2_000))
 REGION = "us-west-2"
 LANE = TargetConfig(CredentialsRef(), Target("", REGION), (), Selector(all_jobs=True))
 RUNNING = (Phase(0.0, Status.QUEUED, Event.QUEUED_FOR_EXECUTION), Phase(40.0, Status.RUNNING, Event.RUNNING))
-PORT = 19834
+
+
+def free_port() -> int:
+    """Return a port that no other program uses."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+PORT = free_port()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +75,10 @@ def write_state(path: str, jobs: list[SimulatedJob], now: float) -> int:
     return Path(path).stat().st_size
 
 
-def environment(url: str) -> dict[str, str]:
-    """Keep the SDK on loopback."""
-    return os.environ | {
-        "AWS_ENDPOINT_URL_BRAKET": url,
-        "AWS_ACCESS_KEY_ID": "bench",
-        "AWS_SECRET_ACCESS_KEY": "bench",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-
-
-@contextmanager
-def exporter(server: SimulatorServer, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+def exporter(server: SimulatorServer, *arguments: str) -> AbstractContextManager[Popen[bytes]]:
     """Run an exporter with the settings as they come."""
     kept = ("--retention", "30d", "--max-jobs", "1000000", "--listen-address", f"127.0.0.1:{PORT}")
-    command = [sys.executable, "-m", "exporter", "--all-jobs", "--regions", REGION, *kept, *arguments]
-    process = subprocess.Popen(command, env=environment(server.url), stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
+    return installed.exporter(server, "--all-jobs", "--regions", REGION, *kept, *arguments)
 
 
 def ready() -> bool:
@@ -96,7 +86,7 @@ def ready() -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/-/ready", timeout=5):
             return True
-    except (urllib.error.URLError, ConnectionError):
+    except OSError:
         return False
 
 

@@ -1,17 +1,20 @@
 """From the start of the process to its first GetJob on loopback, beside a bare boto3 script that does the same."""
 
-import os
 import statistics
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
+from typing import NamedTuple
+
+from installed import COMMAND, environment
 
 from exporter.simulator import SimulatedJob, SimulatorServer, World, job_arn
 
-RUNS = 7
+RUNS = 15
 ARN = job_arn("0a1b2c3d-0000-4000-8000-000000000001")
-EXPORTER = [sys.executable, "-m", "exporter", "once", "--jobs", ARN]
+EXPORTER = [*COMMAND, "once", "--jobs", ARN]
 BARE = [
     sys.executable,
     "-c",
@@ -19,19 +22,26 @@ BARE = [
 ]
 
 
-def environment(url: str) -> dict[str, str]:
-    """Keep the SDK on loopback."""
-    return os.environ | {
-        "AWS_ENDPOINT_URL_BRAKET": url,
-        "AWS_ACCESS_KEY_ID": "bench",
-        "AWS_SECRET_ACCESS_KEY": "bench",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
+class FirstCall(NamedTuple):
+    """The time until the request reached the endpoint.
+
+    Attributes:
+        wall: in milliseconds.
+        cpu: in milliseconds of CPU time, which other programs do not change.
+    """
+
+    wall: float
+    cpu: float
 
 
-def first_call(command: list[str], server: SimulatorServer) -> float:
-    """Return the milliseconds until the request reached the endpoint."""
+def cpu_time(pid: int) -> float:
+    """Return the CPU milliseconds of the threads of a process."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text(encoding="ascii").split()[0]) for task in tasks) / 1e6
+
+
+def first_call(command: list[str], server: SimulatorServer) -> FirstCall:
+    """Start a command and measure until its first request."""
     seen = len(server.requests)
     began = time.time()
     quiet = subprocess.DEVNULL
@@ -39,8 +49,9 @@ def first_call(command: list[str], server: SimulatorServer) -> float:
     waiter = threading.Event()
     while len(server.requests) == seen and process.poll() is None:
         waiter.wait(0.001)
+    cpu = cpu_time(process.pid)
     process.wait()
-    return 1000 * (server.requests[seen].time - began)
+    return FirstCall(1000 * (server.requests[seen].time - began), cpu)
 
 
 def main() -> None:
@@ -50,9 +61,12 @@ def main() -> None:
         for command in (EXPORTER, BARE):
             first_call(command, server)  # compiles and warms the file cache
         pairs = [(first_call(EXPORTER, server), first_call(BARE, server)) for _ in range(RUNS)]
-    exporter, bare = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratio = statistics.median(a / b for a, b in pairs)
-    print(f"start to first GetJob   exporter {exporter:.0f} ms   bare boto3 {bare:.0f} ms   ratio {ratio:.2f}")
+    for noun, field in (("time", 0), ("CPU time", 1)):
+        exporter, bare = (statistics.median(call[field] for call in calls) for calls in zip(*pairs, strict=True))
+        ratio = statistics.median(one[field] / other[field] for one, other in pairs)
+        print(
+            f"start to first GetJob, {noun}   exporter {exporter:.0f} ms   bare boto3 {bare:.0f} ms   ratio {ratio:.2f}"
+        )
 
 
 if __name__ == "__main__":
