@@ -1,43 +1,21 @@
-"""The dashboard of all jobs: status, problems, durations and billed time."""
+"""The dashboard of all jobs: status, problems, devices, teams, billed time."""
 
 from typing import Final
 
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
-from grafana import queries, variables
-from grafana.dashboards import FLEET, JOB, Row, annotation, assemble
-from grafana.panels import (
-    BAD,
-    GOOD,
-    PROBLEM_COLOURS,
-    STATUS_COLOURS,
-    Column,
-    Query,
-    bars,
-    graph,
-    number,
-    rows,
-)
-from grafana.queries import of_each_job, of_fleet, with_device_name
+from grafana import devices, fleet_tables, limits, problems, queries, variables
+from grafana.colours import BAD, GOOD, NEUTRAL, STATUS_COLOURS, WARNING
+from grafana.dashboards import FLEET, Row, assemble
+from grafana.panels import Query, graph, number
+from grafana.queries import NO_EXPORTER, grown, increase, of_fleet, otherwise, quantile_of
 
-_OUTCOMES: Final = "aws_account_id_aws_region_device_outcome:braket_job_outcomes:max"
-_QUEUED_FOR: Final = "aws_account_id_aws_region_device_le:braket_job_queue_duration_seconds_bucket:increase1d"
-_RAN_FOR: Final = "aws_account_id_aws_region_device_le:braket_job_run_duration_seconds_bucket:increase1d"
-_RECORDED: Final = "Requires the recording rules of the exporter."
-_NOTHING_RECORDED: Final = "No jobs, or the recording rules are not loaded"
+_EXPORTER: Final = "braket_exporter_build_info"
+_OUTCOMES: Final = "braket_job_outcomes_total"
+_NO_JOBS: Final = "No jobs, or no exporter"
 
-_CHOSEN_STATUS: Final = 'status=~"$status"'
-
-_CHOICES: Final = "&".join(
-    f"${{{name}:queryparam}}" for name in ("datasource", "account", "region", "device", "status")
-)
-_TO_THE_JOB: Final = f"/d/{JOB}?var-job=${{__data.fields.job_arn:percentencode}}&{_CHOICES}&${{__url_time_range}}"
-
-_NAME: Final = Column("job_name", "Job", link=("Open the job", _TO_THE_JOB))
-_DEVICE: Final = Column("device_name", "Device", width=130)
-_REGION: Final = Column("aws_region", "Region", width=100)
-_ARN: Final = Column("job_arn", "ARN")
+SUCCESS_STEPS: Final = ((None, BAD), (0.8, WARNING), (0.95, GOOD))
 
 
 def make() -> Dashboard:
@@ -46,266 +24,163 @@ def make() -> Dashboard:
         FLEET,
         "Amazon Braket / Fleet",
         "Hybrid jobs of all accounts and Regions that the exporter watches.",
-        [_now(), _problems(), _over_time(), _durations(), _billed(), _jobs()],
-        variables=variables.of_the_fleet(),
-        annotations=[
-            annotation(
-                "Failed",
-                queries.ends_of("FAILED"),
-                "{{job_name}} failed",
-                "{{job_arn}} on {{device}}",
-                STATUS_COLOURS["FAILED"],
-            ),
-            annotation(
-                "Max runtime exceeded",
-                queries.times_of("MAX_RUNTIME_EXCEEDED"),
-                "{{job_name}} exceeded its maximum run time",
-                "{{job_arn}} on {{device}}",
-                STATUS_COLOURS["MAX_RUNTIME_EXCEEDED"],
-            ),
+        [
+            _now(),
+            problems.make(),
+            _over_time(),
+            fleet_tables.devices_and_teams(),
+            *devices.devices(),
+            limits.spending_limits(),
+            fleet_tables.phases_and_teams(),
+            _durations(),
+            fleet_tables.billed(),
+            fleet_tables.jobs(),
         ],
+        variables=variables.of_the_fleet(),
         since="24h",
     )
 
 
 def _now() -> Row:
-    count = "braket_jobs"
-    failing = queries.of_targets("braket_exporter_target_up")
+    exporters = number(
+        "Exporters",
+        "Exporters that Prometheus scrapes. Without an exporter, this page has no current data.",
+        Query(queries.EXPORTERS),
+        steps=((None, BAD), (1, GOOD)),
+        missing="No data",
+    )
+    alerts = number(
+        "Firing alerts",
+        "Firing alerts of the exporter's rules. Each failed job has its own alert for a day.",
+        Query(firing_alerts("Braket.*")),
+        steps=((None, GOOD), (1, BAD)),
+        missing="No rules",
+    )
     return Row(
         4,
         [
+            (3, exporters),
+            (3, alerts),
+            (3, _with_status("RUNNING", "Running")),
+            (3, _with_status("QUEUED", "Queued")),
+            (3, _ended_as("FAILED", "Failed", "Jobs that ended as FAILED in the time range.")),
             (
-                4,
-                number(
-                    "Running",
-                    "Running jobs.",
-                    Query(f"sum({of_fleet(count, where=_status('RUNNING'))})"),
-                    steps=((None, STATUS_COLOURS["RUNNING"]),),
-                ),
-            ),
-            (
-                4,
-                number(
-                    "Queued",
-                    "Queued jobs.",
-                    Query(f"sum({of_fleet(count, where=_status('QUEUED'))})"),
-                    steps=((None, STATUS_COLOURS["QUEUED"]),),
-                ),
-            ),
-            (4, _ended_as("FAILED", "Failed", "Jobs that ended as FAILED in the selected time range.")),
-            (
-                4,
+                3,
                 _ended_as(
                     "MAX_RUNTIME_EXCEEDED",
-                    "Max runtime exceeded",
-                    "Jobs that Braket stopped at their maximum run time in the selected time range, with any status.",
+                    "Out of time",
+                    "Jobs that Braket stopped at their maximum run time in the time range, with any status.",
                 ),
             ),
-            (
-                4,
-                number(
-                    "Billed time",
-                    "Billable time of the jobs that ended in the selected time range, multiplied by their instances.",
-                    Query(f"sum({queries.increase_of_fleet('braket_billable_seconds_total', 'instance_type')})"),
-                    unit="s",
-                    decimals=1,
-                ),
-            ),
-            (
-                4,
-                number(
-                    "Failing targets",
-                    "Targets that the exporter cannot poll as a whole. Their data is stale.",
-                    Query(f"count({failing}) - sum({failing})"),
-                    steps=((None, GOOD), (1, BAD)),
-                    no_value="No exporter",
-                ),
-            ),
+            (3, _success()),
+            (3, failing_targets(queries.of_targets("braket_exporter_target_up").replace(_INSTANCE, ""))),
         ],
+    )
+
+
+_INSTANCE: Final = f",{queries.INSTANCE_FILTER}"
+
+
+def firing_alerts(name: str) -> str:
+    """Count the firing alerts; 0 only if the rules are loaded."""
+    firing = f'count(ALERTS{{alertname=~"{name}",alertstate="firing"}})'
+    return otherwise(firing, "aws_account_id_aws_region_device_status:braket_jobs:max", 0)
+
+
+def failing_targets(up: str) -> Builder[Panel]:
+    """Build the number of targets that fail."""
+    return number(
+        "Failing targets",
+        "Targets that at least one exporter cannot poll as a whole. Their data is stale.",
+        Query(f"count({up} == 0) or on () 0 * count({up})"),
+        steps=((None, GOOD), (1, BAD)),
+        missing=NO_EXPORTER,
+    )
+
+
+def _with_status(status: str, title: str) -> Builder[Panel]:
+    jobs = of_fleet("braket_jobs", where=f'status="{status}"')
+    return number(
+        title, f"Jobs that are {status}.", Query(otherwise(f"sum({jobs})", _EXPORTER, 0)), missing=NO_EXPORTER
     )
 
 
 def _ended_as(outcome: str, title: str, description: str) -> Builder[Panel]:
-    counted = queries.increase_of_fleet("braket_job_outcomes_total", where=f'outcome="{outcome}"')
+    counted = increase(_OUTCOMES, where=f'outcome="{outcome}"')
     return number(
-        title, description, Query(f"sum({counted})"), decimals=0, steps=((None, GOOD), (0.5, STATUS_COLOURS[outcome]))
+        title,
+        description,
+        Query(otherwise(f"sum({counted})", _EXPORTER, 0)),
+        decimals=0,
+        steps=((None, NEUTRAL), (0.5, STATUS_COLOURS[outcome])),
+        missing=NO_EXPORTER,
     )
 
 
-def _problems() -> Row:
-    by_status = graph(
-        "Jobs by status",
-        "Watched jobs by status. A finished job counts until its retention ends.",
-        Query(f"sum by (status) ({of_fleet('braket_jobs', 'status', where=_CHOSEN_STATUS)})", "{{status}}"),
-        colours=STATUS_COLOURS,
-        stacked=True,
+def _success() -> Builder[Panel]:
+    completed, failed = (f"sum({increase(_OUTCOMES, where=_outcome(name))})" for name in ("COMPLETED", "FAILED"))
+    return number(
+        "Success rate",
+        "Share of COMPLETED jobs among COMPLETED and FAILED jobs that ended in the time range.",
+        Query(otherwise(queries.success_rate(completed, failed), _EXPORTER)),
+        unit="percentunit",
+        decimals=0,
+        steps=SUCCESS_STEPS,
+        texts={-1: ("None ended", NEUTRAL)},
+        missing=NO_EXPORTER,
     )
-    problems = rows(
-        "Problems",
-        "Jobs that failed or exceeded their maximum run time in the selected time range. Active jobs that have used "
-        "80 % of their maximum run time, have been queued for a day, or have been CANCELLING for 30 minutes.",
-        Query(queries.problems()),
-        columns=[
-            Column("problem", "Problem", colours=PROBLEM_COLOURS, width=220),
-            _NAME,
-            _DEVICE,
-            _REGION,
-            Column("Value", "Since", unit="dateTimeFromNow", width=160),
-            _ARN,
-        ],
-        no_value="No problems",
-    )
-    return Row(10, [(9, by_status), (15, problems)])
+
+
+def _outcome(outcome: str) -> str:
+    return f'outcome="{outcome}"'
 
 
 def _over_time() -> Row:
-    active = of_fleet("braket_jobs", "status", where='status=~"QUEUED|RUNNING|CANCELLING"')
-    return Row(
-        8,
-        [
-            (
-                12,
-                graph(
-                    "Ended jobs",
-                    "Jobs that ended in each step of the graph, by outcome. A job that exceeded its maximum run time "
-                    f"also counts under its status. {_RECORDED}",
-                    Query(queries.grown(_OUTCOMES, "outcome"), "{{outcome}}"),
-                    colours=STATUS_COLOURS,
-                    bars=True,
-                    interval="10m",
-                    no_value=_NOTHING_RECORDED,
-                ),
-            ),
-            (
-                12,
-                graph(
-                    "Active jobs by device",
-                    "QUEUED, RUNNING and CANCELLING jobs on the ten devices with the most active jobs.",
-                    Query(f"topk(10, sum by (device_name) ({with_device_name(active)}))", "{{device_name}}"),
-                    stacked=True,
-                    beside=True,
-                ),
-            ),
-        ],
+    ended = graph(
+        "Ended jobs",
+        "Jobs that ended from each step of the graph to the next, by outcome. A job that exceeded its maximum run time "
+        "also counts under its status.",
+        Query(grown(_OUTCOMES, "outcome"), "{{outcome}}"),
+        colours=STATUS_COLOURS,
+        bars=True,
+        points=48,
+        interval="5m",
+        missing=_NO_JOBS,
     )
+    active = of_fleet("braket_jobs", "status", where='status=~"QUEUED|RUNNING|CANCELLING"')
+    by_status = graph(
+        "Active jobs",
+        "QUEUED, RUNNING and CANCELLING jobs.",
+        Query(f"sum by (status) ({active})", "{{status}}"),
+        colours={status: STATUS_COLOURS[status] for status in ("QUEUED", "RUNNING", "CANCELLING")},
+        stacked=True,
+        missing=_NO_JOBS,
+    )
+    return Row(8, [(12, ended), (12, by_status)])
 
 
 def _durations() -> Row:
     return Row(
         8,
         [
-            (
-                12,
-                _percentiles(
-                    "Queue time",
-                    "Time from creation to start of the jobs that started within 24 hours: median and 95th percentile "
-                    f"by device. {_RECORDED}",
-                    _QUEUED_FOR,
-                ),
-            ),
-            (
-                12,
-                _percentiles(
-                    "Run time",
-                    "Time from start to end of the jobs that ended within 24 hours: median and 95th percentile "
-                    f"by device. {_RECORDED}",
-                    _RAN_FOR,
-                ),
-            ),
+            (12, _slowest("Queue time p95", "creation to start", "started", "braket_job_queue_duration_seconds")),
+            (12, _slowest("Run time p95", "start to end", "ended", "braket_job_run_duration_seconds", "outcome")),
         ],
         "Queue and run times",
     )
 
 
-def _percentiles(title: str, description: str, recorded: str) -> Builder[Panel]:
+def _slowest(title: str, span: str, what: str, histogram: str, *labels: str) -> Builder[Panel]:
+    buckets = of_fleet(f"{histogram}_bucket", "le", *labels)
+    p95, last = (f"{quantile_of(0.95, f'increase({buckets}[2h:10m]{at})')} >= 0" for at in ("", " @ end()"))
+    slowest = f"{p95} and on (device_name) topk(5, {last})"
     return graph(
         title,
-        description,
-        Query(queries.quantile(0.5, recorded), "{{device_name}} median"),
-        Query(queries.quantile(0.95, recorded), "{{device_name}} p95"),
+        f"Time from {span} of the jobs that {what} within 2 hours: 95th percentile of the devices that "
+        "are the five slowest at the end of the time range.",
+        Query(slowest, "{{device_name}}"),
         unit="s",
-        no_value=_NOTHING_RECORDED,
-        beside=True,
+        points=48,
+        interval="5m",
+        missing=f"No jobs {what}, or no exporter",
     )
-
-
-def _billed() -> Row:
-    seconds = queries.increase_of_fleet("braket_billable_seconds_total", "instance_type")
-    return Row(
-        8,
-        [
-            (
-                12,
-                bars(
-                    "Billed time by device",
-                    "Billable time of the jobs that ended in the selected time range, multiplied by their instances.",
-                    Query(f"topk(8, sum by (device_name) ({with_device_name(seconds)}) > 0)", "{{device_name}}"),
-                    unit="s",
-                ),
-            ),
-            (
-                12,
-                bars(
-                    "Billed time by instance",
-                    "Billable time of the jobs that ended in the selected time range, multiplied by their instances, "
-                    "by instance type.",
-                    Query(f"topk(8, sum by (instance_type) ({seconds}) > 0)", "{{instance_type}}"),
-                    unit="s",
-                ),
-            ),
-        ],
-        "Billed time",
-    )
-
-
-def _jobs() -> Row:
-    created = of_each_job("braket_job_created_timestamp_seconds")
-    status = f"({of_each_job('braket_job_status', 'status', where=_CHOSEN_STATUS)} == 1)"
-    newest = f"topk({queries.MOST_JOBS}, 1000 * {created} * on (job_arn) group_right () {status})"
-    waiting = f"topk({queries.MOST_JOBS}, time() - {created} and on (job_arn) {queries.jobs_that_are('QUEUED')})"
-    position = f"{of_each_job('braket_job_queue_position')} and on (job_arn) {waiting}"
-    return Row(
-        10,
-        [
-            (
-                12,
-                rows(
-                    "Newest jobs",
-                    f"The {queries.MOST_JOBS} newest jobs with the selected statuses.",
-                    Query(f"sort_desc({queries.described(newest, 'device_name', 'aws_region')})"),
-                    columns=[
-                        Column("status", "Status", colours=STATUS_COLOURS, width=120),
-                        _NAME,
-                        _DEVICE,
-                        _REGION,
-                        Column("Value", "Created", unit="dateTimeFromNow", width=160),
-                        _ARN,
-                    ],
-                    no_value="No jobs",
-                ),
-            ),
-            (
-                12,
-                rows(
-                    "Longest queued jobs",
-                    "Queued jobs with their queue position. 15 also stands for positions that Braket reports as >15.",
-                    Query(queries.described(waiting, "device_name", "aws_region")),
-                    Query(queries.described(position, "device_name", "aws_region")),
-                    columns=[
-                        Column("Value #A", "Queued for", unit="dtdurations", width=150),
-                        Column("Value #B", "Position", unit="short", width=80),
-                        _NAME,
-                        _DEVICE,
-                        _REGION,
-                        _ARN,
-                    ],
-                    no_value="No queued jobs",
-                ),
-            ),
-        ],
-        "Jobs",
-    )
-
-
-def _status(status: str) -> str:
-    return f'status="{status}"'

@@ -3,42 +3,54 @@
 from typing import Final
 
 from grafana_foundation_sdk.builders.dashboard import DashboardLink
-from grafana_foundation_sdk.models.dashboard import Dashboard, DashboardLinkType
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models.dashboard import Dashboard, DashboardLinkType, Panel
 
-from grafana import variables
-from grafana.dashboards import JOB, Row, annotation, assemble
-from grafana.panels import BAD, GOOD, STATUS_COLOURS, WARNING, Column, Query, bars, graph, number, rows, timeline
-from grafana.queries import JOB_FILTER, NEAR_THE_LIMIT, of_job
+from grafana import devices, job_tables, variables
+from grafana.colours import BAD, GOOD, NEUTRAL, NO_STATUS, STATUS_COLOURS, WARNING
+from grafana.dashboards import JOB, Mark, Row, assemble
+from grafana.job_tables import KNOWN, LAST_POLL, LIMIT, STARTED, UNKNOWN, UNTIL_NOW
+from grafana.panels import Query, Texts, graph, number, text, timeline
+from grafana.problems import NEAR_THE_LIMIT
+from grafana.queries import JOB_FILTER, labelled, of_job, of_job_now, otherwise
+from grafana.tables import DURATION
 
 _STATUSES: Final = ("QUEUED", "RUNNING", "CANCELLING", "COMPLETED", "FAILED", "CANCELLED")
+_STALE_SECONDS: Final = 600
 
-_CREATED: Final = of_job("braket_job_created_timestamp_seconds")
-_STARTED: Final = of_job("braket_job_started_timestamp_seconds")
-_ENDED: Final = of_job("braket_job_ended_timestamp_seconds")
-_LIMIT: Final = of_job("braket_job_max_runtime_seconds")
-_POSITION: Final = of_job("braket_job_queue_position")
-_POSITION_IS_FLOOR: Final = f"({of_job('braket_job_queue_position_is_floor')} == 1)"
-_BILLABLE: Final = of_job("braket_job_billable_duration_seconds")
+_STATUS: Final = of_job("braket_job_status", "status")
 
-_FACTS: Final = (
-    *("job_arn", "job_name", "aws_account_id", "aws_region"),
-    *("device_name", "device_provider", "device_type", "instance_type"),
-)
-_UNTIL_NOW: Final = f"({_ENDED} or vector(time()))"
-_RUN_TIME: Final = f"{_UNTIL_NOW} - {_STARTED}"
-_USED: Final = f"({_RUN_TIME}) / {_LIMIT}"
+
+def _has(status: str) -> str:
+    """Select a sample if the last status of the job is one of the given ones."""
+    matcher = f'status=~"{status}"'
+    return f"({of_job('braket_job_status', where=matcher)} == 1)"
+
+
+_IS_FINISHED: Final = _has("COMPLETED|FAILED|CANCELLED")
+_USED: Final = f"({UNTIL_NOW} - {STARTED}) / {LIMIT}"
 
 
 def make() -> Dashboard:
     """Build the dashboard."""
-    events = of_job("braket_job_event_timestamp_seconds", "event_type")
+    events = of_job_now("braket_job_event_timestamp_seconds", "event_type")
     return assemble(
         JOB,
         "Amazon Braket / Job",
-        "Status, queue position, run time, billed time and events of one hybrid job.",
-        [_now(), _status_history(), _phases(), _over_time(), _facts()],
+        "Status, queue position, run time, billed time and events of one hybrid job. The last state in the time range "
+        "remains after the job's series end.",
+        [_now(), _status_history(), devices.of_one_job(), job_tables.details(), _over_time()],
         variables=variables.of_one_job(),
-        annotations=[annotation("Events", f"1000 * {events}", "{{event_type}}", "Time of Braket", "blue")],
+        marks=[
+            Mark(
+                "Events",
+                f"1000 * {events}",
+                "{{event_type}}",
+                "Time of Braket",
+                "blue",
+                ["Status history", "Run time history"],
+            )
+        ],
         since="24h",
         links=[
             _link(
@@ -49,7 +61,7 @@ def make() -> Dashboard:
             _link(
                 "Logs",
                 "https://${job_region}.console.aws.amazon.com/cloudwatch/home?region=${job_region}"
-                "#logsV2:log-groups/log-group/$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3D${job_name}",
+                "#logsV2:log-groups/log-group/$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3D${job_name}$252F",
                 "Log streams of the job in CloudWatch Logs",
             ),
         ],
@@ -62,156 +74,140 @@ def _link(title: str, url: str, tooltip: str) -> DashboardLink:
 
 
 def _now() -> Row:
-    status = number(
+    return Row(4, [(3, panel) for panel in (*_state(), *_time(), *_trouble())])
+
+
+def _state() -> list[Builder[Panel]]:
+    status = text(
         "Status",
-        "Status that Braket reports for the job.",
-        Query(f"max by (status) (braket_job_status{{{JOB_FILTER}}} == 1)", "{{status}}"),
-        show="name",
-        colours=STATUS_COLOURS,
-        no_value="Unknown job",
+        "Last status in the time range that Braket reports for the job.",
+        Query(f"topk(1, {_STATUS} == 1)"),
+        "status",
+        texts={status: (status, colour) for status, colour in STATUS_COLOURS.items()},
+        missing=UNKNOWN,
     )
-    position = number(
+    position = f"{of_job_now('braket_job_queue_position')} and on () {_has('QUEUED')}"
+    queue = number(
         "Queue position",
-        "Position in the queue of the device. Braket reports positions above 15 as more than 15, and no position "
-        "for a running job.",
-        Query(f"{_POSITION} unless on () {_POSITION_IS_FLOOR}", "position"),
-        Query(f"{_POSITION} and on () {_POSITION_IS_FLOOR}", "more than"),
-        show="value_and_name",
-        no_value="Not queued",
+        "Position in the queue of the device. 15 also stands for positions that Braket reports as >15. A job that is "
+        "not queued does not have a position.",
+        Query(otherwise(position, KNOWN)),
+        texts={-1: ("Not queued", NEUTRAL)},
+        missing=UNKNOWN,
     )
-    left = number(
-        "Remaining run time",
+    return [status, queue]
+
+
+def _time() -> list[Builder[Panel]]:
+    left = f"clamp_min({STARTED} + {LIMIT} - time(), 0) and on () {_has('RUNNING|CANCELLING')}"
+    remaining = number(
+        "Time left",
         "Time until Braket stops the job at its maximum run time.",
-        Query(f"clamp_min({_STARTED} + {_LIMIT} - time(), 0) unless on () {_ENDED}"),
+        Query(otherwise(left, KNOWN)),
         unit="dtdurations",
-        no_value="Not running",
+        decimals=1,
+        texts={-1: ("Not running", NEUTRAL)},
+        missing=UNKNOWN,
     )
     used = number(
         "Run time used",
         "Run time as a share of the maximum run time. An alert fires at 80 %.",
-        Query(_USED),
+        Query(otherwise(_USED, KNOWN)),
         unit="percentunit",
         steps=((None, GOOD), (NEAR_THE_LIMIT, WARNING), (0.95, BAD)),
         decimals=0,
-        no_value="Not started",
+        texts={-1: ("Not started", NEUTRAL)},
+        missing=UNKNOWN,
     )
-    billable = number(
+    billable = f"{of_job('braket_job_billable_duration_seconds')} * {of_job('braket_job_instances')}"
+    billed = number(
         "Billed time",
-        "Billable time of one instance and of all instances. Braket reports it at the end of the job.",
-        Query(_BILLABLE, "one instance"),
-        Query(f"{_BILLABLE} * {of_job('braket_job_instances')}", "all instances"),
-        unit="s",
-        show="value_and_name",
-        no_value="Not yet reported",
+        "Billable time multiplied by the number of instances. Braket reports the time at the end of the job.",
+        Query(otherwise(billable, KNOWN)),
+        unit=DURATION,
+        decimals=1,
+        texts={-1: ("Not reported", NEUTRAL)},
+        missing=UNKNOWN,
     )
-    failure = number(
-        "Failure category",
+    return [remaining, used, billed]
+
+
+def _trouble() -> list[Builder[Panel]]:
+    failure = text(
+        "Failure",
         "Category of the failure reason. The log of the exporter shows the failure reason.",
-        Query(of_job("braket_job_failure", "category"), "{{category}}"),
-        show="name",
+        Query(_or_none(of_job("braket_job_failure", "category"), "category")),
+        "category",
+        texts={"None": ("None", NEUTRAL)},
         steps=((None, BAD),),
-        no_value="None",
+        missing=UNKNOWN,
     )
-    return Row(4, [(4, status), (4, position), (4, left), (4, used), (4, billable), (4, failure)])
+    errors = text(
+        "GetJob errors",
+        "Error code while GetJob fails for this job. The data of the job is then stale.",
+        Query(_or_none(of_job_now("braket_job_poll_failing", "code"), "code")),
+        "code",
+        texts={"None": ("None", NEUTRAL)},
+        steps=((None, BAD),),
+        missing=UNKNOWN,
+    )
+    age = number(
+        "Data age",
+        "Time since the last successful poll of the job. The data of a finished job no longer changes.",
+        Query(otherwise(f"time() - {LAST_POLL} unless on () {_IS_FINISHED}", KNOWN)),
+        unit=DURATION,
+        decimals=0,
+        steps=((None, GOOD), (300, WARNING), (_STALE_SECONDS, BAD)),
+        texts={-1: ("Final", NEUTRAL)},
+        missing=UNKNOWN,
+    )
+    return [failure, errors, age]
+
+
+def _or_none(series: str, label: str) -> str:
+    """Return a row None for a known job without a series."""
+    return f"{series} or on () {labelled(f'0 * {KNOWN}', label, 'None')}"
 
 
 def _status_history() -> Row:
     codes = " or ".join(
-        f'{number} * braket_job_status{{{JOB_FILTER},status="{status}"}}' for number, status in enumerate(_STATUSES, 1)
+        f'{code} * braket_job_status{{{JOB_FILTER},status="{status}"}}' for code, status in enumerate(_STATUSES, 1)
     )
-    texts = {number: (status, STATUS_COLOURS[status]) for number, status in enumerate(_STATUSES, 1)}
+    texts: Texts = {
+        -1: ("No data", NO_STATUS),
+        0: ("Unknown status", NEUTRAL),
+        **{code: (status, STATUS_COLOURS[status]) for code, status in enumerate(_STATUSES, 1)},
+    }
     history = timeline(
         "Status history",
         "Status of the job at each scrape. Annotations mark the events of the job, at the times that Braket reports.",
-        Query(f"max({codes})", "status"),
-        texts={0: ("unknown status", "text"), **texts},
+        Query(f"max({codes}) or on () vector(-1)", "status"),
+        texts=texts,
+        missing="No data",
     )
-    return Row(5, [(24, history)])
-
-
-def _phases() -> Row:
-    running, uploading = (_event(kind) for kind in ("RUNNING", "UPLOADING_RESULTS"))
-    phases = bars(
-        "Phases",
-        "Duration of each phase of the job. The code of the job runs between the events RUNNING and "
-        "UPLOADING_RESULTS. Before that, Braket prepares the instance.",
-        Query(f"({_STARTED} or {_UNTIL_NOW}) - {_CREATED}", "queued"),
-        Query(f"({running} or {_UNTIL_NOW}) - {_STARTED}", "preparing"),
-        Query(f"({uploading} or {_UNTIL_NOW}) - {running}", "running"),
-        Query(f"{_UNTIL_NOW} - {uploading}", "uploading"),
-        unit="s",
-    )
-    events = rows(
-        "Events",
-        "Time of the latest event of each type, and number of events.",
-        Query(f"sort(1000 * {of_job('braket_job_event_timestamp_seconds', 'event_type')})"),
-        Query(f"{of_job('braket_job_events_total', 'event_type')} > 0"),
-        columns=[
-            Column("event_type", "Event", colours=STATUS_COLOURS),
-            Column("Value #A", "Latest", unit="dateTimeAsIso", width=180),
-            Column("Value #B", "Count", unit="short", width=70),
-        ],
-        no_value="No events",
-    )
-    return Row(8, [(12, phases), (12, events)])
-
-
-def _event(kind: str) -> str:
-    return of_job("braket_job_event_timestamp_seconds", where=f'event_type="{kind}"')
+    return Row(4, [(24, history)])
 
 
 def _over_time() -> Row:
-    position = graph(
+    position = of_job_now("braket_job_queue_position")
+    queue = graph(
         "Queue position history",
         "Position in the queue of the device. The dashed line marks positions that Braket reports as more than 15.",
-        Query(_POSITION, "position"),
-        Query(f"{_POSITION} and on () {_POSITION_IS_FLOOR}", "more than"),
+        Query(position, "position"),
+        Query(f"{position} and on () {of_job_now('braket_job_queue_position_is_floor')} == 1", "more than"),
         dashed=["more than"],
-        no_value="Not queued",
+        missing="Not queued, or unknown job",
+    )
+    share = (
+        f"(({of_job_now('braket_job_ended_timestamp_seconds')} or vector(time())) "
+        f"- {of_job_now('braket_job_started_timestamp_seconds')}) / {of_job_now('braket_job_max_runtime_seconds')}"
     )
     used = graph(
         "Run time history",
         "Run time as a share of the maximum run time.",
-        Query(_USED, "used"),
+        Query(share, "used"),
         unit="percentunit",
         limit=((NEAR_THE_LIMIT, WARNING), (1, BAD)),
-        no_value="Not started",
+        missing="Not started, or unknown job",
     )
-    failing = number(
-        "GetJob errors",
-        "Error code while GetJob fails for this job. The data of the job is then stale.",
-        Query(of_job("braket_job_poll_failing", "code"), "{{code}}"),
-        show="name",
-        steps=((None, BAD),),
-        no_value="None",
-    )
-    return Row(7, [(10, position), (10, used), (4, failing)])
-
-
-def _facts() -> Row:
-    times = [f"braket_job_{name}_timestamp_seconds" for name in ("created", "started", "ended", "last_poll")]
-    facts = rows(
-        "Job details",
-        "Properties and times of the job, and time of the last successful poll.",
-        Query(of_job("braket_job_info", *_FACTS)),
-        Query(of_job("braket_job_instances", "job_arn")),
-        Query(of_job("braket_job_max_runtime_seconds", "job_arn")),
-        *(Query(f"1000 * {of_job(time, 'job_arn')}") for time in times),
-        columns=[
-            Column("job_name", "Name"),
-            Column("aws_account_id", "Account", width=120),
-            Column("aws_region", "Region", width=100),
-            Column("device_name", "Device", width=110),
-            Column("device_provider", "Provider", width=90),
-            Column("device_type", "Type", width=90),
-            Column("instance_type", "Instance type", width=130),
-            Column("Value #B", "Instances", unit="short", width=90),
-            Column("Value #C", "Max run time", unit="dtdurations", width=120),
-            Column("Value #D", "Created", unit="dateTimeAsIso", width=170),
-            Column("Value #E", "Started", unit="dateTimeAsIso", width=170),
-            Column("Value #F", "Ended", unit="dateTimeAsIso", width=170),
-            Column("Value #G", "Last poll", unit="dateTimeFromNow"),
-        ],
-        no_value="Unknown job",
-    )
-    return Row(4, [(24, facts)])
+    return Row(7, [(12, queue), (12, used)])

@@ -8,12 +8,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import promql_parser
 import pytest
 import yaml
-from dashboard_support import ASKED, MADE, Asked, interpolated, panels
+from dashboard_support import MADE, panels
 
-from exporter.metrics import Family, all_families, job_families
 from grafana.__main__ import DASHBOARDS, FOLDER
 from grafana.dashboards import to_json
 
@@ -22,7 +20,6 @@ RULES = ROOT / "helm" / "braket-exporter" / "rules"
 
 EVERY_PANEL = [(name, panel) for name in MADE for panel in panels(name)]
 EVERY_VARIABLE = [(name, variable) for name, made in MADE.items() for variable in made["templating"]["list"]]
-each_query = pytest.mark.parametrize("asked", ASKED, ids=lambda asked: "-".join(asked.key))
 each_panel = pytest.mark.parametrize(
     ("name", "panel"), EVERY_PANEL, ids=[f"{name}-{panel['title']}" for name, panel in EVERY_PANEL]
 )
@@ -45,9 +42,9 @@ def test_alerts_link_to_existing_dashboards_and_variables() -> None:
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in RULES.glob("*.yaml")]
     rules = [rule for file in files for group in file["groups"] for rule in group["rules"] if "alert" in rule]
     links = {rule["annotations"]["dashboard"] for rule in rules}
-    assert links == {"/d/braket-exporter", "/d/braket-job?var-job={{ $labels.job_arn | urlquery }}"}
+    assert links == {"/d/braket-exporter", "/d/braket-fleet", "/d/braket-job?var-job={{ $labels.job_arn | urlquery }}"}
     known = {made["uid"]: {variable["name"] for variable in made["templating"]["list"]} for made in MADE.values()}
-    assert "braket-exporter" in known
+    assert {"braket-exporter", "braket-fleet"} <= known.keys()
     assert "job" in known["braket-job"]
 
 
@@ -62,19 +59,18 @@ def test_no_panel_lies_over_another_or_beyond_the_grid(name: str) -> None:
 
 
 @each_dashboard
-def test_the_rows_leave_no_gap_to_the_right(name: str) -> None:
-    widths: dict[int, int] = {}
-    for panel in MADE[name]["panels"]:
-        at = panel["gridPos"]
-        widths[at["y"]] = widths.get(at["y"], 0) + at["w"]
-    assert set(widths.values()) == {24}
+def test_the_rows_leave_no_gap(name: str) -> None:
+    places = [panel["gridPos"] for panel in MADE[name]["panels"]]
+    assert sum(at["w"] * at["h"] for at in places) == 24 * max(at["y"] + at["h"] for at in places)
 
 
 @each_dashboard
 def test_the_first_rows_fit_on_a_screen_of_1080_pixels(name: str) -> None:
     # A row of the grid has 38 pixels; the headers of browser and Grafana have about 250 of the 1080.
-    second = sorted({panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in MADE[name]["panels"]})[1]
-    assert 38 * second <= 830
+    bottoms = {
+        panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in MADE[name]["panels"] if panel["type"] != "row"
+    }
+    assert 38 * sorted(bottoms)[1] <= 830
 
 
 @each_dashboard
@@ -148,7 +144,7 @@ def test_links_keep_the_selected_variables_from_the_fleet_to_a_job() -> None:
         if entry["id"] == "links"
     }
     to_the_job = "/d/braket-job?var-job=${__data.fields.job_arn:percentencode}"
-    choices = "".join(f"&${{{name}:queryparam}}" for name in ("datasource", "account", "region", "device", "status"))
+    choices = "".join(f"&${{{name}:queryparam}}" for name in ("datasource", "account", "region", "device", "tag"))
     assert links == {f"{to_the_job}{choices}&${{__url_time_range}}"}
     for made in MADE.values():
         link = made["links"][0]
@@ -165,89 +161,43 @@ def test_a_job_links_to_the_console_of_its_region_and_to_its_logs() -> None:
     console, logs = (link["url"] for link in MADE["braket-job.json"]["links"][1:])
     assert console == "https://${job_region}.console.aws.amazon.com/braket/home?region=${job_region}#/jobs"
     assert logs.startswith("https://${job_region}.console.aws.amazon.com/cloudwatch/home?region=${job_region}#logsV2")
-    assert logs.endswith("$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3D${job_name}")
+    assert logs.endswith("$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3D${job_name}$252F")
 
 
-# Queries
-
-RECORDED = {
-    rule["record"]
-    for path in RULES.glob("*.yaml")
-    for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
-    for rule in group["rules"]
-    if "record" in rule
-}
-GROUPS = {"aws_account_id", "aws_region", "device"}
-OF_PROMETHEUS = {
-    "scrape_duration_seconds": {"job", "instance"},
-    "scrape_samples_scraped": {"job", "instance"},
-    "process_start_time_seconds": {"job", "instance"},
-    "process_resident_memory_bytes": {"job", "instance"},
-    "process_cpu_seconds_total": {"job", "instance"},
-}
-"""Metrics of Prometheus and of every client library."""
+def test_no_filter_and_no_refresh_replaces_the_job_of_a_url() -> None:
+    variables = {variable["name"]: variable for variable in MADE["braket-job.json"]["templating"]["list"]}
+    job = variables["job"]
+    assert re.findall(r"\$\{?([a-z]\w*)", json.dumps(job["query"])) == []
+    assert job["refresh"] == 1, "only when the dashboard loads"
+    assert "status" not in variables
+    # Whatever else changes, no shown variable but these two could filter the choice.
+    assert [name for name, variable in variables.items() if not variable.get("hide")] == ["datasource", "job"]
 
 
-def _labels_of(family: Family) -> set[str]:
-    return {*family.labels}
+@each_dashboard
+def test_annotations_are_lines_of_at_most_two_graphs(name: str) -> None:
+    types = {panel["id"]: panel["type"] for panel in MADE[name]["panels"]}
+    for mark in MADE[name]["annotations"]["list"]:
+        assert not mark["filter"]["exclude"]
+        assert 1 <= len(mark["filter"]["ids"]) <= 2
+        assert {types[number] for number in mark["filter"]["ids"]} <= {"timeseries", "state-timeline"}
 
 
-def _exposed() -> dict[str, set[str]]:
-    exposed: dict[str, set[str]] = {}
-    for family in all_families():
-        if family.type == "histogram":
-            exposed[f"{family.name}_bucket"] = {*_labels_of(family), "le"}
-        exposed[family.name] = _labels_of(family)
-    return exposed
-
-
-EXPOSED = _exposed()
-
-
-def selectors(expr: str) -> Iterator[tuple[str, set[str]]]:
-    """Yield every metric that a query selects, with the labels that its matchers name."""
-    pending: list[Any] = [promql_parser.parse(expr)]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, promql_parser.VectorSelector):
-            yield str(node.name), {matcher.name for matcher in node.matchers.matchers}
-        parts = (getattr(node, name, None) for name in ("expr", "lhs", "rhs", "vector_selector", "param"))
-        pending += [part for part in parts if isinstance(part, promql_parser.Expr)]
-        pending += list(getattr(node, "args", None) or [])
-
-
-@each_query
-def test_every_query_parses(asked: Asked) -> None:
-    assert promql_parser.parse(interpolated(asked.expr)) is not None
-
-
-@each_query
-def test_every_metric_and_label_exists(asked: Asked) -> None:
-    found = [*selectors(interpolated(asked.expr))]
-    assert found
-    for metric, labels in found:
-        known = GROUPS if metric in RECORDED else (EXPOSED | OF_PROMETHEUS)[metric]
-        assert labels <= known, metric
-
-
-def test_every_metric_of_the_exporter_is_in_a_dashboard() -> None:
-    shown = {metric for asked in ASKED for metric, _ in selectors(interpolated(asked.expr))}
-    behind_recordings = {
-        "braket_job_outcomes_total",
-        "braket_job_queue_duration_seconds",
-        "braket_job_run_duration_seconds",
-        "braket_exporter_api_requests_total",
+@pytest.mark.parametrize(
+    ("name", "panel"),
+    [(name, panel) for name, panel in EVERY_PANEL if panel["type"] == "table"],
+    ids=[f"{name}-{panel['title']}" for name, panel in EVERY_PANEL if panel["type"] == "table"],
+)
+def test_the_columns_of_a_table_fit_on_a_screen_of_1366_pixels(name: str, panel: dict[str, Any]) -> None:
+    titles = [*panel["transformations"][-1]["options"]["renameByName"].values()]
+    widths = {
+        override["matcher"]["options"]: entry["value"]
+        for override in panel["fieldConfig"]["overrides"]
+        for entry in override["properties"]
+        if entry["id"] == "custom.width"
     }
-    shown |= behind_recordings | {metric.removesuffix("_bucket") for metric in shown}
-    assert {family.name for family in all_families()} - shown == {"braket_job_transitions_total"}
-
-
-def test_queries_of_all_jobs_are_bounded() -> None:
-    of_jobs = {family.name for family in job_families()}
-    for asked in ASKED:
-        found = [*selectors(interpolated(asked.expr))]
-        if any(metric in of_jobs and "job_arn" not in labels for metric, labels in found):
-            assert "topk(50, " in asked.expr, asked.key
+    pixels = (1366 - 32) * panel["gridPos"]["w"] / 24 - 8 - 16
+    assert sum(widths.get(title, 110) for title in titles) <= pixels, name
 
 
 # Provisioning

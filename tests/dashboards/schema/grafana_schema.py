@@ -5,6 +5,7 @@ Making it takes node and npm; from then on it is read from the cache, until one 
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,22 +17,30 @@ from jsonschema.exceptions import best_match
 from processes import tool
 
 HERE = Path(__file__).parent
-INPUTS = tuple(HERE / name for name in (".npmrc", "dashboard.ts", "package-lock.json", "package.json", "tsconfig.json"))
+INPUTS = tuple(
+    HERE / name
+    for name in (".npmrc", "dashboard.ts", "package-lock.json", "package.json", "tsconfig.json", "tsconfig-10.json")
+)
 VERSION: str = json.loads((HERE / "package.json").read_text())["dependencies"]["@grafana/schema"]
 CACHE = HERE.parents[2] / ".cache" / "grafana-schema" / VERSION
 
 
-def validator() -> Draft7Validator:
-    """Read the schema, or make it."""
-    path = CACHE / "dashboard.json"
-    if not (path.exists() and all(_is_cached(source) for source in (*INPUTS, Path(__file__)))):
-        path.unlink(missing_ok=True)
-        made = json.dumps(_make())
+NEWEST, OLDEST = "dashboard", "dashboard-10"
+"""The schemas of the newest Grafana and of Grafana 10, by the names of their files."""
+
+
+def validator(name: str = NEWEST) -> Draft7Validator:
+    """Read a schema, or make both."""
+    paths = {each: CACHE / f"{each}.json" for each in (NEWEST, OLDEST)}
+    made_all = all(path.exists() for path in paths.values())
+    if not (made_all and all(_is_cached(source) for source in (*INPUTS, Path(__file__)))):
+        _install()
+        for each, path in paths.items():
+            unfinished = path.with_suffix(f".{os.getpid()}")
+            unfinished.write_text(json.dumps(_make(each)))
+            unfinished.replace(path)
         shutil.copy(__file__, CACHE)
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(made)
-        unfinished.replace(path)
-    return Draft7Validator(json.loads(path.read_text()))
+    return Draft7Validator(json.loads(paths[name].read_text()))
 
 
 def complaints(schema: Draft7Validator, dashboard: Any) -> list[str]:
@@ -49,17 +58,45 @@ def _is_cached(source: Path) -> bool:
     return cached.exists() and cached.read_bytes() == source.read_bytes()
 
 
-def _make() -> Any:
-    node, npm = tool("node"), tool("npm")
+def _install() -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
+    (CACHE / Path(__file__).name).unlink(missing_ok=True)
     for source in INPUTS:
         shutil.copy(source, CACHE)
-    _run(npm, "ci")
+    (CACHE / f"{OLDEST}.ts").write_text(_with_the_names_of_grafana_10((HERE / f"{NEWEST}.ts").read_text()))
+    _run(tool("npm"), "ci")
+
+
+def _with_the_names_of_grafana_10(types: str) -> str:
+    """Import from the files that held the types in Grafana 10."""
+    types = types.replace("raw/dashboard/x/types.gen", "raw/dashboard/x/dashboard_types.gen")
+    return re.sub(
+        r"(raw/composable/(\w+)/panelcfg/x/)types.gen",
+        lambda found: f"{found[1]}{KINDS[found[2]]}PanelCfg_types.gen",
+        types,
+    )
+
+
+KINDS = {
+    "bargauge": "BarGauge",
+    "gauge": "Gauge",
+    "heatmap": "Heatmap",
+    "piechart": "PieChart",
+    "stat": "Stat",
+    "statetimeline": "StateTimeline",
+    "statushistory": "StatusHistory",
+    "table": "Table",
+    "text": "Text",
+    "timeseries": "TimeSeries",
+}
+
+
+def _make(name: str) -> Any:
     schema = json.loads(
         _run(
-            node,
+            tool("node"),
             "node_modules/ts-json-schema-generator/bin/ts-json-schema-generator.js",
-            *("--path", "dashboard.ts", "--tsconfig", "tsconfig.json", "--type", "Dashboard"),
+            *("--path", f"{name}.ts", "--tsconfig", name.replace(NEWEST, "tsconfig") + ".json", "--type", "Dashboard"),
             *("--expose", "none", "--jsDoc", "basic", "--minify"),
         )
     )
