@@ -17,6 +17,7 @@ from exporter.app.settings import Settings
 STATE_FILE = "/var/lib/braket-exporter/state.sqlite"
 JOB = "arn:aws:braket:us-west-2:123456789012:job/1"
 WITH_EXPORTER = [path for path in VALUES if "-only" not in path.stem]
+QUEUE = "https://sqs.us-west-2.amazonaws.com/123456789012/braket-exporter-events"
 
 
 def settings_of(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,6 +114,10 @@ def test_settings_without_jobs_are_rejected_before_the_installation() -> None:
         ("tag_labels", ["yes", "1e3"], ("yes", "1e3")),
         ("tags", "team=a|b,stage=*", ("team=a|b", "stage=*")),
         ("per_job_metrics", False, False),
+        ("device_metrics", False, "off"),
+        ("spending_limits", "off", "off"),
+        ("event_queue_url", QUEUE, QUEUE),
+        ("event_poll_interval", "10m", 600.0),
     ],
 )
 def test_the_exporter_reads_the_given_value(key: str, given: object, read: object, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """templates/dashboards.yaml: the dashboards of grafana/dashboards for Grafana's sidecar."""
 
 import pytest
-from chart_support import LABELS, NAMESPACE, ROOT, everything, of_kind, only, render
+from chart_support import CHART, LABELS, NAMESPACE, ROOT, everything, of_kind, only, render
 
 FILES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "grafana" / "dashboards").glob("*.json")}
 NAMES = {
@@ -14,6 +14,11 @@ ENABLED = {"dashboards": {"enabled": True}, "exporter": {"enabled": False}}
 
 def test_there_is_none_by_default() -> None:
     assert [one["metadata"]["name"] for one in of_kind(render(), "ConfigMap")] == ["quantum-braket-exporter"]
+
+
+def test_the_dashboards_of_the_chart_are_those_of_grafana() -> None:
+    inside = {path.name: path.read_text(encoding="utf-8") for path in (CHART / "dashboards").iterdir()}
+    assert inside == FILES, "run make dashboards"
 
 
 def test_each_dashboard_has_a_config_map() -> None:

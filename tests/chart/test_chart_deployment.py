@@ -1,7 +1,11 @@
 """templates/deployment.yaml and the pod in it."""
 
+from typing import Any
+
 import pytest
 from chart_support import IMAGE, LABELS, NAME, NAMESPACE, SELECTOR, container, everything, of_kind, only, pod, render
+
+from exporter.app.reload import RELOADED
 
 HARDENED = {
     "allowPrivilegeEscalation": False,
@@ -18,8 +22,18 @@ def test_a_pod_is_replaced_only_after_its_end_so_that_calls_do_not_double() -> N
     assert deployment["spec"]["revisionHistoryLimit"] == 3
 
 
-def test_a_first_poll_of_an_hour_does_not_fail_a_rollout() -> None:
-    assert only(render(), "Deployment")["spec"]["progressDeadlineSeconds"] == 3600
+def test_a_rollout_whose_image_cannot_be_pulled_fails_after_ten_minutes() -> None:
+    assert only(render(), "Deployment")["spec"]["progressDeadlineSeconds"] == 600
+    assert only(render({"progressDeadlineSeconds": 3600}), "Deployment")["spec"]["progressDeadlineSeconds"] == 3600
+
+
+def test_the_strategy_and_the_annotations_of_the_deployment_can_be_set() -> None:
+    values = {"strategy": {"type": "RollingUpdate"}, "deploymentAnnotations": {"example.com/sync": True}}
+    deployment = only(render(values), "Deployment")
+    assert deployment["spec"]["strategy"] == {"type": "RollingUpdate"}
+    assert deployment["metadata"]["annotations"] == {"example.com/sync": "true"}
+    shards = only(render({**values, "sharding": {"totalShards": 2}}), "StatefulSet")
+    assert shards["metadata"]["annotations"] == {"example.com/sync": "true"}
 
 
 def test_the_selector_has_no_version_and_selects_the_pods() -> None:
@@ -66,14 +80,89 @@ def test_the_exporter_reads_its_settings_from_a_directory_that_receives_changes(
     assert volume == {"name": "config", "configMap": {"name": NAME}}
 
 
-def test_other_settings_make_other_pods_and_the_same_settings_the_same() -> None:
-    def checksum(config: dict[str, str]) -> str:
-        annotations = only(render({"config": config}), "Deployment")["spec"]["template"]["metadata"]["annotations"]
-        return str(annotations["checksum/config"])
+def checksum(config: dict[str, Any], **values: object) -> str:
+    annotations = only(render({"config": config, **values}), "Deployment")["spec"]["template"]["metadata"][
+        "annotations"
+    ]
+    return str(annotations["checksum/config"])
 
+
+SETTINGS: dict[str, Any] = {
+    "jobs": ["arn:aws:braket:us-west-2:123456789012:job/1"],
+    "tags": "team=a",
+    "job_name_regex": "a",
+    "regions": ["us-west-2"],
+    "poll_interval": "15s",
+    "discovery_interval": "15s",
+    "lookback": "2d",
+    "retention": "2d",
+    "retention_failed": "2d",
+    "max_jobs": 5,
+    "per_job_metrics": False,
+    "disabled_metrics": ["braket_jobs"],
+    "tag_labels": ["team"],
+    "api_requests_per_second": 1.5,
+    "log_level": "debug",
+    "log_format": "json",
+}
+
+
+def test_only_settings_that_the_exporter_cannot_reload_make_other_pods() -> None:
+    other_pods = {key for key, value in SETTINGS.items() if checksum({key: value}) != checksum({})}
+    assert other_pods == SETTINGS.keys() - RELOADED == {"per_job_metrics", "tag_labels", "log_level", "log_format"}
     assert len(checksum({})) == 64
-    assert checksum({"poll_interval": "15s"}) != checksum({})
-    assert checksum({"poll_interval": "15s"}) == checksum({"poll_interval": "15s"})
+    assert checksum({"targets": [{"all_jobs": True}]}) == checksum({})
+
+
+def test_every_change_of_the_settings_can_make_other_pods() -> None:
+    assert checksum({"poll_interval": "15s"}, restartOnConfigChange=True) != checksum({}, restartOnConfigChange=True)
+
+
+def test_arguments_and_lifecycle_hooks_can_be_added() -> None:
+    values = {"extraArgs": ["--log-level=debug"], "lifecycle": {"preStop": {"sleep": {"seconds": 5}}}}
+    assert container(values)["args"] == values["extraArgs"]
+    assert container(values)["lifecycle"] == values["lifecycle"]
+    assert {"args", "lifecycle"}.isdisjoint(container())
+
+
+def test_values_of_variables_become_strings() -> None:
+    given = [{"name": "A", "value": 9834}, {"name": "B", "value": True}, {"name": "C", "value": 1000000}]
+    references = [{"name": "D", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}, {"name": "E"}]
+    texts = [{"name": "A", "value": "9834"}, {"name": "B", "value": "true"}, {"name": "C", "value": "1000000"}]
+    assert container({"extraEnv": [*given, *references]})["env"][1:] == [*texts, *references]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (
+            {"global": {"imageRegistry": "mirror.example.com/ghcr"}},
+            "mirror.example.com/ghcr/braket-exporter/braket-exporter:0.1.0",
+        ),
+        ({"image": {"registry": "registry:5000"}}, "registry:5000/braket-exporter/braket-exporter:0.1.0"),
+        ({"image": {"registry": ""}}, "braket-exporter/braket-exporter:0.1.0"),
+        (
+            {"global": {"imageRegistry": "a.example.com"}, "image": {"repository": "b.example.com/x"}},
+            "b.example.com/x:0.1.0",
+        ),
+        ({"image": {"repository": "localhost/x"}}, "localhost/x:0.1.0"),
+    ],
+)
+def test_the_registry_is_that_of_the_image_or_of_all_charts(values: dict[str, Any], expected: str) -> None:
+    assert container(values)["image"] == expected
+
+
+def test_pull_secrets_of_all_charts_are_added() -> None:
+    values = {"global": {"imagePullSecrets": ["everywhere", {"name": "here"}]}, "imagePullSecrets": [{"name": "here"}]}
+    assert pod(values)["imagePullSecrets"] == [{"name": "everywhere"}, {"name": "here"}]
+
+
+def test_shards_prefer_different_nodes() -> None:
+    spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+    default = pod({"sharding": {"totalShards": 2}})["topologySpreadConstraints"]
+    assert default == [{**spread, "labelSelector": {"matchLabels": SELECTOR}}]
+    own = [{**spread, "topologyKey": "topology.kubernetes.io/zone"}]
+    assert pod({"sharding": {"totalShards": 2}, "topologySpreadConstraints": own})["topologySpreadConstraints"] == own
 
 
 def test_a_label_for_all_objects_changes_no_checksum() -> None:
@@ -166,7 +255,7 @@ def test_variables_volumes_and_containers_can_be_added() -> None:
     assert spec["volumes"][-1] == {"name": "scratch", "emptyDir": {}}
     assert [one["name"] for one in spec["initContainers"]] == ["wait"]
     assert [one["name"] for one in spec["containers"]] == ["exporter", "proxy"]
-    assert spec["imagePullSecrets"] == [{"name": "registry"}]
+    assert spec["imagePullSecrets"] == [{"name": "everywhere"}, {"name": "registry"}]
 
 
 def test_scheduling_can_be_set() -> None:
@@ -177,6 +266,8 @@ def test_scheduling_can_be_set() -> None:
         "topologySpreadConstraints": [{"maxSkew": 1}],
         "priorityClassName": "monitoring",
         "runtimeClassName": "gvisor",
+        "schedulerName": "other",
+        "dnsPolicy": "None",
         "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]},
         "hostAliases": [{"ip": "10.0.0.10", "hostnames": ["proxy.example.com"]}],
     }

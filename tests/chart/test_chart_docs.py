@@ -23,6 +23,7 @@ OTHER_FILES = {"web-config.yaml": BLOCKS.pop("web-config.yaml")}
 EXPORTER = {"ServiceAccount", "ConfigMap", "Service", "Deployment", "Pod"}
 KINDS = {
     "irsa.yaml": EXPORTER,
+    "events.yaml": EXPORTER,
     "monitor.yaml": EXPORTER | {"ServiceMonitor"},
     "tls.yaml": EXPORTER | {"ServiceMonitor"},
     "alerts.yaml": EXPORTER | {"PrometheusRule"},

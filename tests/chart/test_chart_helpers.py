@@ -86,7 +86,7 @@ def test_the_labels_of_the_chart_cannot_be_overridden() -> None:
 
 @pytest.mark.parametrize("release", ["123", "1e3", "0x1f", "null", "true"])
 def test_a_release_name_like_a_number_or_boolean_is_a_string(release: str) -> None:
-    for manifest in render(ALL_ON, release):
+    for manifest in render({**ALL_ON, "fullnameOverride": "braket"}, release):
         assert manifest["metadata"]["labels"]["app.kubernetes.io/instance"] == release
-    pods = of_kind(render({}, release), "Deployment")[0]["spec"]
+    pods = of_kind(render({"fullnameOverride": "braket"}, release), "Deployment")[0]["spec"]
     assert pods["selector"]["matchLabels"] == pods["template"]["metadata"]["labels"]

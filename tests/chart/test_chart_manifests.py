@@ -28,7 +28,7 @@ from chart_support import (
 EVERY_KUBERNETES = tuple(f"1.{minor}" for minor in range(27, 36))
 KUBERNETES = EVERY_KUBERNETES if os.environ.get("CI") == "true" else (EVERY_KUBERNETES[0], EVERY_KUBERNETES[-1])
 """The oldest and the newest version; every version where ``CI`` is true."""
-OPERATORS = {"ServiceMonitor", "PodMonitor", "PrometheusRule", "GrafanaDashboard"}
+OPERATORS = {"ServiceMonitor", "PodMonitor", "PrometheusRule", "GrafanaDashboard", "HTTPRoute"}
 
 MODELS = """
 import json, sys
@@ -113,6 +113,7 @@ def test_kubernetes_accepts_every_object(kubernetes: str) -> None:
     assert {manifest["kind"] for manifest in known} == {
         "ConfigMap",
         "Deployment",
+        "Ingress",
         "NetworkPolicy",
         "PersistentVolumeClaim",
         "Pod",

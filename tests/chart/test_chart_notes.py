@@ -135,3 +135,9 @@ def test_they_warn_about_secrets_in_another_namespace() -> None:
     assert warning in notes(webConfig=web, podMonitor={"enabled": True, "namespace": "other"})
     assert "operator reads" not in notes(webConfig=web, podMonitor={"enabled": True, "namespace": NAMESPACE})
     assert "operator reads" not in notes(podMonitor={"enabled": True, "namespace": "other"})
+
+
+def test_they_warn_about_scrapes_that_are_too_rare_for_alerts() -> None:
+    warning = "WARNING: serviceMonitor.interval is 10m. Alerts and dashboards need a scrape every 2 minutes."
+    assert warning in notes(serviceMonitor={"enabled": True, "interval": "10m"})
+    assert "WARNING: serviceMonitor" not in notes(serviceMonitor={"enabled": True, "interval": "2m"})

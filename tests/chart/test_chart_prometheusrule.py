@@ -1,6 +1,7 @@
 """templates/prometheusrule.yaml: the rules of rules/, with the user's thresholds, labels and texts."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from chart_support import CHART, LABELS, NAME, NAMESPACE, everything, of_kind, o
 
 GROUPS = [
     group
-    for name in ("exporter", "jobs", "recording")
+    for name in ("devices", "exporter", "jobs", "recording")
     for group in yaml.safe_load((CHART / "rules" / f"{name}.yaml").read_text(encoding="utf-8"))["groups"]
 ]
 TABLE = yaml.safe_load((CHART / "files" / "thresholds.yaml").read_text(encoding="utf-8"))
@@ -20,7 +21,10 @@ RUNBOOKS = "https://github.com/braket-exporter/braket-exporter/blob/main/docs/ru
 
 EXCEEDED = "job_arn:braket_job_max_runtime_exceeded_timestamp_seconds:max"
 FAILED = "job_arn:braket_job_failed_timestamp_seconds:max"
-NEAR = "job_arn:braket_job_near_max_runtime_timestamp_seconds:max"
+NEAR = "job_arn:braket_job_run_seconds:near_max_runtime"
+QUEUED = "job_arn:braket_job_queued_seconds:stuck"
+CANCELLING = "job_arn:braket_job_cancelling_seconds:stuck"
+DEPRIORITIZED = "job_arn:braket_job_deprioritized_seconds:lost"
 
 
 def rules(groups: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -90,7 +94,7 @@ def test_a_threshold_has_a_place_in_the_rules() -> None:
             "nearMaxRuntimeRatio",
             0.95,
             {
-                NEAR: {"expr": ("+ 0.8 * max", "+ 0.95 * max")},
+                NEAR: {"expr": ("> 0.8 * (max", "> 0.95 * (max")},
                 "BraketJobNearMaxRuntime": {"summary": ("80 %", "{{ 0.95 | humanizePercentage }}")},
             },
         ),
@@ -98,15 +102,20 @@ def test_a_threshold_has_a_place_in_the_rules() -> None:
             "stuckInQueueSeconds",
             1209600,
             {
-                "BraketJobStuckInQueue": {
-                    "expr": ("> 86400", "> 1209600"),
-                    "summary": ("for a day", "for {{ 1209600 | humanizeDuration }}"),
-                }
+                QUEUED: {"expr": ("> 86400", "> 1209600")},
+                "BraketJobStuckInQueue": {"summary": ("for a day", "for {{ 1209600 | humanizeDuration }}")},
             },
         ),
-        ("deprioritizedSeconds", 3600, {"BraketJobDeprioritized": {"expr": ("< 86400", "< 3600")}}),
+        ("deprioritizedSeconds", 3600, {DEPRIORITIZED: {"expr": ("< 86400", "< 3600")}}),
+        ("stuckCancellingSeconds", 7200, {CANCELLING: {"expr": (">= 1800", ">= 7200")}}),
+        ("spendingLimitNearRatio", 0.5, {"BraketSpendingLimitNear": {"expr": (">= 0.8)", ">= 0.5)")}}),
         ("staleSeconds", 900, {"BraketExporterStale": {"expr": ("> 600", "> 900")}}),
         ("throttledRatio", 0.25, {"BraketExporterThrottled": {"expr": ("> 0.1", "> 0.25")}}),
+        (
+            "eventsMissingTransitions",
+            3,
+            {"BraketExporterEventsMissing": {"expr": ('{by="poll"}[50m])) > 0', '{by="poll"}[50m])) > 3')}},
+        ),
     ],
 )
 def test_a_threshold_changes_each_of_its_places_and_nothing_else(
@@ -124,14 +133,15 @@ def test_a_threshold_changes_each_of_its_places_and_nothing_else(
 
 
 def test_every_threshold_is_tested() -> None:
-    assert len(TABLE["thresholds"]) == 6
+    assert len(TABLE["thresholds"]) == 9
 
 
 def test_no_old_threshold_remains_when_all_are_changed() -> None:
-    thresholds = dict.fromkeys(TABLE["thresholds"], 7777) | {"nearMaxRuntimeRatio": 0.7777, "throttledRatio": 0.7777}
+    ratios = dict.fromkeys(("nearMaxRuntimeRatio", "spendingLimitNearRatio", "throttledRatio"), 0.7777)
+    thresholds: dict[str, float] = {**dict.fromkeys(TABLE["thresholds"], 7777), **ratios}
     changed = json.dumps(groups_with(thresholds=thresholds))
-    assert changed.count("7777") == 9
-    for old in ("86400", "0.8", "80 %", "a day", "> 600", "> 0.1"):
+    assert changed.count("7777") == 12
+    for old in ("86400", "0.8 ", "0.8)", "80 %", "a day", "1800", "> 600", "> 0.1"):
         assert old in json.dumps(GROUPS)
         assert old not in changed
 
@@ -144,7 +154,11 @@ def test_each_alert_can_be_disabled(alert: str) -> None:
 
 def test_a_group_without_rules_is_left_out() -> None:
     off = {alert: {"enabled": False} for alert in ALERTS if alert.startswith("BraketExporter")}
-    assert [group["name"] for group in groups_with(alerts=off)] == ["braket-jobs", "braket-recording"]
+    assert [group["name"] for group in groups_with(alerts=off)] == [
+        "braket-devices",
+        "braket-jobs",
+        "braket-recording",
+    ]
 
 
 def test_an_enabled_alert_is_unchanged() -> None:
@@ -179,8 +193,9 @@ def test_labels_of_all_alerts_are_not_on_recording_rules_and_do_not_override_an_
 @pytest.mark.parametrize(
     ("alert", "old", "new"),
     [
-        ("BraketJobStuckCancelling", "CANCELLING for 30 minutes", "CANCELLING for 2h"),
+        ("BraketDeviceUnavailable", "has not been ONLINE for 15 minutes", "has not been ONLINE for 2h"),
         ("BraketExporterDown", "any braket-exporter for 10 minutes", "any braket-exporter for more than 2h"),
+        ("BraketExporterTargetMissing", "has polled it for 10 minutes", "has polled it for 2h"),
         ("BraketExporterTargetFailing", "as a whole has failed for 10 minutes", "as a whole has failed for 2h"),
     ],
 )
@@ -207,6 +222,132 @@ def test_runbooks_and_dashboards_may_be_elsewhere() -> None:
             "dashboard": (old, f"https://grafana.example.com{old}"),
         }
         assert new.startswith("https://grafana.example.com/d/braket-")
+
+
+JOB_LABELS = "job_name, aws_account_id, aws_region, device"
+
+
+@pytest.mark.parametrize(
+    ("config", "rule", "labels"),
+    [
+        ({"tag_labels": ["team", "cost-center"]}, {}, "tag_team, tag_cost_center"),
+        ({"tag_labels": "team, cost-center"}, {}, "tag_team, tag_cost_center"),
+        ({"tag_labels": '["team"]'}, {}, "tag_team"),
+        ({"tag_labels": ["team"]}, {"tagLabels": ["owner"]}, "tag_owner"),
+    ],
+)
+def test_tags_become_labels_of_the_alerts_on_jobs(config: dict[str, Any], rule: dict[str, Any], labels: str) -> None:
+    values = {"config": config, "prometheusRule": {"enabled": True, **rule}}
+    changed = rules(only(render(values), "PrometheusRule")["spec"]["groups"])
+    for name, original in ORIGINAL.items():
+        assert changed[name]["expr"] == original["expr"].replace(JOB_LABELS, f"{JOB_LABELS}, {labels}"), name
+    with_labels = [name for name in ALERTS if labels in changed[name]["expr"]]
+    assert with_labels == [name for name in ALERTS if name.startswith("BraketJob")]
+
+
+def test_tags_are_no_labels_of_the_alerts_if_an_empty_list_says_so() -> None:
+    values = {"config": {"tag_labels": ["team"]}, "prometheusRule": {"enabled": True, "tagLabels": []}}
+    assert only(render(values), "PrometheusRule")["spec"] == {"groups": GROUPS}
+
+
+def test_an_alert_has_the_tag_of_its_job_and_the_documented_edit_of_plain_files_does_the_same(tmp_path: Path) -> None:
+    page = (CHART.parents[1] / "docs" / "use" / "alerting.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^\$ (sed -i .*) jobs\.yaml$", page, re.MULTILINE)
+    plain = tmp_path / "jobs.yaml"
+    plain.write_text((CHART / "rules" / "jobs.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    subprocess.run(["bash", "-c", f"{command} jobs.yaml"], cwd=tmp_path, check=True)
+    chart = rules(groups_with(tagLabels=["team"]))
+    edited = rules(yaml.safe_load(plain.read_text(encoding="utf-8"))["groups"])
+    assert {name: rule["expr"] for name, rule in edited.items()} == {name: chart[name]["expr"] for name in edited}
+    labels = 'job_arn="a",job_name="vqe",aws_account_id="1",aws_region="r",device="d",tag_team="chemistry"'
+    series = {
+        f"braket_job_info{{{labels}}}": "1x9",
+        'braket_job_status{job_arn="a",job_name="vqe",status="FAILED"}': "1x9",
+        'braket_job_ended_timestamp_seconds{job_arn="a",job_name="vqe"}': "60x9",
+    }
+    expected = f'{{{labels},alertname="BraketJobFailed",alertstate="firing",severity="critical",__name__="ALERTS"}}'
+    asked = {"expr": "ALERTS", "eval_time": "5m", "exp_samples": [{"labels": expected, "value": 1}]}
+    inputs = [{"series": name, "values": values} for name, values in series.items()]
+    test = {"interval": "1m", "input_series": inputs, "promql_expr_test": [asked]}
+    test_file = tmp_path / "test.json"
+    test_file.write_text(json.dumps({"rule_files": [plain.name], "tests": [test]}), encoding="utf-8")
+    done = subprocess.run(
+        [program("promtool"), "test", "rules", test_file], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+QUEUE = "https://sqs.us-west-2.amazonaws.com/123456789012/braket-events"
+
+REFUSED = [
+    ({"serviceMonitor": {"enabled": True, "interval": "10m"}}, "serviceMonitor.interval is 10m"),
+    ({"podMonitor": {"enabled": True, "interval": "2m1s"}}, "podMonitor.interval is 2m1s"),
+    ({"config": {"poll_interval": "10m"}}, "config.poll_interval is 10m, so BraketExporterStale always fires"),
+    (
+        {"config": {"event_queue_url": QUEUE, "event_poll_interval": "10m"}},
+        "config.event_poll_interval is 10m, so BraketExporterStale always fires",
+    ),
+    (
+        {
+            "config": {
+                "all_jobs": None,
+                "targets": [{"all_jobs": True}, {"all_jobs": True, "event_queue_url": QUEUE}],
+                "event_poll_interval": "1h",
+            }
+        },
+        "config.event_poll_interval is 1h, so BraketExporterStale always fires",
+    ),
+    ({"config": {"retention_failed": "30m"}}, "config.retention_failed is 30m"),
+    (
+        {"config": {"per_job_metrics": False}},
+        "config.per_job_metrics is false, so these alerts never fire: BraketJobFai",
+    ),
+    ({"config": {"disabled_metrics": ["braket_job_status"]}}, "config.disabled_metrics has braket_job_status"),
+    (
+        {"config": {"disabled_metrics": ["braket_spending_limit_spent_usd"]}},
+        "config.disabled_metrics has braket_spending_limit_spent_usd",
+    ),
+    (
+        {"config": {"disabled_metrics": "braket_job_instances,braket_exporter_target_up"}},
+        "has braket_exporter_target_up",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "reported"), REFUSED)
+def test_settings_that_disable_alerts_are_refused_beside_them(values: dict[str, Any], reported: str) -> None:
+    assert reported in refusal({**values, "prometheusRule": {"enabled": True}})
+    assert of_kind(render(values), "PrometheusRule") == []
+
+
+NO_LIMIT_ALERTS = {alert: {"enabled": False} for alert in ALERTS if alert.startswith("BraketSpendingLimit")}
+NO_JOB_ALERTS = {alert: {"enabled": False} for alert in ALERTS if alert.startswith("BraketJob")}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"serviceMonitor": {"enabled": True, "interval": "2m"}, "podMonitor": {"interval": "10m"}},
+        {"config": {"poll_interval": "9m59s", "retention_failed": 1209600}},
+        {"config": {"event_poll_interval": "1h"}},
+        {"config": {"event_queue_url": QUEUE, "event_poll_interval": "9m59s"}},
+        {"config": {"disabled_metrics": ["braket_job_instances"], "retention_failed": "1h"}},
+        {
+            "config": {"poll_interval": "20m"},
+            "prometheusRule": {"enabled": True, "thresholds": {"staleSeconds": 3600}},
+        },
+        {
+            "config": {"disabled_metrics": ["braket_spending_limit_spent_usd"]},
+            "prometheusRule": {"enabled": True, "alerts": NO_LIMIT_ALERTS},
+        },
+        {
+            "config": {"per_job_metrics": False, "disabled_metrics": ["braket_job_status"]},
+            "prometheusRule": {"enabled": True, "alerts": NO_JOB_ALERTS},
+        },
+    ],
+)
+def test_settings_that_leave_the_alerts_working_are_accepted(values: dict[str, Any]) -> None:
+    assert only(render({"prometheusRule": {"enabled": True}, **values}), "PrometheusRule")
 
 
 def test_its_metadata_can_be_set() -> None:
@@ -236,19 +377,22 @@ def test_prometheus_uses_and_shows_the_users_thresholds(tmp_path: Path) -> None:
     }
     labels = {"job_arn": "a", "job_name": "vqe", "aws_account_id": "1", "aws_region": "r", "device": "d"}
     queued = (
-        "vqe: hybrid job has been queued for 2h 0m 0s",
+        "vqe on d: hybrid job has been queued for 2h 0m 0s",
         "The job a on d in r has been queued for 2h 5m 0s. The device may be offline, or its queue may be long.",
     )
     near = (
-        "vqe: hybrid job has used 95% of its maximum run time",
+        "vqe on d: hybrid job has used 95% of its maximum run time",
         (
-            "The job a on d in r is near its maximum run time. Braket stops the job at that time. "
+            "The job a on d in r has run for 58m 0s. Braket stops the job at its maximum run time. "
             "Until then, the job can save a checkpoint."
         ),
     )
 
     def asked(minute: int, alert: str, *texts: tuple[str, str]) -> dict[str, Any]:
-        annotations = ORIGINAL[alert]["annotations"] | {"dashboard": "/d/braket-job?var-job=a"}
+        logs = "https://r.console.aws.amazon.com/cloudwatch/home?region=r#logsV2:log-groups/log-group/"
+        logs += "$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3Dvqe$252Fa$252F"
+        links = {"dashboard": "/d/braket-job?var-job=a", "logs_url": logs}
+        annotations = ORIGINAL[alert]["annotations"] | links
         expected = [
             {
                 "exp_labels": {**labels, "severity": "warning"},
@@ -273,3 +417,22 @@ def test_prometheus_uses_and_shows_the_users_thresholds(tmp_path: Path) -> None:
     promtool = program("promtool")
     done = subprocess.run([promtool, "test", "rules", test_file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_groups_can_be_added_and_evaluated_at_another_interval() -> None:
+    own = {"name": "mine", "rules": [{"record": "braket:jobs", "expr": "sum(braket_jobs)"}]}
+    spec = only(
+        render({"prometheusRule": {"enabled": True, "interval": "45s", "additionalGroups": [own]}}), "PrometheusRule"
+    )["spec"]
+    *groups, last = spec["groups"]
+    assert last == own
+    assert {group["interval"] for group in groups} == {"45s"}
+    default = only(render({"prometheusRule": {"enabled": True}}), "PrometheusRule")["spec"]["groups"]
+    assert [group for group in default if "interval" in group] == []
+
+
+def test_an_alert_can_keep_firing() -> None:
+    values = {"prometheusRule": {"enabled": True, "alerts": {"BraketExporterDown": {"keepFiringFor": "10m"}}}}
+    groups = only(render(values), "PrometheusRule")["spec"]["groups"]
+    kept = [rule["alert"] for group in groups for rule in group["rules"] if rule.get("keep_firing_for") == "10m"]
+    assert kept == ["BraketExporterDown"]

@@ -45,3 +45,12 @@ def test_only_shards_have_a_headless_service() -> None:
 
 def test_there_is_none_without_the_exporter() -> None:
     assert of_kind(render({"exporter": {"enabled": False}, "sharding": {"totalShards": 2}}), "Service") == []
+
+
+def test_its_address_and_its_load_balancer_can_be_set() -> None:
+    spec = only(everything(), "Service")["spec"]
+    assert spec["ports"][0]["nodePort"] == 30834
+    assert spec["loadBalancerClass"] == "service.k8s.aws/nlb"
+    assert spec["loadBalancerSourceRanges"] == ["10.0.0.0/8"]
+    assert spec["externalTrafficPolicy"] == "Local"
+    assert only(render({"service": {"clusterIP": "10.0.0.20"}}), "Service")["spec"]["clusterIP"] == "10.0.0.20"

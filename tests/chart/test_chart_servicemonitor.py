@@ -2,7 +2,18 @@
 
 from chart_support import LABELS, NAME, NAMESPACE, SELECTOR, everything, of_kind, only, render
 
+LIMITS = {
+    "sampleLimit": 500000,
+    "targetLimit": 10,
+    "labelLimit": 20,
+    "labelNameLengthLimit": 100,
+    "labelValueLengthLimit": 200,
+    "attachMetadata": {"node": True},
+    "scrapeProtocols": ["OpenMetricsText1.0.0"],
+}
+REQUEST = {"params": {"name[]": ["braket_jobs"]}, "proxyUrl": "http://proxy.example.com:3128"}
 ENABLED = {"serviceMonitor": {"enabled": True}}
+GROUP = {"targetLabel": "exporter_group", "replacement": f"{NAMESPACE}/{NAME}"}
 
 
 def test_there_is_none_by_default() -> None:
@@ -17,7 +28,9 @@ def test_it_scrapes_the_service_under_one_name_for_every_release() -> None:
         "jobLabel": "app.kubernetes.io/name",
         "namespaceSelector": {"matchNames": [NAMESPACE]},
         "selector": {"matchLabels": {**SELECTOR, "app.kubernetes.io/component": "metrics"}},
-        "endpoints": [{"port": "metrics", "path": "/metrics", "interval": "30s"}],
+        "endpoints": [
+            {"port": "metrics", "path": "/metrics", "interval": "30s", "honorLabels": True, "relabelings": [GROUP]}
+        ],
     }
 
 
@@ -42,7 +55,7 @@ def test_everything_about_it_can_be_set() -> None:
     assert monitor["metadata"]["annotations"] == {"example.com/owner": "platform", "example.com/monitor": "yes"}
     assert monitor["spec"] == {
         "jobLabel": "app.kubernetes.io/name",
-        "sampleLimit": 500000,
+        **LIMITS,
         "targetLabels": ["team"],
         "namespaceSelector": {"matchNames": [NAMESPACE]},
         "selector": {"matchLabels": {**SELECTOR, "app.kubernetes.io/component": "metrics"}},
@@ -52,8 +65,11 @@ def test_everything_about_it_can_be_set() -> None:
                 "path": "/metrics",
                 "interval": "15s",
                 "scrapeTimeout": "10s",
-                "honorLabels": True,
-                "relabelings": [{"action": "labeldrop", "regex": "endpoint"}],
+                **REQUEST,
+                "relabelings": [
+                    {"targetLabel": "exporter_group", "replacement": "chemistry"},
+                    {"action": "labeldrop", "regex": "endpoint"},
+                ],
                 "metricRelabelings": [{"action": "drop", "sourceLabels": ["__name__"], "regex": "python_.*"}],
             }
         ],

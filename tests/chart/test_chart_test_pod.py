@@ -49,7 +49,7 @@ def test_it_runs_only_with_helm_test_and_is_deleted_after_a_success() -> None:
 def test_it_has_the_exporters_image_and_security_settings() -> None:
     spec, exporter = scrape()["spec"], pod()
     assert spec["containers"][0]["image"] == IMAGE
-    assert spec["containers"][0]["command"] == ["python3", "-c"]
+    assert spec["containers"][0]["command"] == ["/opt/braket-exporter/bin/python", "-I", "-c"]
     assert spec["containers"][0]["securityContext"] == exporter["containers"][0]["securityContext"]
     for key in ("securityContext", "automountServiceAccountToken", "enableServiceLinks"):
         assert spec[key] == exporter[key]
@@ -59,14 +59,17 @@ def test_it_has_the_users_resources_labels_and_nodes() -> None:
     values = {
         "resources": {"limits": {"memory": "1Gi"}},
         "commonLabels": {"team": "platform"},
+        "podLabels": {"example.com/mesh": True},
+        "priorityClassName": "monitoring",
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}},
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"operator": "Exists"}],
         "imagePullSecrets": [{"name": "registry"}],
     }
     made = scrape(values)
     assert made["spec"]["containers"][0]["resources"] == values["resources"]
-    assert made["metadata"]["labels"]["team"] == "platform"
-    for key in ("nodeSelector", "tolerations", "imagePullSecrets"):
+    assert made["metadata"]["labels"].items() >= {"team": "platform", "example.com/mesh": "true"}.items()
+    for key in ("nodeSelector", "tolerations", "imagePullSecrets", "priorityClassName", "affinity"):
         assert made["spec"][key] == values[key]
 
 

@@ -12,6 +12,7 @@ from chart_support import CHART, LABELS, run
 
 import exporter
 from exporter.app.settings import Settings, format_default
+from scripts.chart_defaults import defaults
 
 VALUES = (CHART / "values.yaml").read_text(encoding="utf-8")
 META = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
@@ -29,6 +30,10 @@ def test_the_table_of_values_is_up_to_date(tmp_path: Path) -> None:
     done = run("readme-generator", "--values", CHART / "values.yaml", "--readme", readme)
     assert done.returncode == 0, done.stdout + done.stderr
     assert readme.read_text(encoding="utf-8") == (CHART / "README.md").read_text(encoding="utf-8"), "run make chart"
+
+
+def test_the_defaults_that_templates_read_are_up_to_date() -> None:
+    assert (CHART / "files" / "defaults.yaml").read_text(encoding="utf-8") == defaults(), "run make chart"
 
 
 def test_every_value_has_its_row() -> None:
@@ -68,4 +73,4 @@ def test_everything_is_enabled_in_everything_yaml() -> None:
     everything = yaml.safe_load((Path(__file__).parent / "values" / "everything.yaml").read_text(encoding="utf-8"))
     off = {path for path, enabled in switches(yaml.safe_load(VALUES)) if not enabled}
     assert off == {path for path, enabled in switches(everything) if enabled}
-    assert len(off) == 8
+    assert len(off) == 10

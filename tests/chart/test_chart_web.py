@@ -123,7 +123,9 @@ def test_a_secret_may_have_other_keys() -> None:
 
 
 def test_prometheus_scrapes_by_https_with_password_and_certificate() -> None:
-    plain = {"port": "metrics", "path": "/metrics", "interval": "30s"}
+    group = {"targetLabel": "exporter_group", "replacement": f"{NAMESPACE}/{NAME}"}
+    common = {"interval": "30s", "honorLabels": True, "relabelings": [group]}
+    plain = {"port": "metrics", "path": "/metrics", **common}
     tls = {"scheme": "https", "tlsConfig": {"insecureSkipVerify": True}}
     login = {
         "username": {"name": "login", "key": "username"},
@@ -229,7 +231,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 def test_probes_and_helm_test_succeed_only_with_their_files(place: Place) -> None:
     nowhere = {"AWS_ENDPOINT_URL_BRAKET": f"http://127.0.0.1:{closed_port()}"}
     with daemon("--jobs", JOB, "--web-config-file", str(place.file), env=nowhere) as exporter:
-        live, ready = (place.probe(name, exporter.address) for name in ("livenessProbe", "readinessProbe"))
+        ready, live = (place.probe(name, exporter.address) for name in ("readinessProbe", "livenessProbe"))
         tested = place.scrape(exporter.address)
         for file in place.client.iterdir():
             file.unlink()

@@ -1,30 +1,31 @@
 """From a job's end in Braket to a message: real processes of every part, with the sample configurations of the docs."""
 
-import json
+import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from processes import FAST, Daemon, closed_port, daemon, eventually, iso, tool, wire_event, wire_job
-from servers import Prometheus, prometheus_with, serving
+from messages import (
+    ALERTMANAGER_SAMPLE,
+    PROMETHEUS_SAMPLE,
+    Follower,
+    Webhook,
+    alertmanager_to,
+    prometheus_of,
+    receiving,
+)
+from processes import FAST, Daemon, daemon, eventually, iso, tool, wire_event, wire_job
 
 from exporter.simulator import ScriptedJob, SimulatorServer, World, job_arn
-
-ROOT = Path(__file__).parents[2]
-RULES = ROOT / "helm" / "braket-exporter" / "rules"
-PROMETHEUS_SAMPLE = ROOT / "docs" / "prometheus.yaml"
-ALERTMANAGER_SAMPLE = ROOT / "docs" / "alertmanager.yaml"
 
 FAILED, OUT_OF_TIME = "BraketJobFailed", "BraketJobMaxRuntimeExceeded"
 
@@ -53,136 +54,24 @@ def test_the_sample_routes_by_severity(alert: str, severity: str, receiver: str)
     assert run(tool("amtool"), "config", "routes", "test", sample, *labels).split() == [receiver]
 
 
+@pytest.mark.parametrize(
+    ("team", "receiver"), [("chemistry", "chemistry"), ("physics", "platform"), (None, "platform")]
+)
+def test_the_sample_route_sends_a_failed_job_to_its_team(team: str | None, receiver: str, tmp_path: Path) -> None:
+    page = (ALERTMANAGER_SAMPLE.parent / "use" / "alerting.md").read_text(encoding="utf-8")
+    (sample,) = re.findall(r"```yaml\n(# teams\.yaml\n.*?)```", page, re.DOTALL)
+    config = tmp_path / "teams.yaml"
+    config.write_text(sample, encoding="utf-8")
+    run(tool("amtool"), "check-config", str(config))
+    labels = [f"alertname={FAILED}", "severity=critical", *([f"tag_team={team}"] if team else [])]
+    routed = run(tool("amtool"), "config", "routes", "test", f"--config.file={config}", *labels)
+    assert routed.split() == [receiver]
+
+
 def run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-# The parts
-
-
-class Message(NamedTuple):
-    """One alert in one call of the webhook."""
-
-    path: str
-    status: str
-    alert: str
-    job: str
-    arrived: float
-
-
-@dataclass
-class Webhook:
-    """Keeps every message that it is sent."""
-
-    messages: list[Message] = field(default_factory=list)
-
-    def take(self, path: str, body: bytes) -> None:
-        for alert in json.loads(body)["alerts"]:
-            labels = alert["labels"]
-            message = Message(path, alert["status"], labels["alertname"], labels.get("job_name", ""), time.time())
-            self.messages.append(message)
-
-    def has(self, *jobs: str) -> Callable[[], bool]:
-        return lambda: {*jobs} <= {message.job for message in self.messages}
-
-
-@contextmanager
-def receiving() -> Iterator[tuple[Webhook, str]]:
-    webhook = Webhook()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            webhook.take(self.path, self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield webhook, f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def adapted(sample: Path, changes: Mapping[str, str]) -> str:
-    """Change a sample's addresses, paths and intervals, each of which must be there."""
-    text = sample.read_text(encoding="utf-8")
-    for old, new in changes.items():
-        assert old in text, f"{sample.name} has no {old}"
-        text = text.replace(old, new)
-    return text
-
-
-class Follower(NamedTuple):
-    """A Prometheus with the sample configuration."""
-
-    config: Path
-    alertmanager: str
-    prometheus: Prometheus
-
-    def follow(self, exporter: str) -> None:
-        """Have it read a configuration with another exporter in it."""
-        configure(self.config, exporter, self.alertmanager)
-        self.prometheus.process.send_signal(signal.SIGHUP)
-
-    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        return self.prometheus.query(expression)
-
-    def last_look(self) -> str:
-        """Tell when the rules on jobs were last evaluated."""
-        groups = self.prometheus.ask("rules")["groups"]
-        return str(next(group["lastEvaluation"] for group in groups if group["name"] == "braket-jobs"))
-
-    def has_looked_since(self, look: str) -> bool:
-        return self.last_look() != look
-
-
-def configure(config: Path, exporter: str, alertmanager: str) -> None:
-    changes = {
-        "scrape_interval: 15s": "scrape_interval: 1s",
-        "evaluation_interval: 15s": "evaluation_interval: 1s",
-        "../helm/braket-exporter/rules": str(RULES),
-        "localhost:9093": alertmanager,
-        "localhost:9834": exporter,
-    }
-    config.write_text(adapted(PROMETHEUS_SAMPLE, changes), encoding="utf-8")
-
-
-@contextmanager
-def prometheus_of(alertmanager: str, folder: Path) -> Iterator[Follower]:
-    config = folder / "prometheus.yaml"
-    configure(config, f"127.0.0.1:{closed_port()}", alertmanager)
-    with prometheus_with(config, folder) as prometheus:
-        yield Follower(config, alertmanager, prometheus)
-
-
-@contextmanager
-def alertmanager_to(webhook: str, folder: Path) -> Iterator[str]:
-    # Looking at the groups every second, it would tell at once what is not held by one unbroken alert.
-    changes = {
-        "localhost:9095": webhook,
-        "group_interval: 1h": "group_interval: 1s",
-        "group_wait: 30s": "group_wait: 1s",
-    }
-    config = folder / "alertmanager.yaml"
-    config.write_text(adapted(ALERTMANAGER_SAMPLE, changes), encoding="utf-8")
-    address = f"127.0.0.1:{closed_port()}"
-    command = (
-        tool("prometheus-alertmanager"),
-        f"--config.file={config}",
-        f"--storage.path={folder / 'alertmanager'}",
-        f"--web.listen-address={address}",
-        "--cluster.listen-address=",
-    )
-    with serving(address, folder / "alertmanager.log", *command):
-        yield address
 
 
 class Ending(NamedTuple):

@@ -252,9 +252,9 @@ def test_a_job_that_runs_out_of_time_is_told_by_its_event_alone(final: str, leve
     outcomes = {line for line in samples if line.startswith("braket_job_outcomes_total")}
     assert len(outcomes) == 4
     assert sum(line.endswith(" 1.0") for line in outcomes) == 2
-    (transition,) = exporter.logs("job_transition")
+    (transition,) = exporter.logged("job_transition")
     assert transition["level"] == level
-    (event,) = exporter.logs("job_event", event_type="MAX_RUNTIME_EXCEEDED")
+    (event,) = exporter.logged("job_event", event_type="MAX_RUNTIME_EXCEEDED")
     assert (event["level"], event["job_arn"], event["message"]) == ("error", job, "Too long.")
 
 
@@ -333,13 +333,13 @@ def test_the_life_of_a_new_job_is_logged_once_and_counted_once(fleet: Fleet) -> 
         "run_duration_seconds": 0.5,
     }
     assert 0 <= last["lag_seconds"] < 30
-    assert [(line["event_type"], line["level"], line["message"]) for line in exporter.logs("job_event")] == [
+    assert [(line["event_type"], line["level"], line["message"]) for line in exporter.logged("job_event")] == [
         ("QUEUED_FOR_EXECUTION", "info", "In the queue."),
         ("RUNNING", "info", ""),
         ("DEPRIORITIZED_DUE_TO_INACTIVITY", "warning", "Idle."),
         ("CANCELLED", "info", ""),
     ]
-    assert len(exporter.logs("job_discovered", job_arn=job)) == 1
+    assert len(exporter.logged("job_discovered", job_arn=job)) == 1
 
 
 def _rounded(line: str) -> str:
@@ -380,7 +380,7 @@ def test_a_job_that_lived_and_failed_between_two_looks_is_news(fleet: Fleet) -> 
         (line["job_arn"], line["from_status"], line["to_status"]) for line in exporter.logs("job_transition")
     }
     assert transitions == {(new, None, "FAILED"), (late, None, "QUEUED")}
-    assert {line["job_arn"] for line in exporter.logs("job_event")} == {new}
+    assert {line["job_arn"] for line in exporter.logged("job_event")} == {new}
 
 
 TROUBLE: list[tuple[Fault, str, list[str]]] = [
@@ -482,12 +482,14 @@ def test_it_is_ready_once_every_job_was_asked_for(fleet: Fleet) -> None:
     for job in fleet.arns:
         fleet.put(job, "RUNNING")
     fleet.server.faults.put(Fault(FaultKind.HANG, arn=fleet.arns[0]))
-    with exporting(fleet, prelude="import exporter.aws.sessions; exporter.aws.sessions.READ_TIMEOUT = 0.6") as exporter:
+    with exporting(
+        fleet, prelude="import exporter.aws.sdk_session; exporter.aws.sdk_session.READ_TIMEOUT = 0.6"
+    ) as exporter:
         eventually(lambda: len(exporter.logs("job_discovered")) == 2)
         assert exporter.get("/-/ready").status == 503
         fleet.server.faults.clear()
         eventually(lambda: ready(exporter))
-        assert len(exporter.logs("job_discovered")) == 3
+        assert len(exporter.logged("job_discovered", 3)) == 3
         page = exporter.get("/")
         assert exporter.stop() == 0
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -508,6 +510,7 @@ def test_values_that_nobody_knows_are_exported_and_logged_once(fleet: Fleet) -> 
         samples = exporter.samples
         fleet.put(job, "RUNNING")
         eventually(lambda: exporter.logs("job_transition"))
+        eventually(lambda: exporter.value("braket_job_status", job, 'status="RUNNING"') == 1)
         after = exporter.samples
         assert exporter.stop() == 0
     for line in (*statuses(job, "PAUSED"), *counted(job, {"TELEPORTED": 1})):
@@ -633,7 +636,7 @@ def test_late_billable_time_is_counted_once_when_it_comes(fleet: Fleet) -> None:
         assert exporter.value("braket_job_billable_duration_seconds", job) == 7
         assert exporter.value("braket_job_outcomes_total", 'outcome="COMPLETED"') == 1
         assert exporter.stop() == 0
-    assert len(exporter.logs("job_transition")) == 1
+    assert len(exporter.logged("job_transition")) == 1
 
 
 def once(fleet: Fleet, *arguments: str) -> list[str]:
@@ -682,6 +685,35 @@ def test_a_bug_ends_the_process_with_a_traceback_and_status_1(fleet: Fleet) -> N
     assert "Traceback (most recent call last):" in said
     assert "TypeError: 'NoneType' object is not callable" in said
     assert exporter.logs("stopped") == []
+
+
+def test_sigterm_ends_the_process_in_5_seconds_while_a_write_to_the_state_file_takes_longer(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    for job in fleet.arns:
+        fleet.put(job, "RUNNING")
+    writing, file = tmp_path / "writing", tmp_path / "state"
+    slow = f"""
+import pathlib, time
+from exporter.storage.sqlite_file import State
+write = State.write
+def slow_write(*arguments, **members):
+    pathlib.Path({str(writing)!r}).touch()
+    time.sleep(30)
+    return write(*arguments, **members)
+def write_at_the_start(*arguments, **members):
+    State.write = slow_write
+    return write(*arguments, **members)
+State.write = write_at_the_start
+"""
+    with exporting(fleet, "--state-file", str(file), prelude=slow) as exporter:
+        eventually(writing.exists)
+        began = time.monotonic()
+        assert exporter.stop() == 0
+        assert time.monotonic() - began < 5.0
+    (line,) = exporter.logs("state_failing")
+    assert (line["level"], line["file"], line["error"]) == ("error", str(file), "not closed within 2 seconds")
+    assert len(exporter.logs("stopped")) == 1
 
 
 def test_the_progress_of_a_long_first_poll_is_logged(fleet: Fleet) -> None:

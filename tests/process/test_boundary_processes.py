@@ -124,7 +124,7 @@ def assert_the_bad_target_fails_alone(exporter: Daemon, *codes: str, why: str) -
     assert failed[0]["code"] in codes
     assert failed[0]["aws_region"] == "eu-north-1"
     assert why in failed[0]["message"]
-    assert {line["aws_region"] for line in exporter.logs("poll_failed")} == {"eu-north-1"}
+    assert {line["aws_region"] for line in exporter.logged("poll_failed")} == {"eu-north-1"}
     requests = (line for line in exporter.samples if line.startswith("braket_exporter_api_requests_total"))
     assert [line for line in requests if "eu-north-1" in line and 'operation="SearchJobs"' in line] == []
 
@@ -288,7 +288,7 @@ def test_a_token_file_that_is_lost_at_a_refresh_stops_one_target_until_it_is_bac
         restore(site.token)
         eventually(lambda: up(exporter, "bad") == 1.0)
         assert exporter.stop() == 0
-    assert {line["code"] for line in exporter.logs("poll_failed")} == {"credentials"}
+    assert {line["code"] for line in exporter.logged("poll_failed")} == {"credentials"}
     assert_clean(exporter)
 
 
@@ -415,14 +415,13 @@ def test_nothing_is_ever_asked_on_the_terminal(site: Site) -> None:
 def test_the_port_is_taken_before_the_state_file_is_read(site: Site) -> None:
     port = closed_port()
     site.watch(GOOD)
-    slow = (
-        "import exporter.storage.state_writer as writer, time; writer.StateWriter.load = lambda self: time.sleep(600)"
-    )
+    slow = "import exporter.storage.state_writer as writer, time; writer.StateWriter.load = lambda *_: time.sleep(600)"
     arguments = ("--config", str(site.config), "--listen-address", f"127.0.0.1:{port}")
     state = ("--state-file", str(site.folder / "state"))
     with subprocess.Popen(command(*arguments, *state, prelude=slow), env=environment(site.env)) as process:
         try:
             eventually(lambda: not is_free(port))
+            assert process.poll() is None
         finally:
             process.kill()
 
@@ -481,5 +480,5 @@ def test_a_target_without_a_region_is_named(site: Site) -> None:
     (problem,) = done.stderr.splitlines()[1:]
     assert problem == (
         "  targets[1].regions: not set, and the AWS configuration of profile bad cannot be read: "
-        "this profile does not exist in the AWS configuration files; set regions"
+        "this profile does not exist in the AWS configuration files; known profiles: good; set regions"
     )

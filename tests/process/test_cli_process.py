@@ -82,7 +82,10 @@ def test_an_address_that_cannot_be_listened_on_is_told_in_one_line(host: str) ->
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"AWS_PROFILE": "nobody"}, "the profile in AWS_PROFILE does not exist in the AWS configuration files"),
+        (
+            {"AWS_PROFILE": "nobody"},
+            "the profile nobody in AWS_PROFILE does not exist in the AWS configuration files; ",
+        ),
         ({"AWS_ENDPOINT_URL_BRAKET": "no-url"}, "AWS_ENDPOINT_URL_BRAKET is not a valid URL"),
         ({"AWS_ENDPOINT_URL_BRAKET": "http://127.0.0.1:99999"}, "AWS_ENDPOINT_URL_BRAKET is not a valid URL"),
         ({"AWS_SECRET_ACCESS_KEY": None}, "AWS_SECRET_ACCESS_KEY is missing"),
@@ -94,7 +97,9 @@ def test_an_unusable_sdk_configuration_is_a_failure_of_the_target(variables: dic
     ended = run("once", "--jobs", ARN, "--log-format", "json", env=variables, prelude=HASTY)
     *log, last = ended.stderr.splitlines()
     assert ended.returncode == 1
-    assert last.startswith("braket-exporter: 1 of 1 targets did not respond: 123456789012/us-west-2; ")
+    prefix = "braket-exporter: 1 of 1 targets did not respond: 123456789012/us-west-2 ("
+    assert last.startswith(prefix)
+    assert words in last
     assert {json.loads(line)["event"] for line in log} == {"poll_failed"}
     assert all(words in json.loads(line)["message"] for line in log)
 
@@ -150,7 +155,7 @@ def test_once_writes_the_exposition_to_stdout_and_logs_to_stderr(simulator: Simu
     assert 'braket_exporter_target_up{aws_account_id="123456789012",aws_region="eu-north-1",target=""} 1.0' in samples
     assert all(line.startswith('{"timestamp"') for line in ended.stderr.splitlines())
     assert ended.stderr.count('"event": "job_discovered"') == 2
-    assert len(simulator.requests) == 2
+    assert sum(request.operation == "GetJob" for request in simulator.requests) == 2
 
 
 SLOW_MAIN_THREAD = "import exporter.app.once as once; once.CHECK_INTERVAL = 1.5"
@@ -160,8 +165,11 @@ SLOW_MAIN_THREAD = "import exporter.app.once as once; once.CHECK_INTERVAL = 1.5"
 @pytest.mark.parametrize(
     ("selection", "operations"),
     [
-        (("--jobs", f"{ARN},{OTHER}"), ["GetJob", "GetJob"]),
-        (("--all-jobs", "--regions", "us-west-2", "--lookback", "1d"), ["GetJob", "SearchJobs"]),
+        (("--jobs", f"{ARN},{OTHER}"), [*["GetDevice"] * 2, *["GetJob"] * 2, *["SearchSpendingLimits"] * 2]),
+        (
+            ("--all-jobs", "--regions", "us-west-2", "--lookback", "1d"),
+            ["GetDevice", "GetJob", "SearchJobs", "SearchSpendingLimits"],
+        ),
     ],
     ids=["named", "discovered"],
 )
@@ -209,14 +217,22 @@ def test_once_ends_with_1_when_a_named_job_is_gone_or_denied(simulator: Simulato
 def test_once_ends_with_1_when_a_target_does_not_answer() -> None:
     jobs = [ScriptedJob(ARN, LONG_AGO, lambda _: wire_job(ARN, "RUNNING"))]
     expired, hanging = Fault(FaultKind.EXPIRED_TOKEN), Fault(FaultKind.HANG)
+    closed = f"127.0.0.1:{closed_port()}"
     with (
         SimulatorServer(World(jobs), clock=time.time) as good,
         SimulatorServer(World(jobs), clock=time.time, faults=[expired]) as stale,
         SimulatorServer(World(jobs), clock=time.time, faults=[hanging]) as silent,
         ThreadPoolExecutor() as pool,
     ):
+        causes = {
+            "connection": f"no response from {closed}: Connection refused",
+            "credentials": "no credentials: the AWS SDK finds none in variables, files, or the metadata of the "
+            "container or instance",
+            "ExpiredTokenException": "Amazon Braket returned ExpiredTokenException (HTTP 403)",
+            "timeout": f"{silent.url.removeprefix('http://')} did not respond in time",
+        }
         runs = {
-            "connection": pool.submit(once, f"http://127.0.0.1:{closed_port()}", "--jobs", ARN),
+            "connection": pool.submit(once, f"http://{closed}", "--jobs", ARN),
             "credentials": pool.submit(once_as_nobody, good.url, "--jobs", ARN),
             "ExpiredTokenException": pool.submit(once, stale.url, "--jobs", ARN),
             "timeout": pool.submit(once, silent.url, "--jobs", ARN),
@@ -225,7 +241,7 @@ def test_once_ends_with_1_when_a_target_does_not_answer() -> None:
         assert good.requests == []
     for code, process in ended.items():
         assert one_clear_line(process) == (
-            "braket-exporter: 1 of 1 targets did not respond: 123456789012/us-west-2; "
+            f"braket-exporter: 1 of 1 targets did not respond: 123456789012/us-west-2 ({causes[code]}); "
             f"GetJob failed for 1 of 1 jobs named in jobs: {ARN} (no response)"
         ), code
         assert f'"code": "{code}"' in process.stderr
@@ -234,8 +250,12 @@ def test_once_ends_with_1_when_a_target_does_not_answer() -> None:
         assert (
             'braket_exporter_target_up{aws_account_id="123456789012",aws_region="us-west-2",target=""} 0.0' in samples
         )
-        counted = [line for line in samples if line.startswith("braket_exporter_api_requests_total")]
+        attempts = [line for line in samples if line.startswith("braket_exporter_api_requests_total")]
+        counted = [line for line in attempts if 'operation="GetJob"' in line]
         assert len(counted) == (0 if code == "credentials" else 1)
+
+
+THROTTLED = "Amazon Braket returned ThrottlingException (HTTP 429)"
 
 
 @pytest.mark.parametrize(
@@ -246,20 +266,25 @@ def test_once_ends_with_1_when_a_target_does_not_answer() -> None:
             ("--jobs", f"{ARN},{OTHER}"),
             (
                 "2 of 2 jobs are not polled yet; "
-                "2 of 2 targets did not respond: 123456789012/us-west-2, 123456789012/eu-north-1; "
+                "2 of 2 targets did not respond: "
+                f"123456789012/us-west-2 ({THROTTLED}), 123456789012/eu-north-1 ({THROTTLED}); "
                 f"GetJob failed for 2 of 2 jobs named in jobs: {ARN} (no response), {OTHER} (no response)"
             ),
         ),
         (
             FaultKind.THROTTLE,
             ("--all-jobs", "--regions", "us-west-2"),
-            ("the list of jobs is not complete; 1 of 1 targets did not respond: unknown account/us-west-2"),
+            (
+                "the list of jobs is not complete; "
+                f"1 of 1 targets did not respond: unknown account/us-west-2 ({THROTTLED})"
+            ),
         ),
         (
             FaultKind.HANG,
             ("--jobs", ARN),
             (
-                "1 of 1 jobs are not polled yet; 1 of 1 targets did not respond: 123456789012/us-west-2; "
+                "1 of 1 jobs are not polled yet; "
+                "1 of 1 targets did not respond: 123456789012/us-west-2 (no call has ended); "
                 f"GetJob failed for 1 of 1 jobs named in jobs: {ARN} (no response)"
             ),
         ),
@@ -406,26 +431,27 @@ def test_a_limit_that_allows_no_thread_is_told_in_one_line(asked: str) -> None:
         ),
     ],
 )
-def test_a_limit_that_allows_no_libraries_is_told_in_one_line(error: str, said: str) -> None:
+@pytest.mark.parametrize("module", ["exporter.app.cli", "exporter.app.once"])
+def test_a_limit_that_allows_no_libraries_is_told_in_one_line(error: str, said: str, module: str) -> None:
     broken = f"""
 import builtins
 def failing(name, *args, real=builtins.__import__, **kwargs):
-    if name == "exporter.app.cli":
+    if name == "{module}":
         raise {error}
     return real(name, *args, **kwargs)
 builtins.__import__ = failing
 """
-    assert one_clear_line(run("--jobs", ARN, prelude=broken)) == said
+    assert one_clear_line(run("once", "--jobs", ARN, prelude=broken)) == said
 
 
 def test_memory_that_runs_out_is_told_in_one_line() -> None:
-    greedy = "import exporter.app.cli\ndef once(*_): raise MemoryError\nexporter.app.cli.once = once"
+    greedy = "import exporter.app.once\ndef once(*_): raise MemoryError\nexporter.app.once.once = once"
     ended = run("once", "--jobs", ARN, *LOCAL, prelude=greedy)
     assert one_clear_line(ended) == "braket-exporter: out of memory; raise the memory limit"
 
 
 def test_another_runtime_error_is_a_bug_with_its_traceback() -> None:
-    broken = "import exporter.app.cli\ndef once(*_): raise RuntimeError('odd')\nexporter.app.cli.once = once"
+    broken = "import exporter.app.once\ndef once(*_): raise RuntimeError('odd')\nexporter.app.once.once = once"
     ended = run("once", "--jobs", ARN, *LOCAL, prelude=broken)
     assert ended.returncode == 1
     assert "RuntimeError: odd" in ended.stderr
@@ -508,7 +534,7 @@ def test_run_is_the_default_command(simulator: SimulatorServer) -> None:
     env = {"AWS_ENDPOINT_URL_BRAKET": simulator.url, "BRAKET_EXPORTER_JOBS": ARN}
     with daemon(*FAST, env=env) as running:
         assert running.stop() == 0
-    assert len(running.logs("stopped")) == 1
+    assert len(running.logged("stopped")) == 1
 
 
 def test_the_console_format_is_for_people(simulator: SimulatorServer) -> None:

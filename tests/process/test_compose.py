@@ -220,7 +220,7 @@ def check(*command: str) -> None:
 def test_promtool_accepts_its_files_where_they_are_mounted(tmp_path: Path) -> None:
     put_in_place("prometheus", tmp_path, {})
     check(tool("promtool"), "check", "config", str(tmp_path / "etc/prometheus/prometheus.yml"))
-    assert len([*(tmp_path / "etc/prometheus/rules").glob("*.yaml")]) == 3
+    assert len([*(tmp_path / "etc/prometheus/rules").glob("*.yaml")]) == 4
 
 
 def test_amtool_accepts_its_file() -> None:

@@ -1,6 +1,7 @@
 """More connections than descriptors: an exporter as a process."""
 
 import socket
+import statistics
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -88,6 +89,6 @@ def test_probes_are_answered_while_600_peers_read_a_large_page_slowly(simulator:
             began = time.monotonic()
             assert exporter.get("/-/healthy").status == 200
             times.append(time.monotonic() - began)
-        assert max(times) < 10.0, times
+        assert statistics.median(times) < 3.0, times  # bench/readers.py measures the slowest
         assert "Traceback" not in "\n".join(exporter.lines)
         assert exporter.stop() == 0

@@ -12,6 +12,9 @@ import pytest
 from certificates import Authority
 from processes import Daemon, daemon, eventually, fetch, run
 
+from exporter.aws import CredentialsSession, EventQueueClient
+from exporter.core import CredentialsRef
+
 STATUSES = ["CANCELLED", "CANCELLING", "COMPLETED", "FAILED", "QUEUED", "RUNNING"]
 CLOSED = "http://127.0.0.1:9"
 
@@ -76,7 +79,7 @@ def test_it_serves_a_lively_fleet_and_leaves_nothing_behind() -> None:
         assert running.logs("poll_failed") == []
         assert running.stop(signal.SIGINT) == 0
         assert gone(endpoint)
-    assert len(running.logs("stopped")) == 1
+    assert len(running.logged("stopped")) == 1
     assert "Traceback" not in "\n".join(running.lines)
 
 
@@ -87,13 +90,16 @@ def banners(running: Daemon) -> list[str]:
 
 def test_it_prints_its_urls_at_the_start_and_after_the_first_full_poll_and_logs_only_warnings() -> None:
     with daemon("demo", started=False) as running:
-        lines = eventually(lambda: banners(running) if len(banners(running)) >= 12 else None)
-        url, endpoint = (re.findall(r"https?://[^ /]+", lines[number])[0] for number in (1, 4))
+        lines = eventually(lambda: banners(running) if len(banners(running)) >= 18 else None)
+        url, endpoint = (re.findall(r"https?://[^ /]+", lines[number])[0] for number in (1, 5))
         urls = [
             f"  status page:      {url}/",
             f"  metrics:          {url}/metrics",
             f"  jobs as JSON:     {url}/api/v1/jobs",
-            f"  Braket endpoint:  AWS_ENDPOINT_URL_BRAKET={endpoint}  (for Braket calls of the SDK and CLI)",
+            "To call the simulated Braket with the AWS SDK, the AWS CLI or check-config --online:",
+            f"  export AWS_ENDPOINT_URL_BRAKET={endpoint} AWS_ENDPOINT_URL_STS={endpoint}",
+            "  export AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo",
+            "The rate limit is raised to 20 calls per second; the quota of AWS is 5.",
             "Press Ctrl-C to stop. --log-level info logs every change of a job.",
         ]
         assert lines == [
@@ -106,6 +112,13 @@ def test_it_prints_its_urls_at_the_start_and_after_the_first_full_poll_and_logs_
         assert fetch(address, "/-/ready").status == 200
         assert len(json.loads(fetch(address, "/api/v1/jobs").text)["jobs"]) >= 40
         assert fetch(endpoint.removeprefix("http://"), "/_simulator/jobs").status == 200
+        assert "The rate limit is raised to 20 calls per second" in fetch(address, "/").text
+        exported = [pair for line in lines if line.startswith("  export ") for pair in line.split()[1:]]
+        env: dict[str, str | None] = {name: value for name, _, value in (pair.partition("=") for pair in exported)}
+        checked = run("check-config", "--online", "--all-jobs", "--regions", "us-west-2,eu-north-1", env=env)
+        assert (checked.returncode, checked.stderr) == (0, "")
+        assert checked.stdout.count("GetCallerIdentity: ok, arn:aws:iam::123456789012:user/simulated\n") == 2
+        assert re.search(r"eu-north-1 SearchJobs: ok, found \d+ active jobs", checked.stdout)
         assert running.stop() == 0
     levels = {json.loads(line)["level"] for line in running.lines if line.startswith("{")}
     assert levels <= {"warning", "error"}
@@ -118,7 +131,7 @@ def test_every_source_of_settings_changes_its_log_level(source: str, tmp_path: P
     env: dict[str, str | None] = {"BRAKET_EXPORTER_LOG_LEVEL": "info" if source == "variable" else None}
     with daemon("demo", "--config", str(file), env=env) as running:
         assert running.stop() == 0
-    assert len(running.logs("stopped")) == 1
+    assert len(running.logged("stopped")) == 1
 
 
 def test_its_greeting_says_https_where_tls_is_spoken(tmp_path: Path) -> None:
@@ -181,11 +194,37 @@ def test_real_settings_of_aws_do_not_disturb_it(settings: dict[str, str | None],
         assert running.stop() == 0
 
 
+def test_with_events_it_has_a_queue_that_receives_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    with demo("--events") as running:
+        eventually(lambda: any(line.startswith("Press Ctrl-C") for line in running.lines))
+        greeting = "\n".join(running.lines)
+        (url,) = re.findall(r"^  event queue:      (\S+)$", greeting, re.MULTILINE)
+        (endpoint,) = re.findall(r"^  export AWS_ENDPOINT_URL_SQS=(\S+)$", greeting, re.MULTILINE)
+        assert url == f"{endpoint}/123456789012/braket-events"
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", endpoint)
+        queue = EventQueueClient(CredentialsSession(CredentialsRef()), url, "us-east-1", lambda *_: None)
+        assert queue.count_messages() is not None
+        assert running.stop() == 0
+
+
+def test_without_events_it_has_no_queue() -> None:
+    with demo() as running:
+        assert running.stop() == 0
+    assert not any("SQS" in line or "event queue" in line for line in running.lines)
+
+
 def test_flags_and_variables_override_its_defaults() -> None:
     with demo("--poll-interval", "3s", env={"BRAKET_EXPORTER_API_REQUESTS_PER_SECOND": "11"}) as running:
-        assert running.logs("started")[0]["poll_interval_seconds"] == 3
+        assert running.logged("started")[0]["poll_interval_seconds"] == 3
         assert running.value("braket_exporter_api_budget_requests_per_second", "eu-west-2", "GetJob") == 11
         assert running.stop() == 0
+
+
+def test_it_does_not_claim_a_raised_rate_limit_that_a_flag_lowers() -> None:
+    with demo("--api-requests-per-second", "2.5") as running:
+        assert "The rate limit is raised" not in running.get("/").text
+        assert running.stop() == 0
+    assert not any("The rate limit is raised" in line for line in running.lines)
 
 
 def test_bad_settings_end_it_with_2_and_leave_no_endpoint() -> None:

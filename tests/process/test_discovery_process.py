@@ -273,7 +273,7 @@ def test_hostile_names_and_tags_do_no_harm() -> None:
     names = [name[:256] for name in clean]
     assert [info[one.arn]["job_name"] for one in jobs] == names
     assert [info[one.arn]["tag_team"] for one in jobs] == [name[:256] for name in clean]
-    assert {line["job_arn"]: line["job_name"] for line in exporter.logs("job_discovered")} == {
+    assert {line["job_arn"]: line["job_name"] for line in exporter.logged("job_discovered")} == {
         one.arn: name for one, name in zip(jobs, names, strict=True)
     }
     assert all(json.loads(line)["event"] for line in exporter.lines)
@@ -345,7 +345,7 @@ def test_a_part_of_the_first_list_that_failed_is_asked_for_again() -> None:
         eventually(lambda: fleet.searches >= 2)
         fleet.server.faults.put(Fault(FaultKind.INTERNAL_ERROR, operation="SearchJobs", times=1))
         eventually(lambda: set(shown(exporter.samples)) == {one.arn for one in jobs})
-        assert len(exporter.logs("poll_failed", operation="SearchJobs")) == 1
+        assert len(exporter.logged("poll_failed", operation="SearchJobs")) == 1
         assert exporter.stop() == 0
 
 
@@ -490,6 +490,7 @@ def test_a_new_job_is_found_within_the_discovery_interval() -> None:
             new = job(2, 0.0)
             fleet.put(new)
             (found,) = eventually(lambda: exporter.logs("job_transition"))
+            eventually(lambda: exporter.has(f'braket_jobs{{{GROUP},status="RUNNING"}} 2.0'))
             samples = exporter.samples
             fleet.wait_for_searches(2)
             assert exporter.stop() == 0
@@ -498,7 +499,7 @@ def test_a_new_job_is_found_within_the_discovery_interval() -> None:
     assert f'braket_job_transitions_total{{{GROUP},from_status="",to_status="RUNNING"}} 1.0' in samples
     assert f'braket_jobs{{{GROUP},status="RUNNING"}} 2.0' in samples
     assert [sightings(exporter, job(number)) for number in (1, 2)] == [1, 1]
-    assert len(exporter.logs("job_transition")) == 1
+    assert len(exporter.logged("job_transition")) == 1
 
 
 def test_a_job_that_lived_and_failed_between_two_looks_counts_once() -> None:
@@ -522,7 +523,7 @@ def test_a_job_that_lived_and_failed_between_two_looks_counts_once() -> None:
         f'braket_job_failure{{category="AlgorithmError",job_arn="{lived.arn}",job_name="vqe-h2"}} 1.0',
     ):
         assert line in samples
-    (transition,) = exporter.logs("job_transition")
+    (transition,) = exporter.logged("job_transition")
     assert (transition["from_status"], transition["to_status"], transition["level"]) == (None, "FAILED", "error")
     assert transition["event_time"] == iso(lived.created + 0.4)
     assert sightings(exporter, lived) == 1
@@ -554,8 +555,8 @@ def test_a_burst_of_new_jobs_is_found_and_counted_once() -> None:
         fleet.wait_for_searches()
         assert exporter.value("braket_job_outcomes_total", 'outcome="FAILED"') == 250
         assert exporter.stop() == 0
-    assert {line["job_arn"] for line in exporter.logs("job_transition")} == {one.arn for one in burst}
-    assert len(exporter.logs("job_transition")) == 250
+    assert {line["job_arn"] for line in exporter.logged("job_transition")} == {one.arn for one in burst}
+    assert len(exporter.logged("job_transition", 250)) == 250
 
 
 # Jobs whose tags change.
@@ -571,7 +572,7 @@ def test_a_job_that_loses_its_tag_is_forgotten_after_its_retention() -> None:
             changed = time.time()
             eventually(lambda: exporter.logs("job_forgotten"))
             assert time.time() > changed + 1
-            assert shown(exporter.samples) == {witness.arn: "RUNNING"}
+            eventually(lambda: shown(exporter.samples) == {witness.arn: "RUNNING"})
             assert exporter.value("braket_exporter_jobs_dropped_total", 'reason="deselected"') == 1
             assert exporter.has(f'braket_exporter_target_jobs{{{TARGET},state="active",target=""}} 1.0')
             asked, looked = fleet.asked(one), fleet.asked(witness)
@@ -579,7 +580,7 @@ def test_a_job_that_loses_its_tag_is_forgotten_after_its_retention() -> None:
             fleet.wait_for_searches()
             assert fleet.asked(one) == asked
             assert exporter.stop() == 0
-    (forgotten,) = exporter.logs("job_forgotten")
+    (forgotten,) = exporter.logged("job_forgotten")
     assert (forgotten["job_arn"], forgotten["reason"]) == (one.arn, "deselected")
     assert exporter.logs("job_transition") == []
 
@@ -652,7 +653,7 @@ def test_tags_of_jobs_that_no_list_shows_any_more_are_looked_at_again() -> None:
             fleet.put(replace(gains, tags=CHEMISTRY), replace(loses, tags={}))
             eventually(lambda: set(shown(exporter.samples)) == {gains.arn, new.arn})
             assert exporter.stop() == 0
-    assert [line["reason"] for line in exporter.logs("job_forgotten", job_arn=loses.arn)] == ["deselected"]
+    assert [line["reason"] for line in exporter.logged("job_forgotten", job_arn=loses.arn)] == ["deselected"]
 
 
 # Finished jobs.
@@ -701,6 +702,7 @@ def test_a_finished_job_is_never_asked_for_again_once_it_told_everything() -> No
         eventually(lambda: ready(exporter) and before.arn in shown(exporter.samples))
         fleet.put(over(ending))
         eventually(lambda: transitions(exporter, ending) == [("RUNNING", "COMPLETED")])
+        eventually(lambda: shown(exporter.samples)[ending.arn] == "COMPLETED")
         asked, looked = fleet.asked(ending), fleet.asked(witness)
         polled = exporter.value("braket_job_last_poll_timestamp_seconds", ending.arn)
         eventually(lambda: fleet.asked(witness) >= looked + 8)
@@ -763,10 +765,9 @@ def test_a_job_that_was_listed_as_active_and_ends_before_it_is_asked_for_counts(
         fleet.put(over(ending, "FAILED"))
         assert not fleet.asked(ending), "too late to tell anything"
         eventually(lambda: sightings(exporter, ending))
-        samples = exporter.samples
+        eventually(lambda: exporter.has(f'braket_job_outcomes_total{{{GROUP},outcome="FAILED"}} 1.0'))
         assert exporter.stop() == 0
     assert [to_status for _, to_status in transitions(exporter, ending)] == ["FAILED"]
-    assert f'braket_job_outcomes_total{{{GROUP},outcome="FAILED"}} 1.0' in samples
 
 
 def test_a_list_that_lags_never_turns_a_finished_job_back() -> None:
@@ -824,6 +825,10 @@ def test_each_region_is_asked_by_a_client_of_its_own_and_has_its_own_labels() ->
         ("SearchJobs", "eu-north-1", None),
         ("GetJob", "us-west-2", jobs[0].arn),
         ("GetJob", "eu-north-1", jobs[1].arn),
+        ("GetDevice", "us-west-2", SV1),
+        ("GetDevice", "eu-north-1", SV1),
+        ("SearchSpendingLimits", "us-west-2", None),
+        ("SearchSpendingLimits", "eu-north-1", None),
     }
     samples = samples_of(page)
     for region in ("us-west-2", "eu-north-1"):
@@ -1049,8 +1054,8 @@ def test_the_last_job_of_a_quiet_account_is_logged_and_counted_once_however_ofte
         jobs.put(failed)
         eventually(lambda: running.logs("job_forgotten", job_arn=failed.arn))
         jobs.wait_for_searches(30)
-        assert len(running.logs("job_transition", to_status="FAILED")) == 1
-        assert len(running.logs("job_discovered")) == 1
+        assert len(running.logged("job_transition", to_status="FAILED")) == 1
+        assert len(running.logged("job_discovered")) == 1
         outcomes = [line for line in running.samples if line.startswith("braket_job_outcomes_total")]
         assert {line.rpartition(" ")[2] for line in outcomes if 'outcome="FAILED"' in line} == {"1.0"}
 

@@ -85,6 +85,9 @@ def test_every_line_of_a_life_with_all_its_troubles_fits(tmp_path: Path) -> None
         with daemon("run", *flags, env=env) as second:
             assert second.stop() == 0
     elsewhere = {
+        "device_status_changed",
+        "event_queue_failing",
+        "event_queue_recovered",
         "first_poll_progress",
         "log_recovered",
         "tls_handshake_failed",

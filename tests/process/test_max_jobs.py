@@ -153,7 +153,7 @@ def test_active_and_then_failed_jobs_keep_their_series_and_the_others_are_not_ev
         assert house.dropped() == 41
         assert house.asked().keys() == kept | {arn(99)}
         assert house.exporter.stop() == 0
-    assert [(line["job_arn"], line["reason"]) for line in house.exporter.logs("job_forgotten")] == [
+    assert [(line["job_arn"], line["reason"]) for line in house.exporter.logged("job_forgotten")] == [
         (arn(41), "max_jobs")
     ]
     assert house.transitions(arn(99)) == [(None, "RUNNING")]
@@ -191,18 +191,18 @@ def test_active_jobs_beyond_the_limit_are_followed_and_come_back_when_it_is_rais
             assert house.dropped() == 4
         assert max(counts) == 3
         house.reload(all_jobs=True, max_jobs=4)
-        assert house.shown == {arn(2), arn(3), arn(4), arn(5)}
+        eventually(lambda: house.shown == {arn(2), arn(3), arn(4), arn(5)})
         house.reload(all_jobs=True, max_jobs=1)
-        assert house.shown == {arn(5)}
-        assert house.dropped() == 7
+        eventually(lambda: house.shown == {arn(5)})
+        eventually(lambda: house.dropped() == 7)
         house.reload(all_jobs=True)
-        assert house.shown == {arn(2), arn(3), arn(4), arn(5)}
+        eventually(lambda: house.shown == {arn(2), arn(3), arn(4), arn(5)})
         house.wait_for_searches()
         assert house.shown == {arn(2), arn(3), arn(4), arn(5)}
         assert "max_jobs" not in house.exporter.get("/").text
         assert house.exporter.stop() == 0
     assert Counter(line["job_arn"] for line in house.exporter.logs("job_discovered")).most_common(1)[0][1] == 1
-    assert len(house.exporter.logs("job_transition")) == 2
+    assert len(house.exporter.logged("job_transition", 2)) == 2
 
 
 def test_a_named_job_that_ended_loses_its_series_as_others_do_and_gets_them_back(file: Path) -> None:
@@ -210,13 +210,14 @@ def test_a_named_job_that_ended_loses_its_series_as_others_do_and_gets_them_back
     named = [one.arn for one in jobs]
     with exporting(file, *jobs, jobs=named, max_jobs=2) as house:
         eventually(lambda: house.shown == {arn(2), arn(3)})
-        assert house.dropped() == 1
+        # Depending on the order of the first polls, a job may lose its series and get it back.
+        assert (house.dropped() or 0.0) >= 1
         house.server.world.put(over(jobs[2], "FAILED"))
         eventually(lambda: house.transitions(arn(3)) == [("RUNNING", "FAILED")])
         house.reload(jobs=[arn(1), arn(3)], max_jobs=2)
-        assert house.shown == {arn(1), arn(3)}
+        eventually(lambda: house.shown == {arn(1), arn(3)})
         assert house.exporter.stop() == 0
-    assert [line["reason"] for line in house.exporter.logs("job_forgotten")] == ["deselected"]
+    assert [line["reason"] for line in house.exporter.logged("job_forgotten")] == ["deselected"]
 
 
 def test_a_restart_brings_no_dropped_job_back_and_tells_of_none_again(file: Path, tmp_path: Path) -> None:

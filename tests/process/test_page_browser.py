@@ -11,7 +11,7 @@ from builders import CREATED, GARNET, FakeTime, arn, event, finished, record, sn
 from playwright.sync_api import Browser, Page, sync_playwright
 from processes import tool
 
-from exporter.core import Health, JobRecord, Target, TargetStatus
+from exporter.core import DeviceKey, DeviceRecord, DeviceSnapshot, Health, JobRecord, QueueSize, Target, TargetStatus
 from exporter.storage import Store
 from exporter.telemetry import SelfMetrics
 from exporter.web import Reloaded, Web
@@ -30,6 +30,10 @@ HOSTILE: Final = {
     7: "W" * 256,
     8: "&lt;b&gt; &amp; &#x3c;script&#x3e;",
 }
+
+GARNET_KEY: Final = DeviceKey("eu-north-1", GARNET)
+DEVICES: Final = {name: f"arn:aws:braket:eu-north-1::device/qpu/x/{name}" for name in HOSTILE.values()}
+"""A device of each hostile name."""
 
 LOCAL: Final = "local:pennylane/lightning.qubit"
 
@@ -54,7 +58,7 @@ COLOURS_OF_TEXTS: Final = """() => {
 
 def jobs() -> Iterator[JobRecord]:
     for number, name in HOSTILE.items():
-        yield record(snapshot(arn=arn(number), name=name, device=name, status="QUEUED"), failing=name)
+        yield record(snapshot(arn=arn(number), name=name, device=DEVICES[name], status="QUEUED"), failing=name)
     yield record(snapshot(arn=arn(20), name="vqe-h2", device=GARNET, created=CREATED + 5.0, queue_position=3))
     yield record(snapshot(arn=arn(21), name="vqe-lih", device=LOCAL, created=CREATED + 9.0))
     failure = "AlgorithmError: s3://secret-bucket"
@@ -65,6 +69,15 @@ def jobs() -> Iterator[JobRecord]:
     yield record(finished(arn=arn(25), name="ghz"))
     yield record(snapshot(arn=arn(26), name="new", status="BRAND_NEW"))
     yield JobRecord(arn(27))
+    yield record(snapshot(arn=arn(28), name="waiting", device=GARNET, status="QUEUED", queue_position=7))
+
+
+def devices() -> Iterator[DeviceSnapshot]:
+    end = CREATED + 6400.0
+    for name, device in DEVICES.items():
+        yield DeviceSnapshot(DeviceKey("eu-north-1", device), name[:100], reason=name[:100], estimated_end=end)
+    queues = (QueueSize("jobs", "", 4000, is_floor=True),)
+    yield DeviceSnapshot(GARNET_KEY, "PAUSED", reason="MAINTENANCE", estimated_end=end, queues=queues)
 
 
 def targets() -> list[TargetStatus]:
@@ -82,6 +95,8 @@ def address() -> Iterator[str]:
     store, time = Store(()), FakeTime()
     for job in jobs():
         store.put(job)
+    for device in devices():
+        store.devices.put(DeviceRecord(device, CREATED + 990.0), float("inf"))
     web = Web(
         store=store,
         telemetry=SelfMetrics(),
@@ -229,7 +244,7 @@ CUT: Final = """() => [...document.querySelectorAll('td, .alert, .alert div')].f
 def test_a_narrow_screen_shows_each_job_as_a_card_with_the_important_values_first(
     browser: Browser, address: str
 ) -> None:
-    with visit(browser, f"{address}?q=garnet", viewport={"width": 390, "height": 844}) as seen:
+    with visit(browser, f"{address}?q=vqe-h2", viewport={"width": 390, "height": 844}) as seen:
         assert seen.page.evaluate(LABELS) == [
             [
                 "none|RUNNING",
@@ -246,6 +261,18 @@ def test_a_narrow_screen_shows_each_job_as_a_card_with_the_important_values_firs
         tops = "() => [...document.querySelectorAll('.jobs tbody td')].map(cell => cell.getBoundingClientRect().top)"
         status, job, device, queue, run_time = seen.page.evaluate(tops)[:5]
         assert status < job < device == queue < run_time
+
+
+STATE: Final = "PAUSED, MAINTENANCE, estimated end 00:00 UTC (in 1 h 30 min), >4000 jobs queued"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_queued_job_shows_the_state_of_its_device(browser: Browser, address: str, width: int) -> None:
+    with visit(browser, f"{address}?q=waiting", viewport={"width": width, "height": 844}) as seen:
+        cell = seen.page.locator(".jobs tbody td:nth-child(3)")
+        assert " ".join(cell.inner_text().split()) == f"iqm/Garnet {STATE}"
+        assert seen.page.locator(".jobs tbody td:nth-child(3) .yellow").inner_text() == "PAUSED"
+        assert seen.page.evaluate(CUT) == []
 
 
 def test_a_narrow_screen_cuts_nothing_and_keeps_the_sort_links(browser: Browser, address: str) -> None:
@@ -305,7 +332,7 @@ def test_search_filter_and_sort_work_without_javascript(browser: Browser, addres
         assert page.url == f"{address}?status=FAILED&sort=job&order=desc"
         page.get_by_role("link", name="Reset").click()
         assert page.url == address
-        assert len(seen.names) == 16
+        assert len(seen.names) == 17
         assert seen.complaints == []
 
 
@@ -319,7 +346,7 @@ def test_one_gets_everywhere_with_the_keyboard(browser: Browser, address: str) -
             reached.append(str(page.evaluate(focused)))
             # The keyboard focus is visible.
             assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
-        wanted = ["us-west-2", "all 16", "FAILED 1", "q", "Search", "Status", "Data age", "logs"]
+        wanted = ["us-west-2", "all 17", "FAILED 1", "q", "Search", "Status", "Data age", "logs"]
         wanted += ["Refresh every 30 s", "Troubleshooting"]
         assert [name for name in wanted if name not in reached] == []
         page.get_by_label("Jobs", exact=True).focus()

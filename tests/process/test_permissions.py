@@ -11,9 +11,10 @@ import pytest
 import yaml
 from odd import Odd, odd_endpoint
 from processes import LONG_AGO, closed_port, run, wire_job
-from sts import Sts, moto_server, sts_before
+from sts import Sts, sts_before
 
-from exporter.app.permission_check import Access, CallResult, Permission, Verdict, check_access, check_all
+from exporter.app.access_results import Access, CallResult, Permission, Verdict
+from exporter.app.permission_check import check_access, check_all
 from exporter.app.permission_report import policies, report
 from exporter.aws import BraketClient, CredentialsSession
 from exporter.core import CredentialsRef, Selector, Target, TargetConfig
@@ -39,12 +40,6 @@ SEARCHING = {"Effect": "Allow", "Action": "braket:SearchJobs", "Resource": "*"}
 
 def job(arn: str, **members: Any) -> ScriptedJob:
     return ScriptedJob(arn, LONG_AGO, lambda _: wire_job(arn, "RUNNING", **members))
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    with moto_server() as url:
-        yield url
 
 
 @pytest.fixture
@@ -428,6 +423,26 @@ def test_each_failure_has_a_next_step_which_the_report_shows_once(
     assert [line for line in report(accesses).splitlines() if "Next step" in line] == [f"# Next step: {step}"]
 
 
+def test_the_next_step_with_a_mistyped_region_is_to_correct_it() -> None:
+    ended = run("check-config", "--online", "--all-jobs", "--regions", "us-wset-2", env={"AWS_ENDPOINT_URL": None})
+    (step,) = [line for line in ended.stdout.splitlines() if line.startswith("# Next step: ")]
+    assert ended.returncode == 1
+    assert step.startswith(
+        "# Next step: correct the Region in regions or jobs: us-wset-2 is not known to this release (did you mean "
+        "us-west-2?); Braket is in: us-east-1, "
+    )
+    assert step.endswith(
+        "; or, if it is correct, check the host name, network, proxy and AWS_ENDPOINT_URL_* "
+        "variables, then run the check again"
+    )
+
+
+def test_an_endpoint_of_ones_own_that_fails_is_not_blamed_on_the_region(braket: SimulatorServer) -> None:
+    braket.faults.put(Fault(FaultKind.RESET))
+    (step,) = [line for line in report([asked(lane(selector=ALL, region="us-wset-2"))]).splitlines() if "Next" in line]
+    assert step.startswith("# Next step: check the host name, network")
+
+
 def test_the_next_step_after_missing_credentials(braket: SimulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -488,9 +503,14 @@ def test_check_config_asks_aws_when_it_is_told_to(braket: SimulatorServer, sts: 
     asked = check(braket, sts, "--jobs", ARN)
     assert (asked.returncode, asked.stderr) == (0, "")
     offline = run("check-config", "--jobs", ARN)
-    said = [*format_value(braket), "#   123456789012/us-west-2 GetJob: ok"]
+    said = [
+        *format_value(braket),
+        "#   123456789012/us-west-2 GetJob: ok",
+        "#   123456789012/us-west-2 GetDevice: ok",
+        "#   123456789012/us-west-2 SearchSpendingLimits: ok, found 0 spending limits",
+    ]
     assert asked.stdout == offline.stdout + "".join(f"{line}\n" for line in said)
-    assert len(braket.requests) == 1
+    assert len(braket.requests) == 3
     config = tmp_path / "exporter.yaml"
     config.write_text(asked.stdout, encoding="utf-8")
     assert run("check-config", "--config", str(config)).stdout == offline.stdout
@@ -564,12 +584,14 @@ def test_a_role_that_cannot_be_assumed_does_not_hide_the_other_targets(
     assert said[2].startswith(
         "#   111122223333/us-west-2 GetCallerIdentity: ok, arn:aws:sts::111122223333:assumed-role/"
     )
-    assert said[3:5] == [
+    assert said[3:7] == [
         "#   111122223333/us-west-2 SearchJobs: ok, found 0 active jobs",
         "#   111122223333/us-west-2 GetJob: ok",
+        "#   111122223333/us-west-2 GetDevice: ok",
+        "#   111122223333/us-west-2 SearchSpendingLimits: ok, found 0 spending limits",
     ]
-    assert said[5].startswith("#   444455556666/eu-north-1 AssumeRole: denied: cannot assume arn:aws:iam::444455556666")
-    assert json.loads(said[7].removeprefix("# "))["Statement"] == [
+    assert said[7].startswith("#   444455556666/eu-north-1 AssumeRole: denied: cannot assume arn:aws:iam::444455556666")
+    assert json.loads(said[9].removeprefix("# "))["Statement"] == [
         {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "arn:aws:iam::444455556666:role/away"}
     ]
 

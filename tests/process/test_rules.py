@@ -1,205 +1,66 @@
-"""The alert and recording rules, run by promtool against what the exporter's own code makes of simulated jobs.
-
-A scenario is what Prometheus scrapes, minute by minute, and which alerts must fire in each minute. Prometheus begins at
-minute 0; jobs may have lived before.
-"""
+"""The alert and recording rules, run by promtool against what the exporter's own code makes of simulated jobs."""
 
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from processes import tool
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
+from scenarios import (
+    ALERTS,
+    ARN,
+    CASES,
+    COARSE,
+    DAY,
+    DEVICE_ALERTS,
+    EVERY_RULE,
+    EXPORTER_ALERTS,
+    FILES,
+    FIRST,
+    JOB_ALERTS,
+    ROOT,
+    RULES,
+    RUNBOOKS,
+    SECOND,
+    SV1,
+    TARGET,
+    UNKNOWN,
+    Case,
+    Promtool,
+    Series,
+    alive,
+    altered,
+    begun,
+    deprioritized,
+    failed,
+    found,
+    grouped,
+    joined,
+    labels_of,
+    life,
+    long_running,
+    out_of_time,
+    own,
+    queue_up,
+    series_id,
+    shown,
+    steady,
+    step,
+)
 
 from exporter.app.settings import Settings
 from exporter.aws.error_codes import THROTTLING
-from exporter.aws.get_job import parse_job
-from exporter.core import DROP_REASONS, EVENT_TYPES, STATUSES, Increment, JobRecord, is_complete, observe
-from exporter.metrics import AGGREGATE_FAMILIES, EXPORTER_FAMILIES, Aggregates, job_families, render
+from exporter.core import DEVICE_STATUSES, DROP_REASONS, EVENT_TYPES, STATUSES, Increment
+from exporter.metrics import AGGREGATE_FAMILIES, Aggregates, all_families, job_families, render
 from exporter.metrics.aggregate_metrics import AggregateFamily
-from exporter.simulator import Event, Job, Phase, ScriptedJob, SimulatedJob, Status, job_arn
-
-ROOT = Path(__file__).parents[2]
-RULES = ROOT / "helm" / "braket-exporter" / "rules"
-FILES = sorted(RULES.glob("*.yaml"))
-RUNBOOKS = "https://github.com/braket-exporter/braket-exporter/blob/main/docs/runbooks"
-
-DAY = 1440
-"""Minutes."""
-
-FIRST, SECOND = "10.0.0.1:9834", "10.0.0.2:9834"
-SV1 = "arn:aws:braket:::device/quantum-simulator/amazon/sv1"
-ARN = "arn:aws:braket:us-east-1:123456789012:job/1"
-TARGET = {"aws_account_id": "123456789012", "aws_region": "us-east-1"}
-UNKNOWN = {"aws_account_id": "", "aws_region": "us-east-1"}
-"""A target whose account is unknown."""
-
-JOB_ALERTS = (
-    "BraketJobFailed",
-    "BraketJobMaxRuntimeExceeded",
-    "BraketJobNearMaxRuntime",
-    "BraketJobStuckInQueue",
-    "BraketJobStuckCancelling",
-    "BraketJobDeprioritized",
-)
-EXPORTER_ALERTS = (
-    "BraketExporterDown",
-    "BraketExporterTargetFailing",
-    "BraketExporterStale",
-    "BraketExporterThrottled",
-    "BraketExporterConfigReloadFailed",
-    "BraketExporterStateFailing",
-    "BraketExporterJobsDropped",
-)
-
-COARSE = 10
-"""Minutes between two scrapes, and polls, where a scenario lasts for days."""
-
-Series = dict[str, dict[int, float]]
-"""Values by series and minute; a minute without one is a scrape that did not show the series."""
-
-Firing = Mapping[range, Iterable[str]]
-"""The alerts that fire in some minutes, each as ``alert name_of_the_job``."""
-
-
-def rules(file: Path) -> list[dict[str, Any]]:
-    return [rule for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"] for rule in group["rules"]]
-
-
-EVERY_RULE = [rule for file in FILES for rule in rules(file)]
-ALERTS = {rule["alert"]: rule for rule in EVERY_RULE if "alert" in rule}
-
-
-def series_id(name: str, labels: Mapping[str, str]) -> str:
-    """Write a series as PromQL does."""
-    pairs = (f"{label}={json.dumps(value, ensure_ascii=False)}" for label, value in labels.items())
-    return f"{name}{{{','.join(pairs)}}}"
-
-
-def joined(*parts: Series) -> Series:
-    """Put together what different exporters show, or one at different times."""
-    whole: Series = {}
-    for part in parts:
-        for name, values in part.items():
-            whole.setdefault(name, {}).update(values)
-    return whole
-
-
-# What the exporter shows of jobs
-
-
-def life(*moments: tuple[int, str | None, str | None], number: int = 1, **members: Any) -> SimulatedJob:
-    """Write a job's life as (minute, status, event); it is created in the first of them."""
-    created = moments[0][0]
-    phases = tuple(Phase((minute - created) * 60.0, status, event) for minute, status, event in moments)
-    usual = {"arn": job_arn(str(number)), "name": "vqe-h2", "created": created * 60.0, "phases": phases}
-    return SimulatedJob(**{**usual, **members})
-
-
-def altered(job: SimulatedJob, **members: Any) -> ScriptedJob:
-    """Have GetJob answer other members for a job; ``None`` leaves one out."""
-
-    def answer(now: float) -> dict[str, Any] | None:
-        usual = job.answer(now)
-        changed = None if usual is None else {**usual, **members}
-        return None if changed is None else {name: value for name, value in changed.items() if value is not None}
-
-    return ScriptedJob(job.arn, job.created, answer)
-
-
-def shown(*jobs: Job, minutes: range, instance: str = FIRST) -> Series:
-    """Return the series of an exporter that runs in these minutes and asks for each job in each of them."""
-    series: Series = {}
-    for job in jobs:
-        for minute, record in _records(job, minutes):
-            for name, labels, value in _samples(record):
-                target = {"instance": instance, "pod": f"braket-exporter-{instance}", "job": "braket-exporter"}
-                series.setdefault(series_id(name, {**labels, **target}), {})[minute] = value
-    return series
-
-
-def _records(job: Job, minutes: range) -> Iterator[tuple[int, JobRecord]]:
-    record = JobRecord(job.arn)
-    for minute in minutes:
-        now = minute * 60.0
-        answer = None if is_complete(record) else job.answer(now, queue_info=True)
-        if answer is not None:
-            record = observe(record, parse_job(job.arn, answer), since=minutes.start * 60.0, now=now).record
-        yield minute, record
-
-
-def _samples(record: JobRecord) -> Iterator[tuple[str, dict[str, str], float]]:
-    for family in job_families():
-        for values, value in family.samples(record):
-            assert isinstance(value, float)
-            yield family.name, dict(zip(family.labels, values, strict=True)), value
-
-
-# What Prometheus makes of it
-
-
-@dataclass(frozen=True)
-class Promtool:
-    """Runs scenarios of one file of rules in a folder."""
-
-    folder: Path
-    file: Path
-
-    def check(self, series: Series, firing: Firing, every: int = 1) -> None:
-        """Run a scenario and see which alerts fire, each once, in all minutes that are named."""
-        expression = 'count by (alertname, job_name) (ALERTS{alertstate="firing"})'
-        expected = {minutes: {_alert(text): 1.0 for text in alerts} for minutes, alerts in firing.items()}
-        self.ask(series, expression, expected, every)
-
-    def ask(
-        self, series: Series, expression: str, expected: Mapping[range, Mapping[str, float]], every: int = 1
-    ) -> None:
-        """Run a scenario and ask a question in all minutes that are named; answers are values by labels."""
-        questions = [
-            {
-                "expr": expression,
-                "eval_time": f"{minute}m",
-                "exp_samples": [{"labels": labels, "value": value} for labels, value in samples.items()],
-            }
-            for minutes, samples in expected.items()
-            for minute in minutes
-            if minute % every == 0
-        ]
-        self.run(series, every, promql_expr_test=questions)
-
-    def run(self, series: Series, every: int = 1, **tests: object) -> None:
-        """Run a scenario in which Prometheus scrapes and evaluates in one minute of ``every`` so many."""
-        interval = f"{every}m"
-        scenario = {"interval": interval, "input_series": [*_input(series, every)], **tests}
-        document = {"rule_files": [str(self.file)], "evaluation_interval": interval, "tests": [scenario]}
-        path = self.folder / "scenario.yaml"
-        path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-        done = subprocess.run([tool("promtool"), "test", "rules", path], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, (done.stdout + done.stderr).replace("\n\n", "")[:4000]
-
-
-def _input(series: Series, every: int) -> Iterator[dict[str, str]]:
-    """Write the values as promtool wants them: Prometheus marks a series stale when a scrape shows it no more."""
-    for name, values in series.items():
-        seen = {minute // every: repr(value) for minute, value in values.items() if minute % every == 0}
-        texts = {scrape + 1: "stale" for scrape in seen} | seen
-        yield {"series": name, "values": " ".join(texts.get(scrape, "_") for scrape in range(max(texts) + 1))}
-
-
-def _alert(text: str) -> str:
-    alert, _, name = text.partition(" ")
-    return _labels(alertname=alert, job_name=name)
-
-
-def _labels(**labels: str) -> str:
-    return series_id("", {name: value for name, value in labels.items() if value})
+from exporter.simulator import Event, Phase, ScriptedJob, SimulatedJob, Status
+from exporter.web.console_links import logs_url
 
 
 @pytest.fixture
@@ -226,61 +87,6 @@ def test_promtool_accepts_each_file(file: Path) -> None:
 # Jobs, one exporter
 
 
-def begun(created: int = 0) -> tuple[tuple[int, str | None, str | None], ...]:
-    """Return the beginning of a life: a job that runs 10 minutes after its creation."""
-    return (created, Status.QUEUED, Event.QUEUED_FOR_EXECUTION), (created + 10, Status.RUNNING, Event.RUNNING)
-
-
-def failed(minute: int = 60, **members: Any) -> SimulatedJob:
-    reason = {"failure_reason": "AlgorithmError: ValueError, exit code: 1"}
-    return life(*begun(minute - 60), (minute, Status.FAILED, Event.FAILED), **{**reason, **members})
-
-
-def out_of_time(minute: int = 60, status: str = "FAILED", **members: Any) -> SimulatedJob:
-    over = ((minute, status, Event.MAX_RUNTIME_EXCEEDED), (minute, None, status))
-    return life(*begun(minute - 60), *over, **members)
-
-
-def long_running(**members: Any) -> SimulatedJob:
-    """Return a job that may run for 100 minutes from minute 10 on."""
-    return life(*begun(), **{"max_runtime_seconds": 6000, **members})
-
-
-def queued(created: int = 20 - DAY, **members: Any) -> SimulatedJob:
-    return life((created, Status.QUEUED, Event.QUEUED_FOR_EXECUTION), **members)
-
-
-def cancelling(**members: Any) -> SimulatedJob:
-    return life(*begun(-10), (10, Status.CANCELLING, None), **members)
-
-
-def deprioritized(minute: int = 10, **members: Any) -> SimulatedJob:
-    return life(*begun(minute - 20), (minute, Status.QUEUED, Event.DEPRIORITIZED_DUE_TO_INACTIVITY), **members)
-
-
-@dataclass(frozen=True)
-class Case:
-    """A job that makes an alert fire.
-
-    Attributes:
-        active: the minute in which the condition is first seen.
-        fires: the minute in which the alert begins to fire.
-    """
-
-    alert: str
-    job: Callable[..., SimulatedJob]
-    active: int
-    fires: int
-
-
-CASES = (
-    Case("BraketJobFailed", failed, 60, 60),
-    Case("BraketJobMaxRuntimeExceeded", out_of_time, 60, 60),
-    Case("BraketJobNearMaxRuntime", long_running, 91, 91),
-    Case("BraketJobStuckInQueue", queued, 21, 21),
-    Case("BraketJobStuckCancelling", cancelling, 10, 40),
-    Case("BraketJobDeprioritized", deprioritized, 10, 15),
-)
 FAILURES, WARNINGS = CASES[:2], CASES[2:]
 
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.alert)
@@ -291,7 +97,7 @@ each_end = pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"
 
 def test_there_is_a_case_for_each_job_alert_and_no_alert_is_without_a_test() -> None:
     assert tuple(case.alert for case in CASES) == JOB_ALERTS
-    assert set(ALERTS) == {*JOB_ALERTS, *EXPORTER_ALERTS}
+    assert set(ALERTS) == {*JOB_ALERTS, *DEVICE_ALERTS, *EXPORTER_ALERTS}
 
 
 @each_case
@@ -390,8 +196,8 @@ def test_a_job_that_is_back_in_the_queue_has_not_been_there_since_its_creation(j
 
 def test_a_job_that_is_back_in_the_queue_may_get_stuck_there(jobs: Promtool) -> None:
     series = shown(deprioritized(10 - DAY), minutes=range(60))
-    lost = {range(5, 10): ["BraketJobDeprioritized vqe-h2"]}
-    jobs.check(series, {range(5): [], **lost, range(11, 60): ["BraketJobStuckInQueue vqe-h2"]})
+    lost = {range(10): ["BraketJobDeprioritized vqe-h2"]}
+    jobs.check(series, {**lost, range(11, 60): ["BraketJobStuckInQueue vqe-h2"]})
 
 
 @pytest.mark.parametrize(("ends", "told"), [(39, range(0)), (60, range(40, 60))])
@@ -420,19 +226,19 @@ def test_a_job_that_ends_waits_for_no_priority(status: str, event: str | None, j
 
 def test_a_lost_priority_is_told_for_a_day(jobs: Promtool) -> None:
     job = life(*begun(-2 * DAY), (30 - DAY, None, Event.DEPRIORITIZED_DUE_TO_INACTIVITY))
-    told = {range(5, 30): ["BraketJobDeprioritized vqe-h2"]}
-    jobs.check(shown(job, minutes=range(60)), {range(5): [], **told, range(30, 60): []})
+    told = {range(30): ["BraketJobDeprioritized vqe-h2"]}
+    jobs.check(shown(job, minutes=range(60)), {**told, range(30, 60): []})
 
 
 # Jobs, when exporters come and go
 
 
-def active_since(case: Case) -> dict[str, float]:
-    """Return the one series of a firing alert, with all labels, whose value is the time since which it is active."""
+def firing_since(case: Case) -> dict[str, float]:
+    """Return the one series of a firing alert, with all labels, whose value is the time since which it fires."""
     severity = "critical" if case in FAILURES else "warning"
     job = {"job_arn": ARN, "job_name": "vqe-h2", **TARGET, "device": SV1}
     labels = {"alertname": case.alert, "severity": severity, **job}
-    return {series_id("ALERTS_FOR_STATE", labels): case.active * 60.0}
+    return {series_id("ALERTS_FOR_STATE", labels): case.fires * 60.0}
 
 
 FIRING_SINCE = 'ALERTS_FOR_STATE and on (alertname, job_arn) ALERTS{alertstate="firing"}'
@@ -443,7 +249,7 @@ def test_a_replaced_exporter_neither_interrupts_nor_changes_an_alert(case: Case,
     gone, back, end = case.fires + 10, case.fires + 20, case.fires + 90
     before = shown(case.job(), minutes=range(gone))
     after = shown(case.job(), minutes=range(back, end), instance=SECOND)
-    expected = {range(case.fires): {}, range(case.fires, end): active_since(case)}
+    expected = {range(case.fires): {}, range(case.fires, end): firing_since(case)}
     jobs.ask(joined(before, after), FIRING_SINCE, expected)
 
 
@@ -451,7 +257,7 @@ def test_a_replaced_exporter_neither_interrupts_nor_changes_an_alert(case: Case,
 def test_a_replaced_exporter_does_not_tell_again_that_a_job_ran_out_of_time(status: str, jobs: Promtool) -> None:
     job = out_of_time(60, status)
     series = joined(shown(job, minutes=range(70)), shown(job, minutes=range(80, 150), instance=SECOND))
-    jobs.ask(series, FIRING_SINCE, {range(60): {}, range(60, 150): active_since(CASES[1])})
+    jobs.ask(series, FIRING_SINCE, {range(60): {}, range(60, 150): firing_since(CASES[1])})
 
 
 @each_failure
@@ -459,7 +265,7 @@ def test_an_outage_of_many_hours_neither_interrupts_nor_changes_a_failure(case: 
     before = shown(case.job(), minutes=range(65))
     after = shown(case.job(), minutes=range(700, 2 * DAY, COARSE), instance=SECOND)
     told, over = range(60, 60 + DAY), range(60 + DAY, 2 * DAY)
-    expected = {range(60): {}, told: active_since(case), over: {}}
+    expected = {range(60): {}, told: firing_since(case), over: {}}
     jobs.ask(joined(before, after), FIRING_SINCE, expected, every=COARSE)
 
 
@@ -472,11 +278,11 @@ def test_a_failure_ends_a_day_after_it_even_if_no_exporter_comes_back(case: Case
 
 @each_warning
 def test_a_replaced_exporter_does_not_delay_a_warning(case: Case, jobs: Promtool) -> None:
-    gone, end = case.active + 1, case.fires + 30
+    gone, back = case.active + 1, case.active + 11
+    fires = case.fires if case.fires < gone else max(case.fires, back)
     before = shown(case.job(), minutes=range(gone))
-    after = shown(case.job(), minutes=range(gone + 10, end), instance=SECOND)
-    told = {range(case.fires, end): [f"{case.alert} vqe-h2"]}
-    jobs.check(joined(before, after), {range(case.fires): [], **told})
+    after = shown(case.job(), minutes=range(back, fires + 30), instance=SECOND)
+    jobs.check(joined(before, after), {range(fires): [], range(fires, fires + 30): [f"{case.alert} vqe-h2"]})
 
 
 def test_a_failure_during_the_gap_fires_when_the_exporter_is_back(jobs: Promtool) -> None:
@@ -494,14 +300,15 @@ def test_a_job_that_ran_out_of_time_during_the_gap_fires_when_the_exporter_is_ba
 @pytest.mark.parametrize(
     ("case", "back", "fires"),
     [
-        # Time passes by itself; of another change Prometheus learns when the exporter is back.
-        pytest.param(CASES[2], 96, 91, id="BraketJobNearMaxRuntime"),
-        pytest.param(CASES[3], 26, 21, id="BraketJobStuckInQueue"),
+        pytest.param(CASES[2], 96, 96, id="BraketJobNearMaxRuntime"),
+        pytest.param(CASES[3], 26, 26, id="BraketJobStuckInQueue"),
         pytest.param(CASES[4], 25, 55, id="BraketJobStuckCancelling"),
-        pytest.param(CASES[5], 25, 30, id="BraketJobDeprioritized"),
+        pytest.param(CASES[5], 25, 25, id="BraketJobDeprioritized"),
     ],
 )
-def test_what_begins_during_the_gap_warns_too(case: Case, back: int, fires: int, jobs: Promtool) -> None:
+def test_what_begins_in_the_gap_warns_when_the_exporter_is_back(
+    case: Case, back: int, fires: int, jobs: Promtool
+) -> None:
     before = shown(case.job(), minutes=range(case.active - 2))
     after = shown(case.job(), minutes=range(back, fires + 30), instance=SECOND)
     jobs.check(joined(before, after), {range(fires): [], range(fires, fires + 30): [f"{case.alert} vqe-h2"]})
@@ -554,14 +361,16 @@ def test_two_exporters_that_disagree_about_a_job_make_one_alert_of_it_and_do_not
     job, other = failed(), failed(number=2)
     renamed = altered(job, jobName="renamed")
     series = joined(shown(job, other, minutes=range(90)), shown(renamed, other, minutes=range(90), instance=SECOND))
-    one_each = {_labels(job_arn=arn): 1.0 for arn in (job.arn, other.arn)}
+    one_each = {labels_of(job_arn=arn): 1.0 for arn in (job.arn, other.arn)}
     expression = 'count by (job_arn) (ALERTS{alertstate="firing"})'
     jobs.ask(series, expression, {range(60): {}, range(60, 90): one_each})
 
 
 @each_case
 def test_what_is_an_hour_old_at_the_first_scrape_fires(case: Case, jobs: Promtool) -> None:
-    begin, fires = case.active + 60, case.fires + 60
+    begin = case.active + 60
+    # Only of a cancellation does Braket not say since when.
+    fires = begin + 30 if case.alert == "BraketJobStuckCancelling" else begin
     series = shown(case.job(), minutes=range(begin, fires + 60))
     jobs.check(series, {range(fires): [], range(fires, fires + 60): [f"{case.alert} vqe-h2"]})
 
@@ -606,35 +415,38 @@ def test_a_name_that_needs_escaping_fires_as_it_is(name: str, jobs: Promtool) ->
 THE_JOB = f"The job {ARN} on {SV1} in us-east-1"
 TEXTS: dict[str, tuple[str, str]] = {
     "BraketJobFailed": (
-        "{{ x }}: hybrid job failed",
-        f"{THE_JOB} failed 5m 0s ago (AlgorithmError). The log of the exporter shows the failure reason.",
+        "{{ x }} on sv1: hybrid job failed (AlgorithmError)",
+        (
+            f"{THE_JOB} failed 5m 0s ago. "
+            "The log of the exporter shows the failure reason, and the log of the job its output."
+        ),
     ),
     "BraketJobMaxRuntimeExceeded": (
-        "{{ x }}: hybrid job exceeded its maximum run time",
+        "{{ x }} on sv1: hybrid job exceeded its maximum run time",
         (
             f"{THE_JOB} reached its maximum run time 5m 0s ago, and Braket stopped it. "
             "Its results may be incomplete, even if its status is COMPLETED."
         ),
     ),
     "BraketJobNearMaxRuntime": (
-        "{{ x }}: hybrid job has used 80 % of its maximum run time",
+        "{{ x }} on sv1: hybrid job has used 80 % of its maximum run time",
         (
-            f"{THE_JOB} is near its maximum run time. Braket stops the job at that time. "
+            f"{THE_JOB} has run for 1h 26m 0s. Braket stops the job at its maximum run time. "
             "Until then, the job can save a checkpoint."
         ),
     ),
     "BraketJobStuckInQueue": (
-        "{{ x }}: hybrid job has been queued for a day",
+        "{{ x }} on sv1: hybrid job has been queued for a day",
         f"{THE_JOB} has been queued for 1d 0h 6m 0s. The device may be offline, or its queue may be long.",
     ),
     "BraketJobStuckCancelling": (
-        "{{ x }}: hybrid job is stuck in CANCELLING",
-        f"{THE_JOB} has been CANCELLING for 30 minutes. Braket may still bill its instances.",
+        "{{ x }} on sv1: hybrid job is stuck in CANCELLING",
+        f"{THE_JOB} has been CANCELLING for 35m 0s. Braket may still bill its instances.",
     ),
     "BraketJobDeprioritized": (
-        "{{ x }}: hybrid job lost its priority",
+        "{{ x }} on sv1: hybrid job lost its priority",
         (
-            f"{THE_JOB} lost its priority on the device because it created no quantum task for a while. "
+            f"{THE_JOB} lost its priority on the device 10m 0s ago, because it created no quantum task for a while. "
             "Its next tasks wait, and its instance is still billed."
         ),
     ),
@@ -656,29 +468,80 @@ def test_a_job_alert_carries_who_where_and_what_to_do(case: Case, jobs: Promtool
     labels = {"job_arn": ARN, "job_name": "{{ x }}", **TARGET, "device": SV1, "severity": severity}
     dashboard = "/d/braket-job?var-job=arn%3Aaws%3Abraket%3Aus-east-1%3A123456789012%3Ajob%2F1"
     alert = expected_alert(case.alert, labels, *TEXTS[case.alert], dashboard)
+    alert["exp_annotations"]["logs_url"] = logs_url(ARN, "{{ x }}")
     question = {"eval_time": f"{minute}m", "alertname": case.alert, "exp_alerts": [alert]}
     jobs.run(shown(case.job(name="{{ x }}"), minutes=range(minute + 1)), alert_rule_test=[question])
 
 
+SV1_HERE = {"aws_region": TARGET["aws_region"], "device": SV1}
+ONLINE_ELSEWHERE = own(
+    "braket_device_status", steady(1.0), range(200), status="ONLINE", aws_region="eu-west-2", device=SV1
+)
+PAUSED = joined(
+    own("braket_device_status", steady(0.0), range(200), status="ONLINE", **SV1_HERE),
+    own("braket_device_status", steady(1.0), range(200), status="PAUSED", **SV1_HERE),
+    ONLINE_ELSEWHERE,
+)
+REASON = own("braket_device_status_reason", steady(1.0), range(200), reason="MAINTENANCE", **SV1_HERE)
+END = own("braket_device_status_estimated_end_timestamp_seconds", steady(1_700_003_600.0), range(200), **SV1_HERE)
+
+
+@pytest.mark.parametrize(
+    ("device", "text"),
+    [
+        (PAUSED, "The status of the device is PAUSED."),
+        (joined(PAUSED, REASON), "The status of the device is PAUSED (MAINTENANCE)."),
+        (
+            joined(PAUSED, REASON, END),
+            "The status of the device is PAUSED (MAINTENANCE), estimated until 2023-11-14 23:13:20 +0000 UTC.",
+        ),
+        (ONLINE_ELSEWHERE, "The device may be offline, or its queue may be long."),
+    ],
+)
+def test_a_job_that_is_stuck_in_the_queue_carries_the_state_of_its_device(
+    device: Series, text: str, jobs: Promtool
+) -> None:
+    case = CASES[3]
+    minute = case.fires + 5
+    labels = {"job_arn": ARN, "job_name": "vqe-h2", **TARGET, "device": SV1, "severity": "warning"}
+    dashboard = "/d/braket-job?var-job=arn%3Aaws%3Abraket%3Aus-east-1%3A123456789012%3Ajob%2F1"
+    summary = "vqe-h2 on sv1: hybrid job has been queued for a day"
+    description = f"{THE_JOB} has been queued for 1d 0h 6m 0s. {text}"
+    alert = expected_alert(case.alert, labels, summary, description, dashboard)
+    alert["exp_annotations"]["logs_url"] = logs_url(ARN, "vqe-h2")
+    question = {"eval_time": f"{minute}m", "alertname": case.alert, "exp_alerts": [alert]}
+    jobs.run(joined(shown(case.job(), minutes=range(minute + 1)), device), alert_rule_test=[question])
+
+
+def test_the_link_to_the_log_of_a_job_is_that_of_the_status_page(tmp_path: Path) -> None:
+    old = "arn:aws:braket:us-east-1:123456789012:job/vqe-1"  # ends in the job's name
+    jobs = [(old, "vqe-1"), *((ARN, name) for name in HOSTILE if name)]
+    (text,) = (rule["annotations"]["logs_url"] for rule in EVERY_RULE if rule.get("alert") == "BraketJobFailed")
+    rule = {"alert": "Linked", "expr": "job", "annotations": {"logs_url": text}}
+    path = tmp_path / "rules.yaml"
+    path.write_text(json.dumps({"groups": [{"name": "links", "rules": [rule]}]}), encoding="utf-8")
+    labels = [{"job_arn": arn, "job_name": name, "aws_region": "us-east-1"} for arn, name in jobs]
+    alerts = [
+        {"exp_labels": each, "exp_annotations": {"logs_url": logs_url(each["job_arn"], each["job_name"])}}
+        for each in labels
+    ]
+    question = {"eval_time": "0m", "alertname": "Linked", "exp_alerts": alerts}
+    series: Series = {series_id("job", each): {0: 1.0} for each in labels}
+    Promtool(tmp_path, path).run(series, alert_rule_test=[question])
+
+
+def test_the_failure_class_stays_in_the_text_while_no_exporter_is_scraped(jobs: Promtool) -> None:
+    summary = "vqe-h2 on sv1: hybrid job failed (AlgorithmError)"
+    dashboard = "/d/braket-job?var-job=arn%3Aaws%3Abraket%3Aus-east-1%3A123456789012%3Ajob%2F1"
+    labels = {"job_arn": ARN, "job_name": "vqe-h2", **TARGET, "device": SV1, "severity": "critical"}
+    description = TEXTS["BraketJobFailed"][1].replace("5m 0s ago", "30m 0s ago")
+    alert = expected_alert("BraketJobFailed", labels, summary, description, dashboard)
+    alert["exp_annotations"]["logs_url"] = logs_url(ARN, "vqe-h2")
+    question = {"eval_time": "90m", "alertname": "BraketJobFailed", "exp_alerts": [alert]}
+    jobs.run(shown(failed(), minutes=range(65)), alert_rule_test=[question])
+
+
 # The exporter
-
-
-def own(name: str, value: Callable[[int], float], minutes: range, instance: str = FIRST, **labels: str) -> Series:
-    """Return one of the exporter's own series."""
-    target = {"instance": instance, "job": "braket-exporter"}
-    return {series_id(name, {**labels, **target}): {minute: value(minute) for minute in minutes}}
-
-
-def steady(value: float) -> Callable[[int], float]:
-    return lambda _: value
-
-
-def step(at: int, before: float, after: float) -> Callable[[int], float]:
-    return lambda minute: before if minute < at else after
-
-
-def alive(minutes: range, instance: str = FIRST) -> Series:
-    return own("braket_exporter_build_info", steady(1.0), minutes, instance, version="1.0.0")
 
 
 def test_an_exporter_that_is_gone_is_down_and_its_successor_ends_that(exporters: Promtool) -> None:
@@ -723,7 +586,7 @@ def test_a_target_that_is_up_does_not_hide_another_one_of_its_account_and_region
     for target in (TARGET, UNKNOWN):
         good = target_up(steady(1.0), whole, name="chemistry", target=target)
         bad = target_up(steady(0.0), whole, name="physics", target=target)
-        firing = {_labels(alertname="BraketExporterTargetFailing", target="physics"): 1.0}
+        firing = {labels_of(alertname="BraketExporterTargetFailing", target="physics"): 1.0}
         expression = 'count by (alertname, target) (ALERTS{alertstate="firing"})'
         exporters.ask(joined(alive(whole), good, bad), expression, {range(10): {}, range(10, 30): firing})
 
@@ -732,6 +595,75 @@ def test_a_target_without_a_sample_yet_does_not_fail(exporters: Promtool) -> Non
     whole = range(60)
     jobs = own("braket_exporter_target_jobs", steady(0.0), whole, **TARGET, target="chemistry", state="active")
     exporters.check(joined(alive(whole), jobs), {whole: []})
+
+
+MISSING = ["BraketExporterTargetMissing "]
+OTHER = {"aws_account_id": "210987654321", "aws_region": "us-east-1"}
+
+
+@pytest.mark.parametrize("left", [TARGET, OTHER], ids=["a Region's other target", "another account"])
+def test_a_target_that_no_exporter_polls_any_more_is_missing_until_one_does(
+    left: Mapping[str, str], exporters: Promtool
+) -> None:
+    others = joined(alive(range(200), SECOND), target_up(steady(1.0), range(200), SECOND, "physics", left))
+    lost = target_up(steady(1.0), range(30), name="chemistry")
+    back = target_up(steady(1.0), range(100, 200), "10.0.0.3:9834", "chemistry")
+    series = joined(alive(range(30)), others, lost, back)
+    exporters.check(series, {range(40): [], range(41, 100): MISSING, range(100, 200): []})
+
+
+def test_a_target_that_was_removed_on_purpose_is_missing_for_six_hours(exporters: Promtool) -> None:
+    whole = range(0, DAY, 2)
+    kept, removed = target_up(steady(1.0), whole, target=OTHER), target_up(steady(1.0), range(0, 60, 2))
+    firing = {range(72, 58 + 360): MISSING, range(60 + 362, DAY): []}
+    exporters.check(joined(alive(whole), kept, removed), {range(70): [], **firing}, every=2)
+
+
+def test_a_target_of_a_replaced_exporter_and_of_one_of_two_is_not_missing(exporters: Promtool) -> None:
+    others = joined(alive(range(120), SECOND), target_up(steady(1.0), range(120), SECOND, target=OTHER))
+    before = target_up(steady(1.0), range(30))
+    for after in (target_up(steady(1.0), range(39, 120), SECOND), target_up(steady(0.0), range(120), SECOND)):
+        series = joined(others, before, after)
+        exporters.ask(series, 'ALERTS{alertname="BraketExporterTargetMissing",alertstate="firing"}', {range(120): {}})
+
+
+def test_a_target_whose_account_is_not_known_again_yet_is_not_missing(exporters: Promtool) -> None:
+    others = joined(alive(range(120), SECOND), target_up(steady(1.0), range(120), SECOND, target=OTHER))
+    before = target_up(steady(1.0), range(30), name="chemistry")
+    after = target_up(steady(0.0), range(32, 120), name="chemistry", target=UNKNOWN)
+    told = {range(42, 120): ["BraketExporterTargetFailing "]}
+    exporters.check(joined(others, before, after), {range(42): [], **told})
+
+
+def test_without_any_exporter_no_target_is_missing_but_the_exporter_is_down(exporters: Promtool) -> None:
+    series = joined(alive(range(30)), target_up(steady(1.0), range(30)))
+    exporters.check(series, {range(39): [], range(40, 120): ["BraketExporterDown "]})
+
+
+def test_exporters_of_different_groups_do_not_hide_each_others_failure(exporters: Promtool) -> None:
+    whole = range(60)
+    good = joined(target_up(steady(1.0), whole), staleness(steady(10.0), whole))
+    bad = joined(target_up(steady(0.0), whole, SECOND), staleness(steady(3000.0), whole, SECOND))
+    expression = 'count by (alertname, exporter_group) (ALERTS{alertstate="firing"})'
+    alerts = ("BraketExporterTargetFailing", "BraketExporterStale")
+    firing = {labels_of(alertname=alert, exporter_group="physics"): 1.0 for alert in alerts}
+    series = joined(alive(whole), grouped(good, "chemistry"), grouped(bad, "physics"))
+    exporters.ask(series, expression, {range(5): {}, range(10, 60): firing})
+
+
+def test_the_exporter_of_a_group_that_stops_is_missed_though_another_group_polls_the_account(
+    exporters: Promtool,
+) -> None:
+    stays, stops = target_up(steady(1.0), range(60)), target_up(steady(1.0), range(20), SECOND)
+    series = joined(alive(range(60)), grouped(stays, "chemistry"), grouped(stops, "physics"))
+    expression = 'count by (alertname, exporter_group) (ALERTS{alertstate="firing"})'
+    firing = {labels_of(alertname="BraketExporterTargetMissing", exporter_group="physics"): 1.0}
+    exporters.ask(series, expression, {range(30): {}, range(31, 60): firing})
+
+
+def test_a_missed_scrape_does_not_delay_the_alert_on_a_failing_target(exporters: Promtool) -> None:
+    series = joined(alive(range(60)), target_up(steady(0.0), range(24)), target_up(steady(0.0), range(26, 60)))
+    exporters.check(series, {range(10): [], range(10, 60): ["BraketExporterTargetFailing "]})
 
 
 def staleness(
@@ -762,13 +694,19 @@ def test_fresh_data_of_one_target_does_not_hide_the_stale_data_of_another(export
     fresh, stale = (
         staleness(steady(age), whole, name=name) for age, name in ((30.0, "chemistry"), (3000.0, "physics"))
     )
-    firing = {_labels(alertname="BraketExporterStale", target="physics"): 1.0}
+    firing = {labels_of(alertname="BraketExporterStale", target="physics"): 1.0}
     expression = 'count by (alertname, target) (ALERTS{alertstate="firing"})'
     exporters.ask(joined(alive(whole), fresh, stale), expression, {range(5): {}, range(5, 30): firing})
 
 
-def requests(code: str, value: Callable[[int], float], minutes: range, target: Mapping[str, str] = TARGET) -> Series:
-    labels = {**target, "operation": "GetJob", "code": code}
+def requests(
+    code: str,
+    value: Callable[[int], float],
+    minutes: range,
+    target: Mapping[str, str] = TARGET,
+    operation: str = "GetJob",
+) -> Series:
+    labels = {**target, "operation": operation, "code": code}
     return own("braket_exporter_api_requests_total", value, minutes, **labels)
 
 
@@ -779,6 +717,15 @@ def test_an_exporter_that_is_throttled_fires_until_that_ends(code: str, exporter
     series = joined(alive(whole), requests("ok", lambda minute: 8.0 * minute, whole), refused)
     throttled = {range(20, 60): ["BraketExporterThrottled "]}
     exporters.check(series, {range(15): [], **throttled, range(75, 120): []})
+
+
+@pytest.mark.parametrize("operation", ["ReceiveMessage", "DeleteMessageBatch"])
+def test_calls_to_an_event_queue_do_not_hide_that_braket_throttles(operation: str, exporters: Promtool) -> None:
+    whole = range(60)
+    refused = requests("ThrottlingException", lambda minute: 2.0 * minute, whole)
+    queue = requests("ok", lambda minute: 100.0 * minute, whole, operation=operation)
+    series = joined(alive(whole), requests("ok", lambda minute: 8.0 * minute, whole), refused, queue)
+    exporters.check(series, {range(30, 60): ["BraketExporterThrottled "]})
 
 
 def test_a_few_refusals_other_errors_and_an_idle_exporter_are_not_throttling(exporters: Promtool) -> None:
@@ -852,6 +799,15 @@ def test_jobs_that_are_dropped_for_another_reason_fire_for_an_hour(exporters: Pr
     exporters.check(series, {range(90): [], **told, range(151, 240): []})
 
 
+@pytest.mark.parametrize("gap", [1, 2, 14, 60])
+def test_jobs_that_were_dropped_long_ago_do_not_fire_an_hour_after_missed_scrapes(
+    gap: int, exporters: Promtool
+) -> None:
+    counter = dropped("max_jobs", step(30, 0.0, 3.0), range(300))
+    series = joined(alive(range(500)), counter, dropped("max_jobs", steady(3.0), range(300 + gap, 500)))
+    exporters.check(series, {range(91, 500): []})
+
+
 def test_jobs_that_were_dropped_before_the_first_scrape_fire_too(exporters: Promtool) -> None:
     series = joined(alive(range(240)), dropped("max_jobs", steady(3.0), range(90, 240)))
     told = {range(90, 149): ["BraketExporterJobsDropped "]}
@@ -874,6 +830,16 @@ TROUBLES: dict[str, tuple[Series, dict[str, str], str, str]] = {
         (
             "Prometheus has received no sample from any braket-exporter for 10 minutes. "
             "Meanwhile, failed jobs cause no alert."
+        ),
+    ),
+    "BraketExporterTargetMissing": (
+        joined(alive(WHOLE), target_up(steady(1.0), range(60))),
+        {**TARGET, "severity": "critical"},
+        "No braket-exporter polls 123456789012 in us-east-1",
+        (
+            "The account 123456789012 in us-east-1 was polled within the last 6 hours, and no exporter has polled it "
+            "for 10 minutes. An exporter or shard may be down. Meanwhile, failed jobs of the target cause no alert. "
+            "If the target was removed on purpose, silence the alert: it ends by itself after 6 hours."
         ),
     ),
     "BraketExporterTargetFailing": (
@@ -921,6 +887,16 @@ TROUBLES: dict[str, tuple[Series, dict[str, str], str, str]] = {
         {"reason": "max_jobs", "severity": "warning"},
         "braket-exporter dropped the series of jobs: max_jobs",
         "7 jobs lost their series in the last hour. The reason is max_jobs, not retention.",
+    ),
+    "BraketExporterEventsMissing": (
+        joined(queue_up(steady(1.0), WHOLE), found("poll", step(150, 0.0, 3.0), WHOLE)),
+        {"severity": "warning"},
+        "braket-exporter receives no events about jobs",
+        (
+            "Within an hour, polls found 3 transitions of jobs, and no event about a job has arrived. The rule of "
+            "EventBridge or the policy of the queue may be wrong. Meanwhile, changes of RUNNING jobs are found after "
+            "up to event_poll_interval."
+        ),
     ),
 }
 
@@ -998,20 +974,49 @@ def twice(name: str, value: Callable[[int], float], **labels: str) -> Series:
     return joined(*(fleet(name, value, whole, instance, **labels) for instance in (FIRST, SECOND)))
 
 
+def of_two_teams(name: str, value: Callable[[int], float], **labels: str) -> Series:
+    """Show a metric of two exporters that divide it by a tag."""
+    return joined(*(twice(name, value, tag_team=team, **labels) for team in ("chemistry", "")))
+
+
 @pytest.mark.parametrize(
     ("record", "series", "labels", "value"),
     [
         (
             "aws_account_id_aws_region_device_status:braket_jobs:max",
+            of_two_teams("braket_jobs", steady(4.0), status="QUEUED"),
+            {**FLEET, "status": "QUEUED"},
+            8.0,
+        ),
+        (
+            "aws_account_id_aws_region_device_outcome:braket_job_outcomes:increase1d",
+            of_two_teams("braket_job_outcomes_total", step(300, 2.0, 6.0), outcome="FAILED"),
+            {**FLEET, "outcome": "FAILED"},
+            8.0,
+        ),
+        (
+            "aws_account_id_aws_region_device_instance_type:braket_billable_seconds:increase1d",
+            of_two_teams("braket_billable_seconds_total", step(300, 2.0, 6.0), instance_type="ml.m5.large"),
+            {**FLEET, "instance_type": "ml.m5.large"},
+            8.0,
+        ),
+        (
+            "aws_account_id_aws_region_device_le:braket_job_queue_duration_seconds_bucket:increase1d",
+            of_two_teams("braket_job_queue_duration_seconds_bucket", step(300, 2.0, 6.0), le="60.0"),
+            {**FLEET, "le": "60.0"},
+            8.0,
+        ),
+        (
+            "aws_account_id_aws_region_device_le:braket_job_run_duration_seconds_bucket:increase1d",
+            of_two_teams("braket_job_run_duration_seconds_bucket", step(300, 2.0, 6.0), outcome="FAILED", le="60.0"),
+            {**FLEET, "le": "60.0"},
+            8.0,
+        ),
+        (
+            "aws_account_id_aws_region_device_status:braket_jobs:max",
             twice("braket_jobs", steady(4.0), status="QUEUED"),
             {**FLEET, "status": "QUEUED"},
             4.0,
-        ),
-        (
-            "aws_account_id_aws_region_device_outcome:braket_job_outcomes:max",
-            twice("braket_job_outcomes_total", steady(6.0), outcome="FAILED"),
-            {**FLEET, "outcome": "FAILED"},
-            6.0,
         ),
         (
             "aws_account_id_aws_region_device_outcome:braket_job_outcomes:increase1d",
@@ -1026,34 +1031,16 @@ def twice(name: str, value: Callable[[int], float], **labels: str) -> Series:
             8.0,
         ),
         (
-            "aws_account_id_aws_region_device_instance_type:braket_billable_seconds:max",
-            twice("braket_billable_seconds_total", steady(90.0), instance_type="ml.m5.large"),
-            {**FLEET, "instance_type": "ml.m5.large"},
-            90.0,
-        ),
-        (
             "aws_account_id_aws_region_device_instance_type:braket_billable_seconds:increase1d",
             replaced("braket_billable_seconds_total", instance_type="ml.m5.large"),
             {**FLEET, "instance_type": "ml.m5.large"},
             8.0,
         ),
         (
-            "aws_account_id_aws_region_device_le:braket_job_queue_duration_seconds_bucket:max",
-            twice("braket_job_queue_duration_seconds_bucket", steady(2.0), le="60.0"),
-            {**FLEET, "le": "60.0"},
-            2.0,
-        ),
-        (
             "aws_account_id_aws_region_device_le:braket_job_queue_duration_seconds_bucket:increase1d",
             replaced("braket_job_queue_duration_seconds_bucket", le="60.0"),
             {**FLEET, "le": "60.0"},
             8.0,
-        ),
-        (
-            "aws_account_id_aws_region_device_outcome_le:braket_job_run_duration_seconds_bucket:max",
-            twice("braket_job_run_duration_seconds_bucket", steady(2.0), outcome="FAILED", le="60.0"),
-            {**FLEET, "outcome": "FAILED", "le": "60.0"},
-            2.0,
         ),
         (
             "aws_account_id_aws_region_device_le:braket_job_run_duration_seconds_bucket:increase1d",
@@ -1121,7 +1108,7 @@ def test_long_queue_times_have_percentiles_near_the_true_ones(
 
 LABELS = {
     **{family.name: {*family.labels} for family in job_families()},
-    **{family.name: {*family.labels} for family in (*AGGREGATE_FAMILIES, *EXPORTER_FAMILIES)},
+    **{family.name: {*family.labels} for family in all_families()},
     **{f"{family.name}_bucket": {*family.labels, "le"} for family in AGGREGATE_FAMILIES if family.type == "histogram"},
 }
 """The labels of everything that the exporter exposes and a rule may ask for."""
@@ -1149,7 +1136,14 @@ def test_each_metric_and_label_that_a_rule_asks_for_is_the_exporters() -> None:
 def test_each_label_that_a_rule_groups_by_is_the_exporters() -> None:
     lists = [labels for text in EXPRESSIONS for labels in re.findall(r"(?:by|on|group_left) \(([^)]*)\)", text)]
     grouped = {label.strip() for labels in lists for label in labels.split(",")}
-    assert grouped - {label for labels in LABELS.values() for label in labels} == {"instance"}
+    assert grouped - {label for labels in LABELS.values() for label in labels} == {
+        "",  # on ()
+        "exporter_group",
+        "instance",
+        "job",
+        "namespace",
+        "pod",
+    }
 
 
 def test_each_recorded_series_that_a_rule_asks_for_is_recorded() -> None:
@@ -1160,9 +1154,10 @@ def test_each_recorded_series_that_a_rule_asks_for_is_recorded() -> None:
 
 def test_each_status_event_and_reason_in_a_rule_is_one_that_exists() -> None:
     known = {"status": STATUSES, "event_type": EVENT_TYPES, "reason": DROP_REASONS}
-    for _, matchers in queries():
+    for name, matchers in queries():
+        of_device = {"status": DEVICE_STATUSES} if name.startswith("braket_device") else {}
         for label, values in matchers.items():
-            assert set(values.split("|")) <= set(known.get(label, values.split("|")))
+            assert set(values.split("|")) <= set((known | of_device).get(label, values.split("|")))
 
 
 def test_each_code_that_means_throttling_counts_as_throttled() -> None:
@@ -1189,7 +1184,7 @@ def test_each_alert_has_a_runbook_and_each_runbook_an_alert() -> None:
     assert pages == ALERTS.keys()
 
 
-@pytest.mark.parametrize("alert", [*JOB_ALERTS, *EXPORTER_ALERTS])
+@pytest.mark.parametrize("alert", [*JOB_ALERTS, *DEVICE_ALERTS, *EXPORTER_ALERTS])
 def test_a_runbook_has_a_meaning_a_diagnosis_and_a_mitigation(alert: str) -> None:
     text = (ROOT / "docs" / "runbooks" / f"{alert}.md").read_text(encoding="utf-8")
     assert re.findall(r"^#+ .*", text, re.MULTILINE) == [f"# {alert}", "## Diagnosis", "## Mitigation"]
@@ -1217,4 +1212,5 @@ def test_a_runbook_names_only_what_exists(path: Path) -> None:
 def test_the_documentation_lists_each_alert_with_its_severity() -> None:
     text = (ROOT / "docs" / "use" / "alerting.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| \[`(\w+)`\]\(\.\./runbooks/(\w+)\.md\) \| (\w+) \|", text, re.MULTILINE)
-    assert listed == [(alert, alert, ALERTS[alert]["labels"]["severity"]) for alert in (*JOB_ALERTS, *EXPORTER_ALERTS)]
+    alerts = (*JOB_ALERTS, *DEVICE_ALERTS, *EXPORTER_ALERTS)
+    assert listed == [(alert, alert, ALERTS[alert]["labels"]["severity"]) for alert in alerts]

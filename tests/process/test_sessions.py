@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from processes import FAST, HASTY, Daemon, closed_port, daemon, eventually, iso, run, wire_job
-from sts import Asked, Sts, moto_server, sts_before
+from sts import Asked, Sts, sts_before
 
 from exporter.aws import BraketClient, CredentialsSession
 from exporter.core import (
@@ -29,12 +29,6 @@ OTHER_ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/two"
 ARN = f"arn:aws:braket:us-west-2:{ACCOUNT}:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f01"
 OTHER = f"arn:aws:braket:eu-north-1:{OTHER_ACCOUNT}:job/5d3c7bb0-6f0f-4d3c-9c55-5a2b1f1c0f02"
 QUICK = (*FAST, "--discovery-interval", "0.2s")
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    with moto_server() as url:
-        yield url
 
 
 @pytest.fixture

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from processes import PATIENCE
+from processes import PATIENCE, eventually
 
+from exporter.aws import CredentialsSession, EventQueueClient
+from exporter.core import DETAIL_TYPES, CredentialsRef
 from exporter.simulator.__main__ import main
 
 COMMAND = (sys.executable, "-m", "exporter.simulator")
@@ -58,6 +60,17 @@ def test_with_exit_with_stdin_it_ends_with_its_parent() -> None:
         assert running.returncode == 0
 
 
+def test_with_events_its_line_has_the_url_of_a_queue_that_receives_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    with process("--events", "--jobs", "30", "--speed", "2000") as running:
+        said = first_line(running)
+        assert said["queue_url"] == f"{said['url']}/123456789012/braket-events"
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", said["url"])
+        queue = EventQueueClient(CredentialsSession(CredentialsRef()), said["queue_url"], "us-east-1", lambda *_: None)
+        messages = eventually(lambda: queue.receive(5))
+        assert all(message.event is not None and message.event.detail_type in DETAIL_TYPES for message in messages)
+        queue.delete(messages)
+
+
 def test_the_same_seed_gives_the_same_jobs() -> None:
     with process("--seed", "3", "--jobs", "5") as one, process("--seed", "3", "--jobs", "5") as other:
         assert first_line(one)["jobs"] == first_line(other)["jobs"]
@@ -97,4 +110,5 @@ def test_help_teaches_how_to_point_the_sdk_at_it(capsys: pytest.CaptureFixture[s
     assert caught.value.code == 0
     taught = capsys.readouterr().out
     assert "AWS_ENDPOINT_URL_BRAKET=http://127.0.0.1:" in taught
-    assert '{"kind": "throttle", "operation": "GetJob", "above_rate": 5, "seconds": 60}' in taught
+    assert '{"kind": "throttle", "operation": "GetJob", "above_rate": 5, "burst": 25, "seconds": 60}' in taught
+    assert "AWS_ENDPOINT_URL_STS=http://127.0.0.1:" in taught

@@ -1,5 +1,6 @@
 """The workflows: what their linters and their schema say, and that they hold no right that they do not need."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,7 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from images import BASE
 from processes import tool
 
 import exporter
@@ -82,13 +82,15 @@ def test_every_action_is_pinned_to_a_commit_whose_version_is_told(path: Path) ->
 def test_an_action_has_one_commit_and_a_version_is_that_of_one_commit() -> None:
     texts = [path.read_text(encoding="utf-8") for path in PATHS]
     used = {use for text in texts for use in re.findall(r"uses: (\S+)@([0-9a-f]{40}) # (\S+)", text)}
-    assert len({action for action, _, _ in used}) == len(used) == 10
+    assert len({action for action, _, _ in used}) == len(used) == 13
 
 
 def test_every_image_that_they_name_is_pinned_by_its_digest() -> None:
     named = [job["container"]["image"] for job in JOBS.values() if "container" in job]
     named += [step["with"]["image"] for step in STEPS if "image" in step.get("with", {})]
-    assert len(named) == 2
+    own = [image for image in named if "@${{ steps.push.outputs.digest }}" in image]
+    assert (len(named), len(own)) == (3, 1)
+    named.remove(own[0])
     assert [image for image in named if not re.fullmatch(r"docker\.io/\S+:\S+@sha256:[0-9a-f]{64}", image)] == []
 
 
@@ -105,8 +107,8 @@ def test_each_job_has_the_rights_that_it_needs() -> None:
         "release/version": {"contents": "read"},
         "release/test": {"contents": "read"},
         "release/package": {"contents": "read"},
-        "release/image": {"contents": "read", "packages": "write"},
-        "release/chart": {"contents": "read", "packages": "write"},
+        "release/image": {"contents": "read", "packages": "write", "id-token": "write"},
+        "release/chart": {"contents": "read", "packages": "write", "id-token": "write"},
         "release/pypi": {"id-token": "write"},
     }
 
@@ -140,7 +142,7 @@ def test_nothing_is_pushed_before_the_tests_and_pypi_comes_last() -> None:
         "test": "version",
         "package": "test",
         "image": ["version", "test"],
-        "chart": ["version", "test"],
+        "chart": ["version", "image"],
         "pypi": ["package", "image", "chart"],
     }
     assert RELEASE["jobs"]["pypi"]["environment"]["name"] == "pypi"
@@ -153,20 +155,43 @@ def test_the_image_is_for_two_architectures_with_provenance_and_a_list_of_what_i
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     given = [line.partition("=")[0] for line in build["build-args"].splitlines()]
     assert [name for name in given if f"\nARG {name}=" not in dockerfile] == []
-    # The chart looks for it under that name.
-    values = yaml.safe_load((ROOT / "helm/braket-exporter/values.yaml").read_text(encoding="utf-8"))
-    assert values["image"]["repository"] == "ghcr.io/braket-exporter/braket-exporter"
-    assert build["tags"] == "ghcr.io/${{ github.repository }}:${{ needs.version.outputs.version }}"
+    registry = "${{ needs.version.outputs.registry }}"
+    assert build["tags"] == f"{registry}/braket-exporter:${{{{ needs.version.outputs.version }}}}"
+
+
+def test_the_owner_in_the_registry_is_in_lower_case(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    variables = f"export GITHUB_OUTPUT={output} GITHUB_REF_NAME=v{exporter.__version__}"
+    step = step_that("registry=")
+    assert run("bash", "-ceu", f"{variables} GITHUB_REPOSITORY_OWNER=Braket-Exporter\n{step}").returncode == 0
+    assert output.read_text() == f"version={exporter.__version__}\nregistry=ghcr.io/braket-exporter\n"
+    # The chart and the documentation look for the image and the chart under that name.
+    image = yaml.safe_load((ROOT / "helm/braket-exporter/values.yaml").read_text(encoding="utf-8"))["image"]
+    assert f"{image['registry']}/{image['repository']}" == "ghcr.io/braket-exporter/braket-exporter"
+
+
+def test_the_image_and_the_chart_are_signed_and_have_an_sbom_by_digest() -> None:
+    for name in ("image", "chart"):
+        steps = "\n".join(step.get("run", "") for step in RELEASE["jobs"][name]["steps"])
+        variable = name.upper()
+        assert re.search(rf'cosign sign --yes (--recursive )?"\${variable}"', steps)
+        assert re.search(rf'cosign attest --yes --type \w+ --predicate "[^"]+" "\${variable}"', steps)
+        assert RELEASE["jobs"][name]["permissions"]["id-token"] == "write"
+    assert "@${digest:?}" in step_that("helm push")
+
+
+def test_the_sbom_of_the_chart_names_the_image(tmp_path: Path) -> None:
+    step = step_that("CycloneDX").partition("cosign")[0]
+    variables = f"export RUNNER_TEMP={tmp_path} CHART=c@sha256:1 IMAGE=i@sha256:2 VERSION=1.2.3"
+    assert run("bash", "-ceu", f"{variables}\n{step}").returncode == 0
+    made = json.loads((tmp_path / "chart.cdx.json").read_text())
+    assert made["metadata"]["component"]["version"] == "1.2.3"
+    assert made["dependencies"] == [{"ref": "c@sha256:1", "dependsOn": ["i@sha256:2"]}]
 
 
 def step_that(runs: str) -> str:
     (text,) = (step["run"] for step in STEPS if runs in step.get("run", ""))
     return str(text)
-
-
-def test_the_base_that_is_looked_up_is_the_dockerfiles() -> None:
-    line = next(line for line in step_that("imagetools").splitlines() if line.startswith("base="))
-    assert run("bash", "-ceu", f'{line}\necho "$base"').stdout == f"{BASE}\n"
 
 
 def test_the_package_that_is_released_is_that_of_the_project(tmp_path: Path) -> None:

@@ -3,16 +3,22 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The full name of most objects: release and chart, or fullnameOverride. */}}
+{{/* The full name of most objects: release and chart, or fullnameOverride. Names of Services cannot have the dots of a release's name. */}}
 {{- define "braket-exporter.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride }}
+{{- $release := replace "." "-" .Release.Name }}
 {{- if .Values.fullnameOverride }}
 {{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
-{{- else if contains $name .Release.Name }}
-{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else if contains $name $release }}
+{{- $release | trunc 63 | trimSuffix "-" }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" }}
+{{- printf "%s-%s" $release $name | trunc 63 | trimSuffix "-" }}
 {{- end }}
+{{- end }}
+
+{{/* The namespace of most objects. */}}
+{{- define "braket-exporter.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride }}
 {{- end }}
 
 {{/* The full name with a suffix, truncated before the suffix: (list . "test"). */}}
@@ -41,10 +47,29 @@ StatefulSet with claims has another name. */}}
 {{- end }}
 
 {{- define "braket-exporter.image" -}}
-{{- if .Values.image.digest }}
-{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- with .Values.image }}
+{{- $repository := .repository }}
+{{- $registry := default .registry $.Values.global.imageRegistry }}
+{{- if and $registry (not (regexMatch "^(localhost|[^/]*[.:][^/]*)/" $repository)) }}
+{{- $repository = printf "%s/%s" (trimSuffix "/" $registry) $repository }}
+{{- end }}
+{{- if .digest }}
+{{- printf "%s@%s" $repository .digest }}
 {{- else }}
-{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- printf "%s:%s" $repository (default $.Chart.AppVersion .tag) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The image pull Secrets of a pod. */}}
+{{- define "braket-exporter.imagePullSecrets" -}}
+{{- $secrets := list }}
+{{- range concat .Values.global.imagePullSecrets .Values.imagePullSecrets }}
+{{- $secrets = append $secrets (ternary (dict "name" .) . (kindIs "string" .)) }}
+{{- end }}
+{{- with uniq $secrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
@@ -69,7 +94,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- $root := index . 0 }}
 {{- $annotations := merge (deepCopy (index . 3)) (deepCopy $root.Values.commonAnnotations) -}}
 name: {{ index . 1 }}
-namespace: {{ default $root.Release.Namespace (index . 4) | quote }}
+namespace: {{ default (include "braket-exporter.namespace" $root) (index . 4) | quote }}
 labels:
   {{- include "braket-exporter.labels" (list $root (index . 2)) | nindent 2 }}
 {{- with $annotations }}
@@ -80,8 +105,7 @@ annotations:
 
 {{/* The exporter's settings: .Values.config and the settings that the chart controls. */}}
 {{- define "braket-exporter.settings" -}}
-{{- include "braket-exporter.checkWeb" . }}
-{{- include "braket-exporter.checkState" . }}
+{{- include "braket-exporter.check" . }}
 {{- $settings := dict "listen_address" (printf ":%v" .Values.containerPort) }}
 {{- if .Values.webConfig.existingSecret }}
 {{- $_ := set $settings "web_config_file" (printf "/etc/braket-exporter-web/%s" .Values.webConfig.key) }}
@@ -93,9 +117,7 @@ annotations:
 {{- $_ := set $settings "total_shards" (int .Values.sharding.totalShards) }}
 {{- end }}
 {{- range $key, $value := .Values.config }}
-{{- if not (kindIs "invalid" $value) }}
 {{- $_ := set $settings $key $value }}
-{{- end }}
 {{- end }}
 {{- if $settings.targets }}
 {{- range list "jobs" "tags" "all_jobs" "job_name_regex" "regions" }}
@@ -107,9 +129,37 @@ annotations:
 {{- if hasKey $settings "all_jobs" }}
 {{- fail "config selects no jobs; set config.jobs, config.tags, config.all_jobs or config.targets" }}
 {{- end }}
+{{- if not (include "braket-exporter.selectsElsewhere" .) }}
 {{- $_ := set $settings "all_jobs" true }}
 {{- end }}
+{{- end }}
 {{- toYaml $settings }}
+{{- end }}
+
+{{/* Whether extraEnv or extraArgs selects jobs. */}}
+{{- define "braket-exporter.selectsElsewhere" -}}
+{{- range .Values.extraEnv }}
+{{- if has .name (list "BRAKET_EXPORTER_JOBS" "BRAKET_EXPORTER_TAGS" "BRAKET_EXPORTER_ALL_JOBS") }}true{{ end }}
+{{- end }}
+{{- range .Values.extraArgs }}
+{{- if regexMatch "^--(jobs|tags|all-jobs)(=|$)" . }}true{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* The settings whose change restarts the pods: those that the exporter does not reload, or all with restartOnConfigChange. */}}
+{{- define "braket-exporter.restartSettings" -}}
+{{- $settings := include "braket-exporter.settings" . | fromYaml }}
+{{- if not .Values.restartOnConfigChange }}
+{{- $settings = omit $settings "jobs" "tags" "all_jobs" "job_name_regex" "regions" "targets" "poll_interval" "discovery_interval" "lookback" "retention" "retention_failed" "max_jobs" "disabled_metrics" "api_requests_per_second" "total_shards" }}
+{{- end }}
+{{- toYaml $settings }}
+{{- end }}
+
+{{/* The files of a folder of the chart: (list . pattern). A packager that drops them must not go unnoticed. */}}
+{{- define "braket-exporter.checkFiles" -}}
+{{- if not ((index . 0).Files.Glob (index . 1)) }}
+{{- fail (printf "the chart has no files %s; its package is incomplete" (index . 1)) }}
+{{- end }}
 {{- end }}
 
 {{/* The name of a dashboard's objects: (list . path). */}}

@@ -1,20 +1,25 @@
 {{/* The endpoint of a ServiceMonitor or PodMonitor: (list . values). */}}
 {{- define "braket-exporter.endpoint" -}}
 port: metrics
-path: /metrics
+path: {{ (index . 1).path | quote }}
 {{- with include "braket-exporter.webEndpoint" . }}
 {{ . }}
 {{- end }}
-{{- with index . 1 }}
-interval: {{ .interval }}
-{{- with .scrapeTimeout }}
-scrapeTimeout: {{ . }}
+{{- $root := index . 0 }}
+{{- $values := index . 1 }}
+{{- with $values }}
+{{- range $key := list "interval" "scrapeTimeout" "params" "proxyUrl" }}
+{{- with get $values $key }}
+{{ toYaml (dict $key .) }}
+{{- end }}
 {{- end }}
 {{- if .honorLabels }}
 honorLabels: true
 {{- end }}
-{{- with .relabelings }}
 relabelings:
+  - targetLabel: exporter_group
+    replacement: {{ default (include "braket-exporter.group" $root) .exporterGroup | quote }}
+{{- with .relabelings }}
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .metricRelabelings }}
@@ -24,17 +29,30 @@ metricRelabelings:
 {{- end }}
 {{- end }}
 
+{{/* The exporters that watch the same jobs: this release. */}}
+{{- define "braket-exporter.group" -}}
+{{- printf "%s/%s" .Release.Namespace (include "braket-exporter.fullname" .) }}
+{{- end }}
+
 {{/* The other common fields of both monitors: (list . values). */}}
 {{- define "braket-exporter.scrape" -}}
-{{- with index . 1 -}}
+{{- $values := index . 1 }}
+{{- with $values -}}
 {{- with .jobLabel -}}
 jobLabel: {{ . }}
 {{ end -}}
-{{- if .sampleLimit -}}
-sampleLimit: {{ int .sampleLimit }}
+{{- range $key := list "sampleLimit" "targetLimit" "labelLimit" "labelNameLengthLimit" "labelValueLengthLimit" -}}
+{{- with get $values $key -}}
+{{ $key }}: {{ int . }}
 {{ end -}}
+{{- end -}}
+{{- range $key := list "attachMetadata" "scrapeProtocols" -}}
+{{- with get $values $key -}}
+{{ toYaml (dict $key .) }}
+{{ end -}}
+{{- end -}}
 {{- end -}}
 namespaceSelector:
   matchNames:
-    - {{ (index . 0).Release.Namespace | quote }}
+    - {{ include "braket-exporter.namespace" (index . 0) | quote }}
 {{- end }}

@@ -37,16 +37,15 @@ metadata:
     {{- $labels := include "braket-exporter.selectorLabels" . | fromYaml }}
     {{- toYaml (merge $labels (deepCopy .Values.podLabels) (deepCopy .Values.commonLabels)) | nindent 4 }}
   annotations:
-    {{- $checksum := dict "checksum/config" (include "braket-exporter.settings" . | sha256sum) }}
+    {{- $checksum := dict "checksum/config" (include "braket-exporter.restartSettings" . | sha256sum) }}
     {{- toYaml (merge $checksum (deepCopy .Values.podAnnotations)) | nindent 4 }}
 spec:
   serviceAccountName: {{ include "braket-exporter.serviceAccountName" . }}
   automountServiceAccountToken: {{ .Values.serviceAccount.automountServiceAccountToken }}
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
-  {{- with .Values.imagePullSecrets }}
-  imagePullSecrets:
-    {{- toYaml . | nindent 4 }}
+  {{- with include "braket-exporter.imagePullSecrets" . }}
+  {{- . | nindent 2 }}
   {{- end }}
   {{- with .Values.podSecurityContext }}
   securityContext:
@@ -64,6 +63,10 @@ spec:
       securityContext:
         {{- toYaml . | nindent 8 }}
       {{- end }}
+      {{- with .Values.extraArgs }}
+      args:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       env:
         - name: BRAKET_EXPORTER_CONFIG
           value: /etc/braket-exporter/exporter.yaml
@@ -79,8 +82,8 @@ spec:
         - name: AWS_CONFIG_FILE
           value: /etc/aws/config
         {{- end }}
-        {{- with .Values.extraEnv }}
-        {{- toYaml . | nindent 8 }}
+        {{- range .Values.extraEnv }}
+        - {{- include "braket-exporter.envEntry" . | nindent 10 }}
         {{- end }}
       {{- with .Values.extraEnvFrom }}
       envFrom:
@@ -102,9 +105,10 @@ spec:
       readinessProbe:
         {{- include "braket-exporter.probe" (list . .Values.readinessProbe "/-/ready") | nindent 8 }}
       {{- end }}
-      {{- with .Values.resources }}
-      resources:
-        {{- toYaml . | nindent 8 }}
+      {{- range $key := list "resources" "lifecycle" }}
+      {{- with get $.Values $key }}
+      {{- toYaml (dict $key .) | nindent 6 }}
+      {{- end }}
       {{- end }}
       volumeMounts:
         # A directory, because a subPath mount does not receive changes of the ConfigMap.
@@ -157,9 +161,28 @@ spec:
     {{- with .Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-  {{- range $key := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" "runtimeClassName" "dnsConfig" "hostAliases" }}
+  {{- range $key := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" "runtimeClassName" "schedulerName" "dnsPolicy" "dnsConfig" "hostAliases" }}
   {{- with get $.Values $key }}
   {{- toYaml (dict $key .) | nindent 2 }}
+  {{- else }}
+  {{- if and (eq $key "topologySpreadConstraints") (gt (int $.Values.sharding.totalShards) 1) }}
+  topologySpreadConstraints:
+    - maxSkew: 1
+      topologyKey: kubernetes.io/hostname
+      whenUnsatisfiable: ScheduleAnyway
+      labelSelector:
+        matchLabels:
+          {{- include "braket-exporter.selectorLabels" $ | nindent 10 }}
   {{- end }}
   {{- end }}
+  {{- end }}
+{{- end }}
+
+{{/* An entry of extraEnv; Kubernetes requires a string as its value. */}}
+{{- define "braket-exporter.envEntry" -}}
+{{- $entry := deepCopy . }}
+{{- if not (kindIs "invalid" .value) }}
+{{- $_ := set $entry "value" (include "braket-exporter.text" .value) }}
+{{- end }}
+{{- toYaml $entry }}
 {{- end }}
