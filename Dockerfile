@@ -1,7 +1,7 @@
 # See docs/get-started/container.md for how to build and run the image.
 
-# Debian with Python 3.11 or newer and pip. To pin it, use --build-arg PYTHON_IMAGE=NAME@sha256:DIGEST.
-ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-bookworm
+# Debian with Python 3.11 or newer and pip.
+ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-bookworm@sha256:2325bb286ec344af3e5898cc224b5844e2707ac6e26b1632516fd3edc84a5e26
 
 FROM ${PYTHON_IMAGE} AS builder
 ENV PYTHONDONTWRITEBYTECODE=1 \
@@ -24,24 +24,27 @@ RUN tools/bin/python -m hatchling build --target wheel \
 # unchecked-hash: COPY can change source timestamps, which would invalidate the compiled code.
 RUN rm -r /opt/braket-exporter/lib/python3*/site-packages/boto3/data \
       /opt/braket-exporter/lib/python3*/site-packages/boto3/examples \
- && find /opt/braket-exporter/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
-      ! -name braket ! -name signin ! -name sso ! -name sso-oidc ! -name sts -exec rm -r {} + \
+ && /opt/braket-exporter/bin/python -c "import pathlib, shutil, botocore; from exporter.aws.data_files import SERVICES; \
+      data = pathlib.Path(botocore.__file__).with_name('data'); \
+      [shutil.rmtree(path) for path in data.iterdir() if path.is_dir() and path.name not in SERVICES]" \
  && find /opt/braket-exporter/bin -mindepth 1 ! -name 'python*' ! -name braket-exporter -delete \
  && /opt/braket-exporter/bin/python -m compileall -q -f --invalidation-mode unchecked-hash /opt/braket-exporter/lib
 
 # Official Python images lack a compiled standard library, and a read-only container cannot write one. Import everything that the
-# exporter uses, create all clients, and collect the modules that Python compiles.
-RUN mkdir compiled \
- && touch before \
- && PYTHONDONTWRITEBYTECODE="" /opt/braket-exporter/bin/python -c "import boto3, exporter.__main__, exporter.app.cli, exporter.simulator.__main__, exporter.web.status_page; \
-      [boto3.client(name, 'us-east-1') for name in ('braket', 'signin', 'sso', 'sso-oidc', 'sts')]" \
- && find /usr -name '*.pyc' -newer before -exec cp --parents --target-directory /build/compiled {} +
+# exporter uses, and create all clients. The root of the image gets the interpreter, its libraries and the exporter: no shell, no
+# package manager.
+COPY scripts/image_root.py ./
+RUN PYTHONDONTWRITEBYTECODE="" /opt/braket-exporter/bin/python -c "import boto3, exporter.__main__, exporter.app.cli, exporter.simulator.__main__, exporter.storage.sqlite_file, \
+      exporter.web.status_page; \
+      from exporter.aws.data_files import SERVICES; [boto3.client(name, 'us-east-1') for name in SERVICES]" \
+ && python3 image_root.py /build/root
 
 
-# The final stage copies files only.
-FROM ${PYTHON_IMAGE}
-COPY --from=builder /build/compiled /
-COPY --from=builder /opt/braket-exporter /opt/braket-exporter
+FROM scratch
+COPY --from=builder /build/root /
+
+# One pool of memory for all threads: 2.5 MB less with 10,000 jobs.
+ENV MALLOC_ARENA_MAX=1
 
 USER 65532:65532
 EXPOSE 9834
@@ -53,14 +56,15 @@ ENTRYPOINT ["/opt/braket-exporter/bin/braket-exporter"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
   CMD ["/opt/braket-exporter/bin/python", "-I", "-c", "import http.client, os, sys; address = os.environ.get('BRAKET_EXPORTER_LISTEN_ADDRESS') or ':9834'; link = http.client.HTTPConnection(('127.0.0.1' if address.startswith(':') else '') + address, timeout=4); link.request('GET', '/-/healthy'); sys.exit(link.getresponse().status != 200)"]
 
-ARG PYTHON_IMAGE
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 ARG CREATED=1970-01-01T00:00:00Z
 LABEL org.opencontainers.image.title="braket-exporter" \
       org.opencontainers.image.description="Prometheus exporter for Amazon Braket hybrid jobs" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.base.name="${PYTHON_IMAGE}" \
+      org.opencontainers.image.source="https://github.com/braket-exporter/braket-exporter" \
+      org.opencontainers.image.url="https://github.com/braket-exporter/braket-exporter" \
+      org.opencontainers.image.documentation="https://github.com/braket-exporter/braket-exporter/blob/main/docs/get-started/container.md" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"

@@ -8,7 +8,14 @@ from typing import Final
 from exporter.app.cost_estimate import Demand, Prediction, predict
 from exporter.app.settings import Settings, format_default
 from exporter.core import format_duration
-from exporter.metrics import AGGREGATE_FAMILIES, EXPORTER_FAMILIES, Family, job_families
+from exporter.metrics import (
+    AGGREGATE_FAMILIES,
+    DEVICE_FAMILIES,
+    EXPORTER_FAMILIES,
+    SPENDING_LIMIT_FAMILIES,
+    Family,
+    job_families,
+)
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 COSTS: Final = DOCS / "operate/costs.md"
@@ -30,7 +37,7 @@ DEVICES: Final = 5
 SERIES_PER_TARGET: Final = 50
 OTHER_SERIES: Final = 30
 
-CONFIGURED_JOBS: Final = ((10, 30), (75, 30), (100, 30), (1000, 30), (10, 10), (100, 10), (100, 60), (1000, 300))
+CONFIGURED_JOBS: Final = ((10, 30), (75, 30), (1000, 30), (10, 10), (100, 60))
 """Active jobs and poll interval in seconds, by row."""
 
 
@@ -55,10 +62,10 @@ def configured_jobs() -> str:
     """Write the calls for configured jobs."""
     costs = [predicted(Demand(jobs, discovers=False), interval=interval) for jobs, interval in CONFIGURED_JOBS]
     return _table(
-        ("active jobs in `jobs`", "`poll_interval`", "calls a minute", "calls a day", "of GetJob's quota", "data age"),
+        ("active jobs in `jobs`", "`poll_interval`", "calls a minute", "of GetJob's quota", "data age"),
         (
             (
-                *(f"{jobs:,}", format_duration(interval), *_minute_and_day(cost.calls_per_minute)),
+                *(f"{jobs:,}", format_duration(interval), f"{cost.calls_per_minute:,.0f}"),
                 *(_share(cost.calls_per_minute), format_duration(round(cost.staleness))),
             )
             for (jobs, interval), cost in zip(CONFIGURED_JOBS, costs, strict=True)
@@ -70,28 +77,11 @@ def discovered_jobs() -> str:
     """Write the calls for discovered jobs."""
     cost = predicted(Demand(0, discovers=True))
     few = [
-        (f"{jobs}", *_minute_and_day(cost.calls_per_minute + jobs * cost.calls_per_found_job))
-        for jobs in (0, 10, cost.alone)
+        (f"{jobs}", f"{cost.calls_per_minute + jobs * cost.calls_per_found_job:,.0f}") for jobs in (0, 10, cost.alone)
     ]
-    least, most = 60 * default("api_requests_per_second") + cost.calls_per_minute, cost.most_calls_per_minute
-    ranges = zip(_minute_and_day(least), _minute_and_day(most), strict=True)
-    many = (f"more than {cost.alone}", *(f"{low} to {high}" for low, high in ranges))
-    return _table(("discovered active jobs", "calls a minute", "calls a day"), [*few, many])
-
-
-def several_targets() -> str:
-    """Write the calls for several accounts and Regions."""
-    jobs = 10
-
-    def row(targets: int) -> tuple[str, ...]:
-        cost = predicted(*[Demand(0, discovers=True)] * targets)
-        calls = cost.calls_per_minute + targets * jobs * cost.calls_per_found_job
-        one = jobs * cost.calls_per_found_job
-        return (f"{targets}", *_minute_and_day(calls), f"{cost.most_calls_per_minute:,.0f}", _share(one))
-
-    title = f"accounts and Regions, {jobs} discovered active jobs in each"
-    head = (title, "calls a minute", "calls a day", "maximum a minute", "of each GetJob quota")
-    return _table(head, map(row, (1, 5, 20)))
+    least = 60 * default("api_requests_per_second") + cost.calls_per_minute
+    many = (f"more than {cost.alone}", f"{least:,.0f} to {cost.most_calls_per_minute:,.0f}")
+    return _table(("discovered active jobs", "calls a minute"), [*few, many])
 
 
 def first_poll() -> str:
@@ -103,8 +93,8 @@ def first_poll() -> str:
         listed, polled = format_duration(round(pages / rate, 1)), format_duration(round(jobs / 10 / rate))
         return (f"{jobs:,}", f"{pages:,}", listed, polled)
 
-    head = ("jobs of the `lookback`", "SearchJobs calls", "time to list all jobs", "then, time to poll the active jobs")
-    return _table(head, map(row, (100, 1000, 10_000, 100_000)))
+    head = ("jobs of the `lookback`", "SearchJobs calls", "time to list jobs", "time to poll active jobs")
+    return _table(head, map(row, (1000, 10_000, 100_000)))
 
 
 def series_formula() -> str:
@@ -120,16 +110,16 @@ def prometheus() -> str:
     """Write the needs of Prometheus."""
     cost = predicted(Demand(1, discovers=True))
 
-    def row(jobs: int) -> tuple[str, ...]:
+    def line(jobs: int) -> str:
         fixed = cost.series_per_device * DEVICES + SERIES_PER_TARGET + OTHER_SERIES
         series = cost.series_per_job * jobs + fixed
         samples = series / SCRAPE_INTERVAL
         disk = samples * 86400 * BYTES_PER_SAMPLE
-        return (f"{jobs:,}", f"{series:,}", _size(series * BYTES_PER_SERIES), f"{samples:,.0f}", _size(disk))
+        memory = _size(series * BYTES_PER_SERIES)
+        needs = f"{series:,} series, {memory} of memory, {samples:,.0f} samples a second, {_size(disk)} of disk a day"
+        return f"- **{jobs:,} jobs** on {DEVICES} devices: {needs}.\n"
 
-    title = f"jobs with series, on {DEVICES} devices"
-    head = (title, "series", "memory of Prometheus", "samples a second", "disk a day")
-    return _table(head, map(row, (10, 100, 1000, 10_000, 100_000)))
+    return "".join(map(line, (100, 10_000)))
 
 
 def settings() -> str:
@@ -155,13 +145,14 @@ def metrics(families: Sequence[Family]) -> str:
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "configured-jobs": configured_jobs,
     "discovered-jobs": discovered_jobs,
-    "several-targets": several_targets,
     "first-poll": first_poll,
     "series-formula": series_formula,
     "prometheus": prometheus,
     "settings": settings,
     "job-metrics": lambda: metrics(job_families()),
     "aggregate-metrics": lambda: metrics(AGGREGATE_FAMILIES),
+    "device-metrics": lambda: metrics(DEVICE_FAMILIES),
+    "spending-limit-metrics": lambda: metrics(SPENDING_LIMIT_FAMILIES),
     "exporter-metrics": lambda: metrics(EXPORTER_FAMILIES),
 }
 
@@ -175,10 +166,6 @@ def with_tables(page: str) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = (head, ["---"] * len(head), *rows)
     return "".join(f"| {' | '.join(cells)} |\n".replace("| --- ", "|---").replace("|--- |", "|---|") for cells in lines)
-
-
-def _minute_and_day(calls: float) -> tuple[str, str]:
-    return f"{calls:,.0f}", f"{calls * 1440:,.0f}"
 
 
 def _share(calls: float) -> str:
