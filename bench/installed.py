@@ -17,9 +17,10 @@ COMMAND = [sys.executable, "-c", f"{WITHOUT_TOOLS}; from exporter.__main__ impor
 
 
 def environment(url: str = "") -> dict[str, str]:
-    """Keep the SDK on loopback."""
+    """Return the variables of the container image and the systemd unit, and keep the SDK on loopback."""
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return inherited | {
+        "MALLOC_ARENA_MAX": "1",
         "AWS_ENDPOINT_URL_BRAKET": url,
         "AWS_ENDPOINT_URL_SQS": url,
         "AWS_ACCESS_KEY_ID": "bench",

@@ -1,11 +1,12 @@
 """A ledger in memory, and the content of a state file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from exporter.core import JobRecord
 from exporter.metrics import Histogram, Series, Totals
-from exporter.storage import Entry, SavedState, Store, Tombstone
+from exporter.storage import Entry, SavedState, Store, Tombstone, in_batches
+from exporter.storage.job_rows import ROWS_AT_ONCE
 from exporter.storage.sqlite_file import State
 
 
@@ -67,14 +68,14 @@ class Past:
         assert (self.records, self.totals) == ([], Totals())
         self.totals = totals
 
-    def restore_job(self, record: JobRecord) -> None:
-        self.records.append(record)
+    def restore_jobs(self, records: Sequence[JobRecord]) -> None:
+        self.records += records
 
     def give(self, store: Store) -> SavedState:
         """Give a store what it has after a restart."""
         store.restore_totals(self.totals)
-        for record in self.records:
-            store.restore_job(record)
+        for records in in_batches(self.records, ROWS_AT_ONCE):
+            store.restore_jobs(records)
         store.tombstones.restore(self.tombstones, self.floor)
         return SavedState(self.polled, len(self.records), self.tombstones, self.baselines, self.floor)
 

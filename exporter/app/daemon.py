@@ -69,14 +69,15 @@ def run(
         raise
     started_at = exporter.clock.monotonic()
     with stopped_by_signals() as stop, called_by_sighup(reloader.reload) as started:
-        server.start()
-        url = f"{scheme}://localhost:{server.address[1]}"
-        if announce is not None:
-            announce(url, polled=False)
         _log_start(exporter, active, server.address, tls=scheme == "https")
         if warn:
             active.warn()
         exporter.manager.start(CONNECTIONS, stop)
+        exporter.store.render_sealed(stop.is_set)  # while the first calls wait for the rate limit
+        server.start()
+        url = f"{scheme}://localhost:{server.address[1]}"
+        if announce is not None:
+            announce(url, polled=False)
         started.set()
         first_poll = None if announce is None else partial(announce, url, polled=True)
         maintenance = in_background(

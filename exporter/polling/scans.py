@@ -38,6 +38,7 @@ class Scan:
     Attributes:
         kind: the kind of the scan.
         due: when the scan starts next.
+        first_complete: whether the first scan is complete.
 
     Args:
         due: when the scan starts first.
@@ -46,7 +47,7 @@ class Scan:
     kind: ClassVar[ScanKind]
 
     def __init__(self, due: float) -> None:
-        self.due = due
+        self.due, self.first_complete = due, False
         self._pending: deque[Search] = deque()
         self._in_flight = 0
 
@@ -113,7 +114,6 @@ class NewJobsScan(Scan):
 
     Attributes:
         interval: the time between the starts of two scans.
-        first_complete: whether the first scan is complete.
         read_several_pages: whether a span had several pages. Such a scan may miss jobs that change meanwhile.
 
     Args:
@@ -127,7 +127,7 @@ class NewJobsScan(Scan):
     def __init__(self, now: float, interval: float, lookback: float) -> None:
         super().__init__(now)
         self.interval = interval
-        self.first_complete = self.read_several_pages = False
+        self.read_several_pages = False
         self._lookback = lookback
         # Both in unix seconds: the start of the last scan, and the start of the last complete one.
         self._started_at = self._completed_from = float("inf")
@@ -145,8 +145,7 @@ class NewJobsScan(Scan):
 
     def complete(self) -> None:
         """Record that the scan is complete."""
-        self._completed_from = self._started_at
-        self.first_complete = True
+        self._completed_from, self.first_complete = self._started_at, True
 
     def newest_start(self, wall: float, index: CreationIndex) -> float:
         """Return where a scan after the first one starts, unix seconds: before the newest known job, by Braket's times.

@@ -223,13 +223,13 @@ def resumed(record: JobRecord, *, now: float, wall: float) -> JobSchedule | None
         now: the time.
         wall: unix time now.
     """
+    if not record.active and (_ended_long_ago(record, wall) or is_complete(record)):
+        return None
     age = 0.0 if record.polled_at is None else max(0.0, wall - record.polled_at)
     created = None if record.snapshot is None else record.snapshot.created
     schedule = JobSchedule(record.arn, due=now, responded_at=now - age, priority=Priority.NEW, created=created)
     if record.active:
         return schedule
-    if is_complete(record) or _ended_long_ago(record, wall):
-        return None
     return replace(schedule, polls_after_end=1, ended=True, priority=Priority.DUE)
 
 

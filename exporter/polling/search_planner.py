@@ -13,7 +13,7 @@ from exporter.polling.search import PageEnd, ScanKind, Search
 from exporter.polling.time_windows import CreationIndex
 
 FULL_SCAN_TURN: Final = 8
-"""While other calls are pending, each eighth call may be the full scan's."""
+"""While other calls are pending, each eighth call may be the full scan's, but for the first status scan."""
 
 
 class SearchPlanner:
@@ -165,8 +165,12 @@ class SearchPlanner:
         return min(wall - self._lookback, self._new_jobs_scan.newest_start(wall, self.index))
 
     def _order(self) -> Sequence[Scan]:
-        """Return the scans in the order in which they may make the next call."""
-        if self._turn % FULL_SCAN_TURN == 0:
+        """Return the scans in the order in which they may make the next call.
+
+        After a restart, the exporter is ready as soon as the first status scan is complete, so the full scan waits.
+        """
+        waits = self._status_scan.has_pending and not self._status_scan.first_complete
+        if self._turn % FULL_SCAN_TURN == 0 and not waits:
             return (self._full_scan, self._new_jobs_scan, self._status_scan)
         if self._turn % 2:
             return (self._new_jobs_scan, self._status_scan, self._full_scan)
@@ -176,7 +180,9 @@ class SearchPlanner:
         """Record that a scan is complete, if it is."""
         if not self._scans[kind].is_idle:
             return
-        if kind is ScanKind.FULL:
+        if kind is ScanKind.STATUS:
+            self._status_scan.first_complete = True
+        elif kind is ScanKind.FULL:
             self.lookback_covered = True
             self._full_scan.due = now + FULL_SCAN_INTERVAL
         elif kind is ScanKind.NEW_JOBS:

@@ -1,7 +1,8 @@
 """Blocks of finished jobs: their records are packed one by one, and their lines are compressed together. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from exporter.core import JobRecord
@@ -14,19 +15,23 @@ BLOCK_JOBS: Final = 256
 """Jobs of a block. Their lines of one family fill the compression window; a larger block does not compress better."""
 
 
+Segments = tuple[Segment, ...]
+"""Compressed lines, for each family."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """Sealed jobs.
 
     Attributes:
         packed: the records.
-        segments: the compressed lines of each family.
+        segments: returns the compressed lines of each family; the first call may take tens of milliseconds.
         lowest: the lowest rank of a job.
         summary: the summary for the status page.
     """
 
     packed: PackedRecords
-    segments: tuple[Segment, ...]
+    segments: Callable[[], Segments]
     lowest: Rank
     summary: BlockSummary
 
@@ -55,16 +60,35 @@ def seal(records: Sequence[JobRecord], rows: Iterable[Row]) -> Block:
         records: their records.
         rows: their lines, in the same order.
     """
+    segments = _segments(rows)
+    return _block(records, pack(records), lambda: segments)
+
+
+def seal_unrendered(records: Sequence[JobRecord], render: Callable[[JobRecord], Row]) -> Block:
+    """Make a block of jobs whose lines are rendered when they are first needed.
+
+    Args:
+        records: their records.
+        render: renders the lines of a job.
+    """
     packed = pack(records)
+    return _block(records, packed, cache(lambda: _segments(map(render, packed))))
+
+
+def chains_of(blocks: Iterable[Block], families: int) -> tuple[SegmentChain, ...]:
+    """Chain the segments of blocks, for each family."""
+    chains = tuple(map(chain, zip(*(block.segments() for block in blocks), strict=True)))
+    return chains or tuple(SegmentChain() for _ in range(families))
+
+
+def _block(records: Sequence[JobRecord], packed: PackedRecords, segments: Callable[[], Segments]) -> Block:
     return Block(
         packed=packed,
-        segments=tuple(compress(b"".join(lines), BEST_LEVEL) for lines in zip(*rows, strict=True)),
+        segments=segments,
         lowest=min(map(rank_of, records)),
         summary=BlockSummary(len(records), status_summaries(records), packed.__iter__),
     )
 
 
-def chains_of(blocks: Iterable[Block], families: int) -> tuple[SegmentChain, ...]:
-    """Chain the segments of blocks, for each family."""
-    chains = tuple(map(chain, zip(*(block.segments for block in blocks), strict=True)))
-    return chains or tuple(SegmentChain() for _ in range(families))
+def _segments(rows: Iterable[Row]) -> Segments:
+    return tuple(compress(b"".join(lines), BEST_LEVEL) for lines in zip(*rows, strict=True))

@@ -34,10 +34,9 @@ class Enforcement:
         """The number of jobs. The caller holds the store's lock."""
         return len(self._records) + len(self._sealed.by_arn)
 
-    @property
-    def room(self) -> bool:
-        """Whether one more job may have lines. The caller holds the store's lock."""
-        return self._limit.room(len(self._lines.rows) + len(self._sealed.by_arn))
+    def has_room(self, jobs: int = 1) -> bool:
+        """Return whether more jobs may have lines. The caller holds the store's lock."""
+        return self._limit.has_room(len(self._lines.rows) + len(self._sealed.by_arn), jobs)
 
     def enforce(self, stopped: Callable[[], bool]) -> tuple[Sequence[Ranked], int]:
         """Decide which jobs have lines; see ``Store.enforce_limit``."""
@@ -92,7 +91,7 @@ class Enforcement:
         rows = [(record, self._lines.render(record)) for record in records]
         with self._store_lock:
             for record, row in rows:
-                if self._records.get(record.arn) is record and self.room:
+                if self._records.get(record.arn) is record and self.has_room():
                     self._lines.show(record, row)
                 else:
                     self._limit.moved = True

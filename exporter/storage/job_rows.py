@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from exporter.storage.batches import in_batches
+from exporter.storage.block import BLOCK_JOBS
 
-ROWS_AT_ONCE: Final = 256
-"""The rows of one query."""
+ROWS_AT_ONCE: Final = BLOCK_JOBS
+"""The rows of one query: a block of jobs, if all of them are valid and finished."""
 
 _MARKS_BY_END: Final = """
     SELECT mark FROM jobs
@@ -20,8 +21,8 @@ _MARKS_BY_END: Final = """
 """SQLite has only the marks and ends in memory, not the records. A row that is not JSON has no end."""
 
 
-def rows_by_end(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
-    """Yield the mark and the record of each row, valid or not; first those without an end.
+def rows_by_end(connection: sqlite3.Connection) -> Iterator[list[tuple[int, str]]]:
+    """Yield the marks and the records of all rows, valid or not, in batches; first those without an end.
 
     Jobs that end one after the other expire together, so the store has them in the same blocks.
     """
@@ -29,5 +30,4 @@ def rows_by_end(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
     for group in in_batches(marks, ROWS_AT_ONCE):
         places = ",".join("?" * len(group))
         rows = dict(connection.execute(f"SELECT mark, record FROM jobs WHERE mark IN ({places})", group))  # noqa: S608 -- only question marks
-        for mark in group:
-            yield mark, rows[mark]
+        yield [(mark, rows[mark]) for mark in group]

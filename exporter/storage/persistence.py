@@ -154,8 +154,8 @@ class Restorer(Protocol):
         """Take all counters and histograms, before the first job."""
         ...
 
-    def restore_job(self, record: JobRecord) -> None:
-        """Take a job."""
+    def restore_jobs(self, records: Sequence[JobRecord]) -> None:
+        """Take a batch of jobs."""
         ...
 
 

@@ -85,7 +85,7 @@ class RenderedLines:
         chains = self.chains
         if chains is None:
             return None
-        return tuple(each.add(segment) for each, segment in zip(chains, block.segments, strict=True))
+        return tuple(each.add(segment) for each, segment in zip(chains, block.segments(), strict=True))
 
     def chains_of(self, blocks: Iterable[Block]) -> Chains:
         """Return the chains of some blocks."""

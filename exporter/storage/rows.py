@@ -53,12 +53,12 @@ class ValidJobs:
     polled: float = 0.0
     created: float = 0.0
 
-    def add(self, record: JobRecord) -> None:
-        """Add a job."""
-        self.count += 1
-        self.polled = max(self.polled, record.polled_at or 0.0)
-        if record.snapshot is not None:
-            self.created = max(self.created, record.snapshot.created or 0.0)
+    def add(self, records: Sequence[JobRecord]) -> None:
+        """Add jobs."""
+        self.count += len(records)
+        self.polled = max((self.polled, *(record.polled_at or 0.0 for record in records)))
+        created = (record.snapshot.created or 0.0 for record in records if record.snapshot is not None)
+        self.created = max((self.created, *created))
 
 
 class Contents(NamedTuple):
@@ -111,7 +111,7 @@ def read_contents(
 
     Args:
         connection: to the file.
-        restorer: takes the counters and histograms, then each job.
+        restorer: takes the counters and histograms, then the jobs.
         check: raises a ``ValueError`` for an invalid record.
         tag_keys: the tag keys that are labels of counters and histograms; series that differ in others are added.
     """
@@ -126,9 +126,9 @@ def read_contents(
     floor = next(reader.rows("floor", _only_time), 0.0)
     restorer.restore_totals(totals)
     jobs = ValidJobs()
-    for record in reader.jobs(partial(_job, check)):
-        jobs.add(record)
-        restorer.restore_job(record)
+    for records in reader.jobs(partial(_job, check)):
+        jobs.add(records)
+        restorer.restore_jobs(records)
     skipped = Skipped(sum(map(len, reader.bad.values())), reader.reason)
     return Contents(jobs, tombstones, baselines, totals, written, floor, dict(reader.bad), skipped, other_tags)
 
@@ -188,9 +188,10 @@ class _RowReader:
         """Yield the result of ``read`` for the columns of each row."""
         return self._valid(table, self.connection.execute(f"SELECT * FROM {table}"), read)  # noqa: S608 -- a name of ours
 
-    def jobs(self, read: Callable[..., T]) -> Iterator[T]:
-        """Yield the result of ``read`` for the columns of each job, in the order of their ends."""
-        return self._valid("jobs", rows_by_end(self.connection), read)
+    def jobs(self, read: Callable[..., T]) -> Iterator[list[T]]:
+        """Yield the results of ``read`` for the columns of jobs, in the order of their ends, in batches."""
+        for rows in rows_by_end(self.connection):
+            yield [*self._valid("jobs", rows, read)]
 
     def _valid(self, table: str, rows: Iterable[Sequence[object]], read: Callable[..., T]) -> Iterator[T]:
         for row in rows:

@@ -1,13 +1,13 @@
 """Sealed jobs: finished jobs in blocks. Jobs are moved into blocks (sealed) and out of them (unsealed)."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Final
 
 from exporter.core import JobRecord
 from exporter.storage.batches import BATCH_JOBS, in_batches
-from exporter.storage.block import BLOCK_JOBS, Block, seal
+from exporter.storage.block import BLOCK_JOBS, Block, seal, seal_unrendered
 from exporter.storage.rendered_lines import Chains, RenderedLines
 
 OPEN_FINISHED_JOBS: Final = 2 * BLOCK_JOBS
@@ -72,6 +72,30 @@ class SealedJobs:
             self._records.update(records)
             for arn in records:
                 del self.by_arn[arn]
+
+    def restore(self, block: Block) -> None:
+        """Add a block of jobs that were never open. The caller holds the store's lock."""
+        self.blocks[block] = None
+        self.by_arn.update(dict.fromkeys(block.arns, block))
+        self._lines.chains = None
+
+    def block_of(self, records: Sequence[JobRecord]) -> Block:
+        """Make a block of jobs that were never open. Its lines are rendered when they are first needed."""
+        return seal_unrendered(records, self._lines.render)
+
+    def render(self, stopped: Callable[[], bool]) -> None:
+        """Render the lines of restored blocks, so that no scrape has to.
+
+        Args:
+            stopped: whether to leave the rest to the scrapes; checked between blocks.
+        """
+        with self._lock:
+            blocks = [*self.blocks]
+        for block in blocks:
+            if stopped():
+                return
+            block.segments()
+        self.chains(blocks, None)
 
     def chains(self, blocks: Sequence[Block], known: Chains | None) -> Chains:
         """Return the chains of all blocks for a scrape, and keep them. They are not made for each change of a block.

@@ -133,9 +133,9 @@ class SeriesLimit:
         """Change the limit."""
         self._most, self.moved = most, True
 
-    def room(self, shown: int) -> bool:
-        """Return whether one more job may have series."""
-        return shown < self._most
+    def has_room(self, shown: int, jobs: int = 1) -> bool:
+        """Return whether a number of jobs may have series besides those shown."""
+        return shown + jobs <= self._most
 
     def excess(self, jobs: int) -> int:
         """Return the number of jobs beyond the limit; negative if there is room."""

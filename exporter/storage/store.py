@@ -26,7 +26,7 @@ Locks, in the order in which a thread takes them; it may skip some:
    small updates: under it, no other lock is taken, no file is written, and nothing is rendered or compressed.
 
 The ledger calls ``everything`` under ``writing`` and its own lock, and at the start ``restore_totals``,
-``restore_job`` and ``everything`` under its own lock. ``everything`` takes ``Store._lock``, then the lock of the
+``restore_jobs`` and ``everything`` under its own lock. ``everything`` takes ``Store._lock``, then the lock of the
 tombstones.
 """
 
@@ -35,6 +35,7 @@ from threading import Lock
 
 from exporter.core import Increment, JobRecord, Target
 from exporter.metrics import Aggregates, JobFamily, Row, TagValues, Totals, aggregate_families, render
+from exporter.storage.block import BLOCK_JOBS, Block
 from exporter.storage.device_store import DeviceStore
 from exporter.storage.enforcement import Enforcement
 from exporter.storage.job_index import BlockSummary
@@ -146,13 +147,26 @@ class Store:
         with self._lock:
             self._aggregates.restore(totals)
 
-    def restore_job(self, record: JobRecord) -> None:
-        """Add a job from before a restart, which is already persisted; the aggregates are restored before."""
-        row = self._lines.render(record)
-        with self._lock:
-            self._aggregates.move(None, record.snapshot)
-            self._set(record, row)
-        self._sealed.seal_newest()
+    def restore_jobs(self, records: Sequence[JobRecord]) -> None:
+        """Add jobs from before a restart, which are already persisted; the aggregates are restored before.
+
+        Finished jobs that fill a block are sealed at once, and ``render_sealed`` renders their lines later: an exporter
+        polls as soon as it knows its jobs.
+        """
+        finished = not any(record.active for record in records)
+        if finished and len(records) == BLOCK_JOBS and self._has_room(BLOCK_JOBS):
+            self._restore_block(self._sealed.block_of(records), records)
+        else:
+            for record in records:
+                self._restore_open(record)
+
+    def render_sealed(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Render the lines of restored jobs before a scrape needs them.
+
+        Args:
+            stopped: whether to leave the rest to the scrapes.
+        """
+        self._sealed.render(stopped)
 
     def records(self) -> list[JobRecord]:
         """Return the record of every job."""
@@ -264,6 +278,24 @@ class Store:
         others = (*self.devices.lines(), *self.spending_limits.lines())
         return View(self._lines.families, rows, sealed, [*aggregates, *others])
 
+    def _has_room(self, jobs: int) -> bool:
+        with self._lock:
+            return self._enforcement.has_room(jobs)
+
+    def _restore_block(self, block: Block, records: Iterable[JobRecord]) -> None:
+        with self._lock:
+            for record in records:
+                self._aggregates.move(None, record.snapshot)
+                self._limit.note(None, record)
+            self._sealed.restore(block)
+
+    def _restore_open(self, record: JobRecord) -> None:
+        row = self._lines.render(record)
+        with self._lock:
+            self._aggregates.move(None, record.snapshot)
+            self._set(record, row)
+        self._sealed.seal_newest()
+
     def _take_in(self, records: Sequence[JobRecord], totals: Totals, note: Callable[[str], None] | None) -> None:
         rows = [self._lines.render(record) for record in records]
         with self._sealed.opened(*(record.arn for record in records)):
@@ -279,7 +311,7 @@ class Store:
         before = self._records.get(record.arn)
         self._limit.note(before, record)
         self._records[record.arn] = record
-        if before is None and not self._enforcement.room:
+        if before is None and not self._enforcement.has_room():
             self._lines.refuse(record.arn)
         else:
             self._lines.put(record, row)

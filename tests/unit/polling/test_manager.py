@@ -824,7 +824,7 @@ def test_finished_jobs_of_another_selector_stay_sealed_when_they_change_hands() 
     past = Past(one.time.wall, known).give(one.store)
     sealed = one.store.view().sealed
     one.follow(config(selector=ALL), past=past)
-    assert len(sealed[0].segments) == 1
+    assert len(sealed[0].segments) == 2
     assert one.store.view().sealed == sealed
     assert one.arns == {job.arn for job in jobs}
 

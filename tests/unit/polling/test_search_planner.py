@@ -519,18 +519,36 @@ def test_a_plan_that_starts_again_knows_the_jobs_and_makes_all_calls_again() -> 
 # The order of the scans.
 
 
-def test_the_three_scans_take_turns() -> None:
-    plan = after_first_scan(*spread(9600))
-    later = NOW + HOUR
-    start_scan(plan, [(WALL - 2.0 * number, arn(number)) for number in range(4800)], later, WALL)
+def scans_of(plan: SearchPlanner, calls: int, now: float) -> list[ScanKind]:
+    """Make calls while the scan for new jobs has always a further page; return their scans."""
     scans = []
-    for number in range(48):
-        call = take(plan, later)
+    for number in range(calls):
+        call = take(plan, now)
         scans.append(call.scan)
         token = f"token {number}" if call.scan is NEW_JOBS else None
-        plan.succeeded(call, SearchPage((job(number, WALL),), (), token), later)
+        plan.succeeded(call, SearchPage((job(number, WALL),), (), token), now)
+    return scans
+
+
+def test_the_three_scans_take_turns() -> None:
+    plan = after_first_scan(*spread(9600))
+    start_scan(plan, [(WALL - 2.0, arn(1)), (WALL - 4.0, arn(2))], NOW, WALL)
+    drain(plan, page())
+    later = NOW + HOUR
+    start_scan(plan, [(WALL - 2.0 * number, arn(number)) for number in range(4800)], later, WALL)
+    scans = scans_of(plan, 48, later)
     assert Counter(scans) == {NEW_JOBS: 24, STATUS: 18, FULL: 6}
     assert all({NEW_JOBS, STATUS} <= {*scans[first : first + 4]} for first in range(45))
+
+
+def test_after_a_restart_the_full_scan_waits_for_the_first_status_scan() -> None:
+    plan = planner()
+    for created in spread(9600):
+        plan.resume(created, NOW)
+    start_scan(plan, [(WALL - 2.0 * number, arn(number)) for number in range(960)], NOW, WALL)
+    scans = scans_of(plan, 48, NOW)
+    assert scans[:40] == [STATUS, NEW_JOBS] * 20
+    assert Counter(scans[40:]) == {NEW_JOBS: 7, FULL: 1}
 
 
 def test_a_scan_without_a_pending_call_leaves_its_turn_to_the_others() -> None:

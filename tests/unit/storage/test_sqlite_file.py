@@ -261,8 +261,8 @@ def test_few_records_are_in_memory_while_a_file_is_read(path: Path, monkeypatch:
             return super().execute(sql, *parameters)
 
     class Taking(Past):
-        def restore_job(self, record: JobRecord) -> None:
-            events.append(record.arn)
+        def restore_jobs(self, records: Sequence[JobRecord]) -> None:
+            events.extend(record.arn for record in records)
 
     monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Watched))
     with opened(path) as state:
@@ -306,8 +306,8 @@ def test_what_was_read_of_a_file_before_it_failed_is_handed_over(
 
 def test_an_error_of_who_takes_the_jobs_is_not_one_of_a_row(path: Path) -> None:
     class Broken(Past):
-        def restore_job(self, record: JobRecord) -> None:
-            raise ValueError(record.arn)
+        def restore_jobs(self, records: Sequence[JobRecord]) -> None:
+            raise ValueError(records[0].arn)
 
     filled(path)
     with opened(path) as state:

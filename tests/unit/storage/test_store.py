@@ -29,7 +29,7 @@ from exporter.storage.batches import BATCH_JOBS
 from exporter.storage.block import BLOCK_JOBS, Block, seal
 from exporter.storage.job_index import status_summaries
 from exporter.storage.persistence import DirtySet, Entry, Tombstone, mark_of
-from exporter.storage.rendered_lines import View
+from exporter.storage.rendered_lines import RenderedLines, View
 from exporter.storage.series_limit import Rank, Standing, rank_of
 from exporter.storage.store import Store
 
@@ -942,7 +942,7 @@ def test_what_was_known_before_a_restart_is_shown_and_not_written_again() -> Non
     known = [record(finished(arn=arn(number), ended=CREATED + 500.0 + number)) for number in range(MANY)]
     Past(CREATED, [*known, JobRecord(ARN)], {}, {}, Totals({SERIES: 7.0}, {QUEUED[:2]: queue})).give(store)
     assert {each.arn for each in [*store.scan()]} == {ARN, *(each.arn for each in known)}
-    assert is_sealed(store.view()) == {"open": BLOCK_JOBS + 1, "chunks": 1}
+    assert is_sealed(store.view()) == {"open": 1, "chunks": 2}
     lines = page(store.view())
     assert 'outcome="COMPLETED"} 7.0' in lines[OUTCOMES]
     assert f'status="COMPLETED"}} {MANY}.0' in lines["braket_jobs"]
@@ -951,6 +951,82 @@ def test_what_was_known_before_a_restart_is_shown_and_not_written_again() -> Non
     store.put(record(finished()), [COMPLETED, QUEUED])
     expected = Totals({SERIES: 8.0}, {QUEUED[:2]: Histogram((0, 0, 3, *[0] * 19), 120.0)})
     assert book.entries == [Entry((record(finished()),), totals=expected)]
+
+
+def finished_records(count: int) -> list[JobRecord]:
+    return [record(finished(arn=arn(number), ended=CREATED + 500.0 + number)) for number in range(count)]
+
+
+def counted_renders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note each job whose lines are rendered."""
+    rendered: list[str] = []
+    render = RenderedLines.render
+
+    def noted(lines: RenderedLines, one: JobRecord) -> Row:
+        rendered.append(one.arn)
+        return render(lines, one)
+
+    monkeypatch.setattr(RenderedLines, "render", noted)
+    return rendered
+
+
+def test_restored_jobs_have_the_same_lines_as_jobs_that_were_polled() -> None:
+    store, records = Store(job_families()), finished_records(MANY + 5)
+    Past(CREATED, records).give(store)
+    assert is_sealed(store.view()) == {"open": 5, "chunks": 2}
+    assert {name: sorted(text.splitlines()) for name, text in page(store.view()).items()} == {
+        name: sorted(text.splitlines()) for name, text in page(store_with(*records).view()).items()
+    }
+
+
+def test_the_lines_of_restored_jobs_are_rendered_once_and_not_before_they_are_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rendered = counted_renders(monkeypatch)
+    store = Store(job_families())
+    Past(CREATED, finished_records(MANY)).give(store)
+    assert rendered == []
+    store.render_sealed()
+    assert sorted(rendered) == sorted(arn(number) for number in range(MANY))
+    store.view()
+    assert len(rendered) == MANY
+
+
+def test_a_scrape_renders_what_a_stop_left_unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered = counted_renders(monkeypatch)
+    store, stops = Store(job_families()), iter((False, True))
+    Past(CREATED, finished_records(MANY)).give(store)
+    store.render_sealed(lambda: next(stops))
+    assert len(rendered) == BLOCK_JOBS
+    assert is_sealed(store.view()) == {"open": 0, "chunks": 2}
+    assert len(rendered) == MANY
+
+
+def test_restored_jobs_of_a_block_change_and_are_forgotten_before_their_lines_are_rendered() -> None:
+    store, records = Store(job_families()), finished_records(MANY)
+    Past(CREATED, records).give(store)
+    store.amend(replace(records[3], failing="AccessDeniedException"))
+    store.forget({records[4].arn: {}})
+    expected = store_with(*(one for one in records if one.arn != records[4].arn))
+    expected.amend(replace(records[3], failing="AccessDeniedException"))
+    assert {name: sorted(text.splitlines()) for name, text in page(store.view()).items()} == {
+        name: sorted(text.splitlines()) for name, text in page(expected.view()).items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("most", "hidden", "earliest_shown"),
+    [(MANY, 0, 0), (MANY - 1, 1, 1), (BLOCK_JOBS + 1, BLOCK_JOBS - 1, BLOCK_JOBS - 1), (1, MANY - 1, MANY - 1)],
+)
+def test_restored_jobs_beyond_the_limit_have_no_lines(most: int, hidden: int, earliest_shown: int) -> None:
+    store = Store(job_families(), most=most)
+    Past(CREATED, finished_records(MANY)).give(store)
+    assert store.hidden == hidden
+    store.enforce_limit()
+    shown = page(store.view())["braket_job_info"]
+    assert shown.count("\n") == most
+    assert f'"{arn(earliest_shown)}"' in shown
+    assert f'"{arn(MANY - 1)}"' in shown
 
 
 # Whatever happens.
