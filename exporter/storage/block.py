@@ -65,7 +65,7 @@ def seal(records: Sequence[JobRecord], rows: Iterable[Row]) -> Block:
 
 
 def seal_unrendered(records: Sequence[JobRecord], render: Callable[[JobRecord], Row]) -> Block:
-    """Make a block of jobs whose lines are rendered when they are first needed.
+    """Make a block of jobs. Their lines are rendered when they are first needed.
 
     Args:
         records: their records.
