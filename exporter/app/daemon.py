@@ -69,21 +69,22 @@ def run(
         raise
     started_at = exporter.clock.monotonic()
     with stopped_by_signals() as stop, called_by_sighup(reloader.reload) as started:
-        _log_start(exporter, active, server.address, tls=scheme == "https")
-        if warn:
-            active.warn()
-        exporter.manager.start(CONNECTIONS, stop)
-        exporter.store.render_sealed(stop.is_set)  # while the first calls wait for the rate limit
         server.start()
         url = f"{scheme}://localhost:{server.address[1]}"
         if announce is not None:
             announce(url, polled=False)
+        _log_start(exporter, active, server.address, tls=scheme == "https")
+        if warn:
+            active.warn()
+        exporter.manager.start(CONNECTIONS, stop)
         started.set()
         first_poll = None if announce is None else partial(announce, url, polled=True)
+        rendering = in_background(partial(exporter.store.render_sealed, stop.is_set), "render")
         maintenance = in_background(
             partial(_run_maintenance, exporter, reloader, access_policy, stop, first_poll), "maintenance"
         )
-        maintenance.add_done_callback(partial(_fail_on_bug, exporter))
+        for work in (rendering, maintenance):
+            work.add_done_callback(partial(_fail_on_bug, exporter))
         wait_for(stop)
         served = in_background(server.stop, "stop")  # slow readers may take a while
         exporter.manager.join()

@@ -145,7 +145,7 @@ class NewJobsScan(Scan):
 
     def complete(self) -> None:
         """Record that the scan is complete."""
-        self._completed_from, self.first_complete = self._started_at, True
+        self._completed_from = self._started_at
 
     def newest_start(self, wall: float, index: CreationIndex) -> float:
         """Return where a scan after the first one starts, unix seconds: before the newest known job, by Braket's times.

@@ -180,13 +180,12 @@ class SearchPlanner:
         """Record that a scan is complete, if it is."""
         if not self._scans[kind].is_idle:
             return
-        if kind is ScanKind.STATUS:
-            self._status_scan.first_complete = True
-        elif kind is ScanKind.FULL:
+        if kind is ScanKind.FULL:
             self.lookback_covered = True
             self._full_scan.due = now + FULL_SCAN_INTERVAL
         elif kind is ScanKind.NEW_JOBS:
             self._complete_new_jobs_scan(now)
+        self._scans[kind].first_complete = True
 
     def _complete_new_jobs_scan(self, now: float) -> None:
         is_first, scan = not self.first_scan_complete, self._new_jobs_scan

@@ -66,7 +66,8 @@ class RenderedLines:
         finished: the ARNs of the finished jobs among them, which can be sealed.
         hidden: open jobs without lines. ``True`` where ``max_jobs`` was enforced; ``False`` where there was no room
             when the job was added.
-        chains: the lines of all blocks, for each family; ``None`` after a block was unsealed, until the next scrape.
+        chains: the lines of all blocks, for each family; ``None`` after a block was unsealed or restored, until
+            the next scrape.
     """
 
     def __init__(self, families: Sequence[JobFamily]) -> None:

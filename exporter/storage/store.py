@@ -161,12 +161,16 @@ class Store:
                 self._restore_open(record)
 
     def render_sealed(self, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Render the lines of restored jobs before a scrape needs them.
+        """Render the lines of restored jobs, once, in one thread.
 
         Args:
-            stopped: whether to leave the rest to the scrapes.
+            stopped: whether to end early, because nobody needs the lines any more.
         """
         self._sealed.render(stopped)
+
+    def wait_for_lines(self, seconds: float) -> bool:
+        """Wait until the lines of restored jobs are rendered; return ``False`` if they are not."""
+        return self._sealed.wait_for_lines(seconds)
 
     def records(self) -> list[JobRecord]:
         """Return the record of every job."""
@@ -286,7 +290,6 @@ class Store:
         with self._lock:
             for record in records:
                 self._aggregates.move(None, record.snapshot)
-                self._limit.note(None, record)
             self._sealed.restore(block)
 
     def _restore_open(self, record: JobRecord) -> None:

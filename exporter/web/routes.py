@@ -21,6 +21,10 @@ RELOAD: Final = "/-/reload"
 """The path of a reload, which may take as long as the state file or the SDK; no other request waits for it."""
 
 
+RENDER_WAIT: Final = 5.0
+"""Seconds that a scrape waits for the lines of restored jobs: half of Prometheus's default scrape timeout."""
+
+
 class Reloaded(NamedTuple):
     """The result of a reload.
 
@@ -83,6 +87,9 @@ class Web:
         return route(request)
 
     def _metrics(self, request: Request) -> Response:
+        if not self._store.wait_for_lines(RENDER_WAIT):
+            text = b"The metrics of the jobs from the state file are not rendered yet; try again.\n"
+            return Response(503, text, headers={"Retry-After": "5"})
         form = choose_format(request.headers.get("accept", ""))
         names = frozenset(request.query.get("name[]", ()))
         compressed = accepts_gzip(request.headers.get("accept-encoding", ""))

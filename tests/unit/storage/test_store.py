@@ -986,20 +986,66 @@ def test_the_lines_of_restored_jobs_are_rendered_once_and_not_before_they_are_ne
     store = Store(job_families())
     Past(CREATED, finished_records(MANY)).give(store)
     assert rendered == []
+    assert not store.wait_for_lines(0.0)
     store.render_sealed()
+    assert store.wait_for_lines(0.0)
     assert sorted(rendered) == sorted(arn(number) for number in range(MANY))
-    store.view()
+    chains = store._lines.chains
+    assert chains is not None
+    assert store.view().sealed is chains
     assert len(rendered) == MANY
 
 
-def test_a_scrape_renders_what_a_stop_left_unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rendering_of_restored_jobs_ends_with_a_stop_between_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     rendered = counted_renders(monkeypatch)
     store, stops = Store(job_families()), iter((False, True))
     Past(CREATED, finished_records(MANY)).give(store)
     store.render_sealed(lambda: next(stops))
     assert len(rendered) == BLOCK_JOBS
+    assert not store.wait_for_lines(60.0)
     assert is_sealed(store.view()) == {"open": 0, "chunks": 2}
     assert len(rendered) == MANY
+
+
+def test_lines_of_jobs_that_left_their_block_meanwhile_are_not_rendered_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, records = Store(job_families()), finished_records(MANY)
+    Past(CREATED, records).give(store)
+    rendered = counted_renders(monkeypatch)
+    store.open([records[0].arn, records[-1].arn])
+    assert len(rendered) == MANY
+    store.render_sealed()
+    assert len(rendered) == MANY
+
+
+def test_an_active_job_among_restored_ones_keeps_its_batch_open() -> None:
+    store = Store(job_families())
+    running = record(snapshot(arn=arn(BLOCK_JOBS)))
+    Past(CREATED, [*finished_records(BLOCK_JOBS - 1), running]).give(store)
+    assert is_sealed(store.view()) == {"open": BLOCK_JOBS, "chunks": 0}
+    assert store.wait_for_lines(0.0)
+    store.put(replace(running, snapshot=finished(arn=arn(BLOCK_JOBS))))
+    assert f'status="COMPLETED"}} {BLOCK_JOBS}.0' in page(store.view())["braket_jobs"]
+
+
+def test_jobs_change_and_are_forgotten_while_restored_ones_are_rendered() -> None:
+    records, expected = finished_records(6 * BLOCK_JOBS), Store(job_families())
+    store = Store(job_families())
+    Past(CREATED, records).give(store)
+    with ThreadPoolExecutor(1) as executor:
+        rendering = executor.submit(store.render_sealed)
+        for number in range(0, len(records), 100):
+            store.amend(replace(records[number], failing="AccessDeniedException"))
+            store.forget({records[number + 1].arn: {}})
+        rendering.result(60.0)
+    for number, one in enumerate(records):
+        if number % 100 != 1:
+            expected.put(replace(one, failing=None if number % 100 else "AccessDeniedException"))
+    assert store.wait_for_lines(0.0)
+    assert {name: sorted(text.splitlines()) for name, text in page(store.view()).items()} == {
+        name: sorted(text.splitlines()) for name, text in page(expected.view()).items()
+    }
 
 
 def test_restored_jobs_of_a_block_change_and_are_forgotten_before_their_lines_are_rendered() -> None:

@@ -2,11 +2,12 @@
 
 import gzip
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
-from builders import GARNET, FakeTime, finished, record, snapshot
+from builders import CREATED, GARNET, FakeTime, arn, finished, record, snapshot
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
@@ -120,6 +121,41 @@ def families_of(answer: Got) -> set[str]:
     page = answer.body.decode()
     families = parse_openmetrics(page) if answer.content_type.startswith(OPENMETRICS) else parse_text(page)
     return {family.name for family in families}
+
+
+def restored_store() -> Store:
+    store, jobs = Store(job_families()), range(BLOCK_JOBS)
+    store.restore_jobs([record(finished(arn=arn(number), ended=CREATED + 500.0 + number)) for number in jobs])
+    return store
+
+
+def test_a_scrape_waits_until_the_lines_of_restored_jobs_are_rendered() -> None:
+    store = restored_store()
+    with ThreadPoolExecutor(1) as executor:
+        scrape = executor.submit(get, "/metrics", make_web(store=store))
+        assert not scrape.done()
+        store.render_sealed()
+        answer = scrape.result(60.0)
+    assert (answer.status, answer.body.count(b"\nbraket_job_info{")) == (200, BLOCK_JOBS)
+
+
+def test_a_scrape_before_that_gets_503_and_the_other_paths_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.web.routes.RENDER_WAIT", 0.01)
+    web = make_web(store=restored_store())
+    answer = get("/metrics", web)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert b"not rendered yet" in answer.body
+    assert {path: get(path, web).status for path in ("/", "/-/healthy", "/-/ready")} == {
+        "/": 200,
+        "/-/healthy": 200,
+        "/-/ready": 200,
+    }
+
+
+def test_a_scrape_gets_503_at_once_when_the_exporter_ends_before_the_lines_are_rendered() -> None:
+    store = restored_store()
+    store.render_sealed(lambda: True)
+    assert get("/metrics", make_web(store=store)).status == 503
 
 
 def test_metrics_are_prometheus_text_by_default() -> None:
