@@ -34,7 +34,14 @@ def listen(
     )
     address = active.settings.listen_address
     try:
-        return HttpServer(web, *parse_listen(address), access_policy=access_policy, urgent=PROBES, slow=[RELOAD])
+        return HttpServer(
+            web,
+            *parse_listen(address),
+            access_policy=access_policy,
+            urgent=PROBES,
+            slow=[RELOAD],
+            login_refused=exporter.telemetry.login_refused,
+        )
     except OSError as error:
         reason = str(error.strerror).partition(" (while attempting")[0]  # Python repeats the address
         other = _OTHER_PORTS[parse_listen(address).port == _OTHER_PORTS[0]]

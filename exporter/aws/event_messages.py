@@ -1,7 +1,7 @@
 """Parser of EventBridge's events about Braket: the body of a message in, an event out. Pure.
 
 Every sender to the queue can choose the body, so no body raises. A member with an unexpected shape does not have a
-value. An event is malformed only without a valid job or device.
+value. An event is malformed only without the valid job or device that its detail type has.
 """
 
 import re
@@ -13,10 +13,9 @@ from exporter.aws.search_jobs import MAX_ARN
 from exporter.aws.wire import read_json_text
 from exporter.core import (
     DETAIL_TYPES,
-    DEVICE_STATUS_CHANGE,
+    DEVICE_DETAIL_TYPES,
     JOB_STATE_CHANGE,
     OTHER_DETAIL_TYPE,
-    QPU_STATUS_CHANGE,
     BraketEvent,
     device_key,
     parse_job_arn,
@@ -31,7 +30,7 @@ _RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Z
 
 
 def parse_event(body: str) -> BraketEvent | None:
-    """Read the body of a message; ``None`` if it is malformed."""
+    """Read the body of a message; ``None`` if it is not an event."""
     envelope = _envelope(body)
     source, kind = envelope.get("source"), envelope.get("detail-type")
     if not isinstance(source, str) or not isinstance(kind, str):
@@ -45,7 +44,7 @@ def parse_event(body: str) -> BraketEvent | None:
     detail = envelope.get("detail")
     if event.detail_type == JOB_STATE_CHANGE:
         return _job_event(event, detail)
-    if event.detail_type in {DEVICE_STATUS_CHANGE, QPU_STATUS_CHANGE}:
+    if event.detail_type in DEVICE_DETAIL_TYPES:
         return _device_event(event, detail, envelope.get("resources"))
     return event
 
@@ -61,27 +60,27 @@ def _envelope(body: str) -> dict[str, Any]:
     return envelope if isinstance(envelope, dict) else {}
 
 
-def _job_event(event: BraketEvent, detail: object) -> BraketEvent | None:
+def _job_event(event: BraketEvent, detail: object) -> BraketEvent:
     if not isinstance(detail, dict):
-        return None
+        return event
     arn = detail.get("jobArn")
     if not isinstance(arn, str) or len(arn) > MAX_ARN:
-        return None
+        return event
     try:
         parse_job_arn(arn)
     except ValueError:
-        return None
+        return event
     return event._replace(job_arn=arn, status=_status(detail))
 
 
-def _device_event(event: BraketEvent, detail: object, resources: object) -> BraketEvent | None:
+def _device_event(event: BraketEvent, detail: object, resources: object) -> BraketEvent:
     """Read the event of a device, which is in the detail or the first of the envelope's resources."""
     members: dict[str, Any] = detail if isinstance(detail, dict) else {}
     arn = members.get("deviceArn")
     if arn is None and isinstance(resources, list) and resources:
         arn = resources[0]
     if not isinstance(arn, str) or len(arn) > MAX_DEVICE or not arn.isascii() or device_key(arn, event.region) is None:
-        return None
+        return event
     return event._replace(account="", device_arn=arn, status=_status(members))
 
 

@@ -6,14 +6,8 @@ from typing import Final, NamedTuple
 from exporter.core.jobs import TERMINAL_STATUSES
 
 JOB_STATE_CHANGE: Final = "Braket Job State Change"
-DEVICE_STATUS_CHANGE: Final = "Braket Device Status Change"
-QPU_STATUS_CHANGE: Final = "Braket QPU Status Change"
-DETAIL_TYPES: Final = (
-    JOB_STATE_CHANGE,
-    "Braket Task State Change",
-    DEVICE_STATUS_CHANGE,
-    QPU_STATUS_CHANGE,
-)
+DEVICE_DETAIL_TYPES: Final = ("Braket Device Status Change", "Braket QPU Status Change")
+DETAIL_TYPES: Final = (JOB_STATE_CHANGE, "Braket Task State Change", *DEVICE_DETAIL_TYPES)
 """The detail types of Braket's events."""
 
 OTHER_DETAIL_TYPE: Final = "other"
@@ -59,6 +53,12 @@ class BraketEvent(NamedTuple):
     status: str | None = None
     device_arn: str | None = None
 
+    @property
+    def malformed(self) -> bool:
+        """Whether the event lacks the valid job or device that its detail type has."""
+        subjects = {JOB_STATE_CHANGE: self.job_arn, **dict.fromkeys(DEVICE_DETAIL_TYPES, self.device_arn)}
+        return subjects.get(self.detail_type, "") is None
+
 
 class QueueMessage(NamedTuple):
     """One message of a queue.
@@ -66,7 +66,7 @@ class QueueMessage(NamedTuple):
     Attributes:
         id: identifies the message over all its deliveries.
         receipt: the receipt handle of this delivery, which deletes the message.
-        event: the event; ``None`` if the message is malformed.
+        event: the event, which may be malformed; ``None`` for a message that is not an event.
     """
 
     id: str

@@ -25,6 +25,8 @@ _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _POD: Final = re.compile(r"[a-z0-9][a-z0-9.-]*-(\d+)", re.ASCII)
 _LISTEN: Final = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^\s:\[\]]*)):(?P<port>\d{1,5})", re.ASCII)
 _NAME: Final = re.compile(r"[!-~]{1,80}")
+_LOGIN: Final = re.compile(r"(?<!\S)[^\s:@/]+:(?!//)[^\s:@]+@(?=[^\s@]+:\d)")
+"""The user and the password before an address without a scheme."""
 
 
 class Listen(NamedTuple):
@@ -102,7 +104,7 @@ def split_list(value: object) -> object:
 
 
 def format_value(value: object) -> str:
-    """Write a value for an error as JSON; a long or deeply nested one is cut."""
+    """Write a value for an error as JSON, without logins; a long or deeply nested one is cut."""
     try:
         text = json.dumps(_pruned(value, depth=3), default=str)
     except ValueError:  # Python does not write numbers of more than 4,300 digits
@@ -116,8 +118,17 @@ def key_text(key: object) -> str:
 
 
 def format_name(name: str) -> str:
-    """Write a name for an error as it was typed; quote and cut one that is long or has blanks or control characters."""
-    return name if _NAME.fullmatch(name) else format_value(name)
+    """Write a name for an error as it was typed, without a login.
+
+    One that is long or has blanks or control characters is quoted and cut.
+    """
+    return without_login(name) if _NAME.fullmatch(name) else format_value(name)
+
+
+def without_login(text: str) -> str:
+    """Replace the login in a URL or an address: a text that is not valid may contain one all the same."""
+    start, end = text.find("//") + 2, text.rfind("@")
+    return f"{text[:start]}***{text[end:]}" if 2 <= start <= end else _LOGIN.sub("***@", text)
 
 
 def closest_name(name: str, known: Iterable[str], similarity: float = 0.6) -> str | None:
@@ -163,8 +174,9 @@ def _pruned(value: object, depth: int) -> object:
     if isinstance(value, dict | list | tuple | set) and not depth:
         return "..."
     if isinstance(value, dict):
-        return {str(key): _pruned(each, depth - 1) for key, each in islice(value.items(), MOST_SHOWN)}
+        pairs = islice(value.items(), MOST_SHOWN)
+        return {without_login(str(key)): _pruned(each, depth - 1) for key, each in pairs}
     if isinstance(value, list | tuple | set):
         more = ["..."] if len(value) > MOST_SHOWN else []
         return [*(_pruned(each, depth - 1) for each in islice(value, MOST_SHOWN)), *more]
-    return value[: LONGEST_SHOWN + 1] if isinstance(value, str) else value
+    return without_login(value)[: LONGEST_SHOWN + 1] if isinstance(value, str) else value

@@ -91,6 +91,12 @@ EXPORTER_FAMILIES: Final = (
         (),
     ),
     Family(
+        "braket_exporter_logins_refused_total",
+        "Number of requests with a wrong user name or password.",
+        "counter",
+        (),
+    ),
+    Family(
         "braket_exporter_config_last_reload_successful",
         "Result of the last load of the settings and of web_config_file: 1 if they are active, 0 if they are invalid.",
         "gauge",

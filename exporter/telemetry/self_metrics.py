@@ -51,6 +51,7 @@ class SelfMetrics:
         self._unknown = self._make(Counter, "braket_exporter_unknown_values_total")
         self._tag_values = self._make(Counter, "braket_exporter_tag_values_dropped_total")
         self._log_lines_dropped = self._make(Counter, "braket_exporter_log_lines_dropped_total")
+        self._logins_refused = self._make(Counter, "braket_exporter_logins_refused_total")
         self._reload_ok = self._make(Gauge, "braket_exporter_config_last_reload_successful")
         self._reload_time = self._make(Gauge, "braket_exporter_config_last_reload_success_timestamp_seconds")
         self._settings_invalid = self._web_config_invalid = False
@@ -94,6 +95,10 @@ class SelfMetrics:
     def log_line_dropped(self) -> None:
         """Count a log line that was not written."""
         self._log_lines_dropped.inc()
+
+    def login_refused(self) -> None:
+        """Count a request with a wrong user name or password."""
+        self._logins_refused.inc()
 
     def settings_loaded(self, now: float) -> None:
         """Note that the active settings were loaded at ``now``, unix seconds."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 from exporter.core import (
     DeviceKey,
     DeviceRecord,
+    JobEvent,
     JobRecord,
     JobSnapshot,
     Transition,
@@ -55,13 +57,13 @@ def job_document(record: JobRecord, devices: Devices = MappingProxyType({})) -> 
     }
     if record.snapshot is None:
         return document
-    return document | _polled_fields(record.snapshot) | _device_fields(record.snapshot, devices)
+    return document | _polled_fields(record, record.snapshot) | _device_fields(record.snapshot, devices)
 
 
-def _polled_fields(job: JobSnapshot) -> dict[str, Any]:
+def _polled_fields(record: JobRecord, job: JobSnapshot) -> dict[str, Any]:
     return {
         **job_fields(job),
-        **_transition_fields(job),
+        **_transition_fields(record, job),
         **outcome_fields(job),
         "status": job.status,
         "created": rfc3339(job.created),
@@ -86,9 +88,11 @@ def _device_fields(job: JobSnapshot, devices: Devices) -> dict[str, Any]:
     }
 
 
-def _transition_fields(job: JobSnapshot) -> dict[str, Any]:
-    """Return the fields of the transition into the current status that follow from the last response alone."""
-    entered = None if job.status == "QUEUED" and job.started is not None else entered_at(None, job)
+def _transition_fields(record: JobRecord, job: JobSnapshot) -> dict[str, Any]:
+    """Return the fields of the transition into the current status that follow from the last response."""
+    before = "QUEUED" if job.status == "RUNNING" else None if job.started is None else "RUNNING"
+    events = tuple(JobEvent(key, "") for key in record.events)
+    entered = entered_at(before, replace(job, events=events))
     if entered is None:
         return {"to_status": job.status}
     fields = transition_fields(Transition(job, None, entered, entered))

@@ -6,6 +6,7 @@ import pytest
 from chart_support import IMAGE, LABELS, NAME, NAMESPACE, SELECTOR, container, everything, of_kind, only, pod, render
 
 from exporter.app.reload import RELOADED
+from exporter.app.settings import Settings
 
 HARDENED = {
     "allowPrivilegeEscalation": False,
@@ -102,14 +103,31 @@ SETTINGS: dict[str, Any] = {
     "disabled_metrics": ["braket_jobs"],
     "tag_labels": ["team"],
     "api_requests_per_second": 1.5,
+    "device_metrics": "off",
+    "device_interval": "15s",
+    "spending_limits": "off",
+    "spending_limit_interval": "15s",
+    "event_queue_url": "https://sqs.us-west-2.amazonaws.com/123456789012/braket",
+    "event_poll_interval": "15m",
+    "aggregate_tag_labels": ["team"],
     "log_level": "debug",
     "log_format": "json",
 }
+OF_THE_CHART = {"state_file", "web_config_file", "listen_address", "shard", "total_shards"}
+"""Settings that the chart makes from other values, or that no value sets."""
+SELECTING = {"all_jobs", "targets"}
+"""Settings with one sensible value each; the test below changes ``targets``."""
+
+
+def test_every_setting_is_tried() -> None:
+    assert SETTINGS.keys() == Settings.model_fields.keys() - OF_THE_CHART - SELECTING
 
 
 def test_only_settings_that_the_exporter_cannot_reload_make_other_pods() -> None:
     other_pods = {key for key, value in SETTINGS.items() if checksum({key: value}) != checksum({})}
-    assert other_pods == SETTINGS.keys() - RELOADED == {"per_job_metrics", "tag_labels", "log_level", "log_format"}
+    logged = {"log_level", "log_format"}
+    assert other_pods == SETTINGS.keys() - RELOADED
+    assert other_pods == {"per_job_metrics", "tag_labels", "aggregate_tag_labels", *logged}
     assert len(checksum({})) == 64
     assert checksum({"targets": [{"all_jobs": True}]}) == checksum({})
 

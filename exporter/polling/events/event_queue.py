@@ -5,7 +5,7 @@ from typing import Final
 
 from exporter.core import (
     DELETE_MESSAGE_BATCH,
-    DEVICE_STATUS_CHANGE,
+    DEVICE_DETAIL_TYPES,
     EVENT_APPLIED,
     EVENT_FOREIGN,
     EVENT_MALFORMED,
@@ -13,7 +13,6 @@ from exporter.core import (
     JOB_STATE_CHANGE,
     LONG_POLL_SECONDS,
     OTHER_DETAIL_TYPE,
-    QPU_STATUS_CHANGE,
     RECEIVE_MESSAGE,
     BraketError,
     BraketEvent,
@@ -148,11 +147,11 @@ class EventQueue:
             self._handled[message.id] = message  # the receipt handle of the last delivery deletes it
             return
         event = message.event
-        if event is None:
+        if event is None or event.malformed:
             self._record(message, EVENT_MALFORMED)
         elif event.detail_type == JOB_STATE_CHANGE and event.job_arn is not None:
             self._receive_job_event(message, event.job_arn, event)
-        elif event.detail_type in {DEVICE_STATUS_CHANGE, QPU_STATUS_CHANGE}:
+        elif event.detail_type in DEVICE_DETAIL_TYPES:
             self._record(message, self._refresh_device(event))
         else:
             self._record(message, EVENT_UNSELECTED if self._concerned(event.account, event.region) else EVENT_FOREIGN)

@@ -180,6 +180,7 @@ class Connection:
                 # A small response is one write: the head and the first part are sent together.
                 await self._send(data + (self._protocol.send(h11.Data(data=part)) or b""))
                 data = b""
+                await asyncio.sleep(0)  # a part may take milliseconds, and a fast reader never has to be waited for
             await self._send(data + (self._protocol.send(h11.EndOfMessage()) or b""))
 
     async def _send(self, data: bytes) -> None:

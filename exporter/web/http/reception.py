@@ -37,12 +37,18 @@ class Reception:
         access_policy: admits requests.
         urgent: paths with a thread of their own, because their responses are quick and must not wait.
         slow: paths with a thread of their own, because other requests must not wait for their responses.
+        login_refused: counts a refused login.
     """
 
     def __init__(
-        self, handler: Handler, access_policy: AccessPolicy, urgent: Collection[str], slow: Collection[str]
+        self,
+        handler: Handler,
+        access_policy: AccessPolicy,
+        urgent: Collection[str],
+        slow: Collection[str],
+        login_refused: Callable[[], None],
     ) -> None:
-        self._handler, self._access_policy = handler, access_policy
+        self._handler, self._access_policy, self._login_refused = handler, access_policy, login_refused
         self._checks = ThreadPoolExecutor(1, "login")
         self._probes = ThreadPoolExecutor(1, "probe")
         self._slow = ThreadPoolExecutor(1, "slow")
@@ -62,6 +68,7 @@ class Reception:
         """
         response = await self._refusal(request)
         if response is _UNAUTHORIZED and "authorization" in request.headers:
+            self._login_refused()
             self._refused_logins.add(peer)
         if response is None:
             executor = self._executors.get(request.path)

@@ -10,7 +10,7 @@ The ``AccessPolicy`` decides on TLS and authentication.
 import asyncio
 import socket
 import threading
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Final
 
 from exporter.web.http.access import AccessPolicy
@@ -35,6 +35,7 @@ class HttpServer:
         access_policy: the TLS and authentication policy; without one, every request is admitted.
         urgent: paths with quick responses, which do not wait for others.
         slow: paths with slow responses, which are made one at a time; others do not wait for them.
+        login_refused: counts a refused login.
 
     Raises:
         OSError: the server cannot listen on the address.
@@ -49,11 +50,12 @@ class HttpServer:
         access_policy: AccessPolicy | None = None,
         urgent: Collection[str] = (),
         slow: Collection[str] = (),
+        login_refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._socket = listen(host, port)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self._access_policy = access_policy or AccessPolicy()
-        self._reception = Reception(handler, self._access_policy, urgent, slow)
+        self._reception = Reception(handler, self._access_policy, urgent, slow, login_refused)
         self._opening: set[asyncio.Task[None]] = set()
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._failures = RepeatedWarning("connections that cannot be accepted", call_later)

@@ -150,7 +150,7 @@ annotations:
 {{- define "braket-exporter.restartSettings" -}}
 {{- $settings := include "braket-exporter.settings" . | fromYaml }}
 {{- if not .Values.restartOnConfigChange }}
-{{- $settings = omit $settings "jobs" "tags" "all_jobs" "job_name_regex" "regions" "targets" "poll_interval" "discovery_interval" "lookback" "retention" "retention_failed" "max_jobs" "disabled_metrics" "api_requests_per_second" "total_shards" }}
+{{- $settings = omit $settings "jobs" "tags" "all_jobs" "job_name_regex" "regions" "targets" "poll_interval" "discovery_interval" "lookback" "retention" "retention_failed" "max_jobs" "disabled_metrics" "api_requests_per_second" "total_shards" "device_metrics" "device_interval" "spending_limits" "spending_limit_interval" "event_queue_url" "event_poll_interval" }}
 {{- end }}
 {{- toYaml $settings }}
 {{- end }}

@@ -595,11 +595,15 @@ def test_an_event_without_an_account_is_that_of_its_job(exporter: Exporter) -> N
 def test_malformed_messages_and_other_events_are_counted_and_deleted(exporter: Exporter) -> None:
     followed(exporter, running())
     exporter.sqs.send(None)
+    exporter.sqs.send(BraketEvent(JOB, ACCOUNT, REGION))
+    exporter.sqs.send(BraketEvent(DEVICE, "", REGION))
     exporter.sqs.send(BraketEvent("Braket Task State Change", ACCOUNT, REGION))
     exporter.sqs.send(BraketEvent("other", OTHER_ACCOUNT, REGION))
     exporter.run(2.0)
     assert exporter.outcomes() == {
         "other: malformed": 1,
+        "malformed": 1,
+        f"{DEVICE}: malformed": 1,
         "Braket Task State Change: unselected": 1,
         "other: foreign": 1,
     }

@@ -94,9 +94,14 @@ def echo(request: Request) -> Response:
 
 @contextmanager
 def serving(
-    access_policy: FileAccessPolicy, handler: Handler = echo, send_buffer: int | None = None, host: str = "127.0.0.1"
+    access_policy: FileAccessPolicy,
+    handler: Handler = echo,
+    send_buffer: int | None = None,
+    host: str = "127.0.0.1",
+    login_refused: Callable[[], None] = lambda: None,
 ) -> Iterator[HttpServer]:
-    server = HttpServer(handler, host, 0, access_policy=access_policy, urgent=("/-/healthy",))
+    urgent = ("/-/healthy",)
+    server = HttpServer(handler, host, 0, access_policy=access_policy, urgent=urgent, login_refused=login_refused)
     if send_buffer is not None:
         server._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     server.start()
@@ -518,14 +523,17 @@ def test_the_alert_is_sent_even_in_the_middle_of_a_record(place: Place, kept: in
 def test_refused_logins_are_logged_with_their_number_and_without_the_login(
     place: Place, stack: ExitStack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = stack.enter_context(serving(place.write(USERS).access_policy()))
+    counted: list[None] = []
+    policy = place.write(USERS).access_policy()
+    server = stack.enter_context(serving(policy, login_refused=lambda: counted.append(None)))
     for login in (None, "alice:wonderland"):
         log_in(server, login)
-    assert caplog.messages == []
+    assert (caplog.messages, counted) == ([], [])
     for login in ("alice:hunter2", "alice:hunter2", "mallory:hunter2"):
         assert log_in(server, login).status == 401
     assert caplog.messages == ["refused logins: 1 in the last minute; last one: 127.0.0.1"]
     assert server._reception._refused_logins._count == 2
+    assert len(counted) == 3
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 from builders import ARN, CREATED, GARNET, SV1, arn, finished, record, snapshot
 
-from exporter.core import DeviceKey, DeviceRecord, DeviceSnapshot, EventKey, JobRecord, JobSnapshot
+from exporter.core import DeviceKey, DeviceRecord, DeviceSnapshot, EventKey, JobEvent, JobRecord, JobSnapshot
 from exporter.core.transitions import diff
 from exporter.telemetry import job_fields, outcome_fields, transition_fields
 from exporter.web.jobs_api import job_document, render_jobs
 
+REQUEUED = "DEPRIORITIZED_DUE_TO_INACTIVITY"
 LOGS = (
     "https://us-west-2.console.aws.amazon.com/cloudwatch/home?region=us-west-2"
     "#logsV2:log-groups/log-group/$252Faws$252Fbraket$252Fjobs$3FlogStreamNameFilter$3D"
@@ -73,6 +74,19 @@ def test_a_queued_job_has_its_position_as_a_number_and_whether_it_is_a_floor() -
 def test_a_job_that_went_back_to_the_queue_has_no_time_of_that() -> None:
     document = job_document(record(snapshot(status="QUEUED")))
     assert (document["to_status"], document["event_time"], document["transition_id"]) == ("QUEUED", None, None)
+
+
+def test_the_times_of_a_requeued_job_are_those_of_the_log() -> None:
+    first, requeued, again = EventKey("RUNNING", CREATED + 5.0), EventKey(REQUEUED, CREATED + 20.0), CREATED + 30.0
+    job = snapshot(status="QUEUED", started=CREATED + 5.0)
+    waiting = job_document(replace(record(job), events=(first, requeued)))
+    logged = diff("RUNNING", replace(job, events=(JobEvent(first, ""), JobEvent(requeued, ""))), CREATED + 21.0)
+    assert logged is not None
+    assert waiting["event_time"] == "2023-11-14T22:13:40.000Z"
+    assert waiting["transition_id"] == transition_fields(logged)["transition_id"]
+    events = (first, requeued, EventKey("RUNNING", again))
+    running = job_document(replace(record(replace(job, status="RUNNING")), events=events))
+    assert running["event_time"] == "2023-11-14T22:13:50.000Z"
 
 
 def test_a_job_without_a_response_has_the_parts_of_its_arn_and_the_error() -> None:

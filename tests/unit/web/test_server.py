@@ -847,6 +847,30 @@ def test_slow_readers_do_not_occupy_the_places_of_those_who_scrape(stack: ExitSt
     assert_alive(server)
 
 
+def test_parts_that_take_time_let_other_requests_in_between(stack: ExitStack) -> None:
+    made: list[int] = []
+    probed = threading.Event()
+
+    def parts() -> Iterator[bytes]:
+        """Make parts without an end until a probe is answered; the peer reads faster than they are made."""
+        while not probed.is_set() and len(made) < 100_000:
+            made.append(len(made))
+            yield b"x" * 100
+
+    def answer(request: Request) -> Response:
+        return Response(200, Body(None, parts())) if request.path == "/list" else echo(request)
+
+    server = stack.enter_context(serving(answer, urgent=("/-/healthy",)))
+    executor = stack.enter_context(ThreadPoolExecutor(1))
+    with Peer(server) as reader, Peer(server) as prober:
+        reading = executor.submit(lambda: reader.send(b"GET /list HTTP/1.1\r\nHost: x\r\n\r\n").answer())
+        wait_until(lambda: len(made) > 10)
+        assert prober.send(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").answer()[0] == 200
+        probed.set()
+        assert len(reading.result(PATIENCE)[2]) == 100 * len(made)
+    assert len(made) < 100_000
+
+
 def test_50_scrapes_at_once_are_all_answered_whole(stack: ExitStack) -> None:
     body = bytes(range(256)) * 4_000
     server = stack.enter_context(serving(lambda _: Response(200, body)))
