@@ -1,8 +1,10 @@
 """The documentation says what the code does: each name of the public interface stands in it, with its true values."""
 
+import ast
 import json
 import re
 from pathlib import Path
+from typing import Final
 
 import pytest
 import yaml
@@ -13,11 +15,11 @@ from exporter.app.cost_estimate import Demand, predict
 from exporter.app.daemon import MAINTENANCE_INTERVAL
 from exporter.app.load_settings import load
 from exporter.app.settings import Settings
-from exporter.core import DROP_REASONS
+from exporter.core import DROP_REASONS, JobRecord
 from exporter.metrics import all_families, job_families
-from exporter.telemetry import log_events, logger
 from exporter.web.http import connection, crowd, reception, server, translation
 from exporter.web.http.web_config import MAX_COST, parse_web_config
+from exporter.web.jobs_api import job_document
 from scripts import docs_tables
 
 ROOT = Path(__file__).parents[3]
@@ -30,6 +32,7 @@ def page(name: str) -> str:
 
 
 DEVELOPMENT = page("docs/contribute/development.md")
+LOG_SCHEMA = json.loads(page("docs/log.schema.json"))
 
 
 @pytest.mark.parametrize("path", docs_tables.PAGES, ids=lambda path: path.name)
@@ -57,20 +60,52 @@ def test_the_tables_have_a_row_for_each_metric_and_each_setting() -> None:
 def test_no_metric_is_documented_that_does_not_exist() -> None:
     names = {family.name for family in EVERY_FAMILY}
     names |= {f"{family.name}_bucket" for family in EVERY_FAMILY if family.type == "histogram"}
-    for path in (page for page in PAGES if page.name != "CHANGELOG.md"):  # which has the former names
+    for path in PAGES:
         found = set(re.findall(r"(?<![\w:])braket_[a-z_]+[a-z]\b", path.read_text(encoding="utf-8")))
         assert found - names == set(), path.name
 
 
 def test_each_log_event_of_the_code_is_documented_and_each_documented_one_is_in_the_code() -> None:
-    source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (log_events, logger))
-    names = re.findall(
-        r'"((?:job|log|poll|unknown)_[a-z]+|(?:config|first|search|state|tls)_[a-z_]+|started|stopped|device_status_changed|event_queue_[a-z]+)"',
-        source,
-    )
-    written = set(names) - {"job_arn", "job_name"}
     documented = set(re.findall(r"^\| `([a-z_]+)` \|", page("docs/use/logs.md"), re.MULTILINE))
-    assert documented == written
+    assert documented == set().union(*(logged_events(path) for path in (ROOT / "exporter").rglob("*.py")))
+
+
+def test_the_name_of_a_log_event_is_found_whatever_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(
+        'self._logger.info("new_name", job_arn="a")\n'
+        'self._logger.log(level, "other", **fields)\n'
+        'logger.warning("third")\n'
+        'self._texts.error("no_event")\n'
+    )
+    assert logged_events(path) == {"new_name", "other", "third"}
+
+
+def logged_events(path: Path) -> set[str]:
+    """Return the events that a module logs: the first text among the arguments of each call of a logger."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    events = set()
+    for call in calls:
+        method = call.func
+        if isinstance(method, ast.Attribute) and method.attr in LOGGING and LOGGER.search(ast.unparse(method.value)):
+            values = [text.value for text in call.args if isinstance(text, ast.Constant)]
+            events.update([value for value in values if isinstance(value, str)][:1])
+    return events
+
+
+LOGGING: Final = {"debug", "info", "warning", "error", "critical", "exception", "log"}
+LOGGER: Final = re.compile(r"\b_?logger$")
+
+
+def test_each_field_of_the_jobs_api_is_documented() -> None:
+    (row,) = re.findall(r"^\| `/api/v1/jobs` \|.*$", page("docs/operate/configuration.md"), re.MULTILINE)
+    page_fields = [name for name in job_document(JobRecord(JOB)) if name not in TRANSITION_FIELDS]
+    assert len(page_fields) > 10
+    assert [name for name in page_fields if f"`{name}`" not in row] == []
+
+
+JOB: Final = "arn:aws:braket:us-west-2:123456789012:job/0a1b2c3d-0000-4000-8000-000000000001"
+TRANSITION_FIELDS: Final = set(LOG_SCHEMA["$defs"]["job_transition"]["properties"])
 
 
 def test_each_command_is_documented() -> None:
@@ -265,7 +300,7 @@ def test_the_policy_of_the_readme_is_the_one_for_jobs_that_are_found() -> None:
 
 
 def test_every_file_that_contributors_are_told_of_exists() -> None:
-    named = re.findall(r"`((?:exporter|tests|docs|helm|\.ci|\.github)/[\w./-]*|Dockerfile)[` ]", DEVELOPMENT)
+    named = re.findall(r"`((?:exporter|tests|docs|helm|grafana|\.ci|\.github)/[\w./-]*|Dockerfile)[` ]", DEVELOPMENT)
     assert len(named) > 12
     for name in named:
         assert (ROOT / name).exists(), name

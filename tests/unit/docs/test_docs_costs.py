@@ -12,7 +12,7 @@ TEXT = COSTS.read_text(encoding="utf-8")
 def test_half_of_the_quota_is_left_for_other_users() -> None:
     half = 60 * default("api_requests_per_second")
     assert half == QUOTA / 2
-    assert "room for 6 users who wait for a job" in " ".join(TEXT.split())
+    assert "suffices for 6 users who wait for a job" in " ".join(TEXT.split())
     assert half // (2 * 60 / 5) == 6
 
 

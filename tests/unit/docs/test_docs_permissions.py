@@ -125,7 +125,8 @@ def test_the_policy_for_named_jobs_is_the_one_that_check_config_asks_for() -> No
 
 
 def test_the_policy_for_jobs_that_are_found_is_the_one_that_check_config_asks_for() -> None:
-    everything = asked_for("SearchJobs", "GetJob", selector=Selector(all_jobs=True))
+    operations = optional_operations(Settings(all_jobs=True))
+    everything = asked_for("SearchJobs", "GetJob", *operations, selector=Selector(all_jobs=True), optional=operations)
     assert policies_of("Discovered jobs") == [everything]
 
 

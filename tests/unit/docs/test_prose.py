@@ -77,7 +77,10 @@ def program_texts() -> Iterator[Text]:
         yield Text(f"chart {name}", (CHART / name).read_text(encoding="utf-8"))
     yield from dashboard_texts()
     yield from failure_texts()
-    yield from schema_texts(json.loads((CHART / "values.schema.json").read_text(encoding="utf-8")))
+    yield from schema_texts(
+        json.loads((CHART / "values.schema.json").read_text(encoding="utf-8")), "values.schema.json"
+    )
+    yield from log_schema_texts()
 
 
 def dashboard_texts() -> Iterator[Text]:
@@ -115,13 +118,20 @@ def failure_texts() -> Iterator[Text]:
                 yield Text(f"{path.name}:{number}", found[1])
 
 
-def schema_texts(node: Any, place: str = "schema") -> Iterator[Text]:
-    """Yield the descriptions of the chart's schema."""
+def schema_texts(node: Any, place: str) -> Iterator[Text]:
+    """Yield the descriptions of a JSON Schema."""
     if isinstance(node, dict):
         if isinstance(node.get("description"), str):
             yield Text(place, node["description"])
         for name, value in node.items():
             yield from schema_texts(value, f"{place}.{name}")
+
+
+def log_schema_texts() -> Iterator[Text]:
+    """Yield the descriptions of the log lines."""
+    yield from schema_texts(
+        json.loads((ROOT / "docs" / "log.schema.json").read_text(encoding="utf-8")), "log.schema.json"
+    )
 
 
 def source_texts() -> Iterator[Text]:
@@ -166,6 +176,12 @@ def test_titles_of_panels_have_one_to_four_words() -> None:
 def test_every_message_of_the_chart_is_found() -> None:
     templates = [path.read_text(encoding="utf-8") for path in (CHART / "templates").rglob("*.*")]
     assert len([*failure_texts()]) == sum(text.count("fail ") for text in templates) > 10
+
+
+def test_the_descriptions_of_the_log_schema_are_sentences() -> None:
+    descriptions = [text.text for text in log_schema_texts()]
+    assert len(descriptions) > 30
+    assert [text for text in descriptions if not text.endswith(".") or ";" in text] == []
 
 
 def test_the_check_finds_a_word_and_names_what_to_write() -> None:
