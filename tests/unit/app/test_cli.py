@@ -408,7 +408,7 @@ def test_check_config_tells_the_settings_in_force_and_their_cost(terminal: Termi
         "#   Data age",
         "#     ceiling of an active job: 10s",
         "#   Series",
-        "#     jobs now: 60 series",
+        "#     active jobs now: 60 series",
         "#     per job: 30 series",
         "#     per device: 99 series",
         "#     ceiling of all jobs: 300000 series",
@@ -457,7 +457,7 @@ def test_check_config_tells_what_found_jobs_will_cost(terminal: Terminal) -> Non
         "#     spending limits: 0.4 calls per minute",
         "#     ceiling: 600 calls per minute (per target and operation: 150)",
         "#     ceiling of an active job: at least 20s",
-        "#     jobs now: at least 30 series",
+        "#     active jobs now: at least 30 series",
     ):
         assert f"{line}\n" in out
 
@@ -494,7 +494,7 @@ def test_check_config_does_not_predict_for_discovered_jobs_that_it_cannot_count(
         "#   Data age",
         "#     ceiling of an active job: unknown without --online",
         "#   Series",
-        "#     jobs now: unknown without --online",
+        "#     active jobs now: unknown without --online",
         "#     per job: 30 series",
         "#     per device: 99 series",
         "#     ceiling of all jobs: 300000 series",
