@@ -288,6 +288,9 @@ def test_an_empty_list_of_jobs_is_nothing_to_watch(world: World, empty: str) -> 
             "tag_labels: cost-centre and cost.centre become the same label tag_cost_centre; keep one of them",
         ),
         ("aggregate_tag_labels", "a,b,c,d", "aggregate_tag_labels: 4 keys; expected at most 3"),
+        ("shard", "x-y", 'shard = "x-y": expected a whole number >= 0, or a pod name that ends with a number'),
+        ("shard", "-1", 'shard = "-1": expected a whole number >= 0'),
+        ("shard", "1.5", 'shard = "1.5": expected a whole number >= 0'),
         ("api_requests_per_second", "0", 'api_requests_per_second = "0": expected a number > 0'),
         ("api_requests_per_second", "inf", 'api_requests_per_second = "inf": expected a number > 0'),
         ("api_requests_per_second", "nan", 'api_requests_per_second = "nan": expected a number > 0'),
@@ -353,6 +356,13 @@ def test_off_is_off_however_yaml_reads_it(world: World, text: str) -> None:
         ("state_file: ''", 'state_file = "": expected the path of a file; to use no file, remove the key'),
         ("api_requests_per_second: -1", "api_requests_per_second = -1: expected a number > 0"),
         ("tag_labels: [1]", "tag_labels[0] = 1: expected text"),
+        ("listen_address: 9834", f"listen_address = 9834: {LISTEN}"),
+        ("listen_address:", f"listen_address = null: {LISTEN}"),
+        (
+            "tags: {team: chemistry}",
+            'tags = {"team": "chemistry"}: expected a list, or text with commas, such as team=chemistry,stage=prod',
+        ),
+        ("tags: 5", "tags = 5: expected a list, or text with commas"),
         ("log_level: [info]", 'log_level = ["info"]: expected one of debug, info, warning, error'),
     ],
 )
@@ -760,7 +770,7 @@ def test_without_anything_to_watch_the_three_ways_are_told(world: World, flags: 
         (
             {"all_jobs": "1", "regions": "us-west-2,mars"},
             (
-                'regions[1] = "mars": is not the name of a Region; '
+                'regions[1] = "mars": not a Region name; '
                 "Braket is in: us-east-1, us-west-1, us-west-2, eu-west-2, eu-north-1"
             ),
         ),
@@ -776,7 +786,10 @@ def test_without_anything_to_watch_the_three_ways_are_told(world: World, flags: 
             {"jobs": ONE, "shard": "3.0", "total_shards": "3"},
             "shard = 3: expected a number from 0 to 2, because total_shards is 3",
         ),
-        ({"jobs": ONE, "shard": "exporter"}, 'shard = "exporter": expected a whole number >= 0'),
+        (
+            {"jobs": ONE, "shard": "exporter"},
+            'shard = "exporter": expected a whole number >= 0, or a pod name that ends with a number',
+        ),
         ({"jobs": ONE, "shard": "-1"}, 'shard = "-1": expected a whole number >= 0'),
         ({"jobs": ONE, "total_shards": "0"}, 'total_shards = "0": expected a whole number >= 1 and <= 1000'),
     ],
