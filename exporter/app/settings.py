@@ -162,14 +162,14 @@ class Settings(Selection, BaseSettings):
     )
     device_metrics: Annotated[Literal["used", "off"], OFF] = Field(
         "used",
-        description="used exports the status and the queues of the devices of active jobs, and for the retention after "
-        "the last one; off makes no GetDevice calls",
+        description="devices to export: used (those of active jobs, and for the retention after the last one) or off "
+        "(no GetDevice calls)",
     )
     device_interval: Duration = Field(60.0, description="interval between polls of a device")
     spending_limits: Annotated[Literal["auto", "off"], OFF] = Field(
         "auto",
-        description="auto exports the spending limits of each account and Region; off makes no SearchSpendingLimits "
-        "calls",
+        description="spending limits to export: auto (those of each account and Region) or off (no "
+        "SearchSpendingLimits calls)",
     )
     spending_limit_interval: Duration = Field(300.0, description="interval between polls of the spending limits")
     event_queue_url: QueueUrl | None = Field(
@@ -192,7 +192,7 @@ class Settings(Selection, BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="minimum level of log lines")
     log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="auto is console on a terminal, otherwise json"
+        "auto", description="format of log lines: json, console, or auto (console on a terminal, otherwise json)"
     )
     shard: Shard = Field(
         0,

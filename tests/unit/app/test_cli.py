@@ -120,6 +120,24 @@ def test_help_of_the_demo_shows_the_defaults_of_the_demo(terminal: Terminal) -> 
     assert "watch every job of the account and Region (default: true)" in out
     assert "AWS allows 5 to all clients together (default: 20)" in out
     assert "The rate limit is raised above the quota of AWS" in out
+    assert "tag_<key> of braket_job_info (default: team)" in out
+
+
+def test_help_explains_the_values_of_a_choice_once(terminal: Terminal) -> None:
+    out = " ".join(terminal("--help").out.split())
+    for text in (
+        (
+            "devices to export: used (those of active jobs, and for the retention after the last one) or off (no "
+            "GetDevice calls) (default: used)"
+        ),
+        (
+            "spending limits to export: auto (those of each account and Region) or off (no SearchSpendingLimits calls) "
+            "(default: auto)"
+        ),
+        "format of log lines: json, console, or auto (console on a terminal, otherwise json) (default: auto)",
+        "minimum level of log lines; one of debug, info, warning, error (default: info)",
+    ):
+        assert text in out
 
 
 def test_a_flag_is_valid_with_the_commands_that_list_it_in_their_help(terminal: Terminal) -> None:
