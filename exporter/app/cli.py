@@ -212,6 +212,7 @@ _COMMAND_FLAGS: Final = {flag: command_help.commands_of(flag) for flag in comman
 
 _SETTINGS: Final = tuple(map(flag_of, SCALAR_KEYS))
 _SWITCHES: Final = tuple(flag_of(key) for key in SCALAR_KEYS if Settings.model_fields[key].annotation is bool)
+_LISTS: Final = tuple(flag_of(key) for key in SCALAR_KEYS if Settings.model_fields[key].default == ())
 
 GRAMMAR: Final = Grammar(
     commands=tuple(COMMANDS),
@@ -229,6 +230,7 @@ GRAMMAR: Final = Grammar(
     ),
     unsupported={"--targets": "--targets: set targets in the YAML file; it cannot be a flag"},
     repeatable=(command_help.STATUS,),
+    lists=(command_help.STATUS, *_LISTS),
 )
 
 
