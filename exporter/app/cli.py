@@ -159,10 +159,10 @@ def _jobs(flags: Flags, config: str | None, own: Flags) -> int:
     read = partial(load, flags, os.environ, config, DEFAULTS["jobs"])
     output = list_jobs(read_options(own, command_help.DEFAULT_TIMEOUT), read)
     _write(output.text.encode(errors="replace"))
+    if output.notes:
+        print_to_stderr(*(f"{command_help.PROGRAM}: {note}" for note in output.notes))
     if output.missing:
         raise IncompleteError("; ".join(output.missing))
-    if output.note:
-        print_to_stderr(f"{command_help.PROGRAM}: {output.note}")
     return 0
 
 
