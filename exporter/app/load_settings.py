@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
-from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError
+from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, flag_of
 from exporter.core import (
     closest_name,
     describe_errors,
@@ -71,7 +71,8 @@ def load(
     file, unread = ({}, []) if config is None else _read_yaml(config)
     problems = [*_unknown_variables(environ), *unread]
     misplaced = {"targets"} if _TARGETS_VARIABLE in environ else set()
-    given = {**defaults, **file, **EnvSettingsSource(Settings)(), **flags}
+    environment = EnvSettingsSource(Settings)()
+    given = {**defaults, **file, **environment, **flags}
     variables = (name.removeprefix(ENV_PREFIX).lower() for name in environ if name.startswith(ENV_PREFIX))
     unsure = {*meant, *_meant((*file, *variables))}
     try:
@@ -79,13 +80,18 @@ def load(
     except ValidationError as error:
         details = error.errors(include_url=False)
         placed = (detail for detail in details if detail["loc"][0] not in misplaced)
-        problems += describe_errors(placed, Settings, "setting")
+        problems += describe_errors(placed, Settings, "setting", _sources(environment, flags))
         unsure.update(str(detail["loc"][0]) for detail in details)
     if not unread and "config" not in unsure:
         problems += _conflicts(given, unsure)
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _sources(variables: Iterable[str], flags: Iterable[str]) -> dict[str, str]:
+    """Return the variable or the flag that each key comes from."""
+    return {**{key: f"{ENV_PREFIX}{key.upper()}" for key in variables}, **{key: flag_of(key) for key in flags}}
 
 
 def _is_set(given: Mapping[str, Any], key: str) -> bool:

@@ -245,7 +245,7 @@ def test_a_timeout_that_is_no_duration_is_refused(timeout: str, terminal: Termin
             ("--zzz", "--log-level", "warn"),
             [
                 "unknown flag --zzz; --help lists the flags",
-                'log_level = "warn": expected one of debug, info, warning, error (did you mean warning?)',
+                'log_level = "warn" (--log-level): expected one of debug, info, warning, error (did you mean warning?)',
             ],
         ),
     ],
