@@ -56,7 +56,7 @@ exit status:
   0  success; with run and demo, after SIGTERM or SIGINT
   1  any other error: a port in use; a target or a job in jobs without a response (once, jobs);
      a failed call (check-config --online); an interruption (once, jobs, check-config)
-  2  invalid settings or an invalid command line; stderr lists every problem"""
+  2  invalid settings or an invalid command line; stderr lists the problems"""
 
 _ONE_JOB: Final = ("--jobs arn:aws:braket:us-west-2:123456789012:job/0a1b2c3d", "watch one job")
 

@@ -3,7 +3,6 @@
 The description of each field is its help text.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
@@ -87,9 +86,6 @@ class TargetSettings(Selection):
 
 
 def _check_targets(targets: tuple[TargetSettings, ...]) -> tuple[TargetSettings, ...]:
-    names = Counter(target.name for target in targets if target.name is not None)
-    if twice := [name for name, count in names.items() if count > 1]:
-        raise hidden_value(f"duplicate name {twice[0]}; give each target a different name")
     return tuple(_with_each_job_once(targets))
 
 

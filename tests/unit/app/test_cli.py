@@ -330,6 +330,40 @@ def test_several_problems_are_told_at_once(terminal: Terminal, monkeypatch: pyte
     assert len(said.splitlines()) == 8
 
 
+@pytest.mark.parametrize(
+    ("command", "wrong"),
+    [
+        *((command, ("--poll-interval", "soon")) for command in ("run", "check-config", "demo")),
+        *((command, ("--zzz",)) for command in ("run", "check-config", "demo")),
+        *((command, ()) for command in ("run", "check-config")),
+    ],
+)
+def test_problems_of_files_are_told_beside_each_other_and_beside_other_problems(
+    command: str, wrong: tuple[str, ...], terminal: Terminal, tmp_path: Path
+) -> None:
+    web, state = tmp_path / "web.yml", tmp_path / "none" / "state.db"
+    web.write_text("tls: {}\n")
+    files = ("--web-config-file", str(web), "--state-file", str(state))
+    said = terminal.refuses(command, "--jobs", ARN, *files, *wrong).splitlines()
+    assert said[-2:] == [
+        f"  state_file: {state}: directory {state.parent} does not exist; create it or set another path",
+        (
+            f"  web_config_file {web}: unknown key tls; "
+            "expected one of tls_server_config, http_server_config, basic_auth_users, rate_limit"
+        ),
+    ]
+    assert len(said) == (4 if wrong else 3)
+
+
+@pytest.mark.parametrize("command", ["once", "jobs"])
+def test_files_that_a_command_does_not_use_are_not_checked(command: str, terminal: Terminal, tmp_path: Path) -> None:
+    files = ("--web-config-file", str(tmp_path / "none.yml"), "--state-file", str(tmp_path / "none" / "state.db"))
+    for wrong, problem in ((("--poll-interval", "soon"), "poll_interval"), (("--zzz",), "unknown flag")):
+        said = terminal.refuses(command, "--jobs", ARN, *files, *wrong).splitlines()
+        assert len(said) == 2
+        assert problem in said[1]
+
+
 def test_nothing_to_watch_is_told_beside_other_problems(terminal: Terminal) -> None:
     said = terminal.refuses("check-config", "--poll-interval", "soon")
     assert 'poll_interval = "soon"' in said

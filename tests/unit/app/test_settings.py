@@ -887,6 +887,10 @@ targets:
             f"targets: [{{jobs: [{TWO}, {ONE}], name: a}}, {{all_jobs: true}}, {{jobs: {ONE}, profile: p}}]",
             f"targets: {ONE} is in targets[0] (a) and targets[2], which have different credentials; keep it in one",
         ),
+        (
+            "targets: [{all_jobs: true, name: a b}, {all_jobs: true, name: a b}]",
+            'targets: duplicate name "a b"; give each target a different name',
+        ),
         ("targets: {all_jobs: true}", 'targets = {"all_jobs": true}: expected a list'),
         ("targets: [us-west-2]", 'targets[0] = "us-west-2": expected a mapping of keys to values'),
         (
@@ -901,6 +905,15 @@ targets:
 )
 def test_a_wrong_target_is_told(world: World, yaml: str, problem: str) -> None:
     assert problem in world.problem(yaml=yaml)
+
+
+def test_a_duplicate_name_is_told_beside_the_errors_of_other_targets(world: World) -> None:
+    yaml = "targets: [{all_jobs: true, name: x}, {all_jobs: true, name: x}, {name: y}, {name: 1, all_jobs: true}]"
+    assert world.problems(yaml=yaml) == [
+        "targets[2]: nothing to watch: set jobs, tags or all_jobs",
+        "targets[3].name = 1: expected text",
+        "targets: duplicate name x; give each target a different name",
+    ]
 
 
 def test_targets_cannot_be_a_variable(world: World) -> None:
