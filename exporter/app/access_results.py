@@ -66,12 +66,14 @@ class Access:
         results: the result of each call.
         endpoint: the URL of an endpoint outside AWS; empty for an AWS or unknown endpoint.
         active: the number of discovered active jobs; ``None`` if SearchJobs failed.
+        name: the target's name in the settings; empty without one.
     """
 
     target: Target
     results: tuple[CallResult, ...]
     endpoint: str = ""
     active: int | None = 0
+    name: str = ""
 
     @property
     def is_complete(self) -> bool:

@@ -8,6 +8,11 @@ from exporter.core import closest_name, format_name
 
 _TRUTH_VALUES: Final = frozenset({"true", "false", "yes", "no", "on", "off", "t", "f", "y", "n", "1", "0"})
 
+_YAML: Final = (".yaml", ".yml")
+
+LONGEST_EXAMPLE: Final = 120
+"""The longest list that a hint repeats, characters."""
+
 
 class Grammar(NamedTuple):
     """The commands and flags that a command line may have.
@@ -19,6 +24,7 @@ class Grammar(NamedTuple):
         valueless: flags without a value.
         unsupported: the reason for each flag that does not exist.
         repeatable: flags of ``valued`` that join repeated values with commas.
+        lists: flags of ``valued`` with a list.
     """
 
     commands: Sequence[str]
@@ -27,6 +33,7 @@ class Grammar(NamedTuple):
     valueless: Collection[str]
     unsupported: Mapping[str, str]
     repeatable: Collection[str] = ()
+    lists: Collection[str] = ()
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -52,9 +59,21 @@ class CommandLine(NamedTuple):
     names_command: bool = True
 
 
+class _Word(NamedTuple):
+    """A word that is neither a flag nor its value.
+
+    Attributes:
+        text: the word.
+        listed: the flag and its list that the word probably continues; empty without one.
+    """
+
+    text: str
+    listed: str = ""
+
+
 def read_arguments(arguments: Iterable[str], grammar: Grammar) -> CommandLine:
     """Read a command line. The last of several values of a flag counts."""
-    left, words = deque(arguments), list[str]()
+    left, words, listed = deque(arguments), list[_Word](), ""
     flags: dict[str, str] = {}
     problems: list[str] = []
     suggested: set[str] = set()
@@ -62,14 +81,18 @@ def read_arguments(arguments: Iterable[str], grammar: Grammar) -> CommandLine:
         text = left.popleft()
         name, equals, value = text.partition("=")
         if text == "--":
-            words += left
+            words += map(_Word, left)
             break
         if not text.startswith("-") or text == "-":
-            words.append(text)
-        elif name in grammar.flags:
+            listed = f"{listed},{text}" if listed and text not in grammar.commands else ""
+            words.append(_Word(text, listed))
+            continue
+        listed = ""
+        if name in grammar.flags:
             try:
                 given = value if equals and name not in grammar.valueless else _value(name, equals, left, grammar)
                 flags[name] = f"{flags[name]},{given}" if name in flags and name in grammar.repeatable else given
+                listed = f"{name} {given}" if name in grammar.lists else ""
             except ValueError as error:
                 problems.append(str(error))
                 suggested.add(name)
@@ -80,10 +103,10 @@ def read_arguments(arguments: Iterable[str], grammar: Grammar) -> CommandLine:
             suggested.update(() if found is None else (found,))
             if not equals and _is_value(left) and left[0] not in grammar.commands:
                 left.popleft()
-    command, *more = words or grammar.commands[:1]
-    problems += (f"unexpected argument {format_name(word)}{_use(word, command)}" for word in more)
-    if command in grammar.commands:
-        return CommandLine(command, flags, tuple(problems), frozenset(suggested), bool(words))
+    command, *more = words or [_Word(grammar.commands[0])]
+    problems += (f"unexpected argument {format_name(word.text)}{_use(word, command.text)}" for word in more)
+    if command.text in grammar.commands:
+        return CommandLine(command.text, flags, tuple(problems), frozenset(suggested), bool(words))
     return CommandLine(None, flags, (_unknown_command(command, grammar.commands), *problems), frozenset(suggested))
 
 
@@ -98,7 +121,7 @@ def _value(name: str, equals: str, left: deque[str], grammar: Grammar) -> str:
             raise ValueError(f"{name} does not take a value")
         return "true"
     if name in grammar.switches:
-        return left.popleft() if left and left[0].lower() in _TRUTH_VALUES else "true"
+        return left.popleft() if left and _is_truth_value(left[0], grammar.commands) else "true"
     if not _is_value(left):
         raise ValueError(f"{name} needs a value, as in {name} VALUE")
     return left.popleft()
@@ -106,6 +129,13 @@ def _value(name: str, equals: str, left: deque[str], grammar: Grammar) -> str:
 
 def _is_value(left: Sequence[str]) -> bool:
     return bool(left) and not left[0].startswith("--")
+
+
+def _is_truth_value(word: str, commands: Collection[str]) -> bool:
+    """Return whether a word is the value of a switch, valid or not, rather than a command or a file."""
+    if word.lower() in _TRUTH_VALUES:
+        return True
+    return not word.startswith("-") and not word.endswith(_YAML) and closest_name(word, commands) is None
 
 
 def _suggestion(name: str, flags: Collection[str]) -> str | None:
@@ -123,19 +153,27 @@ def _suggestion(name: str, flags: Collection[str]) -> str | None:
     return matches[0] if len(matches) == 1 else None
 
 
-def _unknown_command(command: str, commands: Sequence[str]) -> str:
-    found = (
-        f"--config {format_name(command)}" if command.endswith((".yaml", ".yml")) else closest_name(command, commands)
-    )
-    known = f"; commands are {', '.join(commands)}" if found is None else _hint(found)
-    return f"unknown command {format_name(command)}{known}"
+def _unknown_command(command: _Word, commands: Sequence[str]) -> str:
+    text = command.text
+    found = f"--config {format_name(text)}" if text.endswith(_YAML) else closest_name(text, commands)
+    known = _hint(found) or _separate(command.listed) or f"; commands are {', '.join(commands)}"
+    return f"unknown command {format_name(text)}{known}"
 
 
-def _use(word: str, command: str) -> str:
+def _use(word: _Word, command: str) -> str:
     """Return the probable meaning of a second word."""
-    if word.endswith((".yaml", ".yml")):
-        return f" (did you mean --config {format_name(word)}?)"
-    return f"; the command is {format_name(command)}"
+    if word.text.endswith(_YAML):
+        return f" (did you mean --config {format_name(word.text)}?)"
+    return _separate(word.listed) or f"; the command is {format_name(command)}"
+
+
+def _separate(listed: str) -> str:
+    """Return a hint about the list that a word continues; empty without one."""
+    if not listed:
+        return ""
+    flag = listed.partition(" ")[0]
+    example = listed if listed.isprintable() and len(listed) <= LONGEST_EXAMPLE else f"{flag} VALUE,VALUE"
+    return f"; separate the values of a list with commas: {example}"
 
 
 def _hint(found: str | None) -> str:

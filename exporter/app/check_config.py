@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from exporter.app.event_queue_check import check_queues
 from exporter.app.permission_check import check_all
 from exporter.app.permission_report import report
+from exporter.app.setting_files import check_files
 from exporter.app.settings import Settings, optional_operations
 from exporter.app.settings_report import active_jobs, describe
-from exporter.app.state_file_path import check_state_file
 from exporter.app.target_configs import Sessions, target_configs
-from exporter.app.web_config_file import access_policy_of
 from exporter.aws import BraketClient, Sdk
 from exporter.core import Clock
 from exporter.telemetry import SelfMetrics
@@ -38,8 +37,7 @@ def check_config(settings: Settings, *, online: bool) -> Checked:
     Raises:
         SettingsError: a file is invalid, or no Region is configured for discovery.
     """
-    access_policy_of(settings)
-    check_state_file(settings)
+    check_files(settings)
     sessions: Sessions = {}
     polled = target_configs(settings, sessions, Sdk())
     if not online:

@@ -3,7 +3,7 @@
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
@@ -88,15 +88,23 @@ def _run_command(command: str, line: CommandLine) -> int:
     flags = {_key(flag): value for flag, value in line.flags.items() if flag in _SETTINGS}
     problems = [*line.problems, *_misplaced(command, line.flags)]
     if problems:
-        # Add the settings' own problems, except for those that only follow from a misspelled flag. "nothing to
-        # watch" is not one of them, because the invalid part of the command line may stand for --jobs.
-        try:
-            if command_help.URL not in line.flags:
-                load(flags, os.environ, config, DEFAULTS.get(command, {}), {*map(_key, line.suggested), "jobs"})
-        except SettingsError as error:
-            problems += error.problems
-        raise SettingsError(problems)
+        own = () if command_help.URL in line.flags else _setting_problems(command, flags, config, line.suggested)
+        raise SettingsError([*problems, *own])
     return COMMANDS[command](flags, config, {flag: line.flags[flag] for flag in _COMMAND_FLAGS if flag in line.flags})
+
+
+def _setting_problems(command: str, flags: Flags, config: str | None, suggested: Collection[str]) -> Sequence[str]:
+    """List the problems of the settings on an invalid command line, without those that only follow from it.
+
+    "nothing to watch" is not listed, because the invalid part of the command line may stand for ``--jobs``.
+    """
+    meant, has_files = {*map(_key, suggested), "jobs"}, command in _WITH_FILES
+    files = _file_problems if has_files else None
+    try:
+        settings = load(flags, os.environ, config, DEFAULTS.get(command, {}), meant, files=files)
+    except SettingsError as error:
+        return error.problems
+    return _file_problems(settings.model_dump()) if has_files else ()
 
 
 def _misplaced(command: str, flags: Mapping[str, str]) -> list[str]:
@@ -119,6 +127,12 @@ def _key(flag: str) -> str:
     return flag.removeprefix("--").replace("-", "_")
 
 
+def _file_problems(given: Mapping[str, Any]) -> tuple[str, ...]:
+    from exporter.app.setting_files import file_problems
+
+    return file_problems(given)
+
+
 @contextmanager
 def _loading() -> Iterator[None]:
     """Load the modules of a command; start garbage collection, which imports do without (see ``__main__``).
@@ -139,7 +153,7 @@ def _loading() -> Iterator[None]:
 def _run(flags: Flags, config: str | None, _: Flags) -> int:
     with _loading():
         from exporter.app import daemon
-    return daemon.run(partial(load, flags, os.environ, config), config)
+    return daemon.run(partial(load, flags, os.environ, config, files=_file_problems), config)
 
 
 def _once(flags: Flags, config: str | None, own: Flags) -> int:
@@ -159,17 +173,18 @@ def _jobs(flags: Flags, config: str | None, own: Flags) -> int:
     read = partial(load, flags, os.environ, config, DEFAULTS["jobs"])
     output = list_jobs(read_options(own, command_help.DEFAULT_TIMEOUT), read)
     _write(output.text.encode(errors="replace"))
+    if output.notes:
+        print_to_stderr(*(f"{command_help.PROGRAM}: {note}" for note in output.notes))
     if output.missing:
         raise IncompleteError("; ".join(output.missing))
-    if output.note:
-        print_to_stderr(f"{command_help.PROGRAM}: {output.note}")
     return 0
 
 
 def _check_config(flags: Flags, config: str | None, own: Flags) -> int:
     with _loading():
         from exporter.app.check_config import check_config
-    checked = check_config(load(flags, os.environ, config), online=command_help.ONLINE in own)
+    settings = load(flags, os.environ, config, files=_file_problems)
+    checked = check_config(settings, online=command_help.ONLINE in own)
     _write(checked.text.encode())
     return 0 if checked.permitted else 1
 
@@ -177,14 +192,15 @@ def _check_config(flags: Flags, config: str | None, own: Flags) -> int:
 def _demo(flags: Flags, config: str | None, own: Flags) -> int:
     with _loading():
         from exporter.app import daemon
-    rate = load(flags, os.environ, config, DEFAULTS["demo"]).api_requests_per_second
+    read = partial(load, flags, os.environ, config, files=_file_problems)
+    rate = read(DEFAULTS["demo"]).api_requests_per_second
     with demo.endpoint(events=command_help.EVENTS in own) as simulated:
-        read = partial(load, flags, os.environ, config, {**DEFAULTS["demo"], "event_queue_url": simulated.queue_url})
+        defaults = {**DEFAULTS["demo"], "event_queue_url": simulated.queue_url}
 
         def announce(url: str, *, polled: bool) -> None:
             print_to_stderr(*demo.banner(url, simulated, rate, polled=polled))
 
-        return daemon.run(read, config, announce, warn=False)
+        return daemon.run(partial(read, defaults), config, announce, warn=False)
 
 
 COMMANDS: Final[dict[str, Callable[[Flags, str | None, Flags], int]]] = {
@@ -197,6 +213,10 @@ COMMANDS: Final[dict[str, Callable[[Flags, str | None, Flags], int]]] = {
 
 DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {"demo": demo.DEFAULTS, "jobs": {"log_level": "warning"}}
 """The defaults of a command that differ from those of the settings. A table is readable without lines of progress."""
+
+
+_WITH_FILES: Final = ("run", "check-config", "demo")
+"""The commands that use the state file and the web configuration file."""
 
 
 _INTERRUPTED: Final = {
@@ -212,6 +232,7 @@ _COMMAND_FLAGS: Final = {flag: command_help.commands_of(flag) for flag in comman
 
 _SETTINGS: Final = tuple(map(flag_of, SCALAR_KEYS))
 _SWITCHES: Final = tuple(flag_of(key) for key in SCALAR_KEYS if Settings.model_fields[key].annotation is bool)
+_LISTS: Final = tuple(flag_of(key) for key in SCALAR_KEYS if Settings.model_fields[key].default == ())
 
 GRAMMAR: Final = Grammar(
     commands=tuple(COMMANDS),
@@ -229,6 +250,7 @@ GRAMMAR: Final = Grammar(
     ),
     unsupported={"--targets": "--targets: set targets in the YAML file; it cannot be a flag"},
     repeatable=(command_help.STATUS,),
+    lists=(command_help.STATUS, *_LISTS),
 )
 
 

@@ -62,7 +62,7 @@ class CommandHelp(NamedTuple):
 
 
 _DAEMON: Final = ("listen_address", "web_config_file", "state_file", "event_queue_url", "event_poll_interval")
-_INVALID: Final = "invalid settings or an invalid command line; stderr lists every problem"
+_INVALID: Final = "invalid settings or an invalid command line; stderr lists the problems"
 _NO_RESPONSE: Final = (
     "a target, or a job in jobs, did not respond; the time ran out; or the command was interrupted.\n"
     "The last line on stderr gives the reason"

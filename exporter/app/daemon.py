@@ -14,9 +14,9 @@ from exporter.app.file_watch import FileWatch
 from exporter.app.first_poll_log import FirstPollLog
 from exporter.app.listen import format_address, listen
 from exporter.app.reload import Reloader
+from exporter.app.setting_files import check_files
 from exporter.app.settings import Settings, count_jobs
 from exporter.app.signals import called_by_sighup, stopped_by_signals, wait_for
-from exporter.app.web_config_file import access_policy_of
 from exporter.aws import CONNECTIONS
 from exporter.web.http import FileAccessPolicy
 
@@ -51,11 +51,11 @@ def run(
 
     Raises:
         StartError: the exporter cannot start.
-        SettingsError: the settings or the web configuration file are invalid, or no Region is configured for discovery.
+        SettingsError: the settings or a file in them are invalid, or no Region is configured for discovery.
     """
     watched_file = FileWatch(file)
     settings = read()
-    access_policy = access_policy_of(settings)
+    access_policy = check_files(settings)
     scheme = "https" if access_policy is not None and access_policy.secure else "http"
     exporter = build(settings)
     active = ActiveSettings(exporter, settings)

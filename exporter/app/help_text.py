@@ -1,9 +1,12 @@
 """The texts of ``--help``: the overview, and the help of one command."""
 
 import argparse
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
 
 from exporter import __version__
 from exporter.app.command_help import COMMANDS, OWN_FLAGS, PROGRAM, CommandHelp, commands_of
@@ -53,7 +56,7 @@ exit status:
   0  success; with run and demo, after SIGTERM or SIGINT
   1  any other error: a port in use; a target or a job in jobs without a response (once, jobs);
      a failed call (check-config --online); an interruption (once, jobs, check-config)
-  2  invalid settings or an invalid command line; stderr lists every problem"""
+  2  invalid settings or an invalid command line; stderr lists the problems"""
 
 _ONE_JOB: Final = ("--jobs arn:aws:braket:us-west-2:123456789012:job/0a1b2c3d", "watch one job")
 
@@ -152,12 +155,18 @@ def _add_settings(parser: argparse.ArgumentParser, without: Sequence[str], defau
 
 def _help_of(key: str, defaults: Mapping[str, Any]) -> str:
     field, default = Settings.model_fields[key], _default_of(key, defaults)
-    choices = f"; one of {', '.join(get_args(field.annotation))}" if get_origin(field.annotation) is Literal else ""
-    return f"{field.description}{choices}{f' (default: {default})' if default else ''}"
+    return f"{field.description}{_choices_of(field)}{f' (default: {default})' if default else ''}"
+
+
+def _choices_of(field: FieldInfo) -> str:
+    """Return the choices of a field, unless its description names all of them."""
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    named = set(re.findall(r"\w+", str(field.description)))
+    return "" if named.issuperset(choices) else f"; one of {', '.join(choices)}"
 
 
 def _default_of(key: str, defaults: Mapping[str, Any]) -> str:
     if key not in defaults:
         return format_default(key)
     value = defaults[key]
-    return ",".join(value) if isinstance(value, tuple) else str(value).lower()
+    return ",".join(value) if isinstance(value, tuple | list) else str(value).lower()

@@ -1,6 +1,6 @@
 """The ``jobs`` command: lists jobs, from a running exporter or after polling everything once."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from exporter.app.jobs_options import JobsOptions
@@ -8,7 +8,7 @@ from exporter.app.jobs_source import read_jobs
 from exporter.app.jobs_table import Job, choose, render, statuses_of
 from exporter.app.once import poll_once
 from exporter.app.settings import Settings
-from exporter.core import Clock, suggestion
+from exporter.core import MAX_RUNTIME_EXCEEDED, STATUSES, Clock, format_name, suggestion
 from exporter.web import job_document
 
 
@@ -19,12 +19,12 @@ class JobsOutput:
     Attributes:
         text: for stdout.
         missing: the reasons why it is incomplete; empty when every target and every configured job responded.
-        note: a line for stderr; empty without one.
+        notes: lines for stderr: unknown statuses, and why the list is empty.
     """
 
     text: str
     missing: tuple[str, ...] = ()
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def list_jobs(options: JobsOptions, settings: Callable[[], Settings]) -> JobsOutput:
@@ -44,7 +44,8 @@ def list_jobs(options: JobsOptions, settings: Callable[[], Settings]) -> JobsOut
     now = Clock().wall()
     since = None if options.since is None else now - options.since
     chosen = choose(jobs, statuses=options.statuses, since=since)
-    return JobsOutput(render(chosen, options.form, now), missing, "" if chosen else _empty_note(jobs, options.statuses))
+    notes = (*_unknown_statuses(jobs, options.statuses), *(() if chosen or missing else (_empty_note(jobs),)))
+    return JobsOutput(render(chosen, options.form, now), missing, notes)
 
 
 def _polled(settings: Settings, timeout: float) -> tuple[list[Job], tuple[str, ...]]:
@@ -55,7 +56,14 @@ def _polled(settings: Settings, timeout: float) -> tuple[list[Job], tuple[str, .
     return [job_document(record) for record in polled.exporter.store.scan()], polled.missing
 
 
-def _empty_note(jobs: Collection[Job], wanted: Collection[str]) -> str:
-    statuses = sorted({status for job in jobs for status in statuses_of(job)})
-    hints = "".join(suggestion(status, statuses) for status in sorted(wanted) if status not in statuses)
-    return f"no job matches{hints}; {len(jobs)} jobs are known" if jobs else "no jobs"
+def _unknown_statuses(jobs: Collection[Job], wanted: Collection[str]) -> Iterator[str]:
+    """Yield a warning for each status that neither this release knows nor a job has; Braket may add statuses."""
+    known = (*STATUSES, MAX_RUNTIME_EXCEEDED)
+    found = {status for job in jobs for status in statuses_of(job)}
+    for status in sorted(set(wanted).difference(known, found)):
+        hint = suggestion(status, known) or f"; statuses are {', '.join(known)}"
+        yield f"unknown status {format_name(status)}{hint}"
+
+
+def _empty_note(jobs: Collection[Job]) -> str:
+    return f"no job matches; {len(jobs)} jobs are known" if jobs else "no jobs"

@@ -1,5 +1,6 @@
 """Opens the HTTP server of the daemon."""
 
+import errno
 from typing import Final
 
 from exporter.app.active_settings import ActiveSettings
@@ -44,9 +45,16 @@ def listen(
         )
     except OSError as error:
         reason = str(error.strerror).partition(" (while attempting")[0]  # Python repeats the address
-        other = _OTHER_PORTS[parse_listen(address).port == _OTHER_PORTS[0]]
-        hint = f"set another address, such as --listen-address :{other}"
+        hint = f"set another address, such as --listen-address {_other_address(address, error.errno)}"
         raise StartError(f"cannot listen on {address}: {reason}; {hint}") from error
+
+
+def _other_address(address: str, code: int | None) -> str:
+    """Return an address that may be free: another port, or the loopback address where the host is the problem."""
+    host, _, port = address.rpartition(":")
+    if code not in (errno.EADDRINUSE, errno.EACCES):
+        return f"127.0.0.1:{port}"
+    return f"{host}:{_OTHER_PORTS[int(port) == _OTHER_PORTS[0]]}"
 
 
 def format_address(address: tuple[str, int]) -> str:

@@ -5,7 +5,8 @@ case), the YAML file, the default. One error has every problem: the key, the val
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -13,7 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
-from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError
+from exporter.app.settings import ENV_PREFIX, SCALAR_KEYS, Settings, SettingsError, flag_of
 from exporter.core import (
     closest_name,
     describe_errors,
@@ -55,6 +56,8 @@ def load(
     config: str | None,
     defaults: Mapping[str, Any] = MappingProxyType({}),
     meant: Collection[str] = (),
+    *,
+    files: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
 ) -> Settings:
     """Load the settings from all sources.
 
@@ -64,6 +67,8 @@ def load(
         config: the path of the YAML file, if configured.
         defaults: values that replace the defaults of the fields.
         meant: keys that invalid flags may stand for; conflicts of these keys are not reported.
+        files: lists the problems of the files in the settings; called if a setting is invalid. Files of valid settings
+            are checked when they are read.
 
     Raises:
         SettingsError: all problems.
@@ -71,7 +76,8 @@ def load(
     file, unread = ({}, []) if config is None else _read_yaml(config)
     problems = [*_unknown_variables(environ), *unread]
     misplaced = {"targets"} if _TARGETS_VARIABLE in environ else set()
-    given = {**defaults, **file, **EnvSettingsSource(Settings)(), **flags}
+    environment = EnvSettingsSource(Settings)()
+    given = {**defaults, **file, **environment, **flags}
     variables = (name.removeprefix(ENV_PREFIX).lower() for name in environ if name.startswith(ENV_PREFIX))
     unsure = {*meant, *_meant((*file, *variables))}
     try:
@@ -79,13 +85,18 @@ def load(
     except ValidationError as error:
         details = error.errors(include_url=False)
         placed = (detail for detail in details if detail["loc"][0] not in misplaced)
-        problems += describe_errors(placed, Settings, "setting")
+        problems += describe_errors(placed, Settings, "setting", _sources(environment, flags))
         unsure.update(str(detail["loc"][0]) for detail in details)
     if not unread and "config" not in unsure:
         problems += _conflicts(given, unsure)
     if problems:
-        raise SettingsError(problems)
+        raise SettingsError([*problems, *(files(given) if files is not None else ())])
     return settings
+
+
+def _sources(variables: Iterable[str], flags: Iterable[str]) -> dict[str, str]:
+    """Return the variable or the flag that each key comes from."""
+    return {**{key: f"{ENV_PREFIX}{key.upper()}" for key in variables}, **{key: flag_of(key) for key in flags}}
 
 
 def _is_set(given: Mapping[str, Any], key: str) -> bool:
@@ -107,6 +118,8 @@ def _conflicts(given: Mapping[str, Any], unsure: Collection[str]) -> Iterator[st
     beside = [key for key in _NOT_BESIDE_TARGETS if _is_set(given, key)]
     if _is_set(given, "targets") and "targets" not in unsure and beside:
         yield f"targets: not valid together with {', '.join(beside)}; move them into an entry of targets"
+    for name in _duplicate_names(given.get("targets")):
+        yield f"targets: duplicate name {format_name(name)}; give each target a different name"
     if "shard" not in unsure and "total_shards" not in unsure:
         shard, shards = _whole(pod_ordinal(given.get("shard", 0))), _whole(given.get("total_shards", 1))
         if shard >= shards:
@@ -120,9 +133,16 @@ def _conflicts(given: Mapping[str, Any], unsure: Collection[str]) -> Iterator[st
 
 
 def _has_event_queue(given: Mapping[str, Any]) -> bool:
-    targets = given.get("targets")
-    entries = [entry for entry in targets if isinstance(entry, Mapping)] if isinstance(targets, list) else []
-    return any(entry.get("event_queue_url") for entry in (given, *entries))
+    return any(entry.get("event_queue_url") for entry in (given, *_entries(given.get("targets"))))
+
+
+def _duplicate_names(targets: object) -> list[str]:
+    names = Counter(name for entry in _entries(targets) if isinstance(name := entry.get("name"), str))
+    return [name for name, count in names.items() if count > 1]
+
+
+def _entries(targets: object) -> list[Mapping[str, Any]]:
+    return [entry for entry in targets if isinstance(entry, Mapping)] if isinstance(targets, list) else []
 
 
 def _duration(given: Mapping[str, Any], key: str) -> float:

@@ -10,6 +10,7 @@ from exporter.app.build import Exporter, build
 from exporter.app.first_poll_log import FirstPollLog
 from exporter.app.settings import Settings
 from exporter.app.signals import TimeoutReached, interrupted_after, stopped_by_signals
+from exporter.app.target_names import name_target
 from exporter.aws import CONNECTIONS
 from exporter.core import (
     Clock,
@@ -28,6 +29,12 @@ CHECK_INTERVAL: Final = 0.02
 
 MAX_LISTED: Final = 3
 """The maximum number of names in a list of failures."""
+
+NEXT_STEP: Final = "run braket-exporter check-config --online"
+"""The step after the failure of a target."""
+
+_SILENCE: Final = ("no call has ended", "did not respond", "no response", "no complete response")
+"""Texts of the causes without a response."""
 
 NEVER: Final = float("inf")
 """The interval of a poll that is not repeated, seconds."""
@@ -152,12 +159,21 @@ def _pending(exporter: Exporter) -> Iterator[str]:
 
 
 def _failures(exporter: Exporter, configured: Sequence[JobRecord]) -> Iterator[str]:
-    """Yield a line for the targets and for the configured jobs without a response."""
+    """Yield a line for the targets and for the configured jobs without a response, and the next step."""
     statuses = exporter.manager.statuses()
     down = [status for status in statuses if not status.health.up]
-    if down:
-        names = _first_few([_with_cause(status) for status in down])
-        yield f"{len(down)} of {len(statuses)} targets did not respond: {names}"
+    silent = [status for status in down if _is_silent(status)]
+    failed = [status for status in down if not _is_silent(status)]
+    for verb, targets in (("did not respond", silent), ("failed", failed)):
+        if targets:
+            names = _first_few([_with_cause(status) for status in targets])
+            yield f"{len(targets)} of {len(statuses)} targets {verb}: {names}"
+    yield from _job_failures(statuses, configured)
+    if failed:
+        yield NEXT_STEP
+
+
+def _job_failures(statuses: Sequence[TargetStatus], configured: Sequence[JobRecord]) -> Iterator[str]:
     failed = [job for job in configured if job.snapshot is None or job.failing is not None]
     if failed:
         causes = {status.target: status.health.last_error for status in statuses if status.health.up}
@@ -173,8 +189,16 @@ def _target_of(job: JobRecord) -> Target:
 
 
 def _with_cause(status: TargetStatus) -> str:
-    target, cause = status.target, status.health.last_error or "no call has ended"
-    return f"{target.account or 'unknown account'}/{target.region} ({cause})"
+    return f"{name_target(status.target, status.name)} ({_cause(status)})"
+
+
+def _cause(status: TargetStatus) -> str:
+    return status.health.last_error or "no call has ended"
+
+
+def _is_silent(status: TargetStatus) -> bool:
+    """Return whether a failing target did not respond. Otherwise AWS returned an error, or no call was sent."""
+    return any(text in _cause(status) for text in _SILENCE)
 
 
 def _first_few(names: Sequence[str]) -> str:

@@ -57,7 +57,7 @@ def check_access(config: TargetConfig, source: BraketClient, since: float, optio
     """
     found = _SearchResult(active=0 if config.selector is None else None)
     results = tuple(_results(config, source, since, found, optional))
-    return Access(_target(config, source), results, custom_endpoint(source.endpoint), found.active)
+    return Access(_target(config, source), results, custom_endpoint(source.endpoint), found.active, config.name)
 
 
 def check_all(
@@ -137,7 +137,8 @@ def _try_get_job(config: TargetConfig, source: BraketClient, found: _SearchResul
     try:
         source.get_job(arn)
     except NotFoundError:
-        return CallResult(GET_JOB, Verdict.OK, f"but {arn} does not exist" if known else "")
+        # A discovered job may be deleted since.
+        return _missing_job(arn) if arn in config.jobs else CallResult(GET_JOB, Verdict.OK)
     except RejectedError as error:
         return failed_call(GET_JOB, error) if known else CallResult(GET_JOB, Verdict.OK)
     except BraketError as error:
@@ -146,6 +147,10 @@ def _try_get_job(config: TargetConfig, source: BraketClient, found: _SearchResul
         # No policy grants access to jobs of another account.
         return failed_call(GET_JOB, error, need if target.account == source.target.account else None)
     return CallResult(GET_JOB, Verdict.OK)
+
+
+def _missing_job(arn: str) -> CallResult:
+    return CallResult(GET_JOB, Verdict.FAILED, f"job {arn} does not exist; check the ARN and its Region")
 
 
 def _try_get_device(config: TargetConfig, source: BraketClient, found: _SearchResult) -> CallResult:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from exporter.app.access_results import Access, CallResult, Verdict
 from exporter.app.next_steps import next_steps
-from exporter.core import Target
+from exporter.app.target_names import name_target
 
 MAX_REASON_LENGTH: Final = 400
 
@@ -18,9 +18,10 @@ def report(accesses: Sequence[Access]) -> str:
         return "# Access check: no API calls, because no target is in this shard\n"
     lines = ["# Access check:"]
     for access in accesses:
+        name = _one_line(name_target(access.target, access.name))
         if access.endpoint:
-            lines.append(f"#   {_name(access.target)} endpoint: {access.endpoint}")
-        lines += [f"#   {_name(access.target)} {_line(result)}" for result in access.results]
+            lines.append(f"#   {name} endpoint: {access.endpoint}")
+        lines += [f"#   {name} {_line(result)}" for result in access.results]
     lines += [f"# Next step: {step}" for step in next_steps(accesses)]
     for holder, policy in policies(accesses).items():
         lines.append(f"# Next step: attach this IAM policy to {holder}:")
@@ -46,10 +47,6 @@ def policies(accesses: Sequence[Access]) -> dict[str, dict[str, Any]]:
 
 def _allow(action: str, resources: list[str]) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resources[0] if len(resources) == 1 else resources}
-
-
-def _name(target: Target) -> str:
-    return f"{target.account or 'unknown account'}/{target.region}"
 
 
 def _line(result: CallResult) -> str:

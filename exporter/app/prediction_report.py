@@ -57,7 +57,7 @@ def prediction_lines(
         f"#     ceiling of an active job: {current(format_duration(round(cost.staleness, 1)))}",
         *_event_data_age(events),
         "#   Series",
-        f"#     jobs now: {current(f'{cost.series_of_jobs} series')}",
+        f"#     active jobs now: {current(f'{cost.series_of_jobs} series')}",
         *_series(cost),
     ]
 
@@ -88,12 +88,13 @@ def _series(cost: Prediction) -> list[str]:
 def _current(jobs: ActiveJobs) -> Callable[[str], str]:
     """Return the form of the quantities that depend on the number of active jobs.
 
-    They are exact when this number is known, lower bounds when only the configured jobs are counted, and otherwise
-    unknown.
+    They are exact when this number is known, lower bounds when only some jobs are counted, and otherwise unknown.
     """
-    if jobs.found or not any(jobs.discovers):
+    if not any(jobs.discovers) or (jobs.found and None not in jobs.found):
         return str
-    return "at least {}".format if sum(jobs.configured) else f"unknown without {ONLINE}".format
+    if sum(jobs.numbers):
+        return "at least {}".format
+    return f"unknown{', because SearchJobs failed' if jobs.found else f' without {ONLINE}'}".format
 
 
 def _per_operation(jobs: ActiveJobs, cost: Prediction) -> str:

@@ -1,11 +1,13 @@
 """The types of single settings, with their checks. Pure."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Final, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 from exporter.core import (
+    REGIONS_HINT,
     check_region,
     format_duration,
     hidden_value,
@@ -43,6 +45,12 @@ def _check_arn(arn: str) -> str:
     return arn
 
 
+def _tag_list(value: object) -> object:
+    if isinstance(value, Mapping):
+        raise ValueError("expected a list, or text with commas, such as team=chemistry,stage=prod")  # noqa: TRY004
+    return value
+
+
 def _check_tag(text: str) -> str:
     parse_tag_rule(text)
     return text
@@ -65,7 +73,10 @@ def _check_regex(text: str) -> str:
 
 
 def _check_region(region: str) -> str:
-    check_region(region)
+    try:
+        check_region(region)
+    except ValueError as error:
+        raise ValueError(f"not a Region name; {REGIONS_HINT}") from error
     return region
 
 
@@ -97,9 +108,9 @@ def _check_metric(name: str) -> str:
     return name
 
 
-def _check_listen(text: str) -> str:
-    parse_listen(text)
-    return text
+def _check_listen(value: object) -> object:
+    parse_listen(value if isinstance(value, str) else "")
+    return value
 
 
 def _check_path(text: str) -> str:
@@ -117,6 +128,16 @@ def _number(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("expected a number, not true or false")  # noqa: TRY004 -- pydantic handles ValueErrors
     return value
+
+
+def _ordinal(value: object) -> object:
+    ordinal = pod_ordinal(value)
+    if isinstance(ordinal, str):
+        try:
+            float(ordinal)
+        except ValueError as error:
+            raise ValueError("expected a whole number >= 0, or a pod name that ends with a number") from error
+    return ordinal
 
 
 def _check_most_jobs(most: int) -> int:
@@ -159,7 +180,11 @@ _Number = BeforeValidator(_number)
 Duration = Annotated[float, BeforeValidator(parse_duration), SERIALIZED_DURATION]
 JobArns = Annotated[tuple[Annotated[str, AfterValidator(_check_arn)], ...], _List, _Once]
 TagRules = Annotated[
-    tuple[Annotated[str, AfterValidator(_check_tag)], ...], _List, _Once, AfterValidator(_check_tag_keys)
+    tuple[Annotated[str, AfterValidator(_check_tag)], ...],
+    _List,
+    BeforeValidator(_tag_list),
+    _Once,
+    AfterValidator(_check_tag_keys),
 ]
 Regions = Annotated[tuple[Annotated[str, AfterValidator(_check_region)], ...], _List, _Once]
 Regex = Annotated[str, AfterValidator(_check_regex)]
@@ -171,7 +196,7 @@ TagKeys = Annotated[tuple[str, ...], _List, _Once, AfterValidator(_check_labels)
 AggregateTagKeys = Annotated[TagKeys, AfterValidator(_check_few)]
 JobLimit = Annotated[int, _Number, AfterValidator(_check_most_jobs)]
 Rate = Annotated[float, _Number, AfterValidator(_check_rate)]
-ListenAddress = Annotated[str, AfterValidator(_check_listen)]
+ListenAddress = Annotated[str, BeforeValidator(_check_listen)]
 FilePath = Annotated[str, AfterValidator(_check_path)]
-Shard = Annotated[int, _Number, BeforeValidator(pod_ordinal)]
+Shard = Annotated[int, _Number, BeforeValidator(_ordinal)]
 Count = Annotated[int, _Number]

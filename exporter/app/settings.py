@@ -3,7 +3,6 @@
 The description of each field is its help text.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
@@ -87,9 +86,6 @@ class TargetSettings(Selection):
 
 
 def _check_targets(targets: tuple[TargetSettings, ...]) -> tuple[TargetSettings, ...]:
-    names = Counter(target.name for target in targets if target.name is not None)
-    if twice := [name for name, count in names.items() if count > 1]:
-        raise hidden_value(f"duplicate name {twice[0]}; give each target a different name")
     return tuple(_with_each_job_once(targets))
 
 
@@ -162,14 +158,14 @@ class Settings(Selection, BaseSettings):
     )
     device_metrics: Annotated[Literal["used", "off"], OFF] = Field(
         "used",
-        description="used exports the status and the queues of the devices of active jobs, and for the retention after "
-        "the last one; off makes no GetDevice calls",
+        description="devices to export: used (those of active jobs, and for the retention after the last one) or off "
+        "(no GetDevice calls)",
     )
     device_interval: Duration = Field(60.0, description="interval between polls of a device")
     spending_limits: Annotated[Literal["auto", "off"], OFF] = Field(
         "auto",
-        description="auto exports the spending limits of each account and Region; off makes no SearchSpendingLimits "
-        "calls",
+        description="spending limits to export: auto (those of each account and Region) or off (no "
+        "SearchSpendingLimits calls)",
     )
     spending_limit_interval: Duration = Field(300.0, description="interval between polls of the spending limits")
     event_queue_url: QueueUrl | None = Field(
@@ -192,7 +188,7 @@ class Settings(Selection, BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="minimum level of log lines")
     log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="auto is console on a terminal, otherwise json"
+        "auto", description="format of log lines: json, console, or auto (console on a terminal, otherwise json)"
     )
     shard: Shard = Field(
         0,

@@ -1,8 +1,8 @@
 """Descriptions of invalid settings: each of pydantic's errors becomes one line. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from types import NoneType, UnionType
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator
@@ -44,13 +44,19 @@ def key_names(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def describe_errors(details: Iterable[ErrorDetails], model: type[BaseModel], noun: str) -> Iterator[str]:
+def describe_errors(
+    details: Iterable[ErrorDetails],
+    model: type[BaseModel],
+    noun: str,
+    sources: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[str]:
     """Describe each error in one line: the key, the value and which values are valid.
 
     Args:
         details: the errors; of those in one list, only the first are described.
         model: the model that was validated.
         noun: the noun for a key.
+        sources: the source of each value that is not from a file, such as a flag, by key.
     """
     wrong: Counter[str] = Counter()
     for detail in details:
@@ -58,22 +64,22 @@ def describe_errors(details: Iterable[ErrorDetails], model: type[BaseModel], nou
         whole = _path(outer)
         wrong[whole] += isinstance(last, int)
         if wrong[whole] <= MOST_WRONG_ELEMENTS or not isinstance(last, int):
-            yield _describe(detail, model, noun)
+            yield _describe(detail, model, noun, sources.get(str(detail["loc"][0])) if detail["loc"] else None)
     for path, count in wrong.items():
         if count > MOST_WRONG_ELEMENTS:
             yield f"{path}: {count - MOST_WRONG_ELEMENTS} more elements are invalid"
 
 
-def _describe(detail: ErrorDetails, model: type[BaseModel], noun: str) -> str:
+def _describe(detail: ErrorDetails, model: type[BaseModel], noun: str, source: str | None) -> str:
     kind, loc, value = detail["type"], detail["loc"], detail["input"]
     if kind in {"extra_forbidden", "invalid_key"}:
         return _describe_unknown(key_text(loc[-1] if kind == "extra_forbidden" else value), model, loc[:-1], noun)
-    path = _path(loc)
+    path, origin = _path(loc), "" if source is None else f" ({source})"
     if kind == _HIDDEN:
-        return f"{path}: {detail['msg']}"
+        return f"{path}{origin}: {detail['msg']}"
     field = _field(model, loc)
     reason = detail["ctx"]["error"] if kind == "value_error" else f"expected {_expected(field)}{_near(value, field)}"
-    return f"{path} = {format_value(value)}: {reason}"
+    return f"{path} = {format_value(value)}{origin}: {reason}"
 
 
 def _describe_unknown(key: str, model: type[BaseModel], outer: Location, noun: str) -> str:

@@ -71,12 +71,14 @@ def test_a_port_in_use_is_told_in_one_line() -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         said = one_clear_line(run("--jobs", ARN, "--listen-address", address))
     problem = f"cannot listen on {address}: Address already in use"
-    assert said == f"braket-exporter: {problem}; set another address, such as --listen-address :9835"
+    assert said == f"braket-exporter: {problem}; set another address, such as --listen-address 127.0.0.1:9835"
 
 
 @pytest.mark.parametrize("host", ["203.0.113.77", "127..0.0.1", "a" * 64 + ".org"])
 def test_an_address_that_cannot_be_listened_on_is_told_in_one_line(host: str) -> None:
-    assert f"{host}:0" in one_clear_line(run("--jobs", ARN, "--listen-address", f"{host}:0"))
+    said = one_clear_line(run("--jobs", ARN, "--listen-address", f"{host}:0"))
+    assert said.startswith(f"braket-exporter: cannot listen on {host}:0: ")
+    assert said.endswith("; set another address, such as --listen-address 127.0.0.1:0")
 
 
 @pytest.mark.parametrize(
@@ -97,8 +99,8 @@ def test_an_unusable_sdk_configuration_is_a_failure_of_the_target(variables: dic
     ended = run("once", "--jobs", ARN, "--log-format", "json", env=variables, prelude=HASTY)
     *log, last = ended.stderr.splitlines()
     assert ended.returncode == 1
-    prefix = "braket-exporter: 1 of 1 targets did not respond: 123456789012/us-west-2 ("
-    assert last.startswith(prefix)
+    assert last.startswith("braket-exporter: 1 of 1 targets failed: 123456789012/us-west-2 (")
+    assert last.endswith("; run braket-exporter check-config --online")
     assert words in last
     assert {json.loads(line)["event"] for line in log} == {"poll_failed"}
     assert all(words in json.loads(line)["message"] for line in log)
@@ -239,10 +241,18 @@ def test_once_ends_with_1_when_a_target_does_not_answer() -> None:
         }
         ended = {code: run.result() for code, run in runs.items()}
         assert good.requests == []
+    step = "; run braket-exporter check-config --online"
+    ends = {
+        "connection": ("did not respond", ""),
+        "credentials": ("failed", step),
+        "ExpiredTokenException": ("failed", step),
+        "timeout": ("did not respond", ""),
+    }
     for code, process in ended.items():
+        verb, last = ends[code]
         assert one_clear_line(process) == (
-            f"braket-exporter: 1 of 1 targets did not respond: 123456789012/us-west-2 ({causes[code]}); "
-            f"GetJob failed for 1 of 1 jobs named in jobs: {ARN} (no response)"
+            f"braket-exporter: 1 of 1 targets {verb}: 123456789012/us-west-2 ({causes[code]}); "
+            f"GetJob failed for 1 of 1 jobs named in jobs: {ARN} (no response){last}"
         ), code
         assert f'"code": "{code}"' in process.stderr
         assert "Traceback" not in process.stderr
@@ -266,9 +276,10 @@ THROTTLED = "Amazon Braket returned ThrottlingException (HTTP 429)"
             ("--jobs", f"{ARN},{OTHER}"),
             (
                 "2 of 2 jobs are not polled yet; "
-                "2 of 2 targets did not respond: "
+                "2 of 2 targets failed: "
                 f"123456789012/us-west-2 ({THROTTLED}), 123456789012/eu-north-1 ({THROTTLED}); "
-                f"GetJob failed for 2 of 2 jobs named in jobs: {ARN} (no response), {OTHER} (no response)"
+                f"GetJob failed for 2 of 2 jobs named in jobs: {ARN} (no response), {OTHER} (no response); "
+                "run braket-exporter check-config --online"
             ),
         ),
         (
@@ -276,7 +287,8 @@ THROTTLED = "Amazon Braket returned ThrottlingException (HTTP 429)"
             ("--all-jobs", "--regions", "us-west-2"),
             (
                 "the list of jobs is not complete; "
-                f"1 of 1 targets did not respond: unknown account/us-west-2 ({THROTTLED})"
+                f"1 of 1 targets failed: unknown account/us-west-2 ({THROTTLED}); "
+                "run braket-exporter check-config --online"
             ),
         ),
         (
@@ -301,6 +313,18 @@ def test_once_ends_after_its_timeout_with_what_is_known(
     )
     assert one_clear_line(ended) == f"braket-exporter: timed out after 3s; {silent}"
     assert any(line.startswith("braket_exporter_build_info{") for line in samples_of(ended.stdout))
+
+
+def test_once_names_targets_of_unknown_accounts_by_their_settings(tmp_path: Path) -> None:
+    config = tmp_path / "exporter.yaml"
+    regions = "regions: [us-west-2], all_jobs: true"
+    config.write_text(f"targets:\n- {{name: a, {regions}}}\n- {{name: b, {regions}, tags: x=y}}\n")
+    ended = once_as_nobody(f"http://127.0.0.1:{closed_port()}", "--config", str(config))
+    cause = "no credentials: the AWS SDK finds none in variables, files, or the metadata of the container or instance"
+    assert one_clear_line(ended) == (
+        f"braket-exporter: 2 of 2 targets failed: a (unknown account/us-west-2) ({cause}), "
+        f"b (unknown account/us-west-2) ({cause}); run braket-exporter check-config --online"
+    )
 
 
 def test_once_names_the_first_few_of_many_jobs_without_a_response(simulator: SimulatorServer) -> None:

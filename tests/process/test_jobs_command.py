@@ -47,7 +47,23 @@ def test_statuses_and_an_age_choose_jobs(exporter: Daemon) -> None:
     assert names(run("jobs", "--url", url, "--since", "1h").stdout) == ["runs"]
     none = run("jobs", "--url", url, "--status", "RUNING")
     assert (none.returncode, none.stdout) == (0, "")
-    assert none.stderr == "braket-exporter: no job matches (did you mean RUNNING?); 2 jobs are known\n"
+    assert none.stderr.splitlines() == [
+        "braket-exporter: unknown status RUNING (did you mean RUNNING?)",
+        "braket-exporter: no job matches; 2 jobs are known",
+    ]
+
+
+def test_an_unknown_status_is_a_warning_whatever_jobs_there_are(exporter: Daemon) -> None:
+    url = f"http://{exporter.address}/"
+    listed = run("jobs", "--url", url, "--status", "FAILED,CANCELED,paused,MAX_RUNTIME_EXCEEDED")
+    assert (listed.returncode, names(listed.stdout)) == (0, ["failed"])
+    assert listed.stderr.splitlines() == [
+        "braket-exporter: unknown status CANCELED (did you mean CANCELLED?)",
+        (
+            "braket-exporter: unknown status PAUSED; statuses are QUEUED, RUNNING, COMPLETED, FAILED, CANCELLING, "
+            "CANCELLED, MAX_RUNTIME_EXCEEDED"
+        ),
+    ]
 
 
 def test_json_is_what_the_api_serves(exporter: Daemon) -> None:

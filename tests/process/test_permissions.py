@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any, cast
@@ -196,11 +197,32 @@ def test_a_response_of_something_else_is_never_ok(status: int, odd: Odd) -> None
     assert policies([access]) == {}
 
 
-def test_a_named_job_that_does_not_exist_is_told_and_is_not_denied(braket: SimulatorServer) -> None:
+def test_a_named_job_that_does_not_exist_fails_the_check_and_is_not_denied(braket: SimulatorServer) -> None:
     access = asked(lane(ARN))
     assert asked_for(braket) == [ARN]
-    assert access.is_complete
-    assert f"#   {ACCOUNT}/{REGION} GetJob: ok, but {ARN} does not exist\n" in report([access])
+    assert not access.is_complete
+    assert report([access]).splitlines()[3:] == [
+        f"#   123456789012/us-west-2 GetJob: failed: job {ARN} does not exist; check the ARN and its Region"
+    ]
+
+
+def test_two_targets_of_unknown_accounts_are_told_apart_by_their_names() -> None:
+    result = CallResult("GetCallerIdentity", Verdict.FAILED, "no", code="credentials")
+    accesses = [Access(Target("", REGION), (result,), "http://localhost:1", name=name) for name in ("a", "b\nc", "")]
+    assert [line for line in report(accesses).splitlines() if line.startswith("#   ")] == [
+        "#   a (unknown account/us-west-2) endpoint: http://localhost:1",
+        "#   a (unknown account/us-west-2) GetCallerIdentity: failed: no",
+        "#   b c (unknown account/us-west-2) endpoint: http://localhost:1",
+        "#   b c (unknown account/us-west-2) GetCallerIdentity: failed: no",
+        "#   unknown account/us-west-2 endpoint: http://localhost:1",
+        "#   unknown account/us-west-2 GetCallerIdentity: failed: no",
+    ]
+
+
+def test_the_name_of_a_target_reaches_the_report(braket: SimulatorServer) -> None:
+    braket.world.put(job(ARN))
+    access = asked(replace(lane(ARN), name="chemistry"))
+    assert "#   chemistry (123456789012/us-west-2) GetJob: ok\n" in report([access])
 
 
 def test_a_denied_search_is_told_with_the_policy_that_allows_it(braket: SimulatorServer) -> None:
@@ -536,6 +558,12 @@ def test_check_config_says_where_jobs_are_not_counted(braket: SimulatorServer, s
     found = check(braket, sts, "--all-jobs", "--regions", "us-west-2,eu-north-1").stdout
     heading = "# Predicted for 0 active jobs found in 2 targets (SearchJobs failed in 2; their jobs are not counted):\n"
     assert heading in found
+    for line in (
+        "#     now: unknown, because SearchJobs failed",
+        "#     ceiling of an active job: unknown, because SearchJobs failed",
+        "#     active jobs now: unknown, because SearchJobs failed",
+    ):
+        assert f"{line}\n" in found
 
 
 def test_check_config_looks_back_as_far_as_the_settings_say(braket: SimulatorServer, sts: Sts) -> None:

@@ -12,6 +12,7 @@ GRAMMAR = Grammar(
     switches=("--all-jobs",),
     valueless=("--online", "--help", "-h"),
     unsupported={"--targets": "--targets: only in the file"},
+    lists=("--jobs",),
 )
 
 
@@ -38,6 +39,8 @@ def read(*arguments: str) -> CommandLine:
         (("--all-jobs", "No", "once"), "once", {"--all-jobs": "No"}),
         (("--all-jobs=perhaps",), "run", {"--all-jobs": "perhaps"}),
         (("--all-jobs", "--online"), "run", {"--all-jobs": "true", "--online": "true"}),
+        (("--all-jobs", "maybe", "once"), "once", {"--all-jobs": "maybe"}),
+        (("once", "--all-jobs", "maybe"), "once", {"--all-jobs": "maybe"}),
         (("-h",), "run", {"-h": "true"}),
         (("--", "once"), "once", {}),
     ],
@@ -61,6 +64,25 @@ def test_a_command_line_is_read(arguments: tuple[str, ...], command: str, flags:
         (("--jobs", "--online"), "--jobs needs a value, as in --jobs VALUE", {"--jobs"}),
         (("--online=1",), "--online does not take a value", {"--online"}),
         (("once", "a"), "unexpected argument a; the command is once", set()),
+        (("--poll-interval", "1s", "once", "a"), "unexpected argument a; the command is once", set()),
+        (("once", "--all-jobs", "x.yaml"), "unexpected argument x.yaml (did you mean --config x.yaml?)", set()),
+        (
+            ("once", "--jobs=a", "b"),
+            "unexpected argument b; separate the values of a list with commas: --jobs a,b",
+            set(),
+        ),
+        (
+            ("once", "--jobs", "a" * 113, "b"),
+            "unexpected argument b; separate the values of a list with commas: --jobs VALUE,VALUE",
+            set(),
+        ),
+        (
+            ("once", "--jobs", "a", "b\n"),
+            'unexpected argument "b\\n"; separate the values of a list with commas: --jobs VALUE,VALUE',
+            set(),
+        ),
+        (("--jobs", "a", "once", "b"), "unexpected argument b; the command is once", set()),
+        (("--jobs", "a", "once", "x.yaml"), "unexpected argument x.yaml (did you mean --config x.yaml?)", set()),
     ],
 )
 def test_a_wrong_word_is_named_as_typed_and_its_value_is_taken_with_it(
@@ -87,6 +109,28 @@ def test_a_misspelled_flag_does_not_swallow_the_command() -> None:
 )
 def test_an_unknown_command_is_named_as_typed(word: str, problem: str) -> None:
     assert read(word, "--jobs", "a") == CommandLine(None, {"--jobs": "a"}, (problem,))
+
+
+def test_each_further_word_of_a_list_has_a_hint() -> None:
+    assert read("once", "--jobs", "a", "b", "c").problems == (
+        "unexpected argument b; separate the values of a list with commas: --jobs a,b",
+        "unexpected argument c; separate the values of a list with commas: --jobs a,b,c",
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "problem"),
+    [
+        ("b", "unknown command b; separate the values of a list with commas: --jobs a,b"),
+        ("onec", "unknown command onec (did you mean once?)"),
+    ],
+)
+def test_a_word_after_a_list_without_a_command_has_a_hint_too(word: str, problem: str) -> None:
+    assert read("--jobs", "a", word) == CommandLine(None, {"--jobs": "a"}, (problem,))
+
+
+def test_a_switch_leaves_a_misspelled_command() -> None:
+    assert read("--all-jobs", "onec").problems == ("unknown command onec (did you mean once?)",)
 
 
 @given(st.lists(st.sampled_from(["--jobs", "--jobs=a", "--al-jobs", "--all-jobs", "-c", "once", "x", "--", "-", ""])))

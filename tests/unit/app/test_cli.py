@@ -120,6 +120,24 @@ def test_help_of_the_demo_shows_the_defaults_of_the_demo(terminal: Terminal) -> 
     assert "watch every job of the account and Region (default: true)" in out
     assert "AWS allows 5 to all clients together (default: 20)" in out
     assert "The rate limit is raised above the quota of AWS" in out
+    assert "tag_<key> of braket_job_info (default: team)" in out
+
+
+def test_help_explains_the_values_of_a_choice_once(terminal: Terminal) -> None:
+    out = " ".join(terminal("--help").out.split())
+    for text in (
+        (
+            "devices to export: used (those of active jobs, and for the retention after the last one) or off (no "
+            "GetDevice calls) (default: used)"
+        ),
+        (
+            "spending limits to export: auto (those of each account and Region) or off (no SearchSpendingLimits calls) "
+            "(default: auto)"
+        ),
+        "format of log lines: json, console, or auto (console on a terminal, otherwise json) (default: auto)",
+        "minimum level of log lines; one of debug, info, warning, error (default: info)",
+    ):
+        assert text in out
 
 
 def test_a_flag_is_valid_with_the_commands_that_list_it_in_their_help(terminal: Terminal) -> None:
@@ -227,7 +245,7 @@ def test_a_timeout_that_is_no_duration_is_refused(timeout: str, terminal: Termin
             ("--zzz", "--log-level", "warn"),
             [
                 "unknown flag --zzz; --help lists the flags",
-                'log_level = "warn": expected one of debug, info, warning, error (did you mean warning?)',
+                'log_level = "warn" (--log-level): expected one of debug, info, warning, error (did you mean warning?)',
             ],
         ),
     ],
@@ -310,6 +328,40 @@ def test_several_problems_are_told_at_once(terminal: Terminal, monkeypatch: pyte
     ):
         assert word in said
     assert len(said.splitlines()) == 8
+
+
+@pytest.mark.parametrize(
+    ("command", "wrong"),
+    [
+        *((command, ("--poll-interval", "soon")) for command in ("run", "check-config", "demo")),
+        *((command, ("--zzz",)) for command in ("run", "check-config", "demo")),
+        *((command, ()) for command in ("run", "check-config")),
+    ],
+)
+def test_problems_of_files_are_told_beside_each_other_and_beside_other_problems(
+    command: str, wrong: tuple[str, ...], terminal: Terminal, tmp_path: Path
+) -> None:
+    web, state = tmp_path / "web.yml", tmp_path / "none" / "state.db"
+    web.write_text("tls: {}\n")
+    files = ("--web-config-file", str(web), "--state-file", str(state))
+    said = terminal.refuses(command, "--jobs", ARN, *files, *wrong).splitlines()
+    assert said[-2:] == [
+        f"  state_file: {state}: directory {state.parent} does not exist; create it or set another path",
+        (
+            f"  web_config_file {web}: unknown key tls; "
+            "expected one of tls_server_config, http_server_config, basic_auth_users, rate_limit"
+        ),
+    ]
+    assert len(said) == (4 if wrong else 3)
+
+
+@pytest.mark.parametrize("command", ["once", "jobs"])
+def test_files_that_a_command_does_not_use_are_not_checked(command: str, terminal: Terminal, tmp_path: Path) -> None:
+    files = ("--web-config-file", str(tmp_path / "none.yml"), "--state-file", str(tmp_path / "none" / "state.db"))
+    for wrong, problem in ((("--poll-interval", "soon"), "poll_interval"), (("--zzz",), "unknown flag")):
+        said = terminal.refuses(command, "--jobs", ARN, *files, *wrong).splitlines()
+        assert len(said) == 2
+        assert problem in said[1]
 
 
 def test_nothing_to_watch_is_told_beside_other_problems(terminal: Terminal) -> None:
@@ -408,7 +460,7 @@ def test_check_config_tells_the_settings_in_force_and_their_cost(terminal: Termi
         "#   Data age",
         "#     ceiling of an active job: 10s",
         "#   Series",
-        "#     jobs now: 60 series",
+        "#     active jobs now: 60 series",
         "#     per job: 30 series",
         "#     per device: 99 series",
         "#     ceiling of all jobs: 300000 series",
@@ -457,7 +509,7 @@ def test_check_config_tells_what_found_jobs_will_cost(terminal: Terminal) -> Non
         "#     spending limits: 0.4 calls per minute",
         "#     ceiling: 600 calls per minute (per target and operation: 150)",
         "#     ceiling of an active job: at least 20s",
-        "#     jobs now: at least 30 series",
+        "#     active jobs now: at least 30 series",
     ):
         assert f"{line}\n" in out
 
@@ -494,7 +546,7 @@ def test_check_config_does_not_predict_for_discovered_jobs_that_it_cannot_count(
         "#   Data age",
         "#     ceiling of an active job: unknown without --online",
         "#   Series",
-        "#     jobs now: unknown without --online",
+        "#     active jobs now: unknown without --online",
         "#     per job: 30 series",
         "#     per device: 99 series",
         "#     ceiling of all jobs: 300000 series",

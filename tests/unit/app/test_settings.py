@@ -255,62 +255,65 @@ def test_an_empty_list_of_jobs_is_nothing_to_watch(world: World, empty: str) -> 
 @pytest.mark.parametrize(
     ("key", "value", "problem"),
     [
-        ("jobs", "x", 'jobs[0] = "x": not a job ARN; expected arn:aws:braket:<region>:<account>:job/<id>'),
+        ("jobs", "x", 'jobs[0] = "x" (SOURCE): not a job ARN; expected arn:aws:braket:<region>:<account>:job/<id>'),
         (
             "jobs",
             f"{ONE},arn:aws:braket:us-west-2:1:job/a",
             (
-                'jobs[1] = "arn:aws:braket:us-west-2:1:job/a": not a job ARN; '
+                'jobs[1] = "arn:aws:braket:us-west-2:1:job/a" (SOURCE): not a job ARN; '
                 "expected arn:aws:braket:<region>:<account>:job/<id>"
             ),
         ),
-        ("jobs", '["x"', 'jobs = "[\\"x\\"": expected a JSON list or comma-separated values'),
-        ("jobs", "[1]", "jobs[0] = 1: expected text"),
-        ("poll_interval", "soon", f'poll_interval = "soon": {DURATION}'),
-        ("poll_interval", "0", f'poll_interval = "0": {DURATION}'),
-        ("retention", "-5m", f'retention = "-5m": {DURATION}'),
-        ("retention_failed", "1y", f'retention_failed = "1y": {DURATION}'),
-        ("lookback", "36501d", 'lookback = "36501d": expected a duration of at most 36500d'),
-        ("max_jobs", "0", 'max_jobs = "0": expected a whole number >= 1'),
-        ("max_jobs", "1.5", 'max_jobs = "1.5": expected a whole number >= 1'),
-        ("max_jobs", "lots", 'max_jobs = "lots": expected a whole number >= 1'),
-        ("max_jobs", "1000000001", 'max_jobs = "1000000001": expected at most 1000000000'),
-        ("per_job_metrics", "maybe", 'per_job_metrics = "maybe": expected true or false'),
+        ("jobs", '["x"', 'jobs = "[\\"x\\"" (SOURCE): expected a JSON list or comma-separated values'),
+        ("jobs", "[1]", "jobs[0] = 1 (SOURCE): expected text"),
+        ("poll_interval", "soon", f'poll_interval = "soon" (SOURCE): {DURATION}'),
+        ("poll_interval", "0", f'poll_interval = "0" (SOURCE): {DURATION}'),
+        ("retention", "-5m", f'retention = "-5m" (SOURCE): {DURATION}'),
+        ("retention_failed", "1y", f'retention_failed = "1y" (SOURCE): {DURATION}'),
+        ("lookback", "36501d", 'lookback = "36501d" (SOURCE): expected a duration of at most 36500d'),
+        ("max_jobs", "0", 'max_jobs = "0" (SOURCE): expected a whole number >= 1'),
+        ("max_jobs", "1.5", 'max_jobs = "1.5" (SOURCE): expected a whole number >= 1'),
+        ("max_jobs", "lots", 'max_jobs = "lots" (SOURCE): expected a whole number >= 1'),
+        ("max_jobs", "1000000001", 'max_jobs = "1000000001" (SOURCE): expected at most 1000000000'),
+        ("per_job_metrics", "maybe", 'per_job_metrics = "maybe" (SOURCE): expected true or false'),
         (
             "disabled_metrics",
             "braket_jobs,braket_job_inf",
-            'disabled_metrics[1] = "braket_job_inf": unknown metric (did you mean braket_job_info?)',
+            'disabled_metrics[1] = "braket_job_inf" (SOURCE): unknown metric (did you mean braket_job_info?)',
         ),
-        ("disabled_metrics", "zzz", 'disabled_metrics[0] = "zzz": unknown metric'),
+        ("disabled_metrics", "zzz", 'disabled_metrics[0] = "zzz" (SOURCE): unknown metric'),
         (
             "tag_labels",
             "team,cost-centre,cost.centre",
-            "tag_labels: cost-centre and cost.centre become the same label tag_cost_centre; keep one of them",
+            "tag_labels (SOURCE): cost-centre and cost.centre become the same label tag_cost_centre; keep one of them",
         ),
-        ("aggregate_tag_labels", "a,b,c,d", "aggregate_tag_labels: 4 keys; expected at most 3"),
-        ("api_requests_per_second", "0", 'api_requests_per_second = "0": expected a number > 0'),
-        ("api_requests_per_second", "inf", 'api_requests_per_second = "inf": expected a number > 0'),
-        ("api_requests_per_second", "nan", 'api_requests_per_second = "nan": expected a number > 0'),
-        ("api_requests_per_second", "many", 'api_requests_per_second = "many": expected a number > 0'),
+        ("aggregate_tag_labels", "a,b,c,d", "aggregate_tag_labels (SOURCE): 4 keys; expected at most 3"),
+        ("shard", "x-y", 'shard = "x-y" (SOURCE): expected a whole number >= 0, or a pod name that ends with a number'),
+        ("shard", "-1", 'shard = "-1" (SOURCE): expected a whole number >= 0'),
+        ("shard", "1.5", 'shard = "1.5" (SOURCE): expected a whole number >= 0'),
+        ("api_requests_per_second", "0", 'api_requests_per_second = "0" (SOURCE): expected a number > 0'),
+        ("api_requests_per_second", "inf", 'api_requests_per_second = "inf" (SOURCE): expected a number > 0'),
+        ("api_requests_per_second", "nan", 'api_requests_per_second = "nan" (SOURCE): expected a number > 0'),
+        ("api_requests_per_second", "many", 'api_requests_per_second = "many" (SOURCE): expected a number > 0'),
         (
             "api_requests_per_second",
             "1e308",
-            'api_requests_per_second = "1e308": expected a number from 0.0001 to 1000000',
+            'api_requests_per_second = "1e308" (SOURCE): expected a number from 0.0001 to 1000000',
         ),
-        ("listen_address", "9834", f'listen_address = "9834": {LISTEN}'),
-        ("listen_address", ":70000", f'listen_address = ":70000": {LISTEN}'),
-        ("log_level", "loud", 'log_level = "loud": expected one of debug, info, warning, error'),
-        ("log_format", "xml", 'log_format = "xml": expected one of auto, json, console'),
-        ("device_metrics", "all", 'device_metrics = "all": expected used or off'),
-        ("spending_limits", "on", 'spending_limits = "on": expected auto or off'),
-        ("device_interval", "0", f'device_interval = "0": {DURATION}'),
-        ("event_poll_interval", "0", f'event_poll_interval = "0": {DURATION}'),
-        ("event_queue_url", "braket-events", f'event_queue_url = "braket-events": {QUEUE_URL}'),
+        ("listen_address", "9834", f'listen_address = "9834" (SOURCE): {LISTEN}'),
+        ("listen_address", ":70000", f'listen_address = ":70000" (SOURCE): {LISTEN}'),
+        ("log_level", "loud", 'log_level = "loud" (SOURCE): expected one of debug, info, warning, error'),
+        ("log_format", "xml", 'log_format = "xml" (SOURCE): expected one of auto, json, console'),
+        ("device_metrics", "all", 'device_metrics = "all" (SOURCE): expected used or off'),
+        ("spending_limits", "on", 'spending_limits = "on" (SOURCE): expected auto or off'),
+        ("device_interval", "0", f'device_interval = "0" (SOURCE): {DURATION}'),
+        ("event_poll_interval", "0", f'event_poll_interval = "0" (SOURCE): {DURATION}'),
+        ("event_queue_url", "braket-events", f'event_queue_url = "braket-events" (SOURCE): {QUEUE_URL}'),
         (
             "event_queue_url",
             "http://sqs.us-west-2.amazonaws.com/123456789012/q",
             (
-                'event_queue_url = "http://sqs.us-west-2.amazonaws.com/123456789012/q": '
+                'event_queue_url = "http://sqs.us-west-2.amazonaws.com/123456789012/q" (SOURCE): '
                 "http is valid only for a server outside AWS; use https"
             ),
         ),
@@ -318,19 +321,29 @@ def test_an_empty_list_of_jobs_is_nothing_to_watch(world: World, empty: str) -> 
             "event_queue_url",
             "https://exporter:hunter2@sqs.us-west-2.amazonaws.com/123456789012/q",
             (
-                "event_queue_url: the URL of a queue cannot contain a user, a password or @; "
+                "event_queue_url (SOURCE): the URL of a queue cannot contain a user, a password or @; "
                 "expected https://sqs.<region>.amazonaws.com/<account>/<queue name>"
             ),
         ),
-        ("event_queue_url", f"{QUEUE}?X-Amz-Signature=hunter2", f"event_queue_url: {QUEUE_URL}"),
+        ("event_queue_url", f"{QUEUE}?X-Amz-Signature=hunter2", f"event_queue_url (SOURCE): {QUEUE_URL}"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_key_and_what_would_be_right(
     world: World, key: str, value: str, problem: str
 ) -> None:
     jobs = {} if key == "jobs" else {"jobs": ONE}
-    assert world.problem({**jobs, key: value}) == problem
-    assert world.problem(jobs, env={key.upper(): value}) == problem
+    flag = f"--{key.replace('_', '-')}"
+    assert world.problem({**jobs, key: value}) == problem.replace("SOURCE", flag)
+    assert world.problem(jobs, env={key.upper(): value}) == problem.replace("SOURCE", f"BRAKET_EXPORTER_{key.upper()}")
+
+
+def test_the_source_of_a_wrong_value_is_the_one_that_wins(world: World) -> None:
+    yaml = f"jobs: {ONE}\npoll_interval: 5q\nretention: 6q\nlookback: 7q\n"
+    assert world.problems({"poll_interval": "10x"}, {"POLL_INTERVAL": "5x", "RETENTION": "6x"}, yaml) == [
+        f'poll_interval = "10x" (--poll-interval): {DURATION}',
+        f'lookback = "7q": {DURATION}',
+        f'retention = "6x" (BRAKET_EXPORTER_RETENTION): {DURATION}',
+    ]
 
 
 @pytest.mark.parametrize("text", ["off", "'off'", "false"])
@@ -353,6 +366,13 @@ def test_off_is_off_however_yaml_reads_it(world: World, text: str) -> None:
         ("state_file: ''", 'state_file = "": expected the path of a file; to use no file, remove the key'),
         ("api_requests_per_second: -1", "api_requests_per_second = -1: expected a number > 0"),
         ("tag_labels: [1]", "tag_labels[0] = 1: expected text"),
+        ("listen_address: 9834", f"listen_address = 9834: {LISTEN}"),
+        ("listen_address:", f"listen_address = null: {LISTEN}"),
+        (
+            "tags: {team: chemistry}",
+            'tags = {"team": "chemistry"}: expected a list, or text with commas, such as team=chemistry,stage=prod',
+        ),
+        ("tags: 5", "tags = 5: expected a list, or text with commas"),
         ("log_level: [info]", 'log_level = ["info"]: expected one of debug, info, warning, error'),
     ],
 )
@@ -405,7 +425,7 @@ def test_all_problems_are_told_at_once(world: World) -> None:
 
 def test_that_there_is_nothing_to_watch_is_told_beside_the_other_problems(world: World) -> None:
     problems = world.problems({"poll_interval": "x"}, {"POL_INTERVAL": "3"})
-    assert f'poll_interval = "x": {DURATION}' in problems
+    assert f'poll_interval = "x" (--poll-interval): {DURATION}' in problems
     assert "unknown variable BRAKET_EXPORTER_POL_INTERVAL (did you mean BRAKET_EXPORTER_POLL_INTERVAL?)" in problems
     assert any(problem.startswith(NOTHING) for problem in problems)
 
@@ -747,20 +767,23 @@ def test_without_anything_to_watch_the_three_ways_are_told(world: World, flags: 
 @pytest.mark.parametrize(
     ("flags", "problem"),
     [
-        ({"tags": "team"}, 'tags[0] = "team": expected key=value, key=this|that or key=*'),
-        ({"tags": "a=b,=c"}, 'tags[1] = "=c": expected key=value, key=this|that or key=*'),
+        ({"tags": "team"}, 'tags[0] = "team" (--tags): expected key=value, key=this|that or key=*'),
+        ({"tags": "a=b,=c"}, 'tags[1] = "=c" (--tags): expected key=value, key=this|that or key=*'),
         (
             {"tags": "team=a,team=b"},
-            "tags: team is set more than once; combine its values, as in team=this|that",
+            "tags (--tags): team is set more than once; combine its values, as in team=this|that",
         ),
         (
             {"all_jobs": "1", "job_name_regex": "vqe-("},
-            'job_name_regex = "vqe-(": not a regular expression: missing ), unterminated subpattern at position 4',
+            (
+                'job_name_regex = "vqe-(" (--job-name-regex): not a regular expression: '
+                "missing ), unterminated subpattern at position 4"
+            ),
         ),
         (
             {"all_jobs": "1", "regions": "us-west-2,mars"},
             (
-                'regions[1] = "mars": is not the name of a Region; '
+                'regions[1] = "mars" (--regions): not a Region name; '
                 "Braket is in: us-east-1, us-west-1, us-west-2, eu-west-2, eu-north-1"
             ),
         ),
@@ -776,9 +799,15 @@ def test_without_anything_to_watch_the_three_ways_are_told(world: World, flags: 
             {"jobs": ONE, "shard": "3.0", "total_shards": "3"},
             "shard = 3: expected a number from 0 to 2, because total_shards is 3",
         ),
-        ({"jobs": ONE, "shard": "exporter"}, 'shard = "exporter": expected a whole number >= 0'),
-        ({"jobs": ONE, "shard": "-1"}, 'shard = "-1": expected a whole number >= 0'),
-        ({"jobs": ONE, "total_shards": "0"}, 'total_shards = "0": expected a whole number >= 1 and <= 1000'),
+        (
+            {"jobs": ONE, "shard": "exporter"},
+            'shard = "exporter" (--shard): expected a whole number >= 0, or a pod name that ends with a number',
+        ),
+        ({"jobs": ONE, "shard": "-1"}, 'shard = "-1" (--shard): expected a whole number >= 0'),
+        (
+            {"jobs": ONE, "total_shards": "0"},
+            'total_shards = "0" (--total-shards): expected a whole number >= 1 and <= 1000',
+        ),
     ],
 )
 def test_a_wrong_choice_is_told(world: World, flags: dict[str, str], problem: str) -> None:
@@ -858,6 +887,10 @@ targets:
             f"targets: [{{jobs: [{TWO}, {ONE}], name: a}}, {{all_jobs: true}}, {{jobs: {ONE}, profile: p}}]",
             f"targets: {ONE} is in targets[0] (a) and targets[2], which have different credentials; keep it in one",
         ),
+        (
+            "targets: [{all_jobs: true, name: a b}, {all_jobs: true, name: a b}]",
+            'targets: duplicate name "a b"; give each target a different name',
+        ),
         ("targets: {all_jobs: true}", 'targets = {"all_jobs": true}: expected a list'),
         ("targets: [us-west-2]", 'targets[0] = "us-west-2": expected a mapping of keys to values'),
         (
@@ -872,6 +905,15 @@ targets:
 )
 def test_a_wrong_target_is_told(world: World, yaml: str, problem: str) -> None:
     assert problem in world.problem(yaml=yaml)
+
+
+def test_a_duplicate_name_is_told_beside_the_errors_of_other_targets(world: World) -> None:
+    yaml = "targets: [{all_jobs: true, name: x}, {all_jobs: true, name: x}, {name: y}, {name: 1, all_jobs: true}]"
+    assert world.problems(yaml=yaml) == [
+        "targets[2]: nothing to watch: set jobs, tags or all_jobs",
+        "targets[3].name = 1: expected text",
+        "targets: duplicate name x; give each target a different name",
+    ]
 
 
 def test_targets_cannot_be_a_variable(world: World) -> None:
@@ -1008,7 +1050,8 @@ def test_an_error_about_one_of_forty_shows_that_one(world: World, form: str) -> 
     arns = [*FORTY[:20], "vqe-h2", *FORTY[21:]]
     given = {"text": ",".join(arns), "json": json.dumps(arns)}
     told = world.problem({"jobs": given[form]}) if form in given else world.problem(yaml=json.dumps({"jobs": arns}))
-    assert told == 'jobs[20] = "vqe-h2": not a job ARN; expected arn:aws:braket:<region>:<account>:job/<id>'
+    source = " (--jobs)" if form in given else ""
+    assert told == f'jobs[20] = "vqe-h2"{source}: not a job ARN; expected arn:aws:braket:<region>:<account>:job/<id>'
 
 
 def test_of_many_wrong_elements_the_first_are_shown_and_the_others_counted(world: World) -> None:
@@ -1099,7 +1142,7 @@ def test_what_only_follows_from_a_misspelled_name_is_not_told(kind: str, given: 
     with pytest.raises(SettingsError) as caught:
         load(**{**arguments, "flags": {"poll_interval": "x"}})
     assert [problem.split(":")[0] for problem in caught.value.problems if "variable" not in problem] == [
-        'poll_interval = "x"'
+        'poll_interval = "x" (--poll-interval)'
     ], kind
 
 
