@@ -33,9 +33,6 @@ MAX_LISTED: Final = 3
 NEXT_STEP: Final = "run braket-exporter check-config --online"
 """The step after the failure of a target."""
 
-_SILENCE: Final = ("no call has ended", "did not respond", "no response", "no complete response")
-"""Texts of the causes without a response."""
-
 NEVER: Final = float("inf")
 """The interval of a poll that is not repeated, seconds."""
 
@@ -162,14 +159,11 @@ def _failures(exporter: Exporter, configured: Sequence[JobRecord]) -> Iterator[s
     """Yield a line for the targets and for the configured jobs without a response, and the next step."""
     statuses = exporter.manager.statuses()
     down = [status for status in statuses if not status.health.up]
-    silent = [status for status in down if _is_silent(status)]
-    failed = [status for status in down if not _is_silent(status)]
-    for verb, targets in (("did not respond", silent), ("failed", failed)):
-        if targets:
-            names = _first_few([_with_cause(status) for status in targets])
-            yield f"{len(targets)} of {len(statuses)} targets {verb}: {names}"
+    if down:
+        names = _first_few([_with_cause(status) for status in down])
+        yield f"{len(down)} of {len(statuses)} targets failed: {names}"
     yield from _job_failures(statuses, configured)
-    if failed:
+    if down:
         yield NEXT_STEP
 
 
@@ -189,16 +183,7 @@ def _target_of(job: JobRecord) -> Target:
 
 
 def _with_cause(status: TargetStatus) -> str:
-    return f"{name_target(status.target, status.name)} ({_cause(status)})"
-
-
-def _cause(status: TargetStatus) -> str:
-    return status.health.last_error or "no call has ended"
-
-
-def _is_silent(status: TargetStatus) -> bool:
-    """Return whether a failing target did not respond. Otherwise AWS returned an error, or no call was sent."""
-    return any(text in _cause(status) for text in _SILENCE)
+    return f"{name_target(status.target, status.name)} ({status.health.last_error or 'no call has ended'})"
 
 
 def _first_few(names: Sequence[str]) -> str:
