@@ -21,10 +21,11 @@ from exporter.core import (
     suggestion,
 )
 from exporter.metrics import all_families, tag_label
+from exporter.telemetry import PROCESS_METRICS
 
 T = TypeVar("T")
 
-METRICS: Final = tuple(family.name for family in all_families())
+METRICS: Final = (*(family.name for family in all_families()), *PROCESS_METRICS)
 """Every metric that can be disabled."""
 
 MOST_TAG_KEYS: Final = 3

@@ -10,9 +10,10 @@ from exporter.telemetry.log_events import (
 )
 from exporter.telemetry.log_writer import write_text
 from exporter.telemetry.logger import make_logger
-from exporter.telemetry.self_metrics import SelfMetrics
+from exporter.telemetry.self_metrics import PROCESS_METRICS, SelfMetrics
 
 __all__ = [
+    "PROCESS_METRICS",
     "EventLog",
     "SelfMetrics",
     "expose",

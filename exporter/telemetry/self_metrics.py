@@ -25,6 +25,12 @@ from exporter.core import DROP_REASONS, Target, TargetStatus
 from exporter.metrics import ACCOUNT_LABELS, EXPORTER_FAMILIES, Format, Series
 from exporter.telemetry.event_metrics import EventMetrics
 
+PROCESS_METRICS: Final = (
+    *("process_virtual_memory_bytes", "process_resident_memory_bytes", "process_start_time_seconds"),
+    *("process_cpu_seconds_total", "process_open_fds", "process_max_fds", "python_info"),
+)
+"""The metrics of the process, which prometheus_client makes."""
+
 UNKNOWN_FIELDS: Final = ("status", "eventType", "queuePosition")
 
 _ROWS = {family.name: family for family in EXPORTER_FAMILIES}

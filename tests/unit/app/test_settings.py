@@ -20,6 +20,7 @@ from exporter.app.settings import Settings, SettingsError, TargetSettings, forma
 from exporter.core import format_duration, parse_duration, parse_listen, parse_mapping
 from exporter.core.text import LONGEST_DURATION, Listen
 from exporter.metrics import all_families
+from exporter.telemetry import PROCESS_METRICS
 
 ONE = "arn:aws:braket:us-west-2:123456789012:job/one"
 TWO = "arn:aws:braket:eu-north-1:123456789012:job/two"
@@ -689,8 +690,7 @@ def test_what_is_no_listen_address_is_refused(text: str) -> None:
 
 
 def test_every_metric_can_be_disabled(world: World) -> None:
-    families = all_families()
-    assert tuple(family.name for family in families) == METRICS
+    assert (*(family.name for family in all_families()), *PROCESS_METRICS) == METRICS
     assert world.load({"jobs": ONE, "disabled_metrics": ",".join(METRICS)}).disabled_metrics == METRICS
 
 

@@ -12,6 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 import exporter
+from exporter.app.setting_types import METRICS
 from exporter.core import (
     DeviceKey,
     DeviceRecord,
@@ -183,6 +184,10 @@ def test_every_family_of_the_exporter_is_on_the_page_once_in_either_format(accep
         name = family.name.removesuffix("_total") if accept and family.type == "counter" else family.name
         assert text.count(f"# TYPE {name} {family.type}\n") == 1, name
     assert {family.name.removesuffix("_total") for family in everything} <= families_of(answer)
+
+
+def test_with_every_metric_disabled_the_page_is_empty() -> None:
+    assert get("/metrics", make_web(disabled=METRICS)).body == b""
 
 
 def test_caches_are_told_that_the_answer_depends_on_the_request() -> None:
