@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from exporter.core import closest_name, format_name
+from exporter.core import closest_name, format_name, without_login
 
 _TRUTH_VALUES: Final = frozenset({"true", "false", "yes", "no", "on", "off", "t", "f", "y", "n", "1", "0"})
 
@@ -171,8 +171,8 @@ def _separate(listed: str) -> str:
     """Return a hint about the list that a word continues; empty without one."""
     if not listed:
         return ""
-    flag = listed.partition(" ")[0]
-    example = listed if listed.isprintable() and len(listed) <= LONGEST_EXAMPLE else f"{flag} VALUE,VALUE"
+    short = listed.isprintable() and len(listed) <= LONGEST_EXAMPLE
+    example = without_login(listed) if short else f"{listed.partition(' ')[0]} VALUE,VALUE"
     return f"; separate the values of a list with commas: {example}"
 
 

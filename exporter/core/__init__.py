@@ -110,6 +110,7 @@ from exporter.core.text import (
     pod_ordinal,
     split_list,
     suggestion,
+    without_login,
 )
 from exporter.core.times import check_time, parse_time
 from exporter.core.transitions import (
@@ -248,4 +249,5 @@ __all__ = [
     "short_device",
     "split_list",
     "suggestion",
+    "without_login",
 ]

@@ -72,6 +72,11 @@ def test_a_command_line_is_read(arguments: tuple[str, ...], command: str, flags:
             set(),
         ),
         (
+            ("once", "--jobs", "http://user:s3cr3t@host", "b"),
+            "unexpected argument b; separate the values of a list with commas: --jobs http://***@host,b",
+            set(),
+        ),
+        (
             ("once", "--jobs", "a" * 113, "b"),
             "unexpected argument b; separate the values of a list with commas: --jobs VALUE,VALUE",
             set(),
