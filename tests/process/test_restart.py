@@ -18,6 +18,7 @@ import pytest
 from processes import FAST, PATIENCE, SV1, Daemon, daemon, eventually, iso, run, wire_event, wire_job
 
 from exporter.simulator import Event, Phase, ScriptedJob, SimulatedJob, SimulatorServer, Status, World, job_arn
+from exporter.storage.block import BLOCK_JOBS
 
 FINDING = ("--all-jobs", "--regions", "us-east-1", "--discovery-interval", "0.1s")
 HOUR_AGO = round(time.time(), 3) - 3600
@@ -336,6 +337,38 @@ def test_a_disk_that_is_read_only_from_the_start_keeps_nobody_from_polling(site:
         assert not failing(exporter)
         assert exporter.stop() == 0
     assert [A in record for (record,) in site.rows("SELECT record FROM jobs")] == [True]
+
+
+def test_polls_and_probes_do_not_wait_for_the_lines_of_restored_jobs(site: Site, tmp_path: Path) -> None:
+    gate, ended = tmp_path / "gate", [job_arn(f"ended-{number}") for number in range(2 * BLOCK_JOBS)]
+    for arn in ended:
+        site.end(arn, "COMPLETED")
+    with site.exporter(*FINDING) as before:
+        eventually(lambda: before.value("braket_jobs", 'status="COMPLETED"') == len(ended))
+        shown = sorted(line for line in before.samples if "job/ended-" in line)
+        assert before.stop() == 0
+    rendered_later = f"""
+import os, time
+from exporter.storage import block
+make = block._segments
+def waiting(rows):
+    while not os.path.exists({str(gate)!r}):
+        time.sleep(0.02)
+    return make(rows)
+block._segments = waiting
+"""
+    with site.exporter(*FINDING, prelude=rendered_later) as after:  # it is ready, so its probes and polls do not wait
+        site.put(A, "RUNNING", created=time.time())
+        eventually(lambda: transitions(after, A) == [(None, "RUNNING")])
+        assert after.get("/metrics").status == 503
+        assert len(after.get("/api/v1/jobs").body) > 512 * 100
+        gate.touch()
+        eventually(lambda: after.get("/metrics").status == 200)
+        assert shown == sorted(line for line in after.samples if "job/ended-" in line)
+        gate.unlink()
+        assert after.stop() == 0
+    with site.exporter(*FINDING, prelude=rendered_later) as stopped:
+        assert stopped.stop() == 0
 
 
 def test_a_file_that_is_removed_is_written_anew(site: Site) -> None:
