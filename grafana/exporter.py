@@ -222,10 +222,12 @@ def _responses() -> Row:
     )
     drops = graph(
         "Drops",
-        "Jobs that lost their series in each step of the graph, by reason, log lines that could not be written, and "
-        "jobs that count under other, by tag. The usual reason is retention.",
+        "Jobs that lost their series in each step of the graph, by reason, log lines that could not be written, "
+        "requests with a wrong user name or password, and jobs that count under other, by tag. The usual reason is "
+        "retention.",
         Query(f"sum by (reason) ({_step('braket_exporter_jobs_dropped_total')})", "{{reason}}"),
         Query(f"sum({_step('braket_exporter_log_lines_dropped_total')})", "log lines"),
+        Query(f"sum({_step('braket_exporter_logins_refused_total')})", "refused logins"),
         Query(f"sum by (tag) ({_step('braket_exporter_tag_values_dropped_total')})", "values of {{tag}}"),
         bars=True,
         points=_POINTS,

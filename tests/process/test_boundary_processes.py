@@ -382,7 +382,7 @@ def test_a_command_ends_with_1_and_without_a_traceback(line: str, fault: Fault, 
     assert why in said
     if arguments[0] == "check-config":
         assert done.stderr == ""
-        assert f"#   {ACCOUNT}/us-west-2 GetJob: ok\n" in said
+        assert f"#   good ({ACCOUNT}/us-west-2) GetJob: ok\n" in said
 
 
 def test_targets_that_hang_do_not_add_up(site: Site) -> None:

@@ -80,6 +80,7 @@ CONTRACT = {
     "braket_exporter_log_lines_dropped_total": ("counter", ()),
     "braket_exporter_unknown_values_total": ("counter", ("field",)),
     "braket_exporter_tag_values_dropped_total": ("counter", ("tag",)),
+    "braket_exporter_logins_refused_total": ("counter", ()),
     "braket_exporter_config_last_reload_successful": ("gauge", ()),
     "braket_exporter_config_last_reload_success_timestamp_seconds": ("gauge", ()),
     "braket_exporter_state_up": ("gauge", ()),
