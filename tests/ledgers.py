@@ -73,9 +73,9 @@ class Past:
 
     def give(self, store: Store) -> SavedState:
         """Give a store what it has after a restart."""
-        store.restore_totals(self.totals)
+        store.restoration.restore_totals(self.totals)
         for records in in_batches(self.records, ROWS_AT_ONCE):
-            store.restore_jobs(records)
+            store.restoration.restore_jobs(records)
         store.tombstones.restore(self.tombstones, self.floor)
         return SavedState(self.polled, len(self.records), self.tombstones, self.baselines, self.floor)
 

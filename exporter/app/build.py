@@ -47,7 +47,7 @@ class Exporter(NamedTuple):
         if self.state_writer is None:
             return None
         try:
-            saved = self.state_writer.load(self.store, self.store.everything)
+            saved = self.state_writer.load(self.store.restoration, self.store.everything)
         except StateInUseError as error:
             raise StartError(f"state_file {state_file}: {error}; set a different path for each exporter") from error
         if saved is not None:

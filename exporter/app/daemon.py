@@ -79,7 +79,7 @@ def run(
         exporter.manager.start(CONNECTIONS, stop)
         started.set()
         first_poll = None if announce is None else partial(announce, url, polled=True)
-        rendering = in_background(partial(exporter.store.render_sealed, stop.is_set), "render")
+        rendering = in_background(partial(exporter.store.restoration.render, stop.is_set), "render")
         maintenance = in_background(
             partial(_run_maintenance, exporter, reloader, access_policy, stop, first_poll), "maintenance"
         )

@@ -1,8 +1,8 @@
 """Sealed jobs: finished jobs in blocks. Jobs are moved into blocks (sealed) and out of them (unsealed)."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import Event, Lock
+from threading import Lock
 from typing import Final
 
 from exporter.core import JobRecord
@@ -39,8 +39,6 @@ class SealedJobs:
         self.sealing = Lock()
         self.by_arn: dict[str, Block] = {}
         self.blocks: dict[Block, None] = {}
-        self._rendered, self._rendering_ended = True, Event()
-        self._rendering_ended.set()
 
     @contextmanager
     def opened(self, *arns: str, leaving: bool = False) -> Iterator[None]:
@@ -76,36 +74,19 @@ class SealedJobs:
                 del self.by_arn[arn]
 
     def restore(self, block: Block) -> None:
-        """Add a block of jobs that were never open. The caller holds the store's lock, and calls ``render`` later."""
+        """Add a block of jobs that were never open. The caller holds the store's lock."""
         self.blocks[block] = None
         self.by_arn.update(dict.fromkeys(block.arns, block))
-        self._lines.chains, self._rendered = None, False
-        self._rendering_ended.clear()
+        self._lines.chains = None
 
     def block_of(self, records: Sequence[JobRecord]) -> Block:
         """Make a block of jobs that were never open. Its lines are rendered when they are first needed."""
         return seal_unrendered(records, self._lines.render)
 
-    def render(self, stopped: Callable[[], bool]) -> None:
-        """Render the lines of restored blocks.
-
-        Args:
-            stopped: whether to end early; checked between blocks.
-        """
-        try:
-            for block in self._current_blocks():
-                if stopped():
-                    return
-                if block in self.blocks:  # it may be unsealed meanwhile
-                    block.segments()
-            self.chains(self._current_blocks(), None)
-            self._rendered = True
-        finally:
-            self._rendering_ended.set()
-
-    def wait_for_lines(self, seconds: float) -> bool:
-        """Wait for ``render`` after a restart; return ``False`` if it does not end in time, or ended early."""
-        return self._rendering_ended.wait(seconds) and self._rendered
+    def current(self) -> list[Block]:
+        """Return the blocks of this moment."""
+        with self._lock:
+            return [*self.blocks]
 
     def chains(self, blocks: Sequence[Block], known: Chains | None) -> Chains:
         """Return the chains of all blocks for a scrape, and keep them. They are not made for each change of a block.
@@ -137,10 +118,6 @@ class SealedJobs:
                 self._seal(records)
             finally:
                 self.sealing.release()
-
-    def _current_blocks(self) -> list[Block]:
-        with self._lock:
-            return [*self.blocks]
 
     def _unseal_blocks_of(self, arns: Iterable[str], without: Collection[str]) -> None:
         blocks = {block: None for arn in arns if (block := self.by_arn.get(arn)) is not None}

@@ -25,8 +25,8 @@ Locks, in the order in which a thread takes them; it may skip some:
 4. ``Store._lock``: guards records, lines, blocks, counters, limit and dirty set. Held for copies of references and
    small updates: under it, no other lock is taken, no file is written, and nothing is rendered or compressed.
 
-The ledger calls ``everything`` under ``writing`` and its own lock, and at the start ``restore_totals``,
-``restore_jobs`` and ``everything`` under its own lock. ``everything`` takes ``Store._lock``, then the lock of the
+The ledger calls ``everything`` under ``writing`` and its own lock, and at the start the methods of ``restoration``
+and ``everything`` under its own lock. ``everything`` takes ``Store._lock``, then the lock of the
 tombstones.
 """
 
@@ -35,12 +35,12 @@ from threading import Lock
 
 from exporter.core import Increment, JobRecord, Target
 from exporter.metrics import Aggregates, JobFamily, Row, TagValues, Totals, aggregate_families, render
-from exporter.storage.block import BLOCK_JOBS, Block
 from exporter.storage.device_store import DeviceStore
 from exporter.storage.enforcement import Enforcement
 from exporter.storage.job_index import BlockSummary
 from exporter.storage.persistence import Entry, Persistence, Tombstone, is_saved
 from exporter.storage.rendered_lines import RenderedLines, View
+from exporter.storage.restoration import Restoration
 from exporter.storage.sealed_jobs import SealedJobs
 from exporter.storage.series_limit import Rank, Ranked, SeriesLimit
 from exporter.storage.spending_limit_store import SpendingLimitStore
@@ -52,6 +52,7 @@ class Store:
     """Current records by ARN.
 
     Attributes:
+        restoration: takes the jobs from before a restart.
         tombstones: the forgotten jobs.
         devices: the devices.
         spending_limits: the spending limits.
@@ -82,6 +83,14 @@ class Store:
         self._sealed = SealedJobs(self._records, self._lines, self._lock)
         self._limit = SeriesLimit()
         self._enforcement = Enforcement(self._limit, self._records, self._lines, self._sealed, self._lock)
+        self.restoration = Restoration(
+            self._aggregates,
+            self._lines,
+            self._sealed,
+            self._lock,
+            has_room=self._enforcement.has_room,
+            add=self._set,
+        )
         self.tombstones, self.devices, self.spending_limits = Tombstones(), DeviceStore(), SpendingLimitStore()
         self._write_behind = WriteBehind(persistence, self._lock, self.find, self._aggregates.totals, self.everything)
         self.set_limit(most)
@@ -141,36 +150,6 @@ class Store:
             self._write_behind.changed(record.arn)
         self._sealed.seal_newest()
         return True
-
-    def restore_totals(self, totals: Totals) -> None:
-        """Set the aggregates to those from before a restart, which are already persisted."""
-        with self._lock:
-            self._aggregates.restore(totals)
-
-    def restore_jobs(self, records: Sequence[JobRecord]) -> None:
-        """Add jobs from before a restart, which are already persisted; the aggregates are restored before.
-
-        Finished jobs that fill a block are sealed at once, and ``render_sealed`` renders their lines later: an exporter
-        polls as soon as it knows its jobs.
-        """
-        finished = not any(record.active for record in records)
-        if finished and len(records) == BLOCK_JOBS and self._has_room(BLOCK_JOBS):
-            self._restore_block(self._sealed.block_of(records), records)
-        else:
-            for record in records:
-                self._restore_open(record)
-
-    def render_sealed(self, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Render the lines of restored jobs, once, in one thread.
-
-        Args:
-            stopped: whether to end early, because nobody needs the lines any more.
-        """
-        self._sealed.render(stopped)
-
-    def wait_for_lines(self, seconds: float) -> bool:
-        """Wait until the lines of restored jobs are rendered; return ``False`` if they are not."""
-        return self._sealed.wait_for_lines(seconds)
 
     def records(self) -> list[JobRecord]:
         """Return the record of every job."""
@@ -281,23 +260,6 @@ class Store:
         aggregates = zip(self._aggregate_families, render(self._aggregate_families, values), strict=True)
         others = (*self.devices.lines(), *self.spending_limits.lines())
         return View(self._lines.families, rows, sealed, [*aggregates, *others])
-
-    def _has_room(self, jobs: int) -> bool:
-        with self._lock:
-            return self._enforcement.has_room(jobs)
-
-    def _restore_block(self, block: Block, records: Iterable[JobRecord]) -> None:
-        with self._lock:
-            for record in records:
-                self._aggregates.move(None, record.snapshot)
-            self._sealed.restore(block)
-
-    def _restore_open(self, record: JobRecord) -> None:
-        row = self._lines.render(record)
-        with self._lock:
-            self._aggregates.move(None, record.snapshot)
-            self._set(record, row)
-        self._sealed.seal_newest()
 
     def _take_in(self, records: Sequence[JobRecord], totals: Totals, note: Callable[[str], None] | None) -> None:
         rows = [self._lines.render(record) for record in records]

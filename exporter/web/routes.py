@@ -87,7 +87,7 @@ class Web:
         return route(request)
 
     def _metrics(self, request: Request) -> Response:
-        if not self._store.wait_for_lines(RENDER_WAIT):
+        if not self._store.restoration.wait_for_lines(RENDER_WAIT):
             text = b"The metrics of the jobs from the state file are not rendered yet; try again.\n"
             return Response(503, text, headers={"Retry-After": "5"})
         form = choose_format(request.headers.get("accept", ""))

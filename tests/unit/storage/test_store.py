@@ -986,9 +986,9 @@ def test_the_lines_of_restored_jobs_are_rendered_once_and_not_before_they_are_ne
     store = Store(job_families())
     Past(CREATED, finished_records(MANY)).give(store)
     assert rendered == []
-    assert not store.wait_for_lines(0.0)
-    store.render_sealed()
-    assert store.wait_for_lines(0.0)
+    assert not store.restoration.wait_for_lines(0.0)
+    store.restoration.render()
+    assert store.restoration.wait_for_lines(0.0)
     assert sorted(rendered) == sorted(arn(number) for number in range(MANY))
     chains = store._lines.chains
     assert chains is not None
@@ -1000,9 +1000,9 @@ def test_the_rendering_of_restored_jobs_ends_with_a_stop_between_blocks(monkeypa
     rendered = counted_renders(monkeypatch)
     store, stops = Store(job_families()), iter((False, True))
     Past(CREATED, finished_records(MANY)).give(store)
-    store.render_sealed(lambda: next(stops))
+    store.restoration.render(lambda: next(stops))
     assert len(rendered) == BLOCK_JOBS
-    assert not store.wait_for_lines(60.0)
+    assert not store.restoration.wait_for_lines(60.0)
     assert is_sealed(store.view()) == {"open": 0, "chunks": 2}
     assert len(rendered) == MANY
 
@@ -1015,7 +1015,7 @@ def test_lines_of_jobs_that_left_their_block_meanwhile_are_not_rendered_with_it(
     rendered = counted_renders(monkeypatch)
     store.open([records[0].arn, records[-1].arn])
     assert len(rendered) == MANY
-    store.render_sealed()
+    store.restoration.render()
     assert len(rendered) == MANY
 
 
@@ -1024,7 +1024,7 @@ def test_an_active_job_among_restored_ones_keeps_its_batch_open() -> None:
     running = record(snapshot(arn=arn(BLOCK_JOBS)))
     Past(CREATED, [*finished_records(BLOCK_JOBS - 1), running]).give(store)
     assert is_sealed(store.view()) == {"open": BLOCK_JOBS, "chunks": 0}
-    assert store.wait_for_lines(0.0)
+    assert store.restoration.wait_for_lines(0.0)
     store.put(replace(running, snapshot=finished(arn=arn(BLOCK_JOBS))))
     assert f'status="COMPLETED"}} {BLOCK_JOBS}.0' in page(store.view())["braket_jobs"]
 
@@ -1034,7 +1034,7 @@ def test_jobs_change_and_are_forgotten_while_restored_ones_are_rendered() -> Non
     store = Store(job_families())
     Past(CREATED, records).give(store)
     with ThreadPoolExecutor(1) as executor:
-        rendering = executor.submit(store.render_sealed)
+        rendering = executor.submit(store.restoration.render)
         for number in range(0, len(records), 100):
             store.amend(replace(records[number], failing="AccessDeniedException"))
             store.forget({records[number + 1].arn: {}})
@@ -1042,7 +1042,7 @@ def test_jobs_change_and_are_forgotten_while_restored_ones_are_rendered() -> Non
     for number, one in enumerate(records):
         if number % 100 != 1:
             expected.put(replace(one, failing=None if number % 100 else "AccessDeniedException"))
-    assert store.wait_for_lines(0.0)
+    assert store.restoration.wait_for_lines(0.0)
     assert {name: sorted(text.splitlines()) for name, text in page(store.view()).items()} == {
         name: sorted(text.splitlines()) for name, text in page(expected.view()).items()
     }

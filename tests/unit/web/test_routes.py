@@ -126,7 +126,9 @@ def families_of(answer: Got) -> set[str]:
 
 def restored_store() -> Store:
     store, jobs = Store(job_families()), range(BLOCK_JOBS)
-    store.restore_jobs([record(finished(arn=arn(number), ended=CREATED + 500.0 + number)) for number in jobs])
+    store.restoration.restore_jobs(
+        [record(finished(arn=arn(number), ended=CREATED + 500.0 + number)) for number in jobs]
+    )
     return store
 
 
@@ -135,7 +137,7 @@ def test_a_scrape_waits_until_the_lines_of_restored_jobs_are_rendered() -> None:
     with ThreadPoolExecutor(1) as executor:
         scrape = executor.submit(get, "/metrics", make_web(store=store))
         assert not scrape.done()
-        store.render_sealed()
+        store.restoration.render()
         answer = scrape.result(60.0)
     assert (answer.status, answer.body.count(b"\nbraket_job_info{")) == (200, BLOCK_JOBS)
 
@@ -155,7 +157,7 @@ def test_a_scrape_before_that_gets_503_and_the_other_paths_do_not_wait(monkeypat
 
 def test_a_scrape_gets_503_at_once_when_the_exporter_ends_before_the_lines_are_rendered() -> None:
     store = restored_store()
-    store.render_sealed(lambda: True)
+    store.restoration.render(lambda: True)
     assert get("/metrics", make_web(store=store)).status == 503
 
 
