@@ -120,7 +120,7 @@ def key_text(key: object) -> str:
 def format_name(name: str) -> str:
     """Write a name for an error as it was typed, without a login.
 
-    One that is long or has blanks or control characters is quoted and cut.
+    A long name, or a name with blanks or control characters, is quoted and cut.
     """
     return without_login(name) if _NAME.fullmatch(name) else format_value(name)
 
