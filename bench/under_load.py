@@ -88,7 +88,7 @@ class Bench:
 
     @contextmanager
     def exporter(self, settings: Mapping[str, Any], *, prelude: str = "pass", fresh: bool = True) -> Iterator[Process]:
-        """Start an exporter with the state file of the fleet, or with the one that another exporter left."""
+        """Start an exporter with the state file of the fleet, or with the file of an earlier exporter."""
         used = self.folder / "used"
         if fresh:
             for suffix in ("-wal", "-shm"):

@@ -94,7 +94,7 @@ class Follower(NamedTuple):
         return self.prometheus.query(expression)
 
     def last_look(self) -> str:
-        """Tell when the rules on jobs were last evaluated."""
+        """Return when the rules on jobs were last evaluated."""
         groups = self.prometheus.ask("rules")["groups"]
         return str(next(group["lastEvaluation"] for group in groups if group["name"] == "braket-jobs"))
 
@@ -123,7 +123,7 @@ def prometheus_of(alertmanager: str, folder: Path) -> Iterator[Follower]:
 
 @contextmanager
 def alertmanager_to(webhook: str, folder: Path) -> Iterator[str]:
-    # Looking at the groups every second, it would tell at once what is not held by one unbroken alert.
+    # Looking at the groups every second, it would report at once what one unbroken alert does not hold.
     changes = {
         "localhost:9095": webhook,
         "group_interval: 1h": "group_interval: 1s",

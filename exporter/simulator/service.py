@@ -101,7 +101,7 @@ def _operation(request: Request, path: str) -> tuple[str | None, str | None]:
 
 
 def _account_of_signer(call: Call, world: World) -> str:
-    """The account of the caller's key; without accounts, the one that all jobs have."""
+    """The account of the caller's key; without accounts, the account of all jobs."""
     if world.accounts is not None and call.signer is not None:
         return world.accounts.get(call.signer.access_key_id, _ANY_ACCOUNT)
     return next(map(account_of, world.arns()), _ANY_ACCOUNT)

@@ -220,7 +220,7 @@ EXPECTED_CHOICES: dict[str, dict[str, str] | None] = {
     "job_region": _plain("us-east-1"),
     "job_name": _plain("running"),
 }
-"""The value of each choice by its text; the choice of exporters is the address of the one that runs."""
+"""The value of each choice by its text; for exporters, the address of the running one."""
 
 
 def test_a_graph_of_what_ended_counts_in_whole_numbers_up_to_now(well: Stage) -> None:
@@ -266,7 +266,7 @@ def test_each_problem_is_listed_once_with_the_labels_of_its_link(troubled: Stage
 
 
 def _rows(stage: Stage, dashboard: str, place: str) -> dict[str, list[tuple[dict[str, str], float]]]:
-    """Return the answers to the queries of a table by letter; of one job, those about the one that runs on SV1."""
+    """Return the answers to the queries of a table by letter; of one job, those about the job that runs on SV1."""
     found = [asked for asked in ASKED if asked.key[:2] == (dashboard, place)]
     job = job_arn("running")
     return {asked.letter: stage.prometheus.query(_each_second(interpolated(asked.expr, job))) for asked in found}
